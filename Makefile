@@ -1,0 +1,57 @@
+# Every target sets up what it needs, in .venv and nowhere else. Nothing here needs an AWS account.
+VENV ?= .venv
+# The interpreter to work with; empty: the first of those below that is 3.11 or later and can make a venv.
+PYTHON ?=
+py := $(VENV)/bin/python
+
+.PHONY: help demo test check format bench requirements clean
+
+help:
+	@echo 'make demo          real uploads become invalidations, on an embedded AWS'
+	@echo 'make test          run the tests'
+	@echo 'make check         lint, formatting and types'
+	@echo 'make format        mend what of that can be mended'
+	@echo 'make bench         measure; writes benchmarks/results.md and the table in the README'
+	@echo 'make requirements  pin the newest versions in requirements.txt'
+	@echo 'make clean         remove everything made here'
+
+demo: $(VENV)/.ready
+	@$(py) -m invalidator demo
+
+test: $(VENV)/.ready
+	@$(py) -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.ready
+	@$(py) -m ruff check .
+	@$(py) -m ruff format --check .
+	@$(py) -m mypy
+
+format: $(VENV)/.ready
+	@$(py) -m ruff check --fix .
+	@$(py) -m ruff format .
+
+bench: $(VENV)/.ready
+	@$(py) -m benchmarks
+
+requirements: $(VENV)/.ready
+	@$(py) -m pip install --quiet uv
+	@$(py) -m uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade --no-emit-package invalidator \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make requirements' \
+		pyproject.toml --output-file requirements.txt
+
+clean:
+	rm -rf .venv .venv-* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.ready: requirements.txt
+	@echo 'Setting up $(VENV), once; this takes a minute …' >&2
+	@python=$$(for candidate in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
+		"$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+			&& echo "$$candidate" && exit; \
+	done); \
+	if [ -z "$$python" ]; then \
+		echo 'make: no Python 3.11 or later with venv was found. Install one (on Debian and Ubuntu: apt install' \
+			'python3-venv), or name it: make PYTHON=/path/to/python3.13' >&2; exit 1; \
+	fi; \
+	"$$python" -m venv --clear $(VENV)
+	@$(py) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
