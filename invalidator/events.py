@@ -1,0 +1,236 @@
+"""Whatever invoked the function → the object changes in it.
+
+What arrives is a document, or a list of them under ``Records``, and each is of one dialect. Some dialects
+say what happened to an object; the others are envelopes around a document of another. ``DIALECTS`` lists
+them in the order in which they are tried. Below this module nobody sees JSON.
+
+Shapes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html,
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html,
+https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html, https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+(read on 2026-11-20).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote_plus
+
+from invalidator.errors import EventError
+from invalidator.limits import MAX_KEY_BYTES
+from invalidator.model import ObjectChange, ObjectKey
+
+Json = dict[str, Any]
+
+VISIBLE_CHANGES: Final = ("ObjectCreated:", "ObjectRemoved:", "LifecycleExpiration:")
+"""How the names of the S3 events begin that change what a viewer sees. Tags, ACLs, restores and so on do not."""
+
+_VISIBLE_DETAIL_TYPES: Final = ("Object Created", "Object Deleted")
+# Three are real (SQS around SNS around S3); the bound is there for a message made to nest without end.
+_MAX_ENVELOPES: Final = 4
+
+
+class Refusal(NamedTuple):
+    """Something that could not be read: why, and the id of the queue message that it came in, if one."""
+
+    reason: str
+    message: str | None
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What was in an event. ``ignored`` counts what was understood and concerns no viewer."""
+
+    changes: list[ObjectChange] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    ignored: int = 0
+    from_queue: bool = False
+
+
+class _Delivery(NamedTuple):
+    """How a document came. ``id`` is the same each time that it is delivered."""
+
+    id: str
+    message: str | None = None
+    envelopes: int = 0
+
+
+def decode(event: object, delivery_id: str = "") -> Decoded:
+    """Read an event of any dialect. What cannot be read is in ``refusals`` and stops nothing else.
+
+    ``delivery_id`` stands in for a record's identity where a record has none of its own; it has to be the
+    same when the event is delivered again, as Lambda's request id is.
+    """
+    decoded = Decoded()
+    _read_document(event, _Delivery(delivery_id), decoded)
+    return decoded
+
+
+def _read_document(document: object, delivery: _Delivery, decoded: Decoded) -> None:
+    records = document.get("Records") if isinstance(document, dict) else None
+    for record in records if isinstance(records, list) else [document]:
+        try:
+            _dialect_of(record).read(record, delivery, decoded)
+        except EventError as error:
+            decoded.refusals.append(Refusal(str(error), delivery.message))
+
+
+def _read_envelope(text: object, delivery: _Delivery, decoded: Decoded) -> None:
+    try:
+        document = _parse(text, delivery.envelopes)
+    except EventError as error:
+        decoded.refusals.append(Refusal(str(error), delivery.message))
+    else:
+        _read_document(document, delivery, decoded)
+
+
+def _parse(text: object, envelopes: int) -> object:
+    if envelopes > _MAX_ENVELOPES:
+        raise EventError(f"more than {_MAX_ENVELOPES} envelopes around each other")
+    if not isinstance(text, str):
+        raise EventError(f"the envelope holds {_seen(text)}; expected a text")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise EventError(f"the envelope holds {len(text):,} characters that are not JSON: {error}") from error
+
+
+# --- the dialects ---------------------------------------------------------------------------------------
+
+
+def _read_s3(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
+    version = record.get("eventVersion", "2.0")
+    if not isinstance(version, str) or version[:2] != "2.":
+        raise EventError(f"an S3 record of eventVersion {version!r}; expected 2.x")
+    # A record that does not say what happened counts as a change: to clear one path too many does no harm.
+    name = record.get("eventName", VISIBLE_CHANGES[0])
+    if not isinstance(name, str):
+        raise EventError(f"an S3 record whose eventName is {_seen(name)}; expected a text")
+    if not name.removeprefix("s3:").startswith(VISIBLE_CHANGES):
+        decoded.ignored += 1
+        return
+    bucket, key, details = _object_of(record.get("s3"))
+    # The key is form-encoded: "red flower.jpg" arrives as "red+flower.jpg". Bytes that are not UTF-8, which
+    # S3 itself never sends, survive as surrogate escapes, and so come back as the same bytes in the path.
+    key = unquote_plus(key, errors="surrogateescape")
+    identity = _identity(details, "versionId", "eTag", record.get("eventTime"), delivery)
+    decoded.changes.append(_change(bucket, key, identity, delivery))
+
+
+def _read_eventbridge(event: Json, delivery: _Delivery, decoded: Decoded) -> None:
+    if event["detail-type"] not in _VISIBLE_DETAIL_TYPES:
+        decoded.ignored += 1
+        return
+    # Unlike everywhere else the key is raw here: to decode it would turn "a+b%20" into another key.
+    bucket, key, details = _object_of(event.get("detail"))
+    identity = _identity(details, "version-id", "etag", event.get("time"), delivery)
+    decoded.changes.append(_change(bucket, key, identity, delivery))
+
+
+def _ignore(_document: Json, _delivery: _Delivery, decoded: Decoded) -> None:
+    decoded.ignored += 1
+
+
+def _read_sqs(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
+    message = record.get("messageId")
+    # Inside an envelope it would be a message's content that decides which messages are acknowledged.
+    if delivery.envelopes or not isinstance(message, str):
+        raise EventError("an SQS record in an envelope or without a messageId")
+    decoded.from_queue = True
+    _read_envelope(record.get("body"), _Delivery(message, message, 1), decoded)
+
+
+def _read_sns_record(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
+    envelope = record.get("Sns")
+    if not isinstance(envelope, dict):
+        raise EventError(f"an SNS record whose Sns is {_seen(envelope)}; expected an object with a Message")
+    _read_sns_envelope(envelope, delivery, decoded)
+
+
+def _read_sns_envelope(envelope: Json, delivery: _Delivery, decoded: Decoded) -> None:
+    inside = _Delivery(str(envelope.get("MessageId", delivery.id)), delivery.message, delivery.envelopes + 1)
+    _read_envelope(envelope.get("Message"), inside, decoded)
+
+
+class _Dialect(NamedTuple):
+    name: str
+    infer: Callable[[Json], bool]
+    read: Callable[[Json, _Delivery, Decoded], None]
+
+
+DIALECTS: Final = (
+    _Dialect("an SQS record", lambda d: d.get("eventSource") == "aws:sqs", _read_sqs),
+    _Dialect("an S3 record", lambda d: d.get("eventSource", "aws:s3" if "s3" in d else None) == "aws:s3", _read_s3),
+    _Dialect("an SNS record", lambda d: d.get("EventSource") == "aws:sns", _read_sns_record),
+    _Dialect("an SNS envelope", lambda d: d.get("Type") == "Notification" and "Message" in d, _read_sns_envelope),
+    _Dialect(
+        "an EventBridge event of aws.s3",
+        lambda d: d.get("source") == "aws.s3" and "detail-type" in d,
+        _read_eventbridge,
+    ),
+    _Dialect("s3:TestEvent", lambda d: d.get("Event") == "s3:TestEvent", _ignore),
+)
+
+
+def _dialect_of(document: object) -> _Dialect:
+    if isinstance(document, dict):
+        for dialect in DIALECTS:
+            if dialect.infer(document):
+                return dialect
+    names = ", ".join(dialect.name for dialect in DIALECTS)
+    raise EventError(f"{_seen(document)} is none of: {names}. Trying it by hand? See the samples in events/")
+
+
+# --- what the dialects share ----------------------------------------------------------------------------
+
+
+def _object_of(holder: Any) -> tuple[str, str, Json]:
+    """Bucket, key as it is written, and the other details of ``{"bucket": {"name"}, "object": {"key", …}}``."""
+    try:
+        bucket, details = holder["bucket"]["name"], holder["object"]
+        key = details["key"]
+    except (KeyError, TypeError, IndexError) as error:
+        raise EventError(f"a record without bucket.name and object.key, but with {_seen(holder)}") from error
+    if not (isinstance(bucket, str) and isinstance(key, str) and bucket and key):
+        raise EventError(f"a record whose bucket is {_seen(bucket)} and whose key is {_seen(key)}; expected two texts")
+    return bucket, key, details
+
+
+def _identity(details: Json, version: str, etag: str, time: object, delivery: _Delivery) -> str:
+    """What is the same in every delivery of this change and in no other change of the object.
+
+    S3's sequencer is that by definition. Where there is none: version id, etag and time, and where there is
+    nothing of the kind either, the delivery, so that a later change is never taken for this one.
+    """
+    if sequencer := details.get("sequencer"):
+        return f"sequencer {sequencer}"
+    if time:
+        return f"time {time} version {details.get(version)} etag {details.get(etag)}"
+    return f"delivery {delivery.id}"
+
+
+def _change(bucket: str, key: str, identity: str, delivery: _Delivery) -> ObjectChange:
+    if not key.isascii() or len(key) > MAX_KEY_BYTES:
+        _check_length(key)
+    return ObjectChange(bucket, ObjectKey(key), f"{bucket}/{key} {identity}", delivery.message)
+
+
+def _check_length(key: str) -> None:
+    try:
+        size = len(key.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError as error:
+        raise EventError(f"a key that is not Unicode text: {key!r}") from error
+    if size > MAX_KEY_BYTES:
+        raise EventError(f"a key of {size:,} bytes; S3 has none above {MAX_KEY_BYTES:,}")
+
+
+def _seen(value: object) -> str:
+    """A value in a few words. Names of fields only, no contents: some events carry credentials."""
+    if isinstance(value, dict):
+        if source := value.get("eventSource") or value.get("EventSource") or value.get("source"):
+            return f"an object from {str(source)[:60]!r}"
+        names = ", ".join(repr(str(name)[:40]) for name in list(value)[:8])
+        return f"an object with {names or 'nothing in it'}"
+    if isinstance(value, str):
+        return f"a text of {len(value)} characters"
+    return {list: "a list", type(None): "nothing", bool: "a boolean"}.get(type(value), "a number")

@@ -1,0 +1,29 @@
+"""AWS's numbers, each with its unit, its source and the date on which the source was read."""
+
+from typing import Final
+
+MAX_ITEMS_PER_CALL: Final = 3_000
+"""Items in one CreateInvalidation call, all of them without a wildcard.
+
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html (2026-11-20)
+"""
+
+MAX_PATH_CHARACTERS: Final = 4_000
+"""Length of one invalidation path.
+
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-specifying-objects.html
+(2026-11-20)
+"""
+
+MAX_KEY_BYTES: Final = 1_024
+"""Length of an object key in UTF-8. Encoded, it is at most 3,073 characters: any key makes a valid path.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html (2026-11-20)
+"""
+
+SECONDS_PER_CALL: Final = 2.0
+"""CreateInvalidation is let through at about 0.5 calls a second and account, after a burst of some ten.
+
+An AWS engineer in https://github.com/aws/aws-sdk-js/issues/3983 (2026-11-20); not in the documentation,
+so nothing but the first pause after a refusal rests on it.
+"""

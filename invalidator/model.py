@@ -1,0 +1,93 @@
+"""The nouns: what changed, what has to be forgotten because of it, and how that went."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, NewType
+
+from invalidator.errors import CdnError
+
+ObjectKey = NewType("ObjectKey", str)
+"""A key as S3 stores it, decoded. Bytes that are not UTF-8 are kept as surrogate escapes (PEP 383)."""
+
+UrlPath = NewType("UrlPath", str)
+"""A path as CloudFront wants it in an invalidation: encoded, beginning with a slash."""
+
+DistributionId = NewType("DistributionId", str)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectChange:
+    """One object was written or removed.
+
+    ``identity`` tells this change from every other change of any object, and is the same each time that
+    the change is delivered. ``message`` is the id of the queue message that brought it, if one did.
+    """
+
+    bucket: str
+    key: ObjectKey
+    identity: str
+    message: str | None = None
+
+
+class Cause(NamedTuple):
+    """Why a path is stale: the object that changed, and what the path is to that object."""
+
+    change: ObjectChange
+    relation: str
+
+    def __str__(self) -> str:
+        return f"{self.relation} {self.change.key!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One path to invalidate, with every change that makes it stale."""
+
+    path: UrlPath
+    causes: tuple[Cause, ...]
+
+    @property
+    def reason(self) -> str:
+        """The distinct causes in words, in an order that does not depend on that of the records."""
+        return "; ".join(sorted({str(cause) for cause in self.causes}))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one CreateInvalidation call carries: 1 to 3,000 items without duplicates, sorted by path."""
+
+    distribution: DistributionId
+    items: tuple[Item, ...]
+    caller_reference: str
+
+    @property
+    def messages(self) -> set[str]:
+        """Ids of the queue messages that are not served until this batch is accepted."""
+        return {
+            cause.change.message for item in self.items for cause in item.causes if cause.change.message is not None
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All batches of one event. Carrying it out in any order gives the same result."""
+
+    batches: tuple[Batch, ...]
+
+    @property
+    def calls(self) -> int:
+        """CreateInvalidation calls that the plan takes when none is refused."""
+        return len(self.batches)
+
+    @property
+    def paths(self) -> int:
+        """Paths that AWS counts for its price; the same path on two distributions counts twice."""
+        return sum(len(batch.items) for batch in self.batches)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one batch ended: with the id of an invalidation, or with an error."""
+
+    batch: Batch
+    invalidation: str | None = None
+    error: CdnError | None = None
