@@ -1,0 +1,5 @@
+"""``python -m invalidator``."""
+
+from invalidator.cli import main
+
+main()

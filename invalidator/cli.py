@@ -1,0 +1,262 @@
+"""The same thing by hand: ``python -m invalidator``.
+
+Data goes to standard output and narration to standard error. Exit status: 0 done, 1 something was not
+invalidated or could not be read, 2 wrong usage or configuration.
+"""
+
+import json
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from invalidator import __version__, handler, settings
+from invalidator.errors import ConfigurationError, InvalidatorError
+from invalidator.events import Decoded, decode
+from invalidator.model import ObjectChange, ObjectKey, Plan
+from invalidator.planner import make_plan
+
+if TYPE_CHECKING:
+    from invalidator.local import Accepted, EmbeddedAws
+
+app = typer.Typer(
+    help="Invalidate exactly the CloudFront paths that changed S3 objects make stale.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+EventFile = Annotated[
+    typer.FileText,
+    typer.Argument(help="A file with the event; - is standard input.", encoding="utf-8-sig", metavar="EVENT.json"),
+]
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="invalidator")
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        print(f"invalidator {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def invoke(
+    event: EventFile,
+    local: Annotated[bool, typer.Option("--local", help="On an embedded AWS; needs no account.")] = False,
+) -> None:
+    """Run the Lambda handler on an event and print its answer.
+
+    With your AWS credentials and the distributions in DISTRIBUTION_IDS, or, with --local, on an embedded AWS
+    with two distributions.
+
+    Example: invalidator invoke events/s3-put.json --local
+    """
+    with _errors_explained():
+        document = _load(event)
+        _log_to_stderr()
+        if local:
+            with _embedded_aws(_buckets(document)):
+                answer = handler.lambda_handler(document)
+        else:
+            answer = handler.lambda_handler(document)
+    print(json.dumps(answer, indent=2))
+    if answer.get("batchItemFailures"):
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    event: Annotated[
+        typer.FileText | None,
+        typer.Argument(help="A file with an event; - is standard input.", encoding="utf-8-sig", metavar="EVENT.json"),
+    ] = None,
+    key: Annotated[list[str] | None, typer.Option(help="An object key, as S3 stores it; repeatable.")] = None,
+    distribution_id: Annotated[
+        list[str] | None, typer.Option(help="Instead of the configured distributions; repeatable.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show what would be sent to each distribution, and why. Sends nothing.
+
+    Example: invalidator plan --key 'blog/index.html' --key 'red flower.jpg' --distribution-id E1A2B3C4D5E6F7
+    """
+    if (event is None) == (not key):
+        raise typer.BadParameter("give either an event or one --key or more", param_hint="EVENT.json")
+    with _errors_explained():
+        decoded = decode(_load(event), "plan") if event else Decoded([_change(text) for text in key or []])
+        if distribution_id:
+            ids = tuple(settings.parse_ids(" ".join(distribution_id), "--distribution-id"))
+            config = settings.Settings(tuple(dict.fromkeys(ids)), settings.load_index_document())
+        else:
+            config = settings.load()
+        made = make_plan(decoded.changes, config.distributions, config.index_document)
+    if as_json:
+        print(json.dumps(_plan_json(made), indent=2))
+    else:
+        _print_plan(made)
+    for refusal in decoded.refusals:
+        _narrate(f"refused: {refusal.reason}")
+    _narrate(
+        f"{_count(made.calls, 'call')}, {_count(made.paths, 'path')}, {_count(decoded.ignored, 'record')} ignored."
+        " Nothing was sent."
+    )
+    if decoded.refusals:
+        raise typer.Exit(1)
+
+
+@app.command()
+def local(
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes any free one.", min=0, max=65535)] = 4577,
+) -> None:
+    """Run an embedded AWS on loopback until Ctrl-C: a bucket, a queue, two distributions and the function.
+
+    Upload to its bucket with any S3 client and see the invalidations.
+    """
+    with _errors_explained(), _embedded_aws(port=port) as aws:
+        from invalidator.local import BUCKET, QueueWorker
+
+        worker = QueueWorker()
+        _log_to_stderr(logging.ERROR)
+        _narrate(f"Embedded AWS at {aws.endpoint}: bucket {BUCKET}, distributions {', '.join(aws.distributions)}")
+        _narrate("Upload something from another terminal, for instance:\n")
+        _narrate(
+            "  AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing AWS_DEFAULT_REGION=us-east-1 \\\n"
+            f"  aws --endpoint-url {aws.endpoint} s3 cp README.md s3://{BUCKET}/\n"
+        )
+        _narrate("Ctrl-C stops it.")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            while True:
+                worker.poll(wait_seconds=1)
+                _show(aws.new_invalidations())
+        except KeyboardInterrupt:
+            _narrate("Stopped.")
+
+
+@app.command()
+def demo() -> None:
+    """Tell the whole story on an embedded AWS and exit: uploads, an edit, a delete, a redelivery."""
+    with _errors_explained(), _embedded_aws() as aws:
+        from invalidator.demo import run
+
+        _log_to_stderr(logging.ERROR)
+        run(aws, _narrate, _show)
+
+
+# --- input ----------------------------------------------------------------------------------------------
+
+
+def _load(file: typer.FileText) -> Any:
+    try:
+        return json.load(file)
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{file.name} is not JSON: {error}") from error
+
+
+def _change(key: str) -> ObjectChange:
+    if not key:
+        raise ConfigurationError("--key is empty; expected the key of an object")
+    return ObjectChange("", ObjectKey(key), f"by hand {key}")
+
+
+def _buckets(document: object) -> list[str]:
+    return sorted({change.bucket for change in decode(document).changes})
+
+
+@contextmanager
+def _embedded_aws(buckets: list[str] | None = None, port: int = 0) -> "Iterator[EmbeddedAws]":
+    try:
+        from invalidator.local import BUCKET, embedded_aws
+    except ImportError as error:
+        raise ConfigurationError(f"the embedded AWS needs 'pip install invalidator[local]' ({error})") from error
+    with embedded_aws(buckets or [BUCKET], port) as aws:
+        yield aws
+
+
+@contextmanager
+def _errors_explained() -> Iterator[None]:
+    try:
+        yield
+    except InvalidatorError as error:
+        _narrate(f"error: {error}")
+        raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from error
+
+
+# --- output ---------------------------------------------------------------------------------------------
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """Colour only on a terminal; in a pipe, lines as long as their content."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else 10_000, highlight=False, markup=False)
+
+
+def _narrate(text: str) -> None:
+    _console(stderr=True).print(text, soft_wrap=True, style="dim" if text.startswith(" ") else "")
+
+
+def _show(accepted: "list[Accepted]") -> None:
+    out = _console()
+    for invalidation in accepted:
+        head = Text.assemble(
+            (invalidation.distribution, "bold cyan"),
+            f"  invalidation {invalidation.id}  ",
+            (_count(len(invalidation.paths), "path"), "bold"),
+            f"  {invalidation.caller_reference}",
+            "  (again: nothing new was created)" if invalidation.again else "",
+        )
+        out.print(head, soft_wrap=True)
+        for path in () if invalidation.again else invalidation.paths:
+            out.print(f"    {path}", soft_wrap=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _print_plan(made: Plan) -> None:
+    table = Table("distribution", "path", "reason", box=None, pad_edge=False)
+    for batch in made.batches:
+        for item in batch.items:
+            table.add_row(Text(batch.distribution, "cyan"), Text(item.path, overflow="fold"), Text(item.reason))
+    if made.batches:
+        _console().print(table)
+
+
+def _plan_json(made: Plan) -> dict[str, Any]:
+    return {
+        "batches": [
+            {
+                "distribution": batch.distribution,
+                "items": [item.path for item in batch.items],
+                "caller_reference": batch.caller_reference,
+                "reasons": [item.reason for item in batch.items],
+            }
+            for batch in made.batches
+        ],
+        "calls": made.calls,
+        "paths": made.paths,
+    }
+
+
+def _log_to_stderr(level: int | None = None) -> None:
+    """The function's log beside the narration, so that standard output holds the answer alone."""
+    log_handler = handler.logger.logger_handler
+    if isinstance(log_handler, logging.StreamHandler):
+        log_handler.setStream(sys.stderr)
+    if level is not None:
+        handler.logger.setLevel(level)

@@ -1,0 +1,259 @@
+"""An embedded AWS for trying things out: moto behind a real HTTP server on loopback, and a queue worker.
+
+Whatever runs inside ``embedded_aws()`` reaches that server through the usual variables of the AWS SDK, and
+nothing else: no credentials, no profile and no proxy of the machine are used.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from urllib.request import Request, urlopen
+
+import boto3
+from botocore.exceptions import ClientError, ParamValidationError
+from moto.cloudfront.models import CloudFrontBackend, Invalidation
+from moto.server import ThreadedMotoServer
+
+from invalidator import handler
+from invalidator.errors import ConfigurationError
+from invalidator.events import VISIBLE_CHANGES
+
+if TYPE_CHECKING:
+    from types_boto3_cloudfront.type_defs import DistributionConfigTypeDef
+    from types_boto3_sqs.type_defs import MessageTypeDef
+
+BUCKET: Final = "origin"
+_REGION: Final = "us-east-1"
+_MAX_MESSAGES: Final = 4_000
+"""Messages in one event: what serverless.yml asks Lambda for at the most."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An invalidation that a distribution has accepted, as CloudFront lists it.
+
+    ``again`` if the call came with a reference that it knew, and was answered with this one: nothing new
+    was created.
+    """
+
+    distribution: str
+    id: str
+    caller_reference: str
+    paths: tuple[str, ...]
+    again: bool = False
+
+
+@dataclass
+class EmbeddedAws:
+    """A running embedded AWS with a bucket or several and the distributions that serve them."""
+
+    endpoint: str
+    distributions: tuple[str, ...]
+    _replays: list[Accepted]
+    _seen: set[str] = field(default_factory=set)
+
+    def new_invalidations(self) -> list[Accepted]:
+        """What was accepted since the last call, distribution by distribution, then what was accepted again."""
+        cloudfront = boto3.client("cloudfront")
+        found = []
+        for distribution in self.distributions:
+            pages = cloudfront.get_paginator("list_invalidations").paginate(DistributionId=distribution)
+            ids = [item["Id"] for page in pages for item in page["InvalidationList"].get("Items", [])]
+            for id_ in [id_ for id_ in ids if id_ not in self._seen]:
+                self._seen.add(id_)
+                answer = cloudfront.get_invalidation(DistributionId=distribution, Id=id_)
+                batch = answer["Invalidation"]["InvalidationBatch"]
+                paths = tuple(batch["Paths"].get("Items", []))
+                found.append(Accepted(distribution, id_, batch["CallerReference"], paths))
+        replays = [self._replays.pop(0) for _ in range(len(self._replays))]
+        return found + replays
+
+
+@contextmanager
+def embedded_aws(buckets: Iterable[str] = (BUCKET,), port: int = 0) -> Iterator[EmbeddedAws]:
+    """Start the server (port 0: any free one) with the buckets and two distributions; stop it at the end.
+
+    The ids of distributions and invalidations are the same in every run.
+    """
+    _check_port(port)
+    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with _replaying_references() as replays:
+        server.start()
+        endpoint = "http://{}:{}".format(*server.get_host_and_port())
+        try:
+            with _environment(endpoint):
+                _post(endpoint, "/moto-api/reset")
+                _post(endpoint, "/moto-api/seed?a=1")
+                buckets = list(buckets)
+                _make_buckets(buckets)
+                distributions = tuple(_make_distribution(buckets, number) for number in (1, 2))
+                os.environ["DISTRIBUTION_IDS"] = ",".join(distributions)
+                yield EmbeddedAws(endpoint, distributions, replays)
+        finally:
+            server.stop()
+
+
+def _check_port(port: int) -> None:
+    # moto's server would wait for ever for a port that it cannot have.
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"port {port} cannot be used ({error.strerror}); choose another with --port, or 0 for any free one"
+        ) from error
+
+
+@contextmanager
+def _environment(endpoint: str) -> Iterator[None]:
+    """The SDK's variables for the embedded AWS in place of the machine's, for as long as it runs."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(("AWS_", "DISTRIBUTION_ID")):
+            del os.environ[name]
+    os.environ |= {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": _REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1",
+    }
+    boto3.DEFAULT_SESSION = None
+    handler.cdn.cache_clear()
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
+        boto3.DEFAULT_SESSION = None
+        handler.cdn.cache_clear()
+
+
+@contextmanager
+def _replaying_references() -> Iterator[list[Accepted]]:
+    """Let moto do what CloudFront does: the same reference and paths return the earlier invalidation.
+
+    Yields the list to which such answers are added.
+    """
+    replays: list[Accepted] = []
+    create = CloudFrontBackend.create_invalidation
+
+    def create_or_replay(backend: CloudFrontBackend, dist_id: str, paths: list[str], caller_ref: str) -> Invalidation:
+        for earlier in backend.invalidations.get(dist_id, []):
+            if (earlier.caller_ref, earlier.paths) == (caller_ref, paths):
+                replays.append(Accepted(dist_id, earlier.id, caller_ref, tuple(paths), again=True))
+                return earlier
+        return create(backend, dist_id, paths, caller_ref)
+
+    CloudFrontBackend.create_invalidation = create_or_replay  # type: ignore[method-assign]
+    try:
+        yield replays
+    finally:
+        CloudFrontBackend.create_invalidation = create  # type: ignore[method-assign]
+
+
+def _post(endpoint: str, path: str) -> None:
+    with urlopen(Request(endpoint + path, method="POST"), timeout=10):
+        pass
+
+
+def _make_buckets(names: list[str]) -> None:
+    s3 = boto3.client("s3")
+    for name in names:
+        try:
+            s3.create_bucket(Bucket=name)
+        except (ClientError, ParamValidationError) as error:
+            raise ConfigurationError(f"the embedded AWS cannot have a bucket {name!r}: {error}") from error
+
+
+def _make_distribution(buckets: list[str], number: int) -> str:
+    config: DistributionConfigTypeDef = {
+        "CallerReference": f"embedded {number}",
+        "Comment": f"embedded distribution {number}",
+        "Enabled": True,
+        "DefaultRootObject": "index.html",
+        "Origins": {
+            "Quantity": len(buckets),
+            "Items": [
+                {
+                    "Id": bucket,
+                    "DomainName": f"{bucket}.s3.{_REGION}.amazonaws.com",
+                    "S3OriginConfig": {"OriginAccessIdentity": ""},
+                }
+                for bucket in buckets
+            ],
+        },
+        "DefaultCacheBehavior": {"TargetOriginId": buckets[0], "ViewerProtocolPolicy": "redirect-to-https"},
+    }
+    return boto3.client("cloudfront").create_distribution(DistributionConfig=config)["Distribution"]["Id"]
+
+
+class QueueWorker:
+    """A queue that the bucket notifies, and what Lambda does with it: poll, call the handler, delete."""
+
+    def __init__(self, bucket: str = BUCKET) -> None:
+        self._sqs = boto3.client("sqs")
+        self._url = self._sqs.create_queue(QueueName="invalidator")["QueueUrl"]
+        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        self.arn = attributes["Attributes"]["QueueArn"]
+        boto3.client("s3").put_bucket_notification_configuration(
+            Bucket=bucket,
+            NotificationConfiguration={
+                "QueueConfigurations": [
+                    {"QueueArn": self.arn, "Events": [f"s3:{prefix}*" for prefix in VISIBLE_CHANGES]}  # type: ignore[list-item]
+                ]
+            },
+        )
+
+    def receive(self, wait_seconds: int = 0) -> dict[str, Any] | None:
+        """What is in the queue, as the event that Lambda would make of it; nothing if it stays empty."""
+        messages: list[MessageTypeDef] = []
+        while len(messages) < _MAX_MESSAGES:
+            answer = self._sqs.receive_message(
+                QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=0 if messages else wait_seconds
+            )
+            if not answer.get("Messages"):
+                break
+            messages += answer["Messages"]
+        return {"Records": [self._record(message) for message in messages]} if messages else None
+
+    def acknowledge(self, event: dict[str, Any], answer: Mapping[str, Any]) -> None:
+        """Delete the messages that the handler's answer does not name as failed."""
+        failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
+        for record in event["Records"]:
+            if record["messageId"] not in failed:
+                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=record["receiptHandle"])
+
+    def release(self, event: dict[str, Any]) -> None:
+        """Give the messages back at once, as if their visibility timeout had passed."""
+        for record in event["Records"]:
+            self._sqs.change_message_visibility(
+                QueueUrl=self._url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=0
+            )
+
+    def poll(self, wait_seconds: int = 0) -> int:
+        """Receive, handle, acknowledge. Returns the number of messages received."""
+        event = self.receive(wait_seconds)
+        if event is None:
+            return 0
+        self.acknowledge(event, handler.lambda_handler(event))
+        return len(event["Records"])
+
+    def _record(self, message: "MessageTypeDef") -> dict[str, Any]:
+        return {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "attributes": {},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": self.arn,
+            "awsRegion": _REGION,
+        }
