@@ -27,7 +27,7 @@ check: $(VENV)/.ready
 	@$(py) -m mypy
 
 format: $(VENV)/.ready
-	@$(py) -m ruff check --fix .
+	@$(py) -m ruff check --fix --exit-zero --quiet .
 	@$(py) -m ruff format .
 
 bench: $(VENV)/.ready

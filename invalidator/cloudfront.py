@@ -82,7 +82,8 @@ def connect() -> CloudFront:
     )
     # CloudFront is global and signs for us-east-1 where no region is configured.
     region = session.get_config_variable("region") or "us-east-1"
-    return CloudFront(session.create_client("cloudfront", region_name=region, config=config))
+    client: Any = session.create_client("cloudfront", region_name=region, config=config)
+    return CloudFront(client)
 
 
 def _meaning(error: ClientError) -> CdnError:

@@ -70,7 +70,7 @@ def _read_document(document: object, delivery: _Delivery, decoded: Decoded) -> N
     records = document.get("Records") if isinstance(document, dict) else None
     for record in records if isinstance(records, list) else [document]:
         try:
-            _dialect_of(record).read(record, delivery, decoded)
+            _read_record(record, delivery, decoded)
         except EventError as error:
             decoded.refusals.append(Refusal(str(error), delivery.message))
 
@@ -172,13 +172,14 @@ DIALECTS: Final = (
 )
 
 
-def _dialect_of(document: object) -> _Dialect:
-    if isinstance(document, dict):
+def _read_record(record: object, delivery: _Delivery, decoded: Decoded) -> None:
+    if isinstance(record, dict):
         for dialect in DIALECTS:
-            if dialect.infer(document):
-                return dialect
+            if dialect.infer(record):
+                dialect.read(record, delivery, decoded)
+                return
     names = ", ".join(dialect.name for dialect in DIALECTS)
-    raise EventError(f"{_seen(document)} is none of: {names}. Trying it by hand? See the samples in events/")
+    raise EventError(f"{_seen(record)} is none of: {names}. Trying it by hand? See the samples in events/")
 
 
 # --- what the dialects share ----------------------------------------------------------------------------

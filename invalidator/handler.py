@@ -11,7 +11,7 @@ from aws_lambda_powertools.logging import Logger
 from invalidator import cloudfront, settings
 from invalidator.errors import IncompleteError
 from invalidator.events import Decoded, decode
-from invalidator.model import Outcome
+from invalidator.model import Batch, Outcome
 from invalidator.planner import make_plan
 from invalidator.service import carry_out
 
@@ -115,8 +115,13 @@ def _summary(decoded: Decoded, outcomes: list[Outcome]) -> dict[str, Any]:
 
 def _what_failed(decoded: Decoded, outcomes: list[Outcome]) -> str:
     failures = [
-        f"{outcome.batch.distribution} still serves {len(outcome.batch.items)} stale paths: {outcome.error}"
+        f"{outcome.batch.distribution} still serves the old {_some_of(outcome.batch)}: {outcome.error}"
         for outcome in outcomes
         if outcome.error is not None
     ]
     return "\n".join(failures + [f"refused: {refusal.reason}" for refusal in decoded.refusals])
+
+
+def _some_of(batch: Batch) -> str:
+    first, *others = batch.items
+    return f"{first.path} and {len(others):,} more paths" if others else first.path

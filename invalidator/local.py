@@ -152,11 +152,11 @@ def _replaying_references() -> Iterator[list[Accepted]]:
                 return earlier
         return create(backend, dist_id, paths, caller_ref)
 
-    CloudFrontBackend.create_invalidation = create_or_replay  # type: ignore[method-assign]
+    setattr(CloudFrontBackend, "create_invalidation", create_or_replay)  # noqa: B010 a method, to the type checker
     try:
         yield replays
     finally:
-        CloudFrontBackend.create_invalidation = create  # type: ignore[method-assign]
+        setattr(CloudFrontBackend, "create_invalidation", create)  # noqa: B010
 
 
 def _post(endpoint: str, path: str) -> None:
@@ -203,13 +203,9 @@ class QueueWorker:
         self._url = self._sqs.create_queue(QueueName="invalidator")["QueueUrl"]
         attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
         self.arn = attributes["Attributes"]["QueueArn"]
+        entry: Any = {"QueueArn": self.arn, "Events": [f"s3:{prefix}*" for prefix in VISIBLE_CHANGES]}
         boto3.client("s3").put_bucket_notification_configuration(
-            Bucket=bucket,
-            NotificationConfiguration={
-                "QueueConfigurations": [
-                    {"QueueArn": self.arn, "Events": [f"s3:{prefix}*" for prefix in VISIBLE_CHANGES]}  # type: ignore[list-item]
-                ]
-            },
+            Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [entry]}
         )
 
     def receive(self, wait_seconds: int = 0) -> dict[str, Any] | None:

@@ -14,8 +14,11 @@ UrlPath = NewType("UrlPath", str)
 DistributionId = NewType("DistributionId", str)
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectChange:
+# What there is one of for every record is a NamedTuple and not, like the rest, a frozen dataclass: it is as
+# immutable and takes a third of the time to make, a twentieth of all the time that a large event takes.
+
+
+class ObjectChange(NamedTuple):
     """One object was written or removed.
 
     ``identity`` tells this change from every other change of any object, and is the same each time that
@@ -38,8 +41,7 @@ class Cause(NamedTuple):
         return f"{self.relation} {self.change.key!r}"
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One path to invalidate, with every change that makes it stale."""
 
     path: UrlPath

@@ -33,7 +33,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
 
     Raises ConfigurationError, naming the variable, if anything is missing, malformed or unreadable.
     """
-    ids = dict.fromkeys(_distribution_ids(environ))
+    ids = dict.fromkeys(_distribution_ids(environ, _ttl(environ)))
     if not ids:
         raise ConfigurationError(
             "no distribution to invalidate: set DISTRIBUTION_IDS, DISTRIBUTION_ID, DISTRIBUTION_ID_<name>,"
@@ -65,14 +65,14 @@ def parse_ids(text: str, source: str) -> list[DistributionId]:
 # --- the sources of ids ---------------------------------------------------------------------------------
 
 
-def _distribution_ids(environ: Mapping[str, str]) -> Iterator[DistributionId]:
+def _distribution_ids(environ: Mapping[str, str], ttl: int) -> Iterator[DistributionId]:
     yield from parse_ids(environ.get("DISTRIBUTION_IDS", ""), "DISTRIBUTION_IDS")
     for name in sorted(environ):
         if (name == "DISTRIBUTION_ID" or name.startswith("DISTRIBUTION_ID_")) and environ[name].strip():
             yield _checked(environ[name].strip(), name)
     for name, fetch in (("DISTRIBUTION_IDS_SECRET", _secret), ("DISTRIBUTION_IDS_PARAMETER", _parameter)):
         if stored := environ.get(name, "").strip():
-            yield from _stored_ids(name, stored, fetch, _ttl(environ))
+            yield from _stored_ids(name, stored, fetch, ttl)
 
 
 def _checked(word: str, source: str, *, quote: bool = True) -> DistributionId:
@@ -81,7 +81,7 @@ def _checked(word: str, source: str, *, quote: bool = True) -> DistributionId:
     value = repr(word) if quote else "a value"
     raise ConfigurationError(
         f"{source} has {value} that cannot be the id of a distribution; expected letters and digits as in"
-        " E1A2B3C4D5E6F7 (not a domain name, not an ARN)"
+        " E1A2B3C4D5E6F7 (not a domain name, not an ARN; several go into DISTRIBUTION_IDS)"
     )
 
 

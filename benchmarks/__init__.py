@@ -1,0 +1,1 @@
+"""What is measured is in __main__; the last figures, with their machine, in results.md."""

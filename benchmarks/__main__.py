@@ -1,0 +1,170 @@
+"""``make bench``: measure, write results.md and the table in the README.
+
+Ratios are of two things measured in turn in one run, so that they hold where the machine's speed drifts;
+each figure is a median. Needs Linux, for the peak memory of a process.
+"""
+
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.deploy import deploy_event
+from invalidator.events import decode
+from invalidator.model import DistributionId
+from invalidator.planner import make_plan
+from tests.doubles import StrictCloudFront, serve
+from tests.strategies import Change, s3
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+BEGIN, END = "<!-- benchmarks: begin -->\n", "<!-- benchmarks: end -->\n"
+
+MESSAGES = 4_000
+COLD_RUNS = 21
+WARM_RUNS = 31
+
+BARE = "import boto3; boto3.client('cloudfront')"
+FIRST_EVENT = """
+import json, sys
+from invalidator.handler import lambda_handler
+lambda_handler(json.load(open(sys.argv[1])))
+for line in open("/proc/self/status"):
+    if line.startswith("VmHWM"):
+        print(int(line.split()[1]) / 1024, file=sys.stderr)
+"""
+
+
+def main() -> None:
+    """Measure everything and write it down."""
+    with serve(StrictCloudFront({"E1"})) as endpoint, tempfile.TemporaryDirectory() as folder:
+        environ = _environment(endpoint)
+        one = _write(Path(folder) / "one.json", s3(Change("blog/index.html")))
+        many = _write(Path(folder) / "many.json", deploy_event(MESSAGES))
+        cold, bare = _cold_starts(environ, one)
+        peak = _run(FIRST_EVENT, environ, many)[1]
+    plan, floor = _decode_and_plan()
+    rows = [
+        (
+            "Cold process: import the handler and serve its first event, against a bare"
+            ' `import boto3; boto3.client("cloudfront")` (CPU time)',
+            f"{_ratio(cold, bare):.2f} ×",
+            f"{_ms(cold)} against {_ms(bare)}",
+        ),
+        (
+            f"Decode and plan an SQS event of {MESSAGES:,} S3 messages, against `json.loads` on its bodies",
+            f"{_ratio(plan, floor):.2f} ×",
+            f"{_ms(plan)} against {_ms(floor)}",
+        ),
+        ("Peak memory of the process that handles that event, SDK included", f"{peak:.0f} MiB", ""),
+    ]
+    table = "| what | median | |\n|---|---|---|\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    text = f"{table}\nMeasured by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.\n"
+    (HERE / "results.md").write_text("# The last run\n\n" + text)
+    _into_readme(text)
+    print(text)
+
+
+# --- cold processes -------------------------------------------------------------------------------------
+
+
+def _environment(endpoint: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(HERE.parent),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "DISTRIBUTION_IDS": "E1",
+    }
+
+
+def _write(file: Path, event: dict[str, Any]) -> Path:
+    file.write_text(json.dumps(event))
+    return file
+
+
+def _run(program: str, environ: dict[str, str], *arguments: Path) -> tuple[float, float]:
+    """CPU seconds of a Python process, start and end included, and its peak memory in MiB if it prints that."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], env=environ, check=True, capture_output=True, text=True
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, float(done.stderr or 0)
+
+
+def _cold_starts(environ: dict[str, str], event: Path) -> tuple[list[float], list[float]]:
+    ours, bare = [], []
+    for _ in range(COLD_RUNS + 1):
+        ours.append(_run(FIRST_EVENT, environ, event)[0])
+        bare.append(_run(BARE, environ)[0])
+    return ours[1:], bare[1:]  # the first pair fills the caches of the disk
+
+
+# --- in one process -------------------------------------------------------------------------------------
+
+
+def _decode_and_plan() -> tuple[list[float], list[float]]:
+    event = deploy_event(MESSAGES)
+    bodies = [record["body"] for record in event["Records"]]
+    ids = [DistributionId("E1"), DistributionId("E2")]
+
+    def ours() -> None:
+        make_plan(decode(event).changes, ids, "index.html")
+
+    def floor() -> None:
+        for body in bodies:
+            json.loads(body)
+
+    pairs = [(_cpu(ours), _cpu(floor)) for _ in range(WARM_RUNS)]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def _cpu(work: Callable[[], None]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+# --- words ----------------------------------------------------------------------------------------------
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    """The median of the ratios pair by pair."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def _ms(seconds: list[float]) -> str:
+    return f"{statistics.median(seconds) * 1000:.0f} ms"
+
+
+def _machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    model = models[0] if models else platform.machine()
+    packages = ", ".join(f"{name} {version(name)}" for name in ("boto3", "aws-lambda-powertools"))
+    return f"{os.cpu_count()} cores of {model}, Python {platform.python_version()}, {packages}"
+
+
+def _into_readme(text: str) -> None:
+    before, _, rest = README.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    README.write_text(before + BEGIN + text + END + after)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""A machine without AWS: no credentials, no settings and no connection of whoever runs the tests."""
+
+import os
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.parameters import clear_caches
+from hypothesis import settings
+
+from invalidator import handler
+from tests.doubles import StrictCloudFront, serve
+
+# Without a deadline, since the machines of CI are shared: speed is measured in benchmarks/.
+settings.register_profile("laws", deadline=None)
+settings.load_profile("laws")
+
+
+@pytest.fixture(autouse=True)
+def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No variable of the machine reaches a test, and no connection or cached secret the next one."""
+    for name in os.environ:
+        if name.startswith(("AWS_", "DISTRIBUTION_ID", "POWERTOOLS_")) or name in {"INDEX_DOCUMENT", "SETTINGS_TTL"}:
+            monkeypatch.delenv(name)
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield
+    handler.cdn.cache_clear()
+    clear_caches()  # type: ignore[no-untyped-call]
+    boto3.DEFAULT_SESSION = None
+
+
+@pytest.fixture
+def cloudfront(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictCloudFront]:
+    """The strict CloudFront over HTTP, with the distributions E1 and E2, which the function is set up for."""
+    double = StrictCloudFront({"E1", "E2"})
+    with serve(double) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        monkeypatch.setenv("DISTRIBUTION_IDS", "E1,E2")
+        yield double

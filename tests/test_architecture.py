@@ -1,0 +1,94 @@
+"""Who may import whom, and other rules that no single test of behaviour would notice."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "invalidator"
+MODULES = sorted(file.stem for file in PACKAGE.glob("*.py") if file.stem != "__init__")
+
+BOTTOM = {"errors", "limits", "model"}
+ROOTS = {"handler", "cli", "local", "demo", "__main__"}
+MAY_IMPORT = {
+    "errors": set[str](),
+    "limits": set[str](),
+    "model": {"errors", "limits"},
+    "paths": BOTTOM,
+    "events": BOTTOM,
+    "settings": BOTTOM,
+    "site": BOTTOM | {"paths"},
+    "planner": BOTTOM | {"site"},
+    "service": BOTTOM | {"planner"},
+    "cloudfront": BOTTOM,
+    "handler": set(MODULES) - ROOTS,
+    "local": {"handler"} | set(MODULES) - ROOTS,
+    "demo": {"handler", "local"} | set(MODULES) - ROOTS,
+    "cli": set(MODULES) - {"__main__"},
+    "__main__": {"cli"},
+}
+AWS = {"boto3", "botocore", "moto"}
+MAY_IMPORT_AWS = {"cloudfront", "local", "demo"}
+MAY_IMPORT_POWERTOOLS = {"handler", "settings"}
+# local, too, to point the SDK at the embedded AWS; it decides nothing by it.
+MAY_SEE_ENVIRONMENT = {"settings", "local"}
+
+
+def imports(module: str) -> set[str]:
+    """The full names of everything that a module imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def ours(module: str) -> set[str]:
+    parts = [name.split(".") for name in imports(module)]
+    return {part[1] for part in parts if part[0] == "invalidator" and part[1] in MODULES}
+
+
+def test_every_module_has_its_place() -> None:
+    assert set(MODULES) == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_downward_only(module: str) -> None:
+    assert ours(module) <= MAY_IMPORT[module]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_aws_is_at_the_edge(module: str) -> None:
+    others = {name.split(".")[0] for name in imports(module)}
+    assert module in MAY_IMPORT_AWS or not others & AWS
+    assert module in MAY_IMPORT_POWERTOOLS or "aws_lambda_powertools" not in others
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_settings_reads_the_environment(module: str) -> None:
+    text = (PACKAGE / f"{module}.py").read_text()
+    assert module in MAY_SEE_ENVIRONMENT or not re.search(r"environ|getenv", text)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_numbers_of_aws_stand_in_limits(module: str) -> None:
+    text = re.sub(r'""".*?"""', "", (PACKAGE / f"{module}.py").read_text(), flags=re.DOTALL)
+    assert module == "limits" or not re.search(r"\b(3_?000|1_?024)\b", text)
+
+
+def test_every_number_in_limits_has_its_source_and_date() -> None:
+    for entry in re.findall(r'Final = .*?\n""".*?"""', (PACKAGE / "limits.py").read_text(), flags=re.DOTALL):
+        assert re.search(r"https://\S+", entry)
+        assert re.search(r"\(20\d\d-\d\d-\d\d\)", entry)
+
+
+def test_our_own_code_is_never_patched() -> None:
+    for file in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom | ast.Import):
+                names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+                assert not names & {"unittest", "unittest.mock", "mock", "patch"}

@@ -1,0 +1,227 @@
+"""The command line as a user types it, in a process of its own."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+
+from tests import strategies as make
+from tests.doubles import DENIED, StrictCloudFront
+from tests.strategies import Change
+
+ROOT = Path(__file__).parent.parent
+EVENTS = sorted((ROOT / "events").glob("*.json"))
+COMMAND = [sys.executable, "-m", "invalidator"]
+
+
+def run(*arguments: str | Path, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        input=stdin,
+        env=os.environ | environ,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def assert_explained(done: subprocess.CompletedProcess[str], status: int, words: str) -> None:
+    """A user's mistake ends in a sentence, not in a traceback, and with nothing on standard output."""
+    assert done.returncode == status
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+# --- invoke ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", EVENTS, ids=lambda path: path.stem)
+def test_every_sample_event_runs_on_the_embedded_aws(file: Path) -> None:
+    done = run("invoke", file, "--local")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    if file.stem.startswith("sqs"):
+        assert answer == {"batchItemFailures": []}
+    else:
+        assert len(answer["invalidations"]) == (0 if "test-event" in file.stem else 2)
+    logged = [json.loads(line) for line in done.stderr.splitlines()]
+    assert len(logged) == (0 if "test-event" in file.stem else 2)
+
+
+def test_invoke_reads_standard_input_and_uses_the_real_endpoint(cloudfront: StrictCloudFront) -> None:
+    done = run("invoke", "-", stdin=json.dumps(make.s3(Change("a"))))
+    assert done.returncode == 0
+    assert [item["distribution"] for item in json.loads(done.stdout)["invalidations"]] == ["E1", "E2"]
+    assert cloudfront.paths("E1") == ["/a"]
+
+
+def test_a_file_with_a_byte_order_mark_is_read(cloudfront: StrictCloudFront, tmp_path: Path) -> None:
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(make.s3(Change("a"))), encoding="utf-8-sig")
+    assert run("invoke", file).returncode == 0
+    assert cloudfront.paths("E1") == ["/a"]
+
+
+def test_invoke_fails_where_a_message_fails(cloudfront: StrictCloudFront) -> None:
+    done = run("invoke", "-", stdin=json.dumps(make.sqs(make.s3(Change("a")), "poison")))
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+
+
+def test_invoke_explains_what_failed(cloudfront: StrictCloudFront) -> None:
+    cloudfront.broken["E1"] = DENIED
+    done = run("invoke", "-", stdin=json.dumps(make.s3(Change("a"))))
+    assert_explained(done, 1, "error: E1 still serves the old /a: AccessDenied")
+    assert "allow the role cloudfront:CreateInvalidation" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "status", "words"),
+    [
+        (["invoke", "-"], "{", 2, "error: <stdin> is not JSON: Expecting property name"),
+        (["invoke", "no-such-file.json"], "", 2, "no-such-file.json"),
+        (["invoke", "LICENSE"], "", 2, "error: LICENSE is not JSON"),
+        (["invoke", "-"], "{}", 2, "error: no distribution to invalidate: set DISTRIBUTION_IDS"),
+        (["invoke", "-", "--local"], '{"a": 1}', 1, "an object with 'a' is none of: an SQS record"),
+        (["invoke", "-", "--local"], json.dumps(make.s3(Change("a", bucket="?"))), 2, "cannot have a bucket '?'"),
+        (["plan"], "", 2, "give either an event or one --key or more"),
+        (["plan", "events/s3-put.json", "--key", "a"], "", 2, "give either an event or one --key or more"),
+        (["plan", "--key", "", "--distribution-id", "E1"], "", 2, "error: --key is empty"),
+        (
+            ["plan", "--key", "a", "--distribution-id", "a.b"],
+            "",
+            2,
+            "--distribution-id has 'a.b' that cannot",
+        ),
+        (["local", "--port", "99999"], "", 2, "65535"),
+        (["no-such-command"], "", 2, "no-such-command"),
+    ],
+)
+def test_a_mistake_is_explained(arguments: list[str], stdin: str, status: int, words: str) -> None:
+    assert_explained(run(*arguments, stdin=stdin), status, words)
+
+
+def test_missing_credentials_are_explained() -> None:
+    done = run("invoke", "events/s3-put.json", DISTRIBUTION_IDS="E1", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert_explained(done, 1, "Unable to locate credentials")
+
+
+# --- plan -----------------------------------------------------------------------------------------------
+
+
+def test_plan_shows_each_path_with_its_reason_and_calls_nothing(cloudfront: StrictCloudFront) -> None:
+    done = run("plan", "--key", "blog/index.html", "--key", "red flower.jpg")
+    assert done.returncode == 0
+    rows = [line.split(maxsplit=2) for line in done.stdout.splitlines()[1:]]
+    assert [(row[0], row[1], row[2].strip()) for row in rows] == [
+        (distribution, path, reason)
+        for distribution in ("E1", "E2")
+        for path, reason in [
+            ("/blog/", "directory of index document 'blog/index.html'"),
+            ("/blog/index.html", "object 'blog/index.html'"),
+            ("/red%20flower.jpg", "object 'red flower.jpg'"),
+            ("/red+flower.jpg", "other spelling of object 'red flower.jpg'"),
+        ]
+    ]
+    assert done.stderr == "2 calls, 8 paths, 0 records ignored. Nothing was sent.\n"
+    assert cloudfront.calls == 0
+
+
+def test_plan_as_json_is_what_invoke_sends(cloudfront: StrictCloudFront) -> None:
+    planned = json.loads(run("plan", "events/s3-many-records.json", "--json").stdout)
+    run("invoke", "events/s3-many-records.json")
+    assert [(item.distribution, list(item.paths), item.reference) for item in cloudfront.accepted] == [
+        (batch["distribution"], batch["items"], batch["caller_reference"]) for batch in planned["batches"]
+    ]
+    assert set(planned) == {"batches", "calls", "paths"}
+    assert (planned["calls"], planned["paths"]) == (2, 12)
+    for batch in planned["batches"]:
+        assert set(batch) == {"distribution", "items", "caller_reference", "reasons"}
+        assert len(batch["reasons"]) == len(batch["items"])
+
+
+def test_plan_reports_what_it_cannot_read(cloudfront: StrictCloudFront) -> None:
+    done = run("plan", "-", "--json", stdin=json.dumps(make.s3(Change("a"), Change(""))))
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["paths"] == 2
+    assert "refused: a record whose bucket is a text of 6 characters and whose key is a text of 0" in done.stderr
+
+
+@pytest.mark.parametrize("key", ["[red]x[/red]", "a\x1b[31mb", "é\nb", "🌹" * 256])
+def test_a_hostile_key_is_shown_as_data(key: str) -> None:
+    done = run("plan", "--key", key, "--distribution-id", "E1")
+    (row,) = done.stdout.splitlines()[1:]
+    assert f"object {key!r}" in row
+    assert "\x1b" not in done.stdout
+
+
+# --- demo and local -------------------------------------------------------------------------------------
+
+
+def test_the_demo_tells_the_whole_story() -> None:
+    done = run("demo")
+    assert done.returncode == 0, done.stderr
+    heads = [line.split() for line in done.stdout.splitlines() if not line.startswith(" ")]
+    references = [head[5] for head in heads]
+    first, edit, delete, redelivery = (references[n : n + 2] for n in (0, 2, 4, 6))
+    assert redelivery == delete
+    assert len({*first, *edit, *delete}) == 6
+    assert done.stdout.count("(again: nothing new was created)") == 2
+    assert "8 changes, 6 invalidations of 28 paths on 2 distributions; 0 messages failed." in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_local_shows_each_invalidation_as_it_happens_and_stops_cleanly(stop: signal.Signals) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "local", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        head = process.stderr.readline()
+        endpoint = re.search(r"http://127\.0\.0\.1:\d+", head)
+        assert endpoint is not None, head
+        while "Ctrl-C stops it." not in process.stderr.readline():
+            pass
+        boto3.client("s3", endpoint_url=endpoint[0]).put_object(Bucket="origin", Key="blog/index.html", Body=b"x")
+        shown = [process.stdout.readline() for _ in range(6)]
+        process.send_signal(stop)
+        _, rest = process.communicate(timeout=20)
+    assert [line.strip() for line in shown if line.startswith(" ")] == ["/blog/", "/blog/index.html"] * 2
+    assert rest == "Stopped.\n"
+    assert process.returncode == 0
+
+
+def test_a_port_in_use_is_explained() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert_explained(run("local", "--port", port), 2, f"port {port} cannot be used")
+
+
+# --- help -----------------------------------------------------------------------------------------------
+
+
+def test_the_version_is_printed() -> None:
+    assert re.fullmatch(r"invalidator \d+\.\d+\.\d+\n", run("--version").stdout)
+
+
+@pytest.mark.parametrize("command", ["invoke", "plan", "local", "demo"])
+def test_every_command_has_help(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert "Usage: invalidator" in done.stdout
+    assert command in run("--help").stdout

@@ -1,0 +1,197 @@
+"""Laws of the dialects."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invalidator.events import decode
+from tests import strategies as make
+from tests.strategies import ROUTES, TEST_EVENT, Change
+
+EVENTS = Path(__file__).parent.parent / "events"
+SAM = Path(__file__).parent / "sam"
+
+
+@given(make.changes, make.routes)
+def test_a_key_comes_back_byte_for_byte_through_every_dialect(change: Change, route: str) -> None:
+    decoded = decode(ROUTES[route](change))
+    assert [(c.bucket, c.key) for c in decoded.changes] == [(change.bucket, change.key)]
+    assert not decoded.refusals
+    assert decoded.ignored == 0
+
+
+@given(st.binary(min_size=1, max_size=1024))
+def test_a_form_encoded_key_may_be_any_bytes(key: bytes) -> None:
+    record = make.s3_record(Change("x"), lambda _: "".join(f"%{byte:02x}" for byte in key))
+    (change,) = decode({"Records": [record]}).changes
+    assert change.key.encode("utf-8", "surrogateescape") == key
+
+
+@given(make.changes, make.routes, make.routes)
+def test_a_change_has_the_same_identity_by_whatever_way_it_comes(change: Change, one: str, other: str) -> None:
+    assert decode(ROUTES[one](change)).changes[0].identity == decode(ROUTES[other](change)).changes[0].identity
+
+
+@given(make.changes, make.changes)
+def test_two_changes_have_two_identities(one: Change, other: Change) -> None:
+    identities = {decode(make.s3(change)).changes[0].identity for change in (one, other)}
+    differ = (one.bucket, one.key, one.sequencer) != (other.bucket, other.key, other.sequencer)
+    assert len(identities) == 1 + differ
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(json_values)
+def test_whatever_is_no_dialect_is_refused_and_nothing_raised(event: Any) -> None:
+    decoded = decode(event)
+    assert not decoded.changes
+    assert decoded.refusals or event.get("Records") == []
+
+
+def _broken(document: Any, replacement: Any) -> list[Any]:
+    """The document with each of its parts in turn replaced, and with each of its fields in turn missing."""
+    damaged = [replacement]
+    if isinstance(document, dict):
+        for name, value in document.items():
+            damaged.append({other: document[other] for other in document if other != name})
+            damaged += [{**document, name: broken} for broken in _broken(value, replacement)]
+    if isinstance(document, list):
+        for index, value in enumerate(document):
+            damaged += [[*document[:index], broken, *document[index + 1 :]] for broken in _broken(value, replacement)]
+    return damaged
+
+
+@pytest.mark.parametrize("route", sorted(ROUTES))
+@pytest.mark.parametrize("replacement", [None, 7, "", "x", [], {}, True, ["x"], {"key": 1}])
+def test_a_damaged_event_never_raises_and_is_never_lost(route: str, replacement: Any) -> None:
+    for damaged in _broken(ROUTES[route](Change("a.html")), replacement):
+        decoded = decode(damaged)
+        empty = isinstance(damaged, dict) and damaged.get("Records") == []
+        assert decoded.changes or decoded.refusals or decoded.ignored or empty
+
+
+@pytest.mark.parametrize("route", ["s3", "sqs-s3", "sns-s3", "sqs-sns-s3", "eventbridge"])
+@pytest.mark.parametrize(
+    "name",
+    ["ObjectTagging:Put", "ObjectRestore:Completed", "ObjectAcl:Put", "LifecycleTransition", "IntelligentTiering"],
+)
+def test_what_no_viewer_sees_is_counted_and_not_a_change(route: str, name: str) -> None:
+    event = ROUTES[route](Change("a.html", name=name))
+    if route == "eventbridge":
+        event["detail-type"] = {"ObjectTagging:Put": "Object Tags Added"}.get(name, "Object Restore Completed")
+    decoded = decode(event)
+    assert (decoded.changes, decoded.refusals, decoded.ignored) == ([], [], 1)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [TEST_EVENT, make.sqs(TEST_EVENT), make.sqs(make.sns_envelope(TEST_EVENT)), make.sns(TEST_EVENT)],
+    ids=["s3", "sqs", "sqs-sns", "sns"],
+)
+def test_the_test_event_is_acknowledged_and_nothing_done(event: Any) -> None:
+    decoded = decode(event)
+    assert (decoded.changes, decoded.refusals, decoded.ignored) == ([], [], 1)
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.1", "2.2", "2.4", "2.99"])
+def test_any_minor_version_of_2_is_read(version: str) -> None:
+    record = make.s3_record(Change("a")) | {"eventVersion": version}
+    assert decode({"Records": [record]}).changes
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ({"Records": [make.s3_record(Change("a")) | {"eventVersion": "3.0"}]}, "eventVersion '3.0'; expected 2.x"),
+        ({"Records": [{"eventSource": "aws:dynamodb"}]}, "an object from 'aws:dynamodb' is none of"),
+        ({"source": "aws.ec2", "detail-type": "x"}, "an object from 'aws.ec2' is none of"),
+        ({"CodePipeline": {"secretAccessKey": "hush"}}, "an object with 'CodePipeline' is none of"),
+        ([], "a list is none of"),
+        ("text", "a text of 4 characters is none of"),
+        (make.sqs("{not JSON"), "9 characters that are not JSON: Expecting property name"),
+        (make.sqs("[" * 100_000), "that are not JSON"),
+        (make.sqs(make.sqs(make.s3(Change("a")))), "an SQS record in an envelope"),
+        (
+            {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {}}}]},
+            "without bucket.name and object.key",
+        ),
+        (make.s3(Change("é" * 513)), "a key of 1,026 bytes; S3 has none above 1,024"),
+        (make.eventbridge(Change("\ud800")), "a key that is not Unicode text: '\\ud800'"),
+    ],
+)
+def test_a_refusal_names_what_was_seen_and_what_is_expected(event: Any, reason: str) -> None:
+    (refusal,) = decode(event).refusals
+    assert reason in refusal.reason
+    assert "hush" not in refusal.reason
+
+
+def test_envelopes_that_nest_without_end_are_refused() -> None:
+    body = make.s3(Change("a"))
+    for _ in range(20):
+        body = make.sns_envelope(body)
+    (refusal,) = decode(make.sqs(body)).refusals
+    assert "more than 4 envelopes" in refusal.reason
+
+
+def test_the_content_of_a_message_never_decides_which_messages_are_acknowledged() -> None:
+    forged = make.sqs("not JSON")
+    forged["Records"][0]["messageId"] = "somebody else's"
+    (refusal,) = decode(make.sqs(forged)).refusals
+    assert refusal.message == "m0"
+
+
+def test_a_record_without_sequencer_is_known_by_version_etag_and_time() -> None:
+    def identity(**changed: str) -> str:
+        record = make.s3_record(Change("a"))
+        del record["s3"]["object"]["sequencer"]
+        record["eventTime"] = changed.pop("time", "2026-11-20T09:30:12.345Z")
+        record["s3"]["object"] |= {"versionId": "v1", "eTag": "e1"} | changed
+        return decode({"Records": [record]}).changes[0].identity
+
+    assert identity() == identity()
+    others = {identity(versionId="v2"), identity(eTag="e2"), identity(time="2026-11-20T09:30:12.346Z")}
+    assert len(others | {identity()}) == 4
+
+
+def test_a_record_that_nothing_identifies_is_known_by_its_delivery() -> None:
+    bare = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a"}}}]}
+    first, again, later = (decode(bare, request).changes[0].identity for request in ("r1", "r1", "r2"))
+    assert first == again != later
+
+
+@pytest.mark.parametrize("file", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
+def test_every_sample_event_is_understood(file: Path) -> None:
+    decoded = decode(json.loads(file.read_text()))
+    assert not decoded.refusals
+    assert decoded.changes or "test-event" in file.stem
+    assert decoded.from_queue == file.stem.startswith("sqs")
+
+
+def test_the_samples_are_those_that_the_readme_promises() -> None:
+    assert {file.stem for file in EVENTS.glob("*.json")} >= {
+        "s3-put", "s3-delete", "s3-many-records", "s3-awkward-keys", "s3-test-event", "sqs-s3", "sqs-sns-s3",
+        "sns-s3", "eventbridge-created", "eventbridge-deleted",
+    }  # fmt: skip
+
+
+def test_the_sample_with_many_records_counts_what_it_ignores() -> None:
+    decoded = decode(json.loads((EVENTS / "s3-many-records.json").read_text()))
+    assert (len(decoded.changes), decoded.ignored) == (7, 1)
+
+
+@pytest.mark.parametrize("file", sorted(SAM.glob("*.json")), ids=lambda path: path.stem)
+def test_events_that_aws_sam_generates_are_understood(file: Path) -> None:
+    # Printed by aws-sam-cli 1.170.0: sam local generate-event s3 put --bucket origin --key 'blog/red flower+1.html',
+    # s3 delete likewise, sqs receive-message --body and sns notification --message with the JSON of those.
+    decoded = decode(json.loads(file.read_text()))
+    assert [change.key for change in decoded.changes] == ["blog/red flower+1.html"]
+    assert not decoded.refusals

@@ -1,0 +1,99 @@
+"""What other tools got wrong, each told as a story that must not happen here."""
+
+import pytest
+
+from invalidator.errors import IncompleteError
+from invalidator.handler import LocalContext, lambda_handler
+from tests import strategies as make
+from tests.doubles import DENIED, IN_PROGRESS, StrictCloudFront
+from tests.strategies import Change
+
+
+def handle(*changes: Change) -> None:
+    lambda_handler(make.s3(*changes), LocalContext())
+
+
+def test_all_records_of_an_event_are_read(cloudfront: StrictCloudFront) -> None:
+    handle(Change("a"), Change("b"), Change("c"))
+    assert cloudfront.paths("E1") == ["/a", "/b", "/c"]
+
+
+def test_the_second_upload_of_a_key_is_not_swallowed(cloudfront: StrictCloudFront) -> None:
+    handle(Change("a", sequencer="01"))
+    handle(Change("a", sequencer="02"))
+    assert cloudfront.paths("E1") == ["/a", "/a"]
+
+
+def test_an_event_that_is_delivered_again_is_not_billed_again(cloudfront: StrictCloudFront) -> None:
+    event = make.sqs(make.s3(Change("a")), make.s3(Change("b")))
+    for _ in range(3):
+        lambda_handler(event, LocalContext())
+    assert cloudfront.calls == 6
+    assert cloudfront.paths("E1") == ["/a", "/b"]
+
+
+def test_one_object_is_not_one_call(cloudfront: StrictCloudFront) -> None:
+    handle(*[Change(f"{number}.html") for number in range(500)])
+    assert cloudfront.calls == 2
+
+
+def test_a_message_is_not_deleted_after_a_failed_call(cloudfront: StrictCloudFront) -> None:
+    cloudfront.broken = {"E1": IN_PROGRESS, "E2": IN_PROGRESS}
+    answer = lambda_handler(make.sqs(make.s3(Change("a"))), LocalContext())
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+
+
+def test_one_failing_distribution_does_not_stop_the_others(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTRIBUTION_IDS", "E0MISSING E1 E2")
+    cloudfront.broken["E1"] = DENIED
+    with pytest.raises(IncompleteError, match=r"E0MISSING still serves(.|\n)*E1 still serves"):
+        handle(Change("a"))
+    assert cloudfront.paths("E2") == ["/a"]
+
+
+def test_every_distribution_gets_its_own_paths_right(cloudfront: StrictCloudFront) -> None:
+    handle(Change("a b/index.html"))
+    expected = ["/a%20b/", "/a%20b/index.html", "/a+b/", "/a+b/index.html"]
+    assert cloudfront.paths("E1") == cloudfront.paths("E2") == expected
+
+
+def test_keys_are_not_sanitised_into_other_keys(cloudfront: StrictCloudFront) -> None:
+    handle(Change("a//b"), Change("../c"), Change("d?v=1#x"), Change("e%20f"), Change("-~"))
+    assert cloudfront.paths("E1") == ["/-%7E", "/../c", "/a//b", "/d%3Fv=1%23x", "/e%2520f"]
+
+
+def test_an_object_called_asterisk_does_not_flush_the_site(cloudfront: StrictCloudFront) -> None:
+    handle(Change("*"), Change("blog/*"))
+    assert cloudfront.paths("E1") == ["/%2A", "/blog/%2A"]
+
+
+def test_reindex_html_is_no_index_document(cloudfront: StrictCloudFront) -> None:
+    handle(Change("reindex.html"))
+    assert cloudfront.paths("E1") == ["/reindex.html"]
+
+
+def test_an_index_document_clears_itself_and_its_directory(cloudfront: StrictCloudFront) -> None:
+    handle(Change("dir/index.html"), Change("index.html"))
+    assert cloudfront.paths("E1") == ["/", "/dir/", "/dir/index.html", "/index.html"]
+
+
+def test_no_wildcard_is_ever_sent(cloudfront: StrictCloudFront) -> None:
+    handle(*[Change(f"{letter}/{number}") for letter in "abcdefghij" for number in range(1_000)])
+    assert not [path for path in cloudfront.paths("E1") if "*" in path]
+    assert len(cloudfront.paths("E1")) == 10_000
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ObjectRemoved:Delete",
+        "ObjectRemoved:DeleteMarkerCreated",
+        "LifecycleExpiration:Delete",
+        "LifecycleExpiration:DeleteMarkerCreated",
+    ],
+)
+def test_deletes_are_invalidated(cloudfront: StrictCloudFront, name: str) -> None:
+    handle(Change("a", name=name))
+    assert cloudfront.paths("E1") == ["/a"]

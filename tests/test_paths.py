@@ -1,0 +1,72 @@
+"""Laws of the spelling of paths."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invalidator.limits import MAX_KEY_BYTES, MAX_PATH_CHARACTERS
+from invalidator.model import ObjectKey
+from invalidator.paths import spellings
+from tests.doubles import keys_of
+from tests.strategies import keys
+
+any_bytes = st.binary(min_size=1, max_size=MAX_KEY_BYTES).map(lambda key: key.decode("utf-8", "surrogateescape"))
+
+
+@given(keys | any_bytes)
+def test_every_path_holds_only_what_cloudfront_takes_and_no_wildcard(key: str) -> None:
+    for path in spellings(ObjectKey(key)):
+        assert re.fullmatch(r"/(?:[A-Za-z0-9\-_.!$&'()+,/:;=@]|%[0-9A-F]{2})*", path)
+        assert len(path) <= MAX_PATH_CHARACTERS
+
+
+@given(keys | any_bytes)
+def test_every_path_stands_for_its_key_byte_for_byte(key: str) -> None:
+    for path in spellings(ObjectKey(key)):
+        assert key.encode("utf-8", "surrogateescape") in keys_of(path)
+
+
+@given(keys | any_bytes)
+def test_spellings_have_no_duplicates_and_are_at_most_three(key: str) -> None:
+    paths = spellings(ObjectKey(key))
+    assert len(set(paths)) == len(paths) <= 3
+
+
+@given(keys, keys)
+def test_two_keys_share_a_path_only_where_a_plus_sign_may_be_a_space(one: str, other: str) -> None:
+    shared = set(spellings(ObjectKey(one))) & set(spellings(ObjectKey(other)))
+    assert one == other or all("+" in path for path in shared)
+
+
+@given(st.text("abc/.-_!$&'(),:;=@", max_size=20))
+def test_what_need_not_be_encoded_is_left_alone(key: str) -> None:
+    assert spellings(ObjectKey(key)) == ("/" + key,)
+
+
+@pytest.mark.parametrize(
+    ("key", "paths"),
+    [
+        ("a b", ["/a%20b", "/a+b"]),
+        ("a+b", ["/a+b", "/a%2Bb"]),
+        # Not /a+b+c as well: to no reader does one plus sign mean a space and the other itself.
+        ("a b+c", ["/a%20b+c", "/a%20b%2Bc", "/a+b%2Bc"]),
+        ("~x", ["/%7Ex"]),
+        ("*", ["/%2A"]),
+        ("a*b*", ["/a%2Ab%2A"]),
+        ("what?", ["/what%3F"]),
+        ("#1", ["/%231"]),
+        ("a%20b", ["/a%2520b"]),
+        ("%00", ["/%2500"]),
+        ("a\nb\0", ["/a%0Ab%00"]),
+        ("/a//b", ["//a//b"]),
+        ("../x/./y", ["/../x/./y"]),
+        ("café", ["/caf%C3%A9"]),
+        ("🌹" * 256, ["/" + "%F0%9F%8C%B9" * 256]),
+        ('<>"{}|\\^[]`', ["/%3C%3E%22%7B%7D%7C%5C%5E%5B%5D%60"]),
+        ("!$&'(),:;=@", ["/!$&'(),:;=@"]),
+    ],
+)
+def test_examples(key: str, paths: list[str]) -> None:
+    assert list(spellings(ObjectKey(key))) == paths

@@ -1,0 +1,190 @@
+"""Laws of carrying out, against a CloudFront that keeps the documented rules."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invalidator.cloudfront import CloudFront
+from invalidator.errors import CdnError, OutOfTimeError, ThrottledError, UnavailableError
+from invalidator.events import decode
+from invalidator.model import DistributionId, Outcome, Plan
+from invalidator.planner import make_plan
+from invalidator.service import carry_out
+from tests import strategies as make
+from tests.doubles import DENIED, IN_PROGRESS, THROTTLED, UNAVAILABLE, StrictCloudFront
+from tests.strategies import Change
+
+IDS = [f"E{number}" for number in range(1, 6)]
+
+
+def plan_for(ids: list[str], *changes: Change) -> Plan:
+    return make_plan(decode(make.s3(*changes)).changes, map(DistributionId, ids), "index.html")
+
+
+@dataclass
+class Clock:
+    """The time that an invocation has left, in seconds; only sleeping takes any."""
+
+    left: float = 60.0
+    pauses: list[float] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.left -= seconds
+
+
+def run(plan: Plan, double: StrictCloudFront, clock: Clock | None = None, chance: float = 1.0) -> list[Outcome]:
+    clock = clock or Clock()
+    return list(carry_out(plan, CloudFront(double), lambda: clock.left, sleep=clock.sleep, chance=lambda: chance))
+
+
+deploys = st.lists(make.changes, min_size=1, max_size=8)
+
+
+@given(deploys, st.sets(st.sampled_from(IDS)), st.sampled_from([DENIED, IN_PROGRESS]))
+def test_the_failure_of_any_distributions_leaves_all_others_done(
+    deploy: list[Change], failing: set[str], fault: tuple[str, int]
+) -> None:
+    double = StrictCloudFront(IDS, broken=dict.fromkeys(failing, fault))
+    outcomes = run(plan_for(IDS, *deploy), double)
+    assert {outcome.batch.distribution for outcome in outcomes if outcome.error} == failing
+    assert {item.distribution for item in double.accepted} == set(IDS) - failing
+    assert double.calls == len(IDS)
+
+
+@given(st.lists(st.sampled_from([THROTTLED, UNAVAILABLE, None]), max_size=12), st.floats(0, 1))
+def test_whatever_passes_is_overcome_and_billed_once(faults: list[tuple[str, int] | None], chance: float) -> None:
+    double = StrictCloudFront(IDS)
+    double.faults.extend(faults)
+    outcomes = run(plan_for(IDS, Change("a")), double, Clock(left=900), chance)
+    assert not [outcome for outcome in outcomes if outcome.error]
+    assert sorted(item.distribution for item in double.accepted) == IDS
+
+
+@given(st.integers(1, 5))
+def test_a_batch_whose_answer_was_lost_is_sent_again_and_billed_once(lost: int) -> None:
+    double = StrictCloudFront(["E1"], lose_answers=lost)
+    (outcome,) = run(plan_for(["E1"], Change("a")), double)
+    assert outcome.invalidation == double.accepted[0].id
+    assert len(double.accepted) == 1
+    assert double.calls == lost + 1
+
+
+@given(st.floats(0, 200), st.floats(0, 1), st.sampled_from([THROTTLED, UNAVAILABLE]))
+def test_retries_never_take_more_than_the_time_that_is_left(left: float, chance: float, fault: tuple[str, int]) -> None:
+    double, clock = StrictCloudFront(IDS, broken=dict.fromkeys(IDS, fault)), Clock(left)
+    outcomes = run(plan_for(IDS, Change("a")), double, clock, chance)
+    assert len(outcomes) == len(IDS)
+    assert all(outcome.error for outcome in outcomes)
+    assert clock.left >= min(left, 1.0)
+
+
+def test_without_time_nothing_is_sent_and_everything_reported() -> None:
+    double = StrictCloudFront(IDS)
+    outcomes = run(plan_for(IDS, Change("a")), double, Clock(left=0.9))
+    assert [type(outcome.error) for outcome in outcomes] == [OutOfTimeError] * len(IDS)
+    assert double.calls == 0
+
+
+def test_a_distribution_that_is_always_refused_for_now_is_given_up_after_eight_attempts() -> None:
+    double = StrictCloudFront(IDS, broken={"E1": THROTTLED})
+    outcomes = run(plan_for(IDS, Change("a")), double, Clock(left=900))
+    assert double.calls == 8 + len(IDS) - 1
+    assert [outcome.batch.distribution for outcome in outcomes if outcome.error] == ["E1"]
+
+
+@pytest.mark.parametrize("fault", [IN_PROGRESS, DENIED])
+def test_what_is_refused_for_good_is_tried_once(fault: tuple[str, int]) -> None:
+    double, clock = StrictCloudFront(["E1"], broken={"E1": fault}), Clock()
+    (outcome,) = run(plan_for(["E1"], Change("a")), double, clock)
+    assert fault[0] in str(outcome.error)
+    assert double.calls == 1
+    assert clock.pauses == []
+
+
+def test_pauses_grow_and_a_throttled_account_is_not_asked_meanwhile() -> None:
+    double, clock = StrictCloudFront(["E1", "E2"]), Clock()
+    double.faults.extend([THROTTLED, None, THROTTLED, THROTTLED])
+    run(plan_for(["E1", "E2"], Change("a")), double, clock)
+    assert clock.pauses == [2.0, 4.0, 8.0]
+
+
+def test_one_distribution_that_is_out_of_order_does_not_delay_the_others() -> None:
+    double, clock = StrictCloudFront(IDS, broken={"E1": UNAVAILABLE}), Clock(left=900)
+    outcomes = carry_out(plan_for(IDS, Change("a")), CloudFront(double), lambda: clock.left, sleep=clock.sleep)
+    done = [next(outcomes).batch.distribution for _ in IDS[1:]]
+    assert done == IDS[1:]
+    assert clock.pauses == []
+
+
+def test_a_chunk_that_fails_leaves_the_other_chunks_of_its_distribution_done() -> None:
+    double = StrictCloudFront(["E1"])
+    double.faults.append(DENIED)
+    outcomes = run(plan_for(["E1"], *[Change(f"a{number}") for number in range(7_000)]), double)
+    assert [outcome.error is None for outcome in outcomes] == [False, True, True]
+    assert len(double.paths("E1")) == 4_000
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "words"),
+    [
+        (("Throttling", 400), ThrottledError, "Throttling"),
+        (("ThrottlingException", 400), ThrottledError, "ThrottlingException"),
+        (("Whatever", 429), ThrottledError, "Whatever"),
+        (("ServiceUnavailable", 503), UnavailableError, "ServiceUnavailable"),
+        (("InternalError", 500), UnavailableError, "InternalError"),
+        (("TooManyInvalidationsInProgress", 400), CdnError, "send it again in half a minute"),
+        (("AccessDenied", 403), CdnError, "allow the role cloudfront:CreateInvalidation"),
+        (("NoSuchDistribution", 404), CdnError, "correct the list of distributions"),
+        (("InvalidArgument", 400), CdnError, "one of its paths is invalid"),
+        (("ExpiredToken", 403), CdnError, "the credentials have expired"),
+        (("SomethingNew", 400), CdnError, "SomethingNew: SomethingNew on demand"),
+    ],
+)
+def test_every_error_of_cloudfront_has_its_meaning(fault: tuple[str, int], kind: type[CdnError], words: str) -> None:
+    double = StrictCloudFront(["E1"], broken={"E1": fault})
+    batch = plan_for(["E1"], Change("a")).batches[0]
+    with pytest.raises(CdnError, match=words) as caught:
+        CloudFront(double).create_invalidation(batch)
+    assert type(caught.value) is kind
+
+
+def test_the_double_refuses_what_cloudfront_refuses() -> None:
+    """A double that accepts anything would prove nothing."""
+
+    def refusal(*paths: str, distribution: str = "E1", reference: str = "r", quantity: int | None = None) -> str:
+        return _code(
+            lambda: double.create_invalidation(
+                DistributionId=distribution,
+                InvalidationBatch={
+                    "Paths": {"Quantity": len(paths) if quantity is None else quantity, "Items": list(paths)},
+                    "CallerReference": reference,
+                },
+            )
+        )
+
+    double = StrictCloudFront(["E1"])
+    assert refusal("/a") == ""
+    assert refusal("/a") == ""
+    assert len(double.accepted) == 1
+    assert refusal("/b") == "InvalidArgument"
+    for bad in ["a", "/a b", "/~a", "/é", "/a*b", "/%zz", "/a\n", '/"', "/" + "a" * 4_000]:
+        assert refusal(bad, reference=bad) == "InvalidArgument"
+    assert refusal("/x", "/x", reference="twice") == "InvalidArgument"
+    assert refusal("/x", reference="quantity", quantity=2) == "InconsistentQuantities"
+    assert refusal(*[f"/{n}" for n in range(3_001)], reference="large") == "BatchTooLarge"
+    assert refusal("/a", distribution="E9") == "NoSuchDistribution"
+    with pytest.raises(AssertionError, match="clear nothing"):
+        refusal("/a%3Ab", reference="needless")
+
+
+def _code(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return ""
