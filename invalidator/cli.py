@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -216,18 +217,21 @@ def _narrate(text: str) -> None:
 
 
 def _show(accepted: "list[Accepted]") -> None:
+    """Each invalidation, and below those of the same paths the paths."""
     out = _console()
-    for invalidation in accepted:
-        head = Text.assemble(
-            (invalidation.distribution, "bold cyan"),
-            f"  invalidation {invalidation.id}  ",
-            (_count(len(invalidation.paths), "path"), "bold"),
-            f"  {invalidation.caller_reference}",
-            "  (again: nothing new was created)" if invalidation.again else "",
-        )
-        out.print(head, soft_wrap=True)
-        for path in () if invalidation.again else invalidation.paths:
-            out.print(f"    {path}", soft_wrap=True)
+    for (again, paths), same in groupby(accepted, lambda invalidation: (invalidation.again, invalidation.paths)):
+        for invalidation in same:
+            out.print(
+                Text.assemble(
+                    (invalidation.distribution, "bold cyan"),
+                    f"  invalidation {invalidation.id}  ",
+                    (_count(len(paths), "path"), "bold"),
+                    f"  {invalidation.caller_reference}",
+                ),
+                soft_wrap=True,
+            )
+        for line in ["(known already: nothing new was created)"] if again else paths:
+            out.print(f"    {line}", soft_wrap=True)
 
 
 def _count(number: int, noun: str) -> str:

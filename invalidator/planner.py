@@ -50,4 +50,4 @@ def _caller_reference(distribution: DistributionId, digest: bytes) -> str:
     earlier invalidation and bills nothing. So a redelivered event is free, while the next upload of the
     same key, having another identity, is never taken for the first.
     """
-    return "invalidator-" + sha256(distribution.encode() + b"\0" + digest).hexdigest()[:40]
+    return "invalidator-" + sha256(distribution.encode() + b"\0" + digest).hexdigest()[:32]
