@@ -34,15 +34,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-EventFile = Annotated[
-    typer.FileText,
-    typer.Argument(help="A file with the event; - is standard input.", encoding="utf-8-sig", metavar="EVENT.json"),
-]
-
-
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="invalidator")
+_EVENT: Any = typer.Argument(
+    help="A file with the event; - is standard input.", encoding="utf-8-sig", metavar="EVENT.json"
+)
 
 
 def _print_version(wanted: bool) -> None:
@@ -62,7 +56,7 @@ def _options(
 
 @app.command()
 def invoke(
-    event: EventFile,
+    event: Annotated[typer.FileText, _EVENT],
     local: Annotated[bool, typer.Option("--local", help="On an embedded AWS; needs no account.")] = False,
 ) -> None:
     """Run the Lambda handler on an event and print its answer.
@@ -87,10 +81,7 @@ def invoke(
 
 @app.command()
 def plan(
-    event: Annotated[
-        typer.FileText | None,
-        typer.Argument(help="A file with an event; - is standard input.", encoding="utf-8-sig", metavar="EVENT.json"),
-    ] = None,
+    event: Annotated[typer.FileText | None, _EVENT] = None,
     key: Annotated[list[str] | None, typer.Option(help="An object key, as S3 stores it; repeatable.")] = None,
     distribution_id: Annotated[
         list[str] | None, typer.Option(help="Instead of the configured distributions; repeatable.")

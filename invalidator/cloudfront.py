@@ -3,7 +3,8 @@
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 the SDK's name
+from botocore.parsers import ResponseParserError
 
 from invalidator.errors import CdnError, ThrottledError, UnavailableError
 from invalidator.model import Batch
@@ -58,11 +59,14 @@ class CloudFront:
             )
         except ClientError as error:
             raise _meaning(error) from error
-        except HTTPClientError as error:
-            raise UnavailableError(f"no answer from CloudFront: {error}") from error
+        except (HTTPClientError, ConnectionError, ResponseParserError) as error:
+            raise UnavailableError(f"no answer that makes sense from CloudFront: {error}") from error
         except BotoCoreError as error:
             raise CdnError(f"the call could not be made: {error}") from error
-        return str(answer["Invalidation"]["Id"])
+        try:
+            return str(answer["Invalidation"]["Id"])
+        except KeyError as error:
+            raise UnavailableError("CloudFront answered without the id of an invalidation") from error
 
 
 def connect() -> CloudFront:

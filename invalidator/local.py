@@ -77,7 +77,7 @@ class EmbeddedAws:
 def embedded_aws(buckets: Iterable[str] = (BUCKET,), port: int = 0) -> Iterator[EmbeddedAws]:
     """Start the server (port 0: any free one) with the buckets and two distributions; stop it at the end.
 
-    The ids of distributions and invalidations are the same in every run.
+    The distributions have the same ids in every run.
     """
     _check_port(port)
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
@@ -113,7 +113,7 @@ def _environment(endpoint: str) -> Iterator[None]:
     """The SDK's variables for the embedded AWS in place of the machine's, for as long as it runs."""
     before = dict(os.environ)
     for name in before:
-        if name.startswith(("AWS_", "DISTRIBUTION_ID")):
+        if name.startswith(("AWS_", "DISTRIBUTION_ID")) or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ |= {
         "AWS_ENDPOINT_URL": endpoint,
@@ -123,7 +123,6 @@ def _environment(endpoint: str) -> Iterator[None]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1",
     }
     boto3.DEFAULT_SESSION = None
     handler.cdn.cache_clear()

@@ -105,7 +105,7 @@ def _texts(text: str, variable: str, name: str) -> list[str]:
     """A JSON array of texts, the values of a JSON object, a JSON text, or plain text."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [text]
     values = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else [value]
     if not all(isinstance(item, str) for item in values):

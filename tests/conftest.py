@@ -20,7 +20,11 @@ settings.load_profile("laws")
 def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No variable of the machine reaches a test, and no connection or cached secret the next one."""
     for name in os.environ:
-        if name.startswith(("AWS_", "DISTRIBUTION_ID", "POWERTOOLS_")) or name in {"INDEX_DOCUMENT", "SETTINGS_TTL"}:
+        if (
+            name.startswith(("AWS_", "DISTRIBUTION_ID", "POWERTOOLS_"))
+            or name in {"INDEX_DOCUMENT", "SETTINGS_TTL"}
+            or name.lower().endswith("_proxy")
+        ):
             monkeypatch.delenv(name)
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
@@ -29,7 +33,6 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1",
     }.items():
         monkeypatch.setenv(name, value)
     yield

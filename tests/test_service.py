@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from socketserver import BaseRequestHandler, TCPServer
+from threading import Thread
 
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invalidator.cloudfront import CloudFront
+from invalidator.cloudfront import CloudFront, connect
 from invalidator.errors import CdnError, OutOfTimeError, ThrottledError, UnavailableError
 from invalidator.events import decode
 from invalidator.model import DistributionId, Outcome, Plan
@@ -151,6 +153,37 @@ def test_every_error_of_cloudfront_has_its_meaning(fault: tuple[str, int], kind:
     with pytest.raises(CdnError, match=words) as caught:
         CloudFront(double).create_invalidation(batch)
     assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n<html>not",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n<cut",
+        b"HTTP/1.1 500 Oops\r\nContent-Length: 4\r\n\r\noops",
+        b"no HTTP at all\r\n\r\n",
+    ],
+)
+def test_an_answer_without_sense_is_no_answer_and_stops_nobody(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65_536)
+            self.request.sendall(answer)
+
+    with TCPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_address[1]}")
+        with pytest.raises(UnavailableError):
+            connect().create_invalidation(plan_for(["E1"], Change("a")).batches[0])
+        server.shutdown()
+
+
+def test_a_server_out_of_reach_may_be_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(UnavailableError, match="Could not connect"):
+        connect().create_invalidation(plan_for(["E1"], Change("a")).batches[0])
 
 
 def test_the_double_refuses_what_cloudfront_refuses() -> None:
