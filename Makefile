@@ -10,7 +10,7 @@ help:
 	@echo 'make demo          real uploads become invalidations, on an embedded AWS'
 	@echo 'make test          run the tests'
 	@echo 'make check         lint, formatting and types'
-	@echo 'make format        mend what of that can be mended'
+	@echo 'make format        fix what of that can be fixed'
 	@echo 'make bench         measure; writes benchmarks/results.md and the table in the README'
 	@echo 'make requirements  pin the newest versions in requirements.txt'
 	@echo 'make clean         remove everything made here'

@@ -8,7 +8,7 @@ def main() -> None:
     try:
         from invalidator.cli import app  # noqa: PLC0415 what the function needs is installed without it
     except ImportError as error:
-        sys.exit(f"error: the command line needs 'pip install invalidator[cli]' ({error})")
+        sys.exit(f"error: the command line needs the extra 'cli': pip install '.[cli]' ({error})")
     app(prog_name="invalidator")
 
 

@@ -96,11 +96,7 @@ def plan(
         raise typer.BadParameter("give either an event or one --key or more", param_hint="EVENT.json")
     with _errors_explained():
         decoded = decode(_load(event), "plan") if event else Decoded([_change(text) for text in key or []])
-        if distribution_id:
-            ids = tuple(settings.parse_ids(" ".join(distribution_id), "--distribution-id"))
-            config = settings.Settings(tuple(dict.fromkeys(ids)), settings.load_index_document())
-        else:
-            config = settings.load()
+        config = settings.load(instead=distribution_id or ())
         made = make_plan(decoded.changes, config.distributions, config.index_document)
     if as_json:
         print(json.dumps(_plan_json(made), indent=2))
@@ -180,7 +176,9 @@ def _embedded_aws(buckets: list[str] | None = None, port: int = 0) -> "Iterator[
     try:
         from invalidator.local import BUCKET, embedded_aws
     except ImportError as error:
-        raise ConfigurationError(f"the embedded AWS needs 'pip install invalidator[local]' ({error})") from error
+        raise ConfigurationError(
+            f"the embedded AWS needs the extra 'local': pip install '.[local]' ({error})"
+        ) from error
     with embedded_aws(buckets or [BUCKET], port) as aws:
         yield aws
 

@@ -9,10 +9,23 @@ from botocore.parsers import ResponseParserError
 from invalidator.errors import CdnError, ThrottledError, UnavailableError
 from invalidator.model import Batch
 
-_THROTTLED: Final = {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException"} | {
+_CONNECT_SECONDS: Final = 3.0
+_READ_SECONDS: Final = 10.0
+# The codes that botocore's standard mode knows; HTTP 429 means the same.
+_THROTTLED: Final = {
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestThrottled",
+    "RequestThrottledException",
     "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
 }
 _ADVICE: Final = {
     "NoSuchDistribution": "it is not in this account; correct the list of distributions",
@@ -38,6 +51,8 @@ class Client(Protocol):
 
 class CloudFront:
     """CreateInvalidation through an SDK client that does not retry by itself."""
+
+    longest_call: Final[float] = _CONNECT_SECONDS + _READ_SECONDS
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -80,8 +95,8 @@ def connect() -> CloudFront:
     config = Config(
         # The service retries, since botocore cannot be told when the invocation ends.
         retries={"total_max_attempts": 1, "mode": "standard"},
-        connect_timeout=5,
-        read_timeout=15,
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
         user_agent_extra="invalidator",
     )
     # CloudFront is global and signs for us-east-1 where no region is configured.

@@ -34,7 +34,7 @@ def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
     def accepted(*, again: bool = False) -> list[Accepted]:
         news = aws.new_invalidations()
         if [(item.distribution, item.again) for item in news] != [(id_, again) for id_ in aws.distributions]:
-            raise IncompleteError(f"not what should have been accepted: {news}; this is a defect, please report it")
+            raise IncompleteError(f"not what should have been accepted: {news}")
         show(news)
         return news
 
@@ -53,7 +53,7 @@ def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
     s3.delete_object(Bucket=BUCKET, Key="blog/red flower.html")
     event = worker.receive()
     if event is None:
-        raise IncompleteError("the queue is empty; this is a defect, please report it")
+        raise IncompleteError("the queue is empty after a delete")
     answer = lambda_handler(event)
     total += accepted()
 

@@ -1,12 +1,12 @@
 """The exceptions of this package.
 
 InvalidatorError
-├── ConfigurationError      a setting is missing, malformed or unreadable; names the variable
+├── ConfigurationError      what the user set or gave cannot be used; names the variable, option or file
 ├── EventError              an event, a message or a record that cannot be read
-├── CdnError                CloudFront did not accept one batch
-│   ├── ThrottledError      … because of the account's call rate: later calls would fare no better
-│   ├── UnavailableError    … or its answer never arrived: the same batch may be sent again
-│   └── OutOfTimeError      … or the time that the invocation has left did not allow a call
+├── CdnError                one batch was not accepted
+│   ├── ThrottledError      … since the account calls too fast: other batches would fare no better
+│   ├── UnavailableError    … as far as we know: there was no answer, and it may be sent again
+│   └── OutOfTimeError      … since it was not sent: the invocation is about to end
 └── IncompleteError         the end of an invocation in which something was not invalidated
 """
 
@@ -16,7 +16,10 @@ class InvalidatorError(Exception):
 
 
 class ConfigurationError(InvalidatorError):
-    """A setting is missing, malformed or unreadable. The message names the variable, never a secret's content."""
+    """Something that the user set or gave is missing, malformed or unreadable.
+
+    The message names the variable, option or file, and never shows a secret's content.
+    """
 
 
 class EventError(InvalidatorError):

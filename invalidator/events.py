@@ -34,7 +34,7 @@ class Refusal(NamedTuple):
     """Something that could not be read: why, and the id of the queue message that it came in, if one."""
 
     reason: str
-    message: str | None
+    message_id: str | None
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class _Delivery(NamedTuple):
     """How a document came. ``id`` is the same each time that it is delivered."""
 
     id: str
-    message: str | None = None
+    message_id: str | None = None
     envelopes: int = 0
 
 
@@ -72,14 +72,14 @@ def _read_document(document: object, delivery: _Delivery, decoded: Decoded) -> N
         try:
             _read_record(record, delivery, decoded)
         except EventError as error:
-            decoded.refusals.append(Refusal(str(error), delivery.message))
+            decoded.refusals.append(Refusal(str(error), delivery.message_id))
 
 
 def _read_envelope(text: object, delivery: _Delivery, decoded: Decoded) -> None:
     try:
         document = _parse(text, delivery.envelopes)
     except EventError as error:
-        decoded.refusals.append(Refusal(str(error), delivery.message))
+        decoded.refusals.append(Refusal(str(error), delivery.message_id))
     else:
         _read_document(document, delivery, decoded)
 
@@ -88,7 +88,7 @@ def _parse(text: object, envelopes: int) -> object:
     if envelopes > _MAX_ENVELOPES:
         raise EventError(f"more than {_MAX_ENVELOPES} envelopes around each other")
     if not isinstance(text, str):
-        raise EventError(f"the envelope holds {_seen(text)}; expected a text")
+        raise EventError(f"the envelope holds {_seen(text)}; expected a string")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -105,7 +105,7 @@ def _read_s3(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
     # A record that does not say what happened counts as a change: to clear one path too many does no harm.
     name = record.get("eventName", VISIBLE_CHANGES[0])
     if not isinstance(name, str):
-        raise EventError(f"an S3 record whose eventName is {_seen(name)}; expected a text")
+        raise EventError(f"an S3 record whose eventName is {_seen(name)}; expected a string")
     if not name.removeprefix("s3:").startswith(VISIBLE_CHANGES):
         decoded.ignored += 1
         return
@@ -132,12 +132,12 @@ def _ignore(_document: Json, _delivery: _Delivery, decoded: Decoded) -> None:
 
 
 def _read_sqs(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
-    message = record.get("messageId")
+    message_id = record.get("messageId")
     # Inside an envelope it would be a message's content that decides which messages are acknowledged.
-    if delivery.envelopes or not isinstance(message, str):
+    if delivery.envelopes or not isinstance(message_id, str):
         raise EventError("an SQS record in an envelope or without a messageId")
     decoded.from_queue = True
-    _read_envelope(record.get("body"), _Delivery(message, message, 1), decoded)
+    _read_envelope(record.get("body"), _Delivery(message_id, message_id, 1), decoded)
 
 
 def _read_sns_record(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
@@ -148,7 +148,7 @@ def _read_sns_record(record: Json, delivery: _Delivery, decoded: Decoded) -> Non
 
 
 def _read_sns_envelope(envelope: Json, delivery: _Delivery, decoded: Decoded) -> None:
-    inside = _Delivery(str(envelope.get("MessageId", delivery.id)), delivery.message, delivery.envelopes + 1)
+    inside = _Delivery(str(envelope.get("MessageId", delivery.id)), delivery.message_id, delivery.envelopes + 1)
     _read_envelope(envelope.get("Message"), inside, decoded)
 
 
@@ -193,7 +193,9 @@ def _object_of(holder: Any) -> tuple[str, str, Json]:
     except (KeyError, TypeError, IndexError) as error:
         raise EventError(f"a record without bucket.name and object.key, but with {_seen(holder)}") from error
     if not (isinstance(bucket, str) and isinstance(key, str) and bucket and key):
-        raise EventError(f"a record whose bucket is {_seen(bucket)} and whose key is {_seen(key)}; expected two texts")
+        raise EventError(
+            f"a record whose bucket is {_seen(bucket)} and whose key is {_seen(key)}; expected two strings"
+        )
     return bucket, key, details
 
 
@@ -213,7 +215,9 @@ def _identity(details: Json, version: str, etag: str, time: object, delivery: _D
 def _change(bucket: str, key: str, identity: str, delivery: _Delivery) -> ObjectChange:
     if not key.isascii() or len(key) > MAX_KEY_BYTES:
         _check_length(key)
-    return ObjectChange(bucket, ObjectKey(key), f"{bucket}/{key} {identity}", delivery.message)
+    # The lengths keep apart what a key with blanks in it could blur.
+    whole = f"{len(bucket)} {len(key)} {bucket} {key} {identity}"
+    return ObjectChange(bucket, ObjectKey(key), whole, delivery.message_id)
 
 
 def _check_length(key: str) -> None:
@@ -233,5 +237,5 @@ def _seen(value: object) -> str:
         names = ", ".join(repr(str(name)[:40]) for name in list(value)[:8])
         return f"an object with {names or 'nothing in it'}"
     if isinstance(value, str):
-        return f"a text of {len(value)} characters"
+        return f"a string of {len(value)} characters"
     return {list: "a list", type(None): "nothing", bool: "a boolean"}.get(type(value), "a number")

@@ -64,7 +64,7 @@ def _handle(event: object, context: Context) -> dict[str, Any]:
     config = settings.load()
     decoded = decode(event, context.aws_request_id)
     for refusal in decoded.refusals:
-        logger.error("record refused", extra={"reason": refusal.reason, "message_id": refusal.message})
+        logger.error("record refused", extra={"reason": refusal.reason, "message_id": refusal.message_id})
     outcomes = []
     plan = make_plan(decoded.changes, config.distributions, config.index_document)
     for outcome in carry_out(plan, cdn(), lambda: context.get_remaining_time_in_millis() / 1000):
@@ -87,12 +87,12 @@ def _log(outcome: Outcome) -> None:
 
 def _batch_answer(decoded: Decoded, outcomes: list[Outcome]) -> dict[str, Any]:
     """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html: the others are deleted."""
-    if any(refusal.message is None for refusal in decoded.refusals):
+    if any(refusal.message_id is None for refusal in decoded.refusals):
         raise IncompleteError(_what_failed(decoded, outcomes))
-    failed = {refusal.message for refusal in decoded.refusals if refusal.message is not None}
+    failed = {refusal.message_id for refusal in decoded.refusals if refusal.message_id is not None}
     for outcome in outcomes:
         if outcome.error is not None:
-            failed |= outcome.batch.messages
+            failed |= outcome.batch.message_ids
     return {"batchItemFailures": [{"itemIdentifier": message} for message in sorted(failed)]}
 
 
@@ -115,7 +115,7 @@ def _summary(decoded: Decoded, outcomes: list[Outcome]) -> dict[str, Any]:
 
 def _what_failed(decoded: Decoded, outcomes: list[Outcome]) -> str:
     failures = [
-        f"{outcome.batch.distribution} still serves the old {_some_of(outcome.batch)}: {outcome.error}"
+        f"{outcome.batch.distribution}: {_some_of(outcome.batch)} not invalidated: {outcome.error}"
         for outcome in outcomes
         if outcome.error is not None
     ]

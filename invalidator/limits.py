@@ -3,7 +3,10 @@
 from typing import Final
 
 MAX_ITEMS_PER_CALL: Final = 3_000
-"""Items in one CreateInvalidation call, all of them without a wildcard.
+"""Items without a wildcard in one CreateInvalidation call.
+
+The documented quota is for what is in progress on a distribution, in any mix of calls; one call cannot have
+more.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html (2026-11-20)
 """

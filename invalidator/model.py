@@ -22,13 +22,13 @@ class ObjectChange(NamedTuple):
     """One object was written or removed.
 
     ``identity`` tells this change from every other change of any object, and is the same each time that
-    the change is delivered. ``message`` is the id of the queue message that brought it, if one did.
+    the change is delivered. ``message_id`` is that of the queue message that brought it, if one did.
     """
 
     bucket: str
     key: ObjectKey
     identity: str
-    message: str | None = None
+    message_id: str | None = None
 
 
 class Cause(NamedTuple):
@@ -62,10 +62,13 @@ class Batch:
     caller_reference: str
 
     @property
-    def messages(self) -> set[str]:
+    def message_ids(self) -> set[str]:
         """Ids of the queue messages that are not served until this batch is accepted."""
         return {
-            cause.change.message for item in self.items for cause in item.causes if cause.change.message is not None
+            cause.change.message_id
+            for item in self.items
+            for cause in item.causes
+            if cause.change.message_id is not None
         }
 
 

@@ -4,7 +4,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from invalidator.errors import CdnError, OutOfTimeError, ThrottledError, UnavailableError
 from invalidator.limits import SECONDS_PER_CALL
@@ -21,6 +21,10 @@ _MAX_ATTEMPTS: Final = 8
 class Cdn(Protocol):
     """What accepts batches."""
 
+    @property
+    def longest_call(self) -> float:
+        """Seconds after which a call ends at the latest, whatever the network does."""
+
     def create_invalidation(self, batch: Batch) -> str:
         """Return the id of the accepted invalidation, the same id for the same batch; raise CdnError."""
 
@@ -36,24 +40,36 @@ def carry_out(
     """Yield the outcome of each batch as soon as it is certain: accepted, refused, or given up.
 
     What was throttled or went without an answer is sent again after a pause, with the same caller
-    reference, until ``time_left()`` (seconds) would not allow it. ``chance`` gives a number from 0 to 1.
+    reference, as long as ``time_left()`` (seconds) allows the pause and the call after it. ``chance`` gives a
+    number from 0 to 1.
     """
-    waiting = deque((batch, 1) for batch in plan.batches)
+    waiting = deque(_Waiting(batch) for batch in plan.batches)
     while waiting:
-        batch, attempt = waiting.popleft()
-        outcome = _try(batch, cdn, time_left)
-        if not isinstance(outcome.error, ThrottledError | UnavailableError):
+        batch, attempts, last = waiting.popleft()
+        if last is not None and time_left() <= cdn.longest_call + _SECONDS_TO_ANSWER:
+            yield last
+            continue
+        outcome, attempts = _try(batch, cdn, time_left), attempts + 1
+        throttled = isinstance(outcome.error, ThrottledError)
+        if not throttled and not isinstance(outcome.error, UnavailableError):
             yield outcome
             continue
-        pause = min(SECONDS_PER_CALL * 2 ** (attempt - 1), _MAX_PAUSE_SECONDS) * (1 + chance()) / 2
-        if attempt == _MAX_ATTEMPTS or time_left() <= pause + _SECONDS_TO_ANSWER:
+        pause = min(SECONDS_PER_CALL * 2 ** (attempts - 1), _MAX_PAUSE_SECONDS) * (1 + chance()) / 2
+        if attempts == _MAX_ATTEMPTS or time_left() <= pause + cdn.longest_call + _SECONDS_TO_ANSWER:
             yield outcome
             continue
         # A throttled account would refuse the next batch as well; any other fault is this batch's own, and
         # does not hold up those that were not tried yet.
-        if isinstance(outcome.error, ThrottledError) or not waiting or waiting[0][1] > 1:
+        all_tried = not waiting or waiting[0].last is not None
+        if throttled or all_tried:
             sleep(pause)
-        waiting.append((batch, attempt + 1))
+        waiting.append(_Waiting(batch, attempts, outcome))
+
+
+class _Waiting(NamedTuple):
+    batch: Batch
+    attempts: int = 0
+    last: Outcome | None = None
 
 
 def _try(batch: Batch, cdn: Cdn, time_left: Callable[[], float]) -> Outcome:

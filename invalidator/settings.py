@@ -6,7 +6,7 @@ Nothing else in this package reads the environment. The names are the table in t
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,28 +28,22 @@ class Settings:
     index_document: str = _DEFAULT_INDEX_DOCUMENT
 
 
-def load(environ: Mapping[str, str] = os.environ) -> Settings:
+def load(environ: Mapping[str, str] = os.environ, instead: Sequence[str] = ()) -> Settings:
     """Read all settings. Secrets and parameters come from a cache that lasts ``SETTINGS_TTL`` seconds.
 
-    Raises ConfigurationError, naming the variable, if anything is missing, malformed or unreadable.
+    ``instead`` are the ids of a command line, which replace the configured ones if there are any. Raises
+    ConfigurationError, naming the variable, if anything is missing, malformed or unreadable.
     """
-    ids = dict.fromkeys(_distribution_ids(environ, _ttl(environ)))
+    ttl = _ttl(environ)
+    ids = dict.fromkeys(_checked(id_, "--distribution-id") for id_ in instead) or dict.fromkeys(
+        _configured_ids(environ, ttl)
+    )
     if not ids:
         raise ConfigurationError(
             "no distribution to invalidate: set DISTRIBUTION_IDS, DISTRIBUTION_ID, DISTRIBUTION_ID_<name>,"
             " DISTRIBUTION_IDS_SECRET or DISTRIBUTION_IDS_PARAMETER"
         )
-    return Settings(tuple(ids), load_index_document(environ))
-
-
-def load_index_document(environ: Mapping[str, str] = os.environ) -> str:
-    """The file name that is served for its directory; empty if none is. Raises ConfigurationError."""
-    name = environ.get("INDEX_DOCUMENT", _DEFAULT_INDEX_DOCUMENT).strip()
-    if "/" in name:
-        raise ConfigurationError(
-            f"INDEX_DOCUMENT is {name!r}; expected the name of a file, as index.html, without a directory"
-        )
-    return name
+    return Settings(tuple(ids), _index_document(environ))
 
 
 def service_name(environ: Mapping[str, str] = os.environ) -> str:
@@ -57,16 +51,21 @@ def service_name(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("POWERTOOLS_SERVICE_NAME") or "invalidator"
 
 
-def parse_ids(text: str, source: str) -> list[DistributionId]:
-    """Ids separated by commas or white space. ``source`` is the variable that an error names."""
-    return [_checked(word, source) for word in _separators.split(text) if word]
+def _index_document(environ: Mapping[str, str]) -> str:
+    name = environ.get("INDEX_DOCUMENT", _DEFAULT_INDEX_DOCUMENT).strip()
+    if "/" in name:
+        raise ConfigurationError(
+            f"INDEX_DOCUMENT: {name!r} is not the name of a file (expected one without a directory, as index.html)"
+        )
+    return name
 
 
 # --- the sources of ids ---------------------------------------------------------------------------------
 
 
-def _distribution_ids(environ: Mapping[str, str], ttl: int) -> Iterator[DistributionId]:
-    yield from parse_ids(environ.get("DISTRIBUTION_IDS", ""), "DISTRIBUTION_IDS")
+def _configured_ids(environ: Mapping[str, str], ttl: int) -> Iterator[DistributionId]:
+    for word in _words(environ.get("DISTRIBUTION_IDS", "")):
+        yield _checked(word, "DISTRIBUTION_IDS")
     for name in sorted(environ):
         if (name == "DISTRIBUTION_ID" or name.startswith("DISTRIBUTION_ID_")) and environ[name].strip():
             yield _checked(environ[name].strip(), name)
@@ -75,13 +74,16 @@ def _distribution_ids(environ: Mapping[str, str], ttl: int) -> Iterator[Distribu
             yield from _stored_ids(name, stored, fetch, ttl)
 
 
-def _checked(word: str, source: str, *, quote: bool = True) -> DistributionId:
+def _words(text: str) -> list[str]:
+    return [word for word in _separators.split(text) if word]
+
+
+def _checked(word: str, source: str, *, secret: bool = False) -> DistributionId:
     if _is_distribution_id(word):
         return DistributionId(word)
-    value = repr(word) if quote else "a value"
     raise ConfigurationError(
-        f"{source} has {value} that cannot be the id of a distribution; expected letters and digits as in"
-        " E1A2B3C4D5E6F7 (not a domain name, not an ARN; several go into DISTRIBUTION_IDS)"
+        f"{source}: {'a value in it' if secret else repr(word)} is not a distribution id (expected letters and digits,"
+        " as E1A2B3C4D5E6F7; not a domain name, not an ARN; several ids go into DISTRIBUTION_IDS)"
     )
 
 
@@ -94,11 +96,11 @@ def _stored_ids(
         text = content.decode() if isinstance(content, bytes) else content
     except UnicodeDecodeError:
         raise ConfigurationError(f"{variable}: {name} holds bytes that are not text") from None
-    words = [word for text in _texts(text, variable, name) for word in _separators.split(text) if word]
+    words = [word for part in _texts(text, variable, name) for word in _words(part)]
     if not words:
         raise ConfigurationError(f"{variable}: {name} holds no distribution id")
     for word in words:
-        yield _checked(word, f"{variable}: {name}", quote=False)
+        yield _checked(word, f"{variable}: {name}", secret=True)
 
 
 def _texts(text: str, variable: str, name: str) -> list[str]:
@@ -118,7 +120,7 @@ def _texts(text: str, variable: str, name: str) -> list[str]:
 def _ttl(environ: Mapping[str, str]) -> int:
     text = environ.get("SETTINGS_TTL", "").strip() or str(_DEFAULT_TTL_SECONDS)
     if not (text.isascii() and text.isdigit()):
-        raise ConfigurationError(f"SETTINGS_TTL is {text!r}; expected a whole number of seconds, 0 or more")
+        raise ConfigurationError(f"SETTINGS_TTL: {text!r} is not a whole number of seconds, 0 or more")
     return int(text)
 
 

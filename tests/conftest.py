@@ -35,6 +35,7 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
+    handler.logger.setLevel("INFO")
     yield
     handler.cdn.cache_clear()
     clear_caches()  # type: ignore[no-untyped-call]

@@ -1,4 +1,6 @@
-"""A CloudFront that keeps the documented rules and is strict where moto is lenient.
+"""A CloudFront that keeps the documented rules of a call and is strict where moto is lenient.
+
+What it does not know by itself is time: throttling and the quota of what is in progress come on demand.
 
 It has two doors: that of an SDK client (``create_invalidation``), and HTTP on loopback (``serve``), so that
 the real SDK signs, sends and parses.

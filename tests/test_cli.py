@@ -80,7 +80,7 @@ def test_invoke_fails_where_a_message_fails(cloudfront: StrictCloudFront) -> Non
 def test_invoke_explains_what_failed(cloudfront: StrictCloudFront) -> None:
     cloudfront.broken["E1"] = DENIED
     done = run("invoke", "-", stdin=json.dumps(make.s3(Change("a"))))
-    assert_explained(done, 1, "error: E1 still serves the old /a: AccessDenied")
+    assert_explained(done, 1, "error: E1: /a not invalidated: AccessDenied")
     assert "allow the role cloudfront:CreateInvalidation" in done.stderr
 
 
@@ -100,8 +100,9 @@ def test_invoke_explains_what_failed(cloudfront: StrictCloudFront) -> None:
             ["plan", "--key", "a", "--distribution-id", "a.b"],
             "",
             2,
-            "--distribution-id has 'a.b' that cannot",
+            "--distribution-id: 'a.b' is not a distribution id",
         ),
+        (["plan", "--key", "a", "--distribution-id", ""], "", 2, "--distribution-id: '' is not a distribution id"),
         (["local", "--port", "99999"], "", 2, "65535"),
         (["no-such-command"], "", 2, "no-such-command"),
     ],
@@ -153,7 +154,7 @@ def test_plan_reports_what_it_cannot_read(cloudfront: StrictCloudFront) -> None:
     done = run("plan", "-", "--json", stdin=json.dumps(make.s3(Change("a"), Change(""))))
     assert done.returncode == 1
     assert json.loads(done.stdout)["paths"] == 2
-    assert "refused: a record whose bucket is a text of 6 characters and whose key is a text of 0" in done.stderr
+    assert "refused: a record whose bucket is a string of 6 characters and whose key is a string of 0" in done.stderr
 
 
 @pytest.mark.parametrize("key", ["[red]x[/red]", "a\x1b[31mb", "é\nb", "🌹" * 256])

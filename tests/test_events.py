@@ -43,6 +43,11 @@ def test_two_changes_have_two_identities(one: Change, other: Change) -> None:
     assert len(identities) == 1 + differ
 
 
+def test_a_key_cannot_pass_for_another_key_with_another_sequencer() -> None:
+    twins = Change("a sequencer 01", sequencer="02"), Change("a", sequencer="01 sequencer 02")
+    assert len({change.identity for change in decode(make.s3(*twins)).changes}) == 2
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -116,7 +121,7 @@ def test_any_minor_version_of_2_is_read(version: str) -> None:
         ({"source": "aws.ec2", "detail-type": "x"}, "an object from 'aws.ec2' is none of"),
         ({"CodePipeline": {"secretAccessKey": "hush"}}, "an object with 'CodePipeline' is none of"),
         ([], "a list is none of"),
-        ("text", "a text of 4 characters is none of"),
+        ("text", "a string of 4 characters is none of"),
         (make.sqs("{not JSON"), "9 characters that are not JSON: Expecting property name"),
         (make.sqs("[" * 100_000), "that are not JSON"),
         (make.sqs(make.sqs(make.s3(Change("a")))), "an SQS record in an envelope"),
@@ -146,7 +151,7 @@ def test_the_content_of_a_message_never_decides_which_messages_are_acknowledged(
     forged = make.sqs("not JSON")
     forged["Records"][0]["messageId"] = "somebody else's"
     (refusal,) = decode(make.sqs(forged)).refusals
-    assert refusal.message == "m0"
+    assert refusal.message_id == "m0"
 
 
 def test_a_record_without_sequencer_is_known_by_version_etag_and_time() -> None:

@@ -104,7 +104,7 @@ def test_without_messages_a_failure_is_raised_after_all_the_rest_was_done(cloudf
     record = make.s3_record(Change("a"))
     with pytest.raises(IncompleteError) as caught:
         lambda_handler({"Records": [{"eventSource": "aws:ec2"}, record, {"s3": {}}]}, LocalContext())
-    assert "E1 still serves the old /a: AccessDenied" in str(caught.value)
+    assert "E1: /a not invalidated: AccessDenied" in str(caught.value)
     assert "refused: an object from 'aws:ec2' is none of" in str(caught.value)
     assert "refused: a record without bucket.name and object.key" in str(caught.value)
     assert cloudfront.paths("E2") == ["/a"]
@@ -123,7 +123,7 @@ def test_wrong_settings_are_raised_before_anything_is_acknowledged(
     cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch, event: Any
 ) -> None:
     monkeypatch.setenv("DISTRIBUTION_IDS", "not-an-id")
-    with pytest.raises(ConfigurationError, match="DISTRIBUTION_IDS has 'not-an-id'"):
+    with pytest.raises(ConfigurationError, match="DISTRIBUTION_IDS: 'not-an-id' is not"):
         lambda_handler(event, LocalContext())
     assert cloudfront.calls == 0
 

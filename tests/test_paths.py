@@ -1,6 +1,7 @@
 """Laws of the spelling of paths."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -32,6 +33,13 @@ def test_every_path_stands_for_its_key_byte_for_byte(key: str) -> None:
 def test_spellings_have_no_duplicates_and_are_at_most_three(key: str) -> None:
     paths = spellings(ObjectKey(key))
     assert len(set(paths)) == len(paths) <= 3
+
+
+@given(keys)
+def test_the_spellings_are_these_and_no_others(key: str) -> None:
+    clear = quote(key, safe="!$&'(),/:;=@").replace("~", "%7E")
+    plus_is_plus, plus_is_space = clear.replace("%2B", "+"), clear.replace("%20", "+")
+    assert set(spellings(ObjectKey(key))) == {f"/{path}" for path in (clear, plus_is_plus, plus_is_space)}
 
 
 @given(keys, keys)

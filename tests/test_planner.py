@@ -87,7 +87,7 @@ def test_a_batch_has_no_duplicate_and_knows_the_messages_behind_it(deploy: list[
     for batch in plan.batches:
         paths = [item.path for item in batch.items]
         assert len(set(paths)) == len(paths)
-        assert batch.messages == {f"m{number}" for number in range(len(deploy))}
+        assert batch.message_ids == {f"m{number}" for number in range(len(deploy))}
 
 
 @pytest.mark.parametrize("objects", [0, 1, 2_999, 3_000, 3_001, 6_000, 7_500])
