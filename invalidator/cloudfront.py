@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 the SDK's name
 from botocore.parsers import ResponseParserError
 
-from invalidator.errors import CdnError, ThrottledError, UnavailableError
+from invalidator.errors import CdnError, ConfigurationError, ThrottledError, UnavailableError
 from invalidator.model import Batch
 
 _CONNECT_SECONDS: Final = 3.0
@@ -85,13 +85,15 @@ class CloudFront:
 
 
 def connect() -> CloudFront:
-    """A CloudFront with the credentials and endpoint that the SDK finds in its usual places."""
+    """A CloudFront with the credentials and endpoint that the SDK finds in its usual places.
+
+    Raises ConfigurationError if what it finds there cannot be used.
+    """
     # Without boto3, which would only import resources and S3 transfers on top: a cold start without it
     # takes some 15 % less processor time (benchmarks/).
     import botocore.session
     from botocore.config import Config
 
-    session = botocore.session.get_session()
     config = Config(
         # The service retries, since botocore cannot be told when the invocation ends.
         retries={"total_max_attempts": 1, "mode": "standard"},
@@ -99,9 +101,13 @@ def connect() -> CloudFront:
         read_timeout=_READ_SECONDS,
         user_agent_extra="invalidator",
     )
-    # CloudFront is global and signs for us-east-1 where no region is configured.
-    region = session.get_config_variable("region") or "us-east-1"
-    client: Any = session.create_client("cloudfront", region_name=region, config=config)
+    try:
+        session = botocore.session.get_session()
+        # CloudFront is global and signs for us-east-1 where no region is configured.
+        region = session.get_config_variable("region") or "us-east-1"
+        client: Any = session.create_client("cloudfront", region_name=region, config=config)
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(f"the AWS SDK cannot be set up: {error}") from error
     return CloudFront(client)
 
 

@@ -37,44 +37,60 @@ def carry_out(
     sleep: Callable[[float], None] = time.sleep,
     chance: Callable[[], float] = random.random,
 ) -> Iterator[Outcome]:
-    """Yield the outcome of each batch as soon as it is certain: accepted, refused, or given up.
+    """Yield the outcome of each batch as soon as it is final: accepted, refused, or given up.
 
     What was throttled or went without an answer is sent again after a pause, with the same caller
     reference, as long as ``time_left()`` (seconds) allows the pause and the call after it. ``chance`` gives a
     number from 0 to 1.
     """
+    reserve = _reserve(cdn.longest_call, time_left())
     waiting = deque(_Waiting(batch) for batch in plan.batches)
+    # Seconds of pauses so far, and how many of these have to pass before the next call of whatever batch.
+    slept = held = 0.0
     while waiting:
-        batch, attempts, last = waiting.popleft()
-        if last is not None and time_left() <= cdn.longest_call + _SECONDS_TO_ANSWER:
+        batch, attempts, due, last = waiting.popleft()
+        pause = max(due, held) - slept
+        if pause > 0 and time_left() > pause + reserve:
+            sleep(pause)
+            slept += pause
+        elif last is not None and (pause > 0 or time_left() <= reserve):
             yield last
             continue
-        outcome, attempts = _try(batch, cdn, time_left), attempts + 1
+        outcome = _try(batch, cdn, enough_time=time_left() > reserve)
         throttled = isinstance(outcome.error, ThrottledError)
-        if not throttled and not isinstance(outcome.error, UnavailableError):
+        attempts += 1
+        if attempts < _MAX_ATTEMPTS and (throttled or isinstance(outcome.error, UnavailableError)):
+            due = slept + _pause(attempts, chance())
+            # A throttled account would refuse every other batch as well; any other fault is this batch's own.
+            held = due if throttled else held
+            waiting.append(_Waiting(batch, attempts, due, outcome))
+        else:
             yield outcome
-            continue
-        pause = min(SECONDS_PER_CALL * 2 ** (attempts - 1), _MAX_PAUSE_SECONDS) * (1 + chance()) / 2
-        if attempts == _MAX_ATTEMPTS or time_left() <= pause + cdn.longest_call + _SECONDS_TO_ANSWER:
-            yield outcome
-            continue
-        # A throttled account would refuse the next batch as well; any other fault is this batch's own, and
-        # does not hold up those that were not tried yet.
-        all_tried = not waiting or waiting[0].last is not None
-        if throttled or all_tried:
-            sleep(pause)
-        waiting.append(_Waiting(batch, attempts, outcome))
 
 
 class _Waiting(NamedTuple):
     batch: Batch
     attempts: int = 0
+    due: float = 0.0
     last: Outcome | None = None
 
 
-def _try(batch: Batch, cdn: Cdn, time_left: Callable[[], float]) -> Outcome:
+def _reserve(longest_call: float, time_left: float) -> float:
+    """Seconds that have to be left for a call: enough to see its end and to answer.
+
+    In a function that is too short for that, half of its time, so that calls are made at all.
+    """
+    return max(_SECONDS_TO_ANSWER, min(longest_call + _SECONDS_TO_ANSWER, time_left / 2))
+
+
+def _pause(attempts: int, chance: float) -> float:
+    """Seconds before the next attempt: doubling, and half of it by chance, so that functions do not march in step."""
+    return min(SECONDS_PER_CALL * 2.0 ** (attempts - 1), _MAX_PAUSE_SECONDS) * (1 + chance) / 2
+
+
+def _try(batch: Batch, cdn: Cdn, *, enough_time: bool) -> Outcome:
     try:
-        if time_left() <= _SECONDS_TO_ANSWER:
+        if not enough_time:
             raise OutOfTimeError("not sent: the invocation is about to end; give the function more time")
         return Outcome(batch, invalidation=cdn.create_invalidation(batch))
     except CdnError as error:

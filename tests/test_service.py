@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invalidator.cloudfront import CloudFront, connect
-from invalidator.errors import CdnError, OutOfTimeError, ThrottledError, UnavailableError
+from invalidator.errors import CdnError, ConfigurationError, OutOfTimeError, ThrottledError, UnavailableError
 from invalidator.events import decode
 from invalidator.model import Batch, DistributionId, Outcome, Plan
 from invalidator.planner import make_plan
@@ -32,7 +32,7 @@ class Clock:
     """The time that an invocation has left, in seconds; sleeping takes some, and so does each call."""
 
     left: float = 120.0
-    call: float = 0.0
+    call: float = 0.0  # seconds that each call takes
     pauses: list[float] = field(default_factory=list)
 
     def sleep(self, seconds: float) -> None:
@@ -72,7 +72,8 @@ def test_the_failure_of_any_distributions_leaves_all_others_done(
     assert double.calls == len(IDS)
 
 
-@given(st.lists(st.sampled_from([THROTTLED, UNAVAILABLE, None]), max_size=12), st.floats(0, 1))
+# Seven, since all may hit the same batch, and it is given up after eight attempts.
+@given(st.lists(st.sampled_from([THROTTLED, UNAVAILABLE, None]), max_size=7), st.floats(0, 1))
 def test_whatever_passes_is_overcome_and_billed_once(faults: list[tuple[str, int] | None], chance: float) -> None:
     double = StrictCloudFront(IDS)
     double.faults.extend(faults)
@@ -90,24 +91,41 @@ def test_a_batch_whose_answer_was_lost_is_sent_again_and_billed_once(lost: int) 
     assert double.calls == lost + 1
 
 
-@given(
-    st.floats(0, 300),
-    st.floats(0, CloudFront.longest_call),
-    st.floats(0, 1),
-    st.sampled_from([THROTTLED, UNAVAILABLE]),
-    st.integers(1, 5),
-)
+LONGEST = CloudFront.longest_call
+calls_take = st.floats(0, LONGEST)
+lasting = st.sampled_from([THROTTLED, UNAVAILABLE])
+
+
+@given(st.floats(2 * (LONGEST + 1), 300), calls_take, st.floats(0, 1), lasting, st.integers(1, 40))
 def test_retries_never_take_more_than_the_time_that_is_left(
     left: float, call: float, chance: float, fault: tuple[str, int], count: int
 ) -> None:
-    ids = IDS[:count]
+    ids = [f"E{number}" for number in range(count)]
     double, clock = StrictCloudFront(ids, broken=dict.fromkeys(ids, fault)), Clock(left, call)
     outcomes = run(plan_for(ids, Change("a")), double, clock, chance)
     assert len(outcomes) == count
     assert all(outcome.error for outcome in outcomes)
-    # The first attempts are made as long as there is any time at all; nothing after them oversteps it.
-    assert double.calls <= count or clock.left > 0
-    assert sum(clock.pauses) <= left
+    assert clock.left >= 1
+
+
+@given(st.floats(1.01, 2 * (LONGEST + 1)), calls_take, lasting)
+def test_a_function_too_short_to_see_a_call_end_makes_calls_in_the_first_half_of_its_time(
+    left: float, call: float, fault: tuple[str, int]
+) -> None:
+    double, clock = StrictCloudFront(IDS, broken=dict.fromkeys(IDS, fault)), Clock(left, call)
+    outcomes = run(plan_for(IDS, Change("a")), double, clock)
+    assert len(outcomes) == len(IDS)
+    assert double.calls >= 1
+    assert clock.left >= min(left / 2, 1.0) - call
+
+
+@given(calls_take, st.floats(0, 1))
+def test_a_batch_that_was_sent_is_never_reported_as_not_sent(call: float, chance: float) -> None:
+    double, clock = StrictCloudFront(IDS, lose_answers=99), Clock(60.0, call)
+    outcomes = run(plan_for(IDS, Change("a")), double, clock, chance)
+    sent = {item.distribution for item in double.accepted}
+    for outcome in outcomes:
+        assert isinstance(outcome.error, OutOfTimeError) == (outcome.batch.distribution not in sent)
 
 
 def test_without_time_nothing_is_sent_and_everything_reported() -> None:
@@ -138,6 +156,26 @@ def test_pauses_grow_and_a_throttled_account_is_not_asked_meanwhile() -> None:
     double.faults.extend([THROTTLED, None, THROTTLED, THROTTLED])
     run(plan_for(["E1", "E2"], Change("a")), double, clock)
     assert clock.pauses == [2.0, 4.0, 8.0]
+
+
+def test_batches_without_answer_wait_together() -> None:
+    double, clock = StrictCloudFront(IDS, broken=dict.fromkeys(IDS, UNAVAILABLE)), Clock(left=900)
+    run(plan_for(IDS, Change("a")), double, clock)
+    assert clock.pauses == [2.0, 4.0, 8.0, 16.0, 20.0, 20.0, 20.0]
+    assert double.calls == 8 * len(IDS)
+
+
+def test_a_batch_without_answer_waits_however_the_others_fare() -> None:
+    double, clock = StrictCloudFront(["E1", "E2"]), Clock()
+    double.faults.extend([UNAVAILABLE, None, UNAVAILABLE])
+    run(plan_for(["E1", "E2"], Change("a")), double, clock)
+    assert clock.pauses == [2.0, 4.0]
+
+
+def test_chance_takes_at_most_half_of_a_pause() -> None:
+    double, clock = StrictCloudFront(["E1"], broken={"E1": THROTTLED}), Clock()
+    run(plan_for(["E1"], Change("a")), double, clock, chance=0.0)
+    assert clock.pauses == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
 
 
 def test_one_distribution_that_is_out_of_order_does_not_delay_the_others() -> None:
@@ -203,6 +241,33 @@ def test_an_answer_without_sense_is_no_answer_and_stops_nobody(answer: bytes, mo
         with pytest.raises(UnavailableError):
             connect().create_invalidation(plan_for(["E1"], Change("a")).batches[0])
         server.shutdown()
+
+
+def test_the_sdk_itself_does_not_retry_and_ends_a_call_when_it_says(cloudfront: StrictCloudFront) -> None:
+    cloudfront.broken["E1"] = UNAVAILABLE
+    cdn = connect()
+    with pytest.raises(UnavailableError):
+        cdn.create_invalidation(plan_for(["E1"], Change("a")).batches[0])
+    assert cloudfront.calls == 1
+    config = cdn._client.meta.config  # type: ignore[attr-defined]
+    assert config.connect_timeout + config.read_timeout == cdn.longest_call
+
+
+def test_no_region_is_needed(cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert connect().create_invalidation(plan_for(["E1"], Change("a")).batches[0]) == cloudfront.accepted[0].id
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("AWS_PROFILE", "nope"), ("AWS_ENDPOINT_URL", "nonsense"), ("AWS_DEFAULT_REGION", "eu west")],
+)
+def test_an_sdk_that_cannot_be_set_up_is_a_configuration_error(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match="the AWS SDK cannot be set up"):
+        connect()
 
 
 def test_a_server_out_of_reach_may_be_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
