@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from aws_lambda_powertools.logging import Logger
@@ -15,20 +15,12 @@ from invalidator.model import Batch, Outcome
 from invalidator.planner import make_plan
 from invalidator.service import carry_out
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
 logger = Logger(service=settings.service_name())
 # Made at the first event and kept: a warm invocation finds it connected.
 cdn = cache(cloudfront.connect)
-
-
-class Context(Protocol):
-    """What is used of https://docs.aws.amazon.com/lambda/latest/dg/python-context.html."""
-
-    @property
-    def aws_request_id(self) -> str:
-        """The same in every retry of an asynchronous invocation."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda ends the invocation."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +38,7 @@ class LocalContext:
         return int((self.deadline - time.monotonic()) * 1000)
 
 
-def lambda_handler(event: object, context: Context | None = None) -> dict[str, Any]:
+def lambda_handler(event: object, context: "LambdaContext | LocalContext | None" = None) -> dict[str, Any]:
     """Invalidate what the event says has changed, on every configured distribution.
 
     Returns ``{"batchItemFailures": [{"itemIdentifier"}…]}`` for an SQS event, with the messages to deliver
@@ -59,10 +51,12 @@ def lambda_handler(event: object, context: Context | None = None) -> dict[str, A
 
 # log_event is off even where POWERTOOLS_LOGGER_LOG_EVENT asks for it: an event is shown at DEBUG only.
 @logger.inject_lambda_context(log_event=False)
-def _handle(event: object, context: Context) -> dict[str, Any]:
+def _handle(event: object, context: "LambdaContext | LocalContext") -> dict[str, Any]:
     logger.debug("event", extra={"event": event})
     config = settings.load()
     decoded = decode(event, context.aws_request_id)
+    if decoded.ignored:
+        logger.info("records ignored", extra={"records": decoded.ignored})
     for refusal in decoded.refusals:
         logger.error("record refused", extra={"reason": refusal.reason, "message_id": refusal.message_id})
     outcomes = []
@@ -87,13 +81,14 @@ def _log(outcome: Outcome) -> None:
 
 def _batch_answer(decoded: Decoded, outcomes: list[Outcome]) -> dict[str, Any]:
     """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html: the others are deleted."""
-    if any(refusal.message_id is None for refusal in decoded.refusals):
-        raise IncompleteError(_what_failed(decoded, outcomes))
-    failed = {refusal.message_id for refusal in decoded.refusals if refusal.message_id is not None}
+    failed = {refusal.message_id for refusal in decoded.refusals}
     for outcome in outcomes:
         if outcome.error is not None:
             failed |= outcome.batch.message_ids
-    return {"batchItemFailures": [{"itemIdentifier": message} for message in sorted(failed)]}
+    named = sorted(message_id for message_id in failed if message_id is not None)
+    if len(named) < len(failed):
+        raise IncompleteError(_what_failed(decoded, outcomes))
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in named]}
 
 
 def _summary(decoded: Decoded, outcomes: list[Outcome]) -> dict[str, Any]:

@@ -62,14 +62,9 @@ class Batch:
     caller_reference: str
 
     @property
-    def message_ids(self) -> set[str]:
-        """Ids of the queue messages that are not served until this batch is accepted."""
-        return {
-            cause.change.message_id
-            for item in self.items
-            for cause in item.causes
-            if cause.change.message_id is not None
-        }
+    def message_ids(self) -> set[str | None]:
+        """The queue messages that are not served until this batch is accepted; None for a change without one."""
+        return {cause.change.message_id for item in self.items for cause in item.causes}
 
 
 @dataclass(frozen=True, slots=True)

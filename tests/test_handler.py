@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from invalidator.errors import ConfigurationError, IncompleteError
-from invalidator.handler import LocalContext, lambda_handler, logger
+from invalidator.events import decode
+from invalidator.handler import LocalContext, cdn, lambda_handler, logger
+from invalidator.site import stale_paths
 from tests import strategies as make
 from tests.doubles import DENIED, IN_PROGRESS, THROTTLED, StrictCloudFront
 from tests.strategies import ROUTES, TEST_EVENT, Change
@@ -77,8 +79,9 @@ def test_exactly_the_messages_that_cannot_be_decoded_are_reported(cloudfront: St
     cloudfront.accepted.clear()
     answer = lambda_handler(make.sqs(*[fine if is_good else poison for is_good, fine, poison in batch]), LocalContext())
     assert failed(answer) == [f"m{number}" for number, (is_good, _, _) in enumerate(batch) if not is_good]
-    changed = {fine["Records"][0]["s3"]["object"]["key"] for is_good, fine, _ in batch if is_good}
-    assert (len(cloudfront.accepted) == 2) == bool(changed)
+    changed = [change for is_good, fine, _ in batch if is_good for change in decode(fine).changes]
+    expected = {path for change in changed for path, _ in stale_paths(change, "index.html")}
+    assert set(cloudfront.paths("E1")) == set(cloudfront.paths("E2")) == expected
 
 
 @pytest.mark.parametrize("fault", [THROTTLED, DENIED, IN_PROGRESS, ("InternalError", 500)])
@@ -108,6 +111,14 @@ def test_without_messages_a_failure_is_raised_after_all_the_rest_was_done(cloudf
     assert "refused: an object from 'aws:ec2' is none of" in str(caught.value)
     assert "refused: a record without bucket.name and object.key" in str(caught.value)
     assert cloudfront.paths("E2") == ["/a"]
+
+
+def test_a_change_that_no_message_brought_fails_the_whole_batch(cloudfront: StrictCloudFront) -> None:
+    cloudfront.broken = {"E1": DENIED, "E2": DENIED}
+    event = make.sqs(TEST_EVENT)
+    event["Records"].append(make.s3_record(Change("a")))
+    with pytest.raises(IncompleteError, match="E1: /a not invalidated"):
+        lambda_handler(event, LocalContext())
 
 
 def test_a_message_without_an_id_fails_the_whole_batch(cloudfront: StrictCloudFront) -> None:
@@ -143,6 +154,26 @@ def test_a_cloudfront_out_of_reach_is_reported_and_not_acknowledged(
     assert failed(lambda_handler(make.sqs(make.s3(Change("a"))), HurriedContext())) == ["m0"]
 
 
+def test_an_invocation_about_to_end_sends_nothing_and_acknowledges_nothing(cloudfront: StrictCloudFront) -> None:
+    class Ending(LocalContext):
+        def get_remaining_time_in_millis(self) -> int:
+            return 900
+
+    assert failed(lambda_handler(make.sqs(make.s3(Change("a"))), Ending())) == ["m0"]
+    assert cloudfront.calls == 0
+
+
+def test_a_record_that_nothing_identifies_is_known_by_the_request(cloudfront: StrictCloudFront) -> None:
+    bare = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a"}}}]}
+    for request in ("r1", "r1", "r2"):
+        lambda_handler(bare, LocalContext(aws_request_id=request))
+    assert cloudfront.paths("E1") == ["/a", "/a"]
+
+
+def test_a_warm_invocation_finds_its_connection_made() -> None:
+    assert cdn() is cdn()
+
+
 def test_the_function_runs_without_a_context(cloudfront: StrictCloudFront) -> None:
     assert failed(lambda_handler(make.sqs(make.s3(Change("a"))))) == []
 
@@ -171,6 +202,11 @@ def test_there_is_one_line_an_invalidation(cloudfront: StrictCloudFront, log: St
     assert {line["function_request_id"] for line in lines} == {"request-1"}
 
 
+def test_what_is_ignored_is_logged(cloudfront: StrictCloudFront, log: StringIO) -> None:
+    lambda_handler(make.sqs(TEST_EVENT, make.s3(Change("a", name="ObjectTagging:Put"))), LocalContext())
+    assert [(line["message"], line["records"]) for line in lines_of(log)] == [("records ignored", 2)]
+
+
 def test_every_failure_has_its_line(cloudfront: StrictCloudFront, log: StringIO) -> None:
     cloudfront.broken["E1"] = DENIED
     lambda_handler(make.sqs(make.s3(Change("a")), "poison"), LocalContext())
@@ -185,11 +221,12 @@ def test_the_event_is_logged_at_debug_only(
     cloudfront: StrictCloudFront, log: StringIO, monkeypatch: pytest.MonkeyPatch, asked: str
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", asked)
-    lambda_handler({"Records": [], "mark": "seen"}, LocalContext())
+    event = TEST_EVENT | {"Bucket": "seen"}
+    lambda_handler(event, LocalContext())
     assert "seen" not in log.getvalue()
     logger.setLevel("DEBUG")
     try:
-        lambda_handler({"Records": [], "mark": "seen"}, LocalContext())
+        lambda_handler(event, LocalContext())
     finally:
         logger.setLevel("INFO")
     assert "seen" in log.getvalue()
