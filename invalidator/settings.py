@@ -10,13 +10,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from botocore.exceptions import BotoCoreError
+
 from invalidator.errors import ConfigurationError
 from invalidator.model import DistributionId
 
 _DEFAULT_INDEX_DOCUMENT: Final = "index.html"
 _DEFAULT_TTL_SECONDS: Final = 300
 
-_is_distribution_id = re.compile(r"[A-Za-z0-9_]{1,64}").fullmatch
+_MAX_TTL_SECONDS: Final = 86_400
+
+# AWS's ids are some 14 characters of these. To ask no more than this shape keeps most of what is not meant to
+# be seen, in a secret that was named by mistake, from being taken for ids and shown in the log.
+_is_distribution_id = re.compile(r"[A-Z0-9]{1,32}").fullmatch
 _separators = re.compile(r"[\s,]+")
 
 
@@ -82,8 +88,8 @@ def _checked(word: str, source: str, *, secret: bool = False) -> DistributionId:
     if _is_distribution_id(word):
         return DistributionId(word)
     raise ConfigurationError(
-        f"{source}: {'a value in it' if secret else repr(word)} is not a distribution id (expected letters and digits,"
-        " as E1A2B3C4D5E6F7; not a domain name, not an ARN; several ids go into DISTRIBUTION_IDS)"
+        f"{source}: {'a value in it' if secret else repr(word)} is not a distribution id (expected capitals and"
+        " digits, as E1A2B3C4D5E6F7; not a domain name, not an ARN; several ids go into DISTRIBUTION_IDS)"
     )
 
 
@@ -119,8 +125,10 @@ def _texts(text: str, variable: str, name: str) -> list[str]:
 
 def _ttl(environ: Mapping[str, str]) -> int:
     text = environ.get("SETTINGS_TTL", "").strip() or str(_DEFAULT_TTL_SECONDS)
-    if not (text.isascii() and text.isdigit()):
-        raise ConfigurationError(f"SETTINGS_TTL: {text!r} is not a whole number of seconds, 0 or more")
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > _MAX_TTL_SECONDS:
+        raise ConfigurationError(
+            f"SETTINGS_TTL: {text!r:.40} is not a whole number of seconds from 0 to {_MAX_TTL_SECONDS}"
+        )
     return int(text)
 
 
@@ -130,7 +138,7 @@ def _secret(name: str, ttl: int) -> str | bytes:
 
     try:
         return get_secret(name, max_age=ttl)
-    except GetParameterError as error:
+    except (GetParameterError, BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"DISTRIBUTION_IDS_SECRET: {name} cannot be read: {error}") from error
 
 
@@ -139,5 +147,5 @@ def _parameter(name: str, ttl: int) -> str | bytes:
 
     try:
         return get_parameter(name, decrypt=True, max_age=ttl)
-    except GetParameterError as error:
+    except (GetParameterError, BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"DISTRIBUTION_IDS_PARAMETER: {name} cannot be read: {error}") from error

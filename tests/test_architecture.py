@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 AWS = {"boto3", "botocore", "moto"}
-MAY_IMPORT_AWS = {"cloudfront", "local", "demo"}
+MAY_IMPORT_AWS = {"cloudfront", "settings", "local", "demo"}
 MAY_IMPORT_POWERTOOLS = {"handler", "settings"}
 # local, too, to point the SDK at the embedded AWS; it decides nothing by it.
 MAY_SEE_ENVIRONMENT = {"settings", "local"}

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
+from aws_lambda_powertools.utilities.parameters.constants import DEFAULT_PROVIDERS
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
@@ -79,6 +81,25 @@ def test_a_parameter_may_have_every_form_and_type(aws: None, form: str, kind: An
 
 
 @pytest.mark.parametrize(("ttl", "seen"), [("", "E1"), ("300", "E1"), ("0", "E2")])
+def test_a_parameter_is_kept_for_the_time_to_live(aws: None, ttl: str, seen: str) -> None:
+    ssm = boto3.client("ssm")
+    ssm.put_parameter(Name="cdn", Value="E1", Type="String")
+    environ = {"DISTRIBUTION_IDS_PARAMETER": "cdn", "SETTINGS_TTL": ttl}
+    assert load(environ).distributions == ("E1",)
+    ssm.put_parameter(Name="cdn", Value="E2", Type="String", Overwrite=True)
+    assert load(environ).distributions == (seen,)
+
+
+@pytest.mark.parametrize(("ttl", "seconds"), [("", 300), ("60", 60)])
+def test_the_time_to_live_is_in_seconds_and_five_minutes_by_default(aws: None, ttl: str, seconds: int) -> None:
+    put_secret("E1")
+    before = datetime.now()  # noqa: DTZ005 Powertools counts in local time
+    load({"DISTRIBUTION_IDS_SECRET": "cdn", "SETTINGS_TTL": ttl})
+    (kept,) = DEFAULT_PROVIDERS["secrets"].store.values()
+    assert timedelta(seconds=seconds) <= kept.ttl - before < timedelta(seconds=seconds + 30)
+
+
+@pytest.mark.parametrize(("ttl", "seen"), [("", "E1"), ("300", "E1"), ("0", "E2")])
 def test_a_secret_is_kept_for_the_time_to_live(aws: None, ttl: str, seen: str) -> None:
     put_secret("E1")
     environ = {"DISTRIBUTION_IDS_SECRET": "cdn", "SETTINGS_TTL": ttl}
@@ -104,6 +125,10 @@ def test_a_secret_is_kept_for_the_time_to_live(aws: None, ttl: str, seen: str) -
             "INDEX_DOCUMENT: 'a/index.html' is not the name of a file",
         ),
         ({"DISTRIBUTION_IDS_SECRET": "cdn", "SETTINGS_TTL": "soon"}, "SETTINGS_TTL: 'soon' is not"),
+        ({"DISTRIBUTION_IDS": "E1", "SETTINGS_TTL": "9" * 5_000}, "SETTINGS_TTL: '999"),
+        ({"DISTRIBUTION_IDS": "E1", "SETTINGS_TTL": "86401"}, "SETTINGS_TTL: '86401' is not"),
+        ({"DISTRIBUTION_IDS": "E" * 33}, "is not a distribution id"),
+        ({"DISTRIBUTION_IDS": "e1"}, "DISTRIBUTION_IDS: 'e1' is not a distribution id"),
         ({"DISTRIBUTION_IDS": "E1", "SETTINGS_TTL": "-1"}, "SETTINGS_TTL: '-1' is not"),
         ({"DISTRIBUTION_IDS_SECRET": "missing"}, "DISTRIBUTION_IDS_SECRET: missing cannot be read"),
         ({"DISTRIBUTION_IDS_PARAMETER": "/missing"}, "DISTRIBUTION_IDS_PARAMETER: /missing cannot be read"),
@@ -118,11 +143,14 @@ def test_an_error_names_the_variable(aws: None, environ: dict[str, str], words: 
 @pytest.mark.parametrize(
     "content",
     [
+        "hunter2",
         "hunter2!",
+        '{"username": "admin", "password": "Hunter2hunter2"}',
         '{"password": "hunter2!"}',
         '["hunter2!"]',
         '{"a": {"b": "hunter2"}}',
         "[hunter2",
+        "[" * 60_000 + "hunter2",
         b"\xffhunter2",
         " ",
         "[]",
@@ -137,6 +165,13 @@ def test_the_content_of_a_secret_is_never_shown(aws: None, content: str | bytes)
     while error is not None:
         assert "hunter2" not in repr(error)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def test_a_region_that_is_missing_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    for variable in ("DISTRIBUTION_IDS_SECRET", "DISTRIBUTION_IDS_PARAMETER"):
+        with pytest.raises(ConfigurationError, match=f"{variable}: cdn cannot be read: You must specify a region"):
+            load({variable: "cdn"})
 
 
 def test_the_index_document_is_index_html_unless_it_is_set() -> None:
