@@ -1,15 +1,24 @@
 """``python -m invalidator``, and the command ``invalidator``."""
 
+import io
 import sys
 
 
 def main() -> None:
-    """Run the command line, or say what it needs."""
+    """Run the command line, or say what keeps it from running."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a key may hold what the terminal's encoding does not
     try:
         from invalidator.cli import app  # noqa: PLC0415 what the function needs is installed without it
     except ImportError as error:
         sys.exit(f"error: the command line needs the extra 'cli': pip install '.[cli]' ({error})")
-    app(prog_name="invalidator")
+    except ValueError as error:  # Powertools, of its own variables
+        sys.exit(f"error: POWERTOOLS_LOG_LEVEL or another variable of Powertools is wrong: {error}")
+    try:
+        app(prog_name="invalidator")
+    except OSError as error:
+        sys.exit(f"error: the output cannot be written: {error}")
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from rich.text import Text
 
 from invalidator import __version__, handler, settings
 from invalidator.errors import ConfigurationError, InvalidatorError
-from invalidator.events import Decoded, decode
-from invalidator.model import ObjectChange, ObjectKey, Plan
+from invalidator.events import decode
+from invalidator.model import Plan
 from invalidator.planner import make_plan
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def plan(
     if (event is None) == (not key):
         raise typer.BadParameter("give either an event or one --key or more", param_hint="EVENT.json")
     with _errors_explained():
-        decoded = decode(_load(event), "plan") if event else Decoded([_change(text) for text in key or []])
+        decoded = decode(_load(event) if event else _event_of(key or []), "plan")
         config = settings.load(instead=distribution_id or ())
         made = make_plan(decoded.changes, config.distributions, config.index_document)
     if as_json:
@@ -120,6 +120,7 @@ def local(
 
     Upload to its bucket with any S3 client and see the invalidations.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _errors_explained(), _embedded_aws(port=port) as aws:
         from invalidator.local import BUCKET, QueueWorker
 
@@ -132,7 +133,6 @@ def local(
             f"  aws --endpoint-url {aws.endpoint} s3 cp README.md s3://{BUCKET}/\n"
         )
         _narrate("Ctrl-C stops it.")
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             while True:
                 worker.poll(wait_seconds=1)
@@ -161,10 +161,18 @@ def _load(file: typer.FileText) -> Any:
         raise ConfigurationError(f"{file.name} is not JSON: {error}") from error
 
 
-def _change(key: str) -> ObjectChange:
-    if not key:
-        raise ConfigurationError("--key is empty; expected the key of an object")
-    return ObjectChange("", ObjectKey(key), f"by hand {key}")
+def _event_of(keys: list[str]) -> dict[str, Any]:
+    """As EventBridge would tell of them: the dialect whose keys are as S3 stores them."""
+    return {
+        "Records": [
+            {
+                "source": "aws.s3",
+                "detail-type": "Object Created",
+                "detail": {"bucket": {"name": "any"}, "object": {"key": key}},
+            }
+            for key in keys
+        ]
+    }
 
 
 def _buckets(document: object) -> list[str]:
@@ -198,7 +206,7 @@ def _errors_explained() -> Iterator[None]:
 def _console(*, stderr: bool = False) -> Console:
     """Colour only on a terminal; in a pipe, lines as long as their content."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else 10_000, highlight=False, markup=False)
+    return Console(file=stream, width=None if stream.isatty() else 1_000_000, highlight=False, markup=False)
 
 
 def _narrate(text: str) -> None:
@@ -228,10 +236,12 @@ def _count(number: int, noun: str) -> str:
 
 
 def _print_plan(made: Plan) -> None:
-    table = Table("distribution", "path", "reason", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("distribution", "path", "reason"):
+        table.add_column(name, overflow="fold")
     for batch in made.batches:
         for item in batch.items:
-            table.add_row(Text(batch.distribution, "cyan"), Text(item.path, overflow="fold"), Text(item.reason))
+            table.add_row(Text(batch.distribution, "cyan"), Text(item.path), Text(item.reason))
     if made.batches:
         _console().print(table)
 

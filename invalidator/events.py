@@ -68,7 +68,10 @@ def decode(event: object, delivery_id: str = "") -> Decoded:
 
 def _read_document(document: object, delivery: _Delivery, decoded: Decoded) -> None:
     records = document.get("Records") if isinstance(document, dict) else None
-    for record in records if isinstance(records, list) else [document]:
+    # An empty list beside other fields is no list of documents, but a stray field of one.
+    if not isinstance(records, list) or (not records and document != {"Records": []}):
+        records = [document]
+    for record in records:
         try:
             _read_record(record, delivery, decoded)
         except EventError as error:
@@ -101,9 +104,9 @@ def _parse(text: object, envelopes: int) -> object:
 def _read_s3(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
     version = record.get("eventVersion", "2.0")
     if not isinstance(version, str) or version[:2] != "2.":
-        raise EventError(f"an S3 record of eventVersion {version!r}; expected 2.x")
+        raise EventError(f"an S3 record of eventVersion {version!r:.40}; expected 2.x")
     # A record that does not say what happened counts as a change: to clear one path too many does no harm.
-    name = record.get("eventName", VISIBLE_CHANGES[0])
+    name = record.get("eventName") or VISIBLE_CHANGES[0]
     if not isinstance(name, str):
         raise EventError(f"an S3 record whose eventName is {_seen(name)}; expected a string")
     if not name.removeprefix("s3:").startswith(VISIBLE_CHANGES):
@@ -118,11 +121,15 @@ def _read_s3(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
 
 
 def _read_eventbridge(event: Json, delivery: _Delivery, decoded: Decoded) -> None:
-    if event["detail-type"] not in _VISIBLE_DETAIL_TYPES:
+    kind = event["detail-type"]
+    if not isinstance(kind, str):
+        raise EventError(f"an EventBridge event whose detail-type is {_seen(kind)}; expected a string")
+    if kind not in _VISIBLE_DETAIL_TYPES:
         decoded.ignored += 1
         return
     # Unlike everywhere else the key is raw here: to decode it would turn "a+b%20" into another key.
     bucket, key, details = _object_of(event.get("detail"))
+    _check(key, errors="strict")
     identity = _identity(details, "version-id", "etag", event.get("time"), delivery)
     decoded.changes.append(_change(bucket, key, identity, delivery))
 
@@ -214,17 +221,17 @@ def _identity(details: Json, version: str, etag: str, time: object, delivery: _D
 
 def _change(bucket: str, key: str, identity: str, delivery: _Delivery) -> ObjectChange:
     if not key.isascii() or len(key) > MAX_KEY_BYTES:
-        _check_length(key)
+        _check(key, errors="surrogateescape")
     # The lengths keep apart what a key with blanks in it could blur.
     whole = f"{len(bucket)} {len(key)} {bucket} {key} {identity}"
     return ObjectChange(bucket, ObjectKey(key), whole, delivery.message_id)
 
 
-def _check_length(key: str) -> None:
+def _check(key: str, errors: str) -> None:
     try:
-        size = len(key.encode("utf-8", "surrogateescape"))
+        size = len(key.encode("utf-8", errors))
     except UnicodeEncodeError as error:
-        raise EventError(f"a key that is not Unicode text: {key!r}") from error
+        raise EventError(f"a key that is not Unicode text: {key!r:.80}") from error
     if size > MAX_KEY_BYTES:
         raise EventError(f"a key of {size:,} bytes; S3 has none above {MAX_KEY_BYTES:,}")
 

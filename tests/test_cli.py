@@ -54,7 +54,8 @@ def test_every_sample_event_runs_on_the_embedded_aws(file: Path) -> None:
     else:
         assert len(answer["invalidations"]) == (0 if "test-event" in file.stem else 2)
     logged = [json.loads(line) for line in done.stderr.splitlines()]
-    assert len(logged) == (0 if "test-event" in file.stem else 2)
+    created = [line for line in logged if line["message"] == "invalidation created"]
+    assert len(created) == (0 if "test-event" in file.stem else 2)
 
 
 def test_invoke_reads_standard_input_and_uses_the_real_endpoint(cloudfront: StrictCloudFront) -> None:
@@ -95,7 +96,6 @@ def test_invoke_explains_what_failed(cloudfront: StrictCloudFront) -> None:
         (["invoke", "-", "--local"], json.dumps(make.s3(Change("a", bucket="?"))), 2, "cannot have a bucket '?'"),
         (["plan"], "", 2, "give either an event or one --key or more"),
         (["plan", "events/s3-put.json", "--key", "a"], "", 2, "give either an event or one --key or more"),
-        (["plan", "--key", "", "--distribution-id", "E1"], "", 2, "error: --key is empty"),
         (
             ["plan", "--key", "a", "--distribution-id", "a.b"],
             "",
@@ -163,6 +163,47 @@ def test_a_hostile_key_is_shown_as_data(key: str) -> None:
     (row,) = done.stdout.splitlines()[1:]
     assert f"object {key!r}" in row
     assert "\x1b" not in done.stdout
+
+
+def test_a_key_that_s3_cannot_have_is_refused() -> None:
+    assert_explained(run("plan", "--key", "x" * 1_025, "--distribution-id", "E1"), 1, "refused: a key of 1,025 bytes")
+    assert_explained(run("plan", "--key", "", "--distribution-id", "E1"), 1, "refused: a record whose bucket is")
+
+
+def test_a_terminal_that_cannot_show_a_key_gets_its_escape() -> None:
+    done = run("plan", "--key", "café", "--distribution-id", "E1", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "object 'caf\\xe9'" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("POWERTOOLS_LOG_LEVEL", "verbose", "error: POWERTOOLS_LOG_LEVEL or another variable of Powertools is wrong"),
+        ("AWS_PROFILE", "nope", "error: the AWS SDK cannot be set up: The config profile (nope) could not be found"),
+    ],
+)
+def test_a_wrong_variable_is_explained(name: str, value: str, words: str) -> None:
+    done = run("invoke", "events/s3-put.json", **{name: value, "DISTRIBUTION_IDS": "E1"})
+    assert done.returncode in {1, 2}
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_cannot_be_written_is_explained() -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 a device
+        done = subprocess.run(
+            [*COMMAND, "plan", "--key", "a" * 1_000, "--distribution-id", "E1", "--json"],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+    assert done.returncode == 1
+    assert "error: the output cannot be written: [Errno 28] No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 # --- demo and local -------------------------------------------------------------------------------------

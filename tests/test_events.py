@@ -87,7 +87,13 @@ def test_a_damaged_event_never_raises_and_is_never_lost(route: str, replacement:
 @pytest.mark.parametrize("route", ["s3", "sqs-s3", "sns-s3", "sqs-sns-s3", "eventbridge"])
 @pytest.mark.parametrize(
     "name",
-    ["ObjectTagging:Put", "ObjectRestore:Completed", "ObjectAcl:Put", "LifecycleTransition", "IntelligentTiering"],
+    [
+        "ObjectTagging:Put",
+        "ObjectRestore:Completed",
+        "ObjectAcl:Put",
+        "LifecycleTransition",
+        "ReducedRedundancyLostObject",
+    ],
 )
 def test_what_no_viewer_sees_is_counted_and_not_a_change(route: str, name: str) -> None:
     event = ROUTES[route](Change("a.html", name=name))
@@ -131,6 +137,9 @@ def test_any_minor_version_of_2_is_read(version: str) -> None:
         ),
         (make.s3(Change("é" * 513)), "a key of 1,026 bytes; S3 has none above 1,024"),
         (make.eventbridge(Change("\ud800")), "a key that is not Unicode text: '\\ud800'"),
+        (make.eventbridge(Change("\udc80x")), "a key that is not Unicode text"),
+        (make.eventbridge(Change("a")) | {"detail-type": None}, "whose detail-type is nothing; expected a string"),
+        (make.sns_envelope({}) | {"Records": []}, "an object with nothing in it is none of"),
     ],
 )
 def test_a_refusal_names_what_was_seen_and_what_is_expected(event: Any, reason: str) -> None:
@@ -167,10 +176,43 @@ def test_a_record_without_sequencer_is_known_by_version_etag_and_time() -> None:
     assert len(others | {identity()}) == 4
 
 
-def test_a_record_that_nothing_identifies_is_known_by_its_delivery() -> None:
-    bare = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a"}}}]}
-    first, again, later = (decode(bare, request).changes[0].identity for request in ("r1", "r1", "r2"))
-    assert first == again != later
+def test_an_eventbridge_event_without_sequencer_is_known_by_version_etag_and_time() -> None:
+    def identity(time: str = "2026-11-20T09:30:12Z", **changed: str) -> str:
+        event = make.eventbridge(Change("a")) | {"time": time}
+        event["detail"]["object"] = {"key": "a", "version-id": "v1", "etag": "e1"} | changed
+        return decode(event).changes[0].identity
+
+    others = {identity(**{"version-id": "v2"}), identity(etag="e2"), identity(time="2026-11-20T09:30:13Z")}
+    assert len(others | {identity()}) == 4
+
+
+BARE = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a"}}}]}
+
+
+def _with_ids(message_id: str, notification_id: str) -> Any:
+    event = make.sqs(make.sns_envelope(BARE) | {"MessageId": notification_id})
+    event["Records"][0]["messageId"] = message_id
+    return event
+
+
+def _sqs_with_id(message_id: str) -> Any:
+    event = make.sqs(BARE)
+    event["Records"][0]["messageId"] = message_id
+    return event
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "later"),
+    [
+        ((BARE, "r1"), (BARE, "r1"), (BARE, "r2")),
+        ((_sqs_with_id("m1"), "r1"), (_sqs_with_id("m1"), "r2"), (_sqs_with_id("m2"), "r2")),
+        ((_with_ids("m1", "n1"), "r1"), (_with_ids("m2", "n1"), "r2"), (_with_ids("m1", "n2"), "r1")),
+    ],
+    ids=["Lambda's request", "the message", "the notification"],
+)
+def test_a_record_that_nothing_identifies_is_known_by_its_delivery(first: Any, again: Any, later: Any) -> None:
+    one, same, other = (decode(*delivery).changes[0].identity for delivery in (first, again, later))
+    assert one == same != other
 
 
 @pytest.mark.parametrize("file", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)

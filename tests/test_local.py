@@ -121,6 +121,18 @@ def test_uploads_come_through_eventbridge(aws: EmbeddedAws) -> None:
     assert paths(aws) == dict.fromkeys(aws.distributions, expected)
 
 
+def test_only_the_same_reference_with_the_same_paths_is_known_already(aws: EmbeddedAws) -> None:
+    cloudfront, distribution = boto3.client("cloudfront"), aws.distributions[0]
+    for path in ("/a", "/a", "/b"):
+        batch: Any = {"Paths": {"Quantity": 1, "Items": [path]}, "CallerReference": "r"}
+        cloudfront.create_invalidation(DistributionId=distribution, InvalidationBatch=batch)
+    assert [(item.paths, item.again) for item in aws.new_invalidations()] == [
+        (("/a",), False),
+        (("/b",), False),
+        (("/a",), True),
+    ]
+
+
 def test_a_port_in_use_is_explained() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -130,6 +142,8 @@ def test_a_port_in_use_is_explained() -> None:
 
 def test_nothing_of_the_machine_is_changed_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "example.com")
     monkeypatch.setenv("DISTRIBUTION_ID_1", "E9")
     before = dict(os.environ)
     with embedded_aws() as running:

@@ -40,14 +40,19 @@ def normalised(output: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("command", "shown"), transcript(), ids=[command for command, _ in transcript()])
-def test_a_command_of_the_readme_prints_what_the_readme_shows(command: str, shown: str) -> None:
+def test_a_command_of_the_readme_prints_what_the_readme_shows(
+    command: str, shown: str, request: pytest.FixtureRequest
+) -> None:
     if command.startswith("make "):
         command = make_runs(command.removeprefix("make "))
     python, *arguments = shlex.split(command)
     assert python.endswith("bin/python")
     if "pytest" in arguments:
         assert arguments == ["-m", "pytest"]
-        assert re.fullmatch(r"…\n\d+ passed in .*\n", shown)
+        passed = re.fullmatch(r"…\n(\d+) passed in .*\n", shown)
+        assert passed is not None
+        if request.config.args_source is pytest.Config.ArgsSource.TESTPATHS and not request.config.option.keyword:
+            assert int(passed[1]) == request.session.testscollected, "put the number in the README right"
         return
     environ = os.environ | {"PYTHONUNBUFFERED": "1"}
     done = subprocess.run(
