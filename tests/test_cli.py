@@ -85,6 +85,16 @@ def test_invoke_explains_what_failed(cloudfront: StrictCloudFront) -> None:
     assert "allow the role cloudfront:CreateInvalidation" in done.stderr
 
 
+@pytest.mark.parametrize(("level", "shown"), [("INFO", False), ("DEBUG", True)])
+def test_an_event_is_logged_at_debug_only_whatever_powertools_is_told(
+    cloudfront: StrictCloudFront, level: str, shown: bool
+) -> None:
+    environ = {"POWERTOOLS_LOGGER_LOG_EVENT": "true", "POWERTOOLS_LOG_LEVEL": level}
+    done = run("invoke", "events/s3-put.json", **environ)
+    assert done.returncode == 0
+    assert ("sourceIPAddress" in done.stderr) == shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "status", "words"),
     [

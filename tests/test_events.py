@@ -103,6 +103,12 @@ def test_what_no_viewer_sees_is_counted_and_not_a_change(route: str, name: str) 
     assert (decoded.changes, decoded.refusals, decoded.ignored) == ([], [], 1)
 
 
+@pytest.mark.parametrize("name", ["s3:ObjectCreated:Put", "", None])
+def test_a_change_is_not_missed_for_the_way_in_which_it_is_named(name: str | None) -> None:
+    record = make.s3_record(Change("a")) | {"eventName": name}
+    assert decode({"Records": [record]}).changes
+
+
 @pytest.mark.parametrize(
     "event",
     [TEST_EVENT, make.sqs(TEST_EVENT), make.sqs(make.sns_envelope(TEST_EVENT)), make.sns(TEST_EVENT)],

@@ -216,17 +216,10 @@ def test_every_failure_has_its_line(cloudfront: StrictCloudFront, log: StringIO)
     assert "AccessDenied" in errors[1]["error"]
 
 
-@pytest.mark.parametrize("asked", ["", "true"])
-def test_the_event_is_logged_at_debug_only(
-    cloudfront: StrictCloudFront, log: StringIO, monkeypatch: pytest.MonkeyPatch, asked: str
-) -> None:
-    monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", asked)
+def test_the_event_is_logged_at_debug_only(cloudfront: StrictCloudFront, log: StringIO) -> None:
     event = TEST_EVENT | {"Bucket": "seen"}
     lambda_handler(event, LocalContext())
     assert "seen" not in log.getvalue()
     logger.setLevel("DEBUG")
-    try:
-        lambda_handler(event, LocalContext())
-    finally:
-        logger.setLevel("INFO")
+    lambda_handler(event, LocalContext())
     assert "seen" in log.getvalue()

@@ -158,6 +158,27 @@ def test_pauses_grow_and_a_throttled_account_is_not_asked_meanwhile() -> None:
     assert clock.pauses == [2.0, 4.0, 8.0]
 
 
+def test_when_one_batch_was_throttled_the_next_waits_as_well() -> None:
+    double, clock = StrictCloudFront(["E1", "E2"]), Clock()
+    double.faults.append(THROTTLED)
+    outcomes = carry_out(
+        plan_for(["E1", "E2"], Change("a")),
+        CloudFront(double),
+        lambda: clock.left,
+        sleep=clock.sleep,
+        chance=lambda: 1.0,
+    )
+    assert (next(outcomes).batch.distribution, clock.pauses) == ("E2", [2.0])
+    assert (next(outcomes).batch.distribution, clock.pauses) == ("E1", [2.0])
+
+
+@pytest.mark.parametrize("fault", [THROTTLED, UNAVAILABLE])
+def test_what_cannot_wait_as_long_as_it_should_is_not_sent_again(fault: tuple[str, int]) -> None:
+    double = StrictCloudFront(["E1"], broken={"E1": fault})
+    run(plan_for(["E1"], Change("a")), double, Clock(left=3.0))
+    assert double.calls == 1
+
+
 def test_batches_without_answer_wait_together() -> None:
     double, clock = StrictCloudFront(IDS, broken=dict.fromkeys(IDS, UNAVAILABLE)), Clock(left=900)
     run(plan_for(IDS, Change("a")), double, clock)
