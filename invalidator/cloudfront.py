@@ -11,7 +11,7 @@ from invalidator.model import Batch
 
 _CONNECT_SECONDS: Final = 3.0
 _READ_SECONDS: Final = 10.0
-# The codes that botocore's standard mode knows; HTTP 429 means the same.
+# The codes that botocore's standard mode retries; HTTP 429 means the first, HTTP 5xx the second.
 _THROTTLED: Final = {
     "BandwidthLimitExceeded",
     "LimitExceededException",
@@ -27,6 +27,7 @@ _THROTTLED: Final = {
     "TooManyRequestsException",
     "TransactionInProgressException",
 }
+_TRANSIENT: Final = {"RequestTimeout", "RequestTimeoutException"}
 _ADVICE: Final = {
     "NoSuchDistribution": "it is not in this account; correct the list of distributions",
     "AccessDenied": "allow the role cloudfront:CreateInvalidation on this distribution",
@@ -117,6 +118,6 @@ def _meaning(error: ClientError) -> CdnError:
     text = f"{code}: {error.response.get('Error', {}).get('Message', '')}".rstrip(": ")
     if code in _THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
         return ThrottledError(text)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if code in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return UnavailableError(text)
     return CdnError(f"{text} ({_ADVICE[code]})" if code in _ADVICE else text)

@@ -49,7 +49,7 @@ def test_a_command_of_the_readme_prints_what_the_readme_shows(
     assert python.endswith("bin/python")
     if "pytest" in arguments:
         assert arguments == ["-m", "pytest"]
-        passed = re.fullmatch(r"…\n(\d+) passed in .*\n", shown)
+        passed = re.fullmatch(r"…\n=+ (\d+) passed in .* =+\n", shown)
         assert passed is not None
         if request.config.args_source is pytest.Config.ArgsSource.TESTPATHS and not request.config.option.keyword:
             assert int(passed[1]) == request.session.testscollected, "put the number in the README right"

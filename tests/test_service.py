@@ -223,6 +223,7 @@ def test_a_chunk_that_fails_leaves_the_other_chunks_of_its_distribution_done() -
         (("Whatever", 429), ThrottledError, "Whatever"),
         (("ServiceUnavailable", 503), UnavailableError, "ServiceUnavailable"),
         (("InternalError", 500), UnavailableError, "InternalError"),
+        (("RequestTimeout", 400), UnavailableError, "RequestTimeout"),
         (("TooManyInvalidationsInProgress", 400), CdnError, "send it again in half a minute"),
         (("AccessDenied", 403), CdnError, "allow the role cloudfront:CreateInvalidation"),
         (("NoSuchDistribution", 404), CdnError, "correct the list of distributions"),
