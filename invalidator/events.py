@@ -237,10 +237,11 @@ def _check(key: str, errors: str) -> None:
 
 
 def _seen(value: object) -> str:
-    """A value in a few words. Names of fields only, no contents: some events carry credentials."""
+    """A value in a few words: where it comes from or its fields' names, no contents. Some events carry credentials."""
     if isinstance(value, dict):
-        if source := value.get("eventSource") or value.get("EventSource") or value.get("source"):
-            return f"an object from {str(source)[:60]!r}"
+        source = value.get("eventSource") or value.get("EventSource") or value.get("source")
+        if isinstance(source, str):
+            return f"an object from {source[:60]!r}"
         names = ", ".join(repr(str(name)[:40]) for name in list(value)[:8])
         return f"an object with {names or 'nothing in it'}"
     if isinstance(value, str):

@@ -132,6 +132,7 @@ def test_any_minor_version_of_2_is_read(version: str) -> None:
         ({"Records": [{"eventSource": "aws:dynamodb"}]}, "an object from 'aws:dynamodb' is none of"),
         ({"source": "aws.ec2", "detail-type": "x"}, "an object from 'aws.ec2' is none of"),
         ({"CodePipeline": {"secretAccessKey": "hush"}}, "an object with 'CodePipeline' is none of"),
+        ({"source": {"secretAccessKey": "hush"}}, "an object with 'source' is none of"),
         ([], "a list is none of"),
         ("text", "a string of 4 characters is none of"),
         (make.sqs("{not JSON"), "9 characters that are not JSON: Expecting property name"),
