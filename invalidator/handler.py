@@ -11,6 +11,7 @@ from aws_lambda_powertools.logging import Logger
 from invalidator import cloudfront, settings
 from invalidator.errors import IncompleteError
 from invalidator.events import Decoded, decode
+from invalidator.limits import MAX_INVOCATION_SECONDS
 from invalidator.model import Batch, Outcome
 from invalidator.planner import make_plan
 from invalidator.service import carry_out
@@ -31,7 +32,7 @@ class LocalContext:
     memory_limit_in_mb: int = 128
     invoked_function_arn: str = "local"
     aws_request_id: str = field(default_factory=lambda: str(uuid4()))
-    deadline: float = field(default_factory=lambda: time.monotonic() + 900)
+    deadline: float = field(default_factory=lambda: time.monotonic() + MAX_INVOCATION_SECONDS)
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the quarter of an hour is over."""

@@ -24,6 +24,24 @@ MAX_KEY_BYTES: Final = 1_024
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html (2026-11-20)
 """
 
+MAX_INVOCATION_SECONDS: Final = 900
+"""Timeout of a Lambda function, at the most.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (2026-11-20)
+"""
+
+MAX_MESSAGES_PER_EVENT: Final = 4_000
+"""S3 notifications in one SQS event: about what fits into its 6 MB; as many messages as 10,000 are allowed.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html (2026-11-20)
+"""
+
+MAX_MESSAGES_PER_RECEIVE: Final = 10
+"""Messages that one ReceiveMessage call returns.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html (2026-11-20)
+"""
+
 SECONDS_PER_CALL: Final = 2.0
 """CreateInvalidation is let through at about 0.5 calls a second and account, after a burst of some ten.
 

@@ -21,6 +21,7 @@ from moto.server import ThreadedMotoServer
 from invalidator import handler
 from invalidator.errors import ConfigurationError
 from invalidator.events import VISIBLE_CHANGES
+from invalidator.limits import MAX_MESSAGES_PER_EVENT, MAX_MESSAGES_PER_RECEIVE
 
 if TYPE_CHECKING:
     from types_boto3_cloudfront.type_defs import DistributionConfigTypeDef
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 BUCKET: Final = "origin"
 _REGION: Final = "us-east-1"
-_MAX_MESSAGES: Final = 4_000
-"""Messages in one event: what serverless.yml asks Lambda for at the most."""
 
 
 @dataclass(frozen=True)
@@ -210,9 +209,11 @@ class QueueWorker:
     def receive(self, wait_seconds: int = 0) -> dict[str, Any] | None:
         """What is in the queue, as the event that Lambda would make of it; nothing if it stays empty."""
         messages: list[MessageTypeDef] = []
-        while len(messages) < _MAX_MESSAGES:
+        while len(messages) < MAX_MESSAGES_PER_EVENT:
             answer = self._sqs.receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=0 if messages else wait_seconds
+                QueueUrl=self._url,
+                MaxNumberOfMessages=MAX_MESSAGES_PER_RECEIVE,
+                WaitTimeSeconds=0 if messages else wait_seconds,
             )
             if not answer.get("Messages"):
                 break
