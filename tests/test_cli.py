@@ -200,6 +200,21 @@ def test_a_wrong_variable_is_explained(name: str, value: str, words: str) -> Non
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("missing", "status", "words"),
+    [
+        ("typer", 1, "error: the command line needs the extra 'cli': pip install '.[cli]'"),
+        ("moto", 2, "error: the embedded AWS needs the extra 'local': pip install '.[local]'"),
+    ],
+)
+def test_an_extra_that_is_not_installed_is_named(missing: str, status: int, words: str) -> None:
+    program = f"import sys; sys.modules[{missing!r}] = None; from invalidator.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "demo"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert_explained(done, status, words)
+
+
 def test_an_output_that_cannot_be_written_is_explained() -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123 a device
         done = subprocess.run(
