@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "site": BOTTOM | {"paths"},
     "planner": BOTTOM | {"site"},
     "service": BOTTOM,
-    "cloudfront": BOTTOM,
+    "sdk": BOTTOM,
+    "cloudfront": BOTTOM | {"sdk"},
     "handler": set(MODULES) - ROOTS,
     "local": {"handler"} | set(MODULES) - ROOTS,
     "demo": {"handler", "local"} | set(MODULES) - ROOTS,
@@ -30,7 +31,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 AWS = {"boto3", "botocore", "moto"}
-MAY_IMPORT_AWS = {"cloudfront", "settings", "local", "demo"}
+MAY_IMPORT_AWS = {"sdk", "cloudfront", "settings", "local", "demo"}
 MAY_IMPORT_POWERTOOLS = {"handler", "settings"}
 # local, too, to point the SDK at the embedded AWS; it decides nothing by it.
 MAY_SEE_ENVIRONMENT = {"settings", "local"}
