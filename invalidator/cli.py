@@ -18,10 +18,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from invalidator import __version__, handler, settings
+from invalidator import __version__, handler, s3, settings
 from invalidator.errors import ConfigurationError, InvalidatorError
 from invalidator.events import decode
 from invalidator.model import Plan
+from invalidator.notifications import Configuration, Entry, difference
 from invalidator.planner import make_plan
 
 if TYPE_CHECKING:
@@ -112,6 +113,51 @@ def plan(
         raise typer.Exit(1)
 
 
+_BUCKET: Any = typer.Option(help="The origin bucket.", metavar="NAME")
+_ID: Any = typer.Option("--id", help="The name of the entry; for the stack of serverless.yml, the stack's name.")
+_DRY_RUN: Any = typer.Option("--dry-run", help="Show the difference and change nothing.")
+
+
+@app.command()
+def connect(
+    bucket: Annotated[str, _BUCKET],
+    queue: Annotated[str | None, typer.Option(help="The queue to notify.", metavar="ARN")] = None,
+    function: Annotated[str | None, typer.Option(help="The function to notify.", metavar="ARN")] = None,
+    prefix: Annotated[str, typer.Option(help="Only of keys that begin so.")] = "",
+    suffix: Annotated[str, typer.Option(help="Only of keys that end so.")] = "",
+    id_: Annotated[str, _ID] = "invalidator",
+    dry_run: Annotated[bool, _DRY_RUN] = False,
+) -> None:
+    """Have a bucket notify a queue or function of its changes, beside whatever else it notifies.
+
+    S3 has to be allowed to send to it. Shows what changes in the bucket's notification configuration.
+
+    Example: invalidator connect --bucket my-origin --queue arn:aws:sqs:eu-central-1:111122223333:changes --dry-run
+    """
+    if (queue is None) == (function is None):
+        raise typer.BadParameter("give one of them", param_hint="--queue / --function")
+    target = _arn(queue, "sqs", "--queue") if queue else _arn(function or "", "lambda", "--function")
+    with _errors_explained():
+        entry = Entry(id_, target, prefix, suffix)
+        change = s3.Bucket(bucket, s3.connect()).connect(entry, dry_run=dry_run)
+    _show_change(*change, f"bucket {bucket} notifies {target}, as its entry {id_!r}.", dry_run=dry_run)
+
+
+@app.command()
+def disconnect(
+    bucket: Annotated[str, _BUCKET],
+    id_: Annotated[str, _ID] = "invalidator",
+    dry_run: Annotated[bool, _DRY_RUN] = False,
+) -> None:
+    """Take an entry that `connect` has made out of a bucket's notification configuration, and nothing else.
+
+    Example: invalidator disconnect --bucket my-origin --dry-run
+    """
+    with _errors_explained():
+        change = s3.Bucket(bucket, s3.connect()).disconnect(id_, dry_run=dry_run)
+    _show_change(*change, f"bucket {bucket} has no entry {id_!r}.", dry_run=dry_run)
+
+
 @app.command()
 def local(
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes any free one.", min=0, max=65535)] = 4577,
@@ -173,6 +219,12 @@ def _event_of(keys: list[str]) -> dict[str, Any]:
             for key in keys
         ]
     }
+
+
+def _arn(text: str, service: str, option: str) -> str:
+    if not text.startswith("arn:") or text.split(":")[2] != service:
+        raise typer.BadParameter(f"{text!r} is not an ARN as arn:aws:{service}:…", param_hint=option)
+    return text
 
 
 def _buckets(document: object) -> list[str]:
@@ -244,6 +296,17 @@ def _print_plan(made: Plan) -> None:
             table.add_row(Text(batch.distribution, "cyan"), Text(item.path), Text(item.reason))
     if made.batches:
         _console().print(table)
+
+
+def _show_change(before: Configuration, after: Configuration, result: str, *, dry_run: bool) -> None:
+    lines = difference(before, after)
+    for line in lines:
+        colour = {"+": "green", "-": "red"}.get(line[0], "")
+        _console().print(Text(line, colour), soft_wrap=True)
+    if not lines:
+        _narrate(f"Nothing to do: {result}")
+    else:
+        _narrate("Nothing was changed." if dry_run else f"Done: {result}")
 
 
 def _plan_json(made: Plan) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def connect() -> CloudFront:
 def _meaning(error: ClientError) -> CdnError:
     code = error.response.get("Error", {}).get("Code", "unknown error")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    text = f"{code}: {error.response.get('Error', {}).get('Message', '')}".rstrip(": ")
+    text = f"{code}: {error.response.get('Error', {}).get('Message') or ''}".rstrip(": ")
     if code in _THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
         return ThrottledError(text)
     if code in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -7,6 +7,9 @@ InvalidatorError
 │   ├── ThrottledError      … since the account calls too fast: other batches would fare no better
 │   ├── UnavailableError    … as far as we know: there was no answer, and it may be sent again
 │   └── OutOfTimeError      … since it was not sent: the invocation is about to end
+├── NotificationError       a bucket's notification configuration was left as it was
+│   ├── NoSuchBucketError   … since there is no such bucket
+│   └── UnansweredError     … as far as we know: the answer never came
 └── IncompleteError         the end of an invocation in which something was not invalidated
 """
 
@@ -40,6 +43,18 @@ class UnavailableError(CdnError):
 
 class OutOfTimeError(CdnError):
     """The batch was not sent, since the invocation is about to end."""
+
+
+class NotificationError(InvalidatorError):
+    """A bucket cannot be connected or disconnected; the message says why and what to do about it."""
+
+
+class NoSuchBucketError(NotificationError):
+    """There is no such bucket."""
+
+
+class UnansweredError(NotificationError):
+    """Something was sent and the answer never came, or was a fault of the service: it may have been done or not."""
 
 
 class IncompleteError(InvalidatorError):

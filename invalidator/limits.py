@@ -42,6 +42,12 @@ MAX_MESSAGES_PER_RECEIVE: Final = 10
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html (2026-11-20)
 """
 
+MAX_CLOUDFORMATION_ANSWER_BYTES: Final = 4_096
+"""Length of what a custom resource answers.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html (2026-11-21)
+"""
+
 SECONDS_PER_CALL: Final = 2.0
 """CreateInvalidation is let through at about 0.5 calls a second and account, after a burst of some ten.
 

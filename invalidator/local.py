@@ -18,10 +18,10 @@ from botocore.exceptions import ClientError, ParamValidationError
 from moto.cloudfront.models import CloudFrontBackend, Invalidation
 from moto.server import ThreadedMotoServer
 
-from invalidator import handler
+from invalidator import handler, s3
 from invalidator.errors import ConfigurationError
-from invalidator.events import VISIBLE_CHANGES
 from invalidator.limits import MAX_MESSAGES_PER_EVENT, MAX_MESSAGES_PER_RECEIVE
+from invalidator.notifications import Entry
 
 if TYPE_CHECKING:
     from types_boto3_cloudfront.type_defs import DistributionConfigTypeDef
@@ -201,10 +201,7 @@ class QueueWorker:
         self._url = self._sqs.create_queue(QueueName="invalidator")["QueueUrl"]
         attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
         self.arn = attributes["Attributes"]["QueueArn"]
-        entry: Any = {"QueueArn": self.arn, "Events": [f"s3:{prefix}*" for prefix in VISIBLE_CHANGES]}
-        boto3.client("s3").put_bucket_notification_configuration(
-            Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [entry]}
-        )
+        s3.Bucket(bucket, s3.connect()).connect(Entry("invalidator", self.arn))
 
     def receive(self, wait_seconds: int = 0) -> dict[str, Any] | None:
         """What is in the queue, as the event that Lambda would make of it; nothing if it stays empty."""

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "invalidator"
 MODULES = sorted(file.stem for file in PACKAGE.glob("*.py") if file.stem != "__init__")
 
 BOTTOM = {"errors", "limits", "model"}
-ROOTS = {"handler", "cli", "local", "demo", "__main__"}
+ROOTS = {"handler", "custom_resource", "cli", "local", "demo", "__main__"}
 MAY_IMPORT = {
     "errors": set[str](),
     "limits": set[str](),
@@ -24,6 +24,9 @@ MAY_IMPORT = {
     "service": BOTTOM,
     "sdk": BOTTOM,
     "cloudfront": BOTTOM | {"sdk"},
+    "notifications": BOTTOM | {"events"},
+    "s3": BOTTOM | {"sdk", "notifications"},
+    "custom_resource": BOTTOM | {"s3", "notifications"},
     "handler": set(MODULES) - ROOTS,
     "local": {"handler"} | set(MODULES) - ROOTS,
     "demo": {"handler", "local"} | set(MODULES) - ROOTS,
@@ -31,7 +34,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 AWS = {"boto3", "botocore", "moto"}
-MAY_IMPORT_AWS = {"sdk", "cloudfront", "settings", "local", "demo"}
+MAY_IMPORT_AWS = {"sdk", "cloudfront", "s3", "settings", "local", "demo"}
 MAY_IMPORT_POWERTOOLS = {"handler", "settings"}
 # local, too, to point the SDK at the embedded AWS; it decides nothing by it.
 MAY_SEE_ENVIRONMENT = {"settings", "local"}

@@ -7,14 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
 
 from tests import strategies as make
+from tests import strict_s3
 from tests.doubles import DENIED, StrictCloudFront
 from tests.strategies import Change
+from tests.strict_s3 import StrictS3
 
 ROOT = Path(__file__).parent.parent
 EVENTS = sorted((ROOT / "events").glob("*.json"))
@@ -292,3 +295,80 @@ def test_every_command_has_help(command: str) -> None:
     assert done.returncode == 0
     assert "Usage: invalidator" in done.stdout
     assert command in run("--help").stdout
+
+
+# --- connect, disconnect --------------------------------------------------------------------------------
+
+QUEUE = "arn:aws:sqs:us-east-1:111122223333:changes"
+DIFFERENCE = """\
+--- before
++++ after
+@@ -1 +1,13 @@
+-{}
++{
++  "QueueConfigurations": [
++    {
++      "Events": [
++        "s3:ObjectCreated:*",
++        "s3:ObjectRemoved:*",
++        "s3:LifecycleExpiration:*"
++      ],
++      "Id": "invalidator",
++      "QueueArn": "arn:aws:sqs:us-east-1:111122223333:changes"
++    }
++  ]
++}
+"""
+
+
+@pytest.fixture
+def origin(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictS3]:
+    bucket = StrictS3({"origin": "us-east-1", "west": "eu-west-1"}, {QUEUE})
+    with strict_s3.serve(bucket) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        yield bucket
+
+
+def test_a_bucket_is_connected_and_disconnected_by_hand(origin: StrictS3) -> None:
+    connect = ("connect", "--bucket", "origin", "--queue", QUEUE)
+    rehearsed = run(*connect, "--dry-run")
+    assert (rehearsed.returncode, rehearsed.stdout, rehearsed.stderr) == (0, DIFFERENCE, "Nothing was changed.\n")
+    assert origin.puts == 0
+    done = run(*connect)
+    assert (done.returncode, done.stdout) == (0, DIFFERENCE)
+    assert done.stderr == f"Done: bucket origin notifies {QUEUE}, as its entry 'invalidator'.\n"
+    again = run(*connect)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert again.stderr == f"Nothing to do: bucket origin notifies {QUEUE}, as its entry 'invalidator'.\n"
+    gone = run("disconnect", "--bucket", "origin")
+    assert gone.stderr == "Done: bucket origin has no entry 'invalidator'.\n"
+    assert "-{" in gone.stdout.splitlines()
+    assert (
+        run("disconnect", "--bucket", "origin").stderr == "Nothing to do: bucket origin has no entry 'invalidator'.\n"
+    )
+    assert origin.puts == 2
+
+
+def test_what_keeps_a_bucket_from_being_connected_is_explained(origin: StrictS3) -> None:
+    assert_explained(run("connect", "--bucket", "nope", "--queue", QUEUE), 1, "NoSuchBucket")
+    assert_explained(run("connect", "--bucket", "west", "--queue", QUEUE), 1, "is in eu-west-1")
+    assert_explained(run("connect", "--bucket", "origin", "--queue", QUEUE + "2"), 1, "do not allow S3 to publish")
+    run("connect", "--bucket", "origin", "--queue", QUEUE, "--id", "first")
+    assert_explained(run("connect", "--bucket", "origin", "--queue", QUEUE), 1, "its entry 'first'")
+    assert_explained(run("disconnect", "--bucket", "nope"), 1, "check its name")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("connect", "--bucket", "b"),
+        ("connect", "--bucket", "b", "--queue", QUEUE, "--function", "arn:aws:lambda:us-east-1:1:function:f"),
+        ("connect", "--bucket", "b", "--queue", "changes"),
+        ("connect", "--bucket", "b", "--function", QUEUE),
+        ("connect", "--queue", QUEUE),
+        ("disconnect",),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_of_connect_is_explained(arguments: tuple[str, ...]) -> None:
+    assert_explained(run(*arguments), 2, "Error")

@@ -1,0 +1,250 @@
+"""What CloudFormation asks of the connection between a stack and its bucket is done, and always answered."""
+
+import json
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from invalidator import s3
+from invalidator.custom_resource import lambda_handler
+from invalidator.errors import UnansweredError
+from invalidator.notifications import EVENTBRIDGE, Entry
+from tests.strict_s3 import BROKEN, DENIED, StrictS3, serve
+
+QUEUE = "arn:aws:sqs:us-east-1:111122223333:invalidator-dev-Queue"
+FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:invalidator-dev-invalidate"
+PROPERTIES = {"ServiceToken": "arn", "Bucket": "origin", "EntryId": "invalidator-dev", "Target": QUEUE}
+CREATED = "origin/invalidator-dev"
+
+
+@dataclass
+class CloudFormation:
+    """The place where a stack waits for answers. ``refusals`` are the HTTP statuses of the next ones."""
+
+    url: str = ""
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    content_types: list[str | None] = field(default_factory=list)
+    refusals: deque[int] = field(default_factory=deque)
+
+    def ask(self, kind: str, resource: str | None = None, **properties: str) -> dict[str, Any]:
+        """Send a request to the function and return its answer."""
+        event = {
+            "RequestType": kind,
+            "ResponseURL": self.url,
+            "StackId": "arn:aws:cloudformation:us-east-1:111122223333:stack/invalidator-dev/1",
+            "RequestId": "7",
+            "LogicalResourceId": "Connection",
+            "ResourceType": "Custom::BucketNotification",
+            "ResourceProperties": {k: v for k, v in (PROPERTIES | properties).items() if v},
+        }
+        lambda_handler(event | ({"PhysicalResourceId": resource} if resource else {}))
+        return self.answers.pop()
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[CloudFormation]:
+    stack = CloudFormation()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            assert len(body) <= 4096
+            status = stack.refusals.popleft() if stack.refusals else 200
+            if status == 200:
+                stack.answers.append(json.loads(body))
+                stack.content_types.append(self.headers["Content-Type"])
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        stack.url = f"http://127.0.0.1:{server.server_port}/answer?X-Amz-Signature=secret"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield stack
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictS3]:
+    double = StrictS3({"origin": "us-east-1", "another": "us-east-1", "west": "eu-west-1"}, {QUEUE, FUNCTION})
+    with serve(double) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        yield double
+
+
+def targets(bucket: str = "origin") -> list[str]:
+    """Everything that the bucket notifies."""
+    answer = s3.connect().get_bucket_notification_configuration(Bucket=bucket)
+    return [
+        value
+        for name, entries in answer.items()
+        if name.endswith("Configurations")
+        for entry in entries
+        for value in entry.values()
+        if str(value).startswith("arn:")
+    ]
+
+
+# --- the life of a stack --------------------------------------------------------------------------------
+
+
+def test_a_stack_is_connected_when_it_is_made_and_taken_out_when_it_is_deleted(
+    aws: StrictS3, cloudformation: CloudFormation
+) -> None:
+    answer = cloudformation.ask("Create", Prefix="blog/", Suffix=".html")
+    assert answer == {
+        "Status": "SUCCESS",
+        "PhysicalResourceId": CREATED,
+        "Reason": "",
+        "StackId": "arn:aws:cloudformation:us-east-1:111122223333:stack/invalidator-dev/1",
+        "RequestId": "7",
+        "LogicalResourceId": "Connection",
+    }
+    assert targets() == [QUEUE]
+    assert cloudformation.ask("Delete", CREATED)["Status"] == "SUCCESS"
+    assert targets() == []
+
+
+def test_another_trigger_moves_the_entry_in_one_write(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    cloudformation.ask("Create")
+    assert cloudformation.ask("Update", CREATED, Target=FUNCTION)["PhysicalResourceId"] == CREATED
+    assert targets() == [FUNCTION]
+    assert cloudformation.ask("Update", CREATED, Target=EVENTBRIDGE)["PhysicalResourceId"] == CREATED
+    assert targets() == []
+    assert aws.puts == 3
+
+
+def test_another_bucket_is_another_resource_so_that_the_first_one_is_cleaned_up(
+    aws: StrictS3, cloudformation: CloudFormation
+) -> None:
+    cloudformation.ask("Create")
+    assert cloudformation.ask("Update", CREATED, Bucket="another")["PhysicalResourceId"] == "another/invalidator-dev"
+    # CloudFormation now deletes what had the first id, whatever the properties say.
+    assert cloudformation.ask("Delete", CREATED, Bucket="another")["Status"] == "SUCCESS"
+    assert targets() == []
+    assert targets("another") == [QUEUE]
+
+
+def test_a_request_that_comes_twice_changes_nothing_more(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    assert cloudformation.ask("Create") == cloudformation.ask("Create")
+    assert aws.puts == 1
+    assert cloudformation.ask("Delete", CREATED) == cloudformation.ask("Delete", CREATED)
+    assert aws.puts == 2
+
+
+def test_deleting_after_the_bucket_is_gone_succeeds(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    cloudformation.ask("Create")
+    del aws.regions["origin"]
+    assert cloudformation.ask("Delete", CREATED)["Status"] == "SUCCESS"
+
+
+# --- failures -------------------------------------------------------------------------------------------
+
+
+def assert_nothing_is_left(aws: StrictS3, cloudformation: CloudFormation, answer: dict[str, Any], words: str) -> None:
+    """CloudFormation is told why, and can take the resource back without the bucket being touched."""
+    assert answer["Status"] == "FAILED"
+    assert words in answer["Reason"]
+    puts = aws.puts
+    assert cloudformation.ask("Delete", answer["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert aws.puts == puts
+
+
+def test_an_overlap_fails_with_the_name_of_the_other_entry(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    s3.Bucket("origin", s3.connect()).connect(Entry("thumbnails", FUNCTION))
+    assert_nothing_is_left(aws, cloudformation, cloudformation.ask("Create"), "its entry 'thumbnails'")
+    assert targets() == [FUNCTION]
+
+
+def test_a_bucket_in_another_region_fails_with_its_region(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    assert_nothing_is_left(aws, cloudformation, cloudformation.ask("Create", Bucket="west"), "--region eu-west-1")
+
+
+def test_a_missing_permission_fails_with_its_name(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    aws.faults["GET notification"] = deque([DENIED])
+    assert_nothing_is_left(aws, cloudformation, cloudformation.ask("Create"), "allow s3:GetBucketLocation")
+
+
+@pytest.mark.parametrize("missing", ["Bucket", "EntryId", "Target"])
+def test_a_missing_property_fails_with_its_name(aws: StrictS3, cloudformation: CloudFormation, missing: str) -> None:
+    answer = cloudformation.ask("Create", **{missing: ""})
+    assert_nothing_is_left(aws, cloudformation, answer, f"property {missing}")
+
+
+def test_a_request_of_an_unknown_shape_is_answered_too(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    lambda_handler({"ResponseURL": cloudformation.url})
+    assert cloudformation.answers.pop()["Reason"] == "a defect: KeyError: 'RequestType'"
+
+
+def test_what_may_have_been_made_is_taken_back(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    aws.lose_answers = 2
+    answer = cloudformation.ask("Create")
+    assert (answer["Status"], targets()) == ("FAILED", [QUEUE])
+    assert cloudformation.ask("Delete", answer["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert targets() == []
+
+
+def test_a_failed_update_keeps_its_id_so_that_nothing_is_deleted(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    cloudformation.ask("Create")
+    answer = cloudformation.ask("Update", CREATED, Bucket="west")
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", CREATED)
+    assert targets() == [QUEUE]
+
+
+def test_a_delete_that_fails_says_so(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    cloudformation.ask("Create")
+    aws.faults["PUT notification"] = deque([BROKEN, BROKEN])
+    answer = cloudformation.ask("Delete", CREATED)
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", CREATED)
+    assert "InternalError" in answer["Reason"]
+
+
+# --- the answer -----------------------------------------------------------------------------------------
+
+
+def test_the_answer_fits_whatever_the_reason(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    awkward = "\0\n\"'\\é🌹" * 2_000
+    s3.Bucket("origin", s3.connect()).connect(Entry("x" * 200, FUNCTION))
+    answer = cloudformation.ask("Create", EntryId="y" * 900, Target=awkward)
+    assert answer["Status"] == "FAILED"
+    assert len(answer["Reason"]) > 1_000
+
+
+def test_the_answer_has_the_content_type_that_its_url_is_signed_for(
+    aws: StrictS3, cloudformation: CloudFormation
+) -> None:
+    cloudformation.ask("Create")
+    assert cloudformation.content_types == [""]
+
+
+def test_an_answer_that_is_not_taken_is_sent_again(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    cloudformation.refusals.extend([500, 503])
+    assert cloudformation.ask("Create")["Status"] == "SUCCESS"
+
+
+def test_an_answer_that_is_never_taken_has_lambda_try_the_request_again(
+    aws: StrictS3, cloudformation: CloudFormation
+) -> None:
+    cloudformation.refusals.extend([403] * 3)
+    with pytest.raises(UnansweredError, match="did not take the answer: HTTPError at attempt 3"):
+        cloudformation.ask("Create")
+
+
+def test_the_url_of_the_answer_is_never_logged(
+    aws: StrictS3, cloudformation: CloudFormation, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloudformation.ask("Create")
+    cloudformation.refusals.extend([403] * 3)
+    with pytest.raises(UnansweredError) as error:
+        cloudformation.ask("Delete", CREATED)
+    assert "Create" in caplog.text
+    assert "secret" not in caplog.text + str(error.getrepr(style="long", chain=True))

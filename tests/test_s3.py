@@ -1,0 +1,168 @@
+"""A bucket's notifications changed through the real SDK, against the strict S3 over HTTP."""
+
+from collections import deque
+from collections.abc import Iterator
+
+import pytest
+
+from invalidator import s3
+from invalidator.errors import NoSuchBucketError, NotificationError, UnansweredError
+from invalidator.notifications import EVENTBRIDGE, EVENTS, Entry
+from tests.strict_s3 import BROKEN, BUSY, DENIED, StrictS3, serve
+
+QUEUE = "arn:aws:sqs:us-east-1:111122223333:invalidator"
+OTHER = "arn:aws:lambda:us-east-1:111122223333:function:thumbnails"
+ENTRY = Entry("invalidator", QUEUE)
+OTHERS = {
+    "LambdaFunctionConfigurations": [
+        {"Id": "thumbnails", "LambdaFunctionArn": OTHER, "Events": ["s3:ObjectTagging:*"]},
+    ],
+    "EventBridgeConfiguration": {},
+}
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictS3]:
+    double = StrictS3({"origin": "us-east-1", "west": "eu-west-1", "old": "EU"}, {QUEUE, OTHER})
+    with serve(double) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        client = s3.connect()
+        for bucket in ("origin", "west"):
+            client.put_bucket_notification_configuration(
+                Bucket=bucket,
+                NotificationConfiguration=OTHERS,
+                SkipDestinationValidation=True,
+            )
+        double.puts = 0
+        yield double
+
+
+def bucket(name: str = "origin", pauses: tuple[float, ...] = (), slept: list[float] | None = None) -> s3.Bucket:
+    return s3.Bucket(name, s3.connect(), pauses, ([] if slept is None else slept).append)
+
+
+def configuration(name: str = "origin") -> object:
+    answer = s3.connect().get_bucket_notification_configuration(Bucket=name)
+    return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+
+
+def test_connecting_adds_ours_beside_what_others_put(aws: StrictS3) -> None:
+    before, after = bucket().connect(ENTRY)
+    ours = {"Id": "invalidator", "QueueArn": QUEUE, "Events": list(EVENTS)}
+    assert before == OTHERS
+    assert after == {**before, "QueueConfigurations": [ours]} == configuration()
+
+
+def test_what_is_so_already_is_not_written_again(aws: StrictS3) -> None:
+    entry = Entry("invalidator", QUEUE, "a b/", ".html")
+    bucket().connect(entry)
+    before, after = bucket().connect(entry)
+    assert before is after
+    assert aws.puts == 1
+    bucket().disconnect("invalidator")
+    bucket().disconnect("invalidator")
+    assert aws.puts == 2
+    assert configuration() == OTHERS
+
+
+def test_a_dry_run_writes_nothing(aws: StrictS3) -> None:
+    before, after = bucket().connect(ENTRY, dry_run=True)
+    assert before != after
+    bucket().connect(ENTRY)
+    bucket().disconnect("invalidator", dry_run=True)
+    assert aws.puts == 1
+
+
+def test_the_dead_target_of_another_does_not_keep_ours_in(aws: StrictS3) -> None:
+    bucket().connect(ENTRY)
+    aws.reachable.clear()
+    bucket().disconnect("invalidator")
+    assert configuration() == OTHERS
+
+
+@pytest.mark.parametrize(("name", "region"), [("west", "eu-west-1"), ("old", "eu-west-1")])
+@pytest.mark.parametrize("target", [QUEUE, EVENTBRIDGE])
+def test_a_bucket_in_another_region_is_refused_by_name(aws: StrictS3, name: str, region: str, target: str) -> None:
+    words = f"bucket '{name}' is in {region}, and .* in us-east-1.*--region {region}"
+    with pytest.raises(NotificationError, match=words):
+        bucket(name).connect(Entry("invalidator", target))
+    assert aws.puts == 0
+
+
+def test_the_region_of_a_bucket_is_that_of_its_target(aws: StrictS3) -> None:
+    queue = QUEUE.replace("us-east-1", "eu-west-1")
+    aws.reachable = {queue}
+    bucket("old").connect(Entry("invalidator", queue))
+    assert aws.puts == 1
+
+
+def test_an_overlap_is_refused_before_anything_is_written(aws: StrictS3) -> None:
+    bucket().connect(Entry("another", QUEUE))
+    with pytest.raises(NotificationError, match="its entry 'another'"):
+        bucket().connect(ENTRY)
+    assert aws.puts == 1
+
+
+def test_what_s3_says_of_a_target_is_passed_on(aws: StrictS3) -> None:
+    aws.reachable.remove(QUEUE)
+    with pytest.raises(NotificationError, match=f"Unable to validate.*{QUEUE}.*do not allow S3 to publish"):
+        bucket().connect(ENTRY)
+
+
+@pytest.mark.parametrize("request_", ["GET location", "GET notification", "PUT notification"])
+def test_a_missing_permission_is_named_and_changes_nothing(aws: StrictS3, request_: str) -> None:
+    aws.faults[request_] = deque([DENIED])
+    with pytest.raises(NotificationError, match=r"'origin': AccessDenied \(allow s3:GetBucketLocation, .* this bucket"):
+        bucket().connect(ENTRY)
+    assert aws.puts == 0
+
+
+def test_a_bucket_that_is_not_there_is_told_apart(aws: StrictS3) -> None:
+    with pytest.raises(NoSuchBucketError, match="check its name"):
+        bucket("nope").connect(ENTRY)
+    with pytest.raises(NoSuchBucketError):
+        bucket("nope").disconnect("invalidator")
+
+
+def test_an_answer_that_is_lost_is_told_from_a_refusal(aws: StrictS3) -> None:
+    aws.lose_answers = 2
+    with pytest.raises(UnansweredError, match="'origin': InternalError"):
+        bucket().connect(ENTRY)
+    # The SDK tried it twice; it was made, and doing it again finds it made.
+    assert aws.puts == 2
+    before, after = bucket().connect(ENTRY)
+    assert before is after
+
+
+def test_no_connection_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(NotificationError, match=r"'origin': Could not connect to the endpoint URL"):
+        bucket().connect(ENTRY)
+
+
+# --- what passes by itself ------------------------------------------------------------------------------
+
+
+def test_a_bucket_that_is_being_changed_is_read_again_before_it_is_written(aws: StrictS3) -> None:
+    slept: list[float] = []
+    aws.faults["PUT notification"] = deque([BUSY, BUSY])
+    bucket(pauses=(1, 2, 4), slept=slept).connect(ENTRY)
+    assert slept == [1, 2]
+    assert aws.puts == 1
+
+
+def test_a_target_that_stays_unreachable_is_given_up(aws: StrictS3) -> None:
+    slept: list[float] = []
+    aws.reachable.remove(QUEUE)
+    with pytest.raises(NotificationError, match="Unable to validate"):
+        bucket(pauses=(1, 2), slept=slept).connect(ENTRY)
+    assert slept == [1, 2]
+
+
+def test_what_does_not_pass_by_itself_is_not_tried_again(aws: StrictS3) -> None:
+    slept: list[float] = []
+    for fault, kind in ((DENIED, NotificationError), (BROKEN, UnansweredError)):
+        aws.faults["PUT notification"] = deque([fault, fault])
+        with pytest.raises(kind):
+            bucket(pauses=(1, 2), slept=slept).connect(ENTRY)
+    assert slept == []
