@@ -4,7 +4,12 @@ VENV ?= .venv
 PYTHON ?=
 py := $(VENV)/bin/python
 
-.PHONY: help demo test check format bench requirements clean
+# What to deploy with: the open-source fork of the Serverless Framework, on npm.
+OSLS := osls@4.3.1
+# The parameters of the deployment, as osls takes them.
+PARAMS ?= --param bucket=my-origin --param distributions=E1A2B3C4D5E6F7,E7F6D5C4B3A2E1
+
+.PHONY: help demo test check format bench package requirements clean
 
 help:
 	@echo 'make demo          real uploads become invalidations, on an embedded AWS'
@@ -12,6 +17,7 @@ help:
 	@echo 'make check         lint, formatting and types'
 	@echo 'make format        fix what of that can be fixed'
 	@echo 'make bench         measure; writes benchmarks/results.md and the table in the README'
+	@echo 'make package       make the deployment package with osls, check it, and show what is in it'
 	@echo 'make requirements  pin the newest versions in requirements.txt'
 	@echo 'make clean         remove everything made here'
 
@@ -33,6 +39,13 @@ format: $(VENV)/.ready
 bench: $(VENV)/.ready
 	@$(py) -m benchmarks
 
+package: $(VENV)/.ready
+	@command -v npx >/dev/null || { echo 'make: npx was not found. Packaging needs Node.js 20 or later' \
+		'(on Debian and Ubuntu: apt install npm)' >&2; exit 1; }
+	@npx --yes $(OSLS) package $(PARAMS)
+	@$(VENV)/bin/cfn-lint --template .serverless/cloudformation-template-update-stack.json && echo 'cfn-lint has no objections.'
+	@for zip in .serverless/*.zip; do echo; echo "$$zip, $$(wc -c <$$zip) bytes:"; $(py) -m zipfile --list $$zip; done
+
 requirements: $(VENV)/.ready
 	@$(py) -m pip install --quiet uv
 	@$(py) -m uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade --no-emit-package invalidator \
@@ -40,7 +53,7 @@ requirements: $(VENV)/.ready
 		pyproject.toml --output-file requirements.txt
 
 clean:
-	rm -rf .venv .venv-* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .serverless .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/.ready: requirements.txt
 	@echo 'Setting up $(VENV), once; this takes a minute …' >&2

@@ -168,9 +168,9 @@ def local(
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _errors_explained(), _embedded_aws(port=port) as aws:
-        from invalidator.local import BUCKET, QueueWorker
+        from invalidator.local import BUCKET, notified_queue
 
-        worker = QueueWorker()
+        worker = notified_queue()
         _log_to_stderr(logging.ERROR)
         _narrate(f"Embedded AWS at {aws.endpoint}: bucket {BUCKET}, distributions {', '.join(aws.distributions)}")
         _narrate("Upload something from another terminal, for instance:\n")

@@ -7,7 +7,7 @@ import boto3
 
 from invalidator.errors import IncompleteError
 from invalidator.handler import lambda_handler
-from invalidator.local import BUCKET, Accepted, EmbeddedAws, QueueWorker
+from invalidator.local import BUCKET, Accepted, EmbeddedAws, notified_queue
 
 SITE: Final = {
     "index.html": "<!doctype html><title>Flowers</title><a href='blog/'>Blog</a>",
@@ -27,7 +27,7 @@ def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
 
     Raises IncompleteError if the distributions did not accept exactly what they should have.
     """
-    s3, worker = boto3.client("s3"), QueueWorker()
+    s3, worker = boto3.client("s3"), notified_queue()
     narrate(f"An embedded AWS: bucket {BUCKET}, a queue that it notifies, distributions {', '.join(aws.distributions)}")
     worker.poll()  # S3's own test message, sent when the notification was set up
 

@@ -193,15 +193,21 @@ def _make_distribution(buckets: list[str], number: int) -> str:
     return boto3.client("cloudfront").create_distribution(DistributionConfig=config)["Distribution"]["Id"]
 
 
-class QueueWorker:
-    """A queue that the bucket notifies, and what Lambda does with it: poll, call the handler, delete."""
+def notified_queue() -> "QueueWorker":
+    """A worker for a new queue that the bucket notifies."""
+    worker = QueueWorker(boto3.client("sqs").create_queue(QueueName="invalidator")["QueueUrl"])
+    s3.Bucket(BUCKET, s3.connect()).connect(Entry("invalidator", worker.arn))
+    return worker
 
-    def __init__(self, bucket: str = BUCKET) -> None:
+
+class QueueWorker:
+    """What Lambda does with a queue: poll, call the handler, delete."""
+
+    def __init__(self, url: str) -> None:
         self._sqs = boto3.client("sqs")
-        self._url = self._sqs.create_queue(QueueName="invalidator")["QueueUrl"]
-        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        self._url = url
+        attributes = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         self.arn = attributes["Attributes"]["QueueArn"]
-        s3.Bucket(bucket, s3.connect()).connect(Entry("invalidator", self.arn))
 
     def receive(self, wait_seconds: int = 0) -> dict[str, Any] | None:
         """What is in the queue, as the event that Lambda would make of it; nothing if it stays empty."""

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from invalidator import handler
 from tests.doubles import StrictCloudFront, serve
+from tests.packaged import CASES, Package, package
 
 # Without a deadline, since the machines of CI are shared: speed is measured in benchmarks/.
 settings.register_profile("laws", deadline=None)
@@ -40,6 +41,12 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     handler.cdn.cache_clear()
     clear_caches()  # type: ignore[no-untyped-call]
     boto3.DEFAULT_SESSION = None
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Package]:
+    """What there is to deploy, for each trigger, packaged once for all tests."""
+    return {name: package(tmp_path_factory.mktemp(name), *parameters) for name, parameters in CASES.items()}
 
 
 @pytest.fixture

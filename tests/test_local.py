@@ -13,7 +13,7 @@ from invalidator.demo import SITE
 from invalidator.errors import ConfigurationError
 from invalidator.events import decode
 from invalidator.handler import lambda_handler
-from invalidator.local import BUCKET, EmbeddedAws, QueueWorker, embedded_aws
+from invalidator.local import BUCKET, EmbeddedAws, embedded_aws, notified_queue
 
 # All but a line break, for which moto's server has no route.
 HOSTILE_KEYS = [*SITE, "a%20b", "#?&=;:@!$'(),", '<>"{}|\\^[]`', "//x", "x/../y", "~", "🌹" * 200]
@@ -37,7 +37,7 @@ def paths(aws: EmbeddedAws) -> dict[str, list[str]]:
 
 
 def test_uploads_and_deletes_reach_every_distribution_through_the_queue(aws: EmbeddedAws) -> None:
-    worker = QueueWorker()
+    worker = notified_queue()
     assert worker.poll() == 1  # s3:TestEvent
     assert aws.new_invalidations() == []
     put("blog/index.html")
@@ -51,7 +51,7 @@ def test_uploads_and_deletes_reach_every_distribution_through_the_queue(aws: Emb
 
 @pytest.mark.parametrize("key", HOSTILE_KEYS)
 def test_keys_survive_s3_and_its_notification(aws: EmbeddedAws, key: str) -> None:
-    worker = QueueWorker()
+    worker = notified_queue()
     worker.poll()
     put(key)
     event = worker.receive()
@@ -60,7 +60,7 @@ def test_keys_survive_s3_and_its_notification(aws: EmbeddedAws, key: str) -> Non
 
 
 def test_a_message_that_fails_stays_in_the_queue(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = QueueWorker()
+    worker = notified_queue()
     worker.poll()
     monkeypatch.setenv("DISTRIBUTION_IDS", f"E0MISSING,{aws.distributions[0]}")
     put("a")

@@ -104,6 +104,10 @@ def try_connect(configuration: Any, entry: Entry) -> Any:
         return None
 
 
+def test_a_bucket_is_to_tell_of_what_a_viewer_sees() -> None:
+    assert EVENTS == ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*")
+
+
 # --- nothing of others is touched -----------------------------------------------------------------------
 
 

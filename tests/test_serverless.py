@@ -1,75 +1,428 @@
-"""The deployment agrees with the code."""
+"""The deployment: what osls makes of serverless.yml is complete, least privileged, and agrees with the code."""
 
+import ast
+import json
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
-import yaml
+import boto3
+import pytest
+from botocore.client import BaseClient
 
-from invalidator import handler
-from tests.test_architecture import MODULES, ours
+from invalidator import custom_resource, handler
+from tests import strategies as make
+from tests import strict_s3
+from tests.doubles import StrictCloudFront
+from tests.packaged import BUCKET, CASES, DISTRIBUTIONS, ROOT, Package, osls, package
+from tests.strategies import Change
+from tests.test_architecture import ours
 
-ROOT = Path(__file__).parent.parent
-
-
-class _CloudFormation(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms, such as !Sub."""
-
-
-def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return {f"Fn::{suffix}": loader.construct_scalar(node)}
-    assert isinstance(node, yaml.SequenceNode)
-    return {f"Fn::{suffix}": loader.construct_sequence(node, deep=True)}
+FUNCTIONS = {"invalidate": ("Invalidate", handler), "connect": ("Connect", custom_resource)}
 
 
-_CloudFormation.add_multi_constructor("!", _short_form)
-CONFIG: dict[str, Any] = yaml.load((ROOT / "serverless.yml").read_text(), _CloudFormation)  # noqa: S506 it is a SafeLoader
+@pytest.fixture(params=CASES)
+def packaged(request: pytest.FixtureRequest, packages: dict[str, Package]) -> Package:
+    """Each way of deploying it."""
+    return packages[request.param]
 
 
-def test_the_handler_exists() -> None:
-    module, _, function = CONFIG["functions"]["invalidate"]["handler"].rpartition(".")
-    assert (module, callable(getattr(handler, function))) == ("invalidator.handler", True)
+def resolved(value: Any) -> Any:
+    """A value of the template as CloudFormation would fill it in; of another resource, its name in brackets."""
+    if isinstance(value, list):
+        return [resolved(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Ref"}:
+        return "111122223333" if value["Ref"] == "AWS::AccountId" else f"<{value['Ref']}>"
+    if set(value) == {"Fn::GetAtt"}:
+        return f"<{'.'.join(value['Fn::GetAtt'])}>"
+    if set(value) == {"Fn::Sub"}:
+        values = {"Partition": "aws", "Region": "us-east-1", "AccountId": "111122223333"}
+        return re.sub(r"\$\{AWS::(\w+)\}", lambda match: values[match[1]], value["Fn::Sub"])
+    return {name: resolved(item) for name, item in value.items()}
 
 
-def test_every_variable_is_one_that_is_read() -> None:
-    text = (ROOT / "invalidator" / "settings.py").read_text()
-    for name in CONFIG["provider"]["environment"]:
-        assert f'"{name}"' in text
+def properties(of: Package, name: str) -> Any:
+    return resolved(of.resources[name]["Properties"])
 
 
-def test_the_role_may_do_one_thing_on_the_listed_distributions() -> None:
-    (statement,) = CONFIG["provider"]["iam"]["role"]["statements"]
-    assert (statement["Effect"], statement["Action"]) == ("Allow", "cloudfront:CreateInvalidation")
-    assert _evaluate(statement["Resource"], distributions="E1,E2,E3") == [
-        f"arn:aws:cloudfront::*:distribution/{id_}" for id_ in ("E1", "E2", "E3")
-    ]
+def allowed(of: Package, role: str) -> set[tuple[str, str]]:
+    """Every action that a role may take, with the resource that it may take it on."""
+    found = set()
+    for policy in properties(of, role)["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Allow"
+            actions, targets = ([x] if isinstance(x, str) else x for x in (statement["Action"], statement["Resource"]))
+            found |= {(action, target) for action in actions for target in targets}
+    return found
 
 
-def test_all_events_that_change_what_a_viewer_sees_trigger_it() -> None:
-    triggers = {event["s3"]["event"] for event in CONFIG["functions"]["invalidate"]["events"]}
-    assert triggers == {"s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"}
-    assert all(event["s3"]["existing"] for event in CONFIG["functions"]["invalidate"]["events"])
+# --- the template ---------------------------------------------------------------------------------------
 
 
-def test_what_the_function_does_not_import_is_not_packaged() -> None:
+def test_cfn_lint_has_no_objections(packaged: Package) -> None:
+    template = packaged.folder / "cloudformation-template-update-stack.json"
+    linted = subprocess.run(
+        [Path(sys.executable).parent / "cfn-lint", "--template", template],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (linted.returncode, linted.stdout + linted.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_zip_holds_the_modules_that_the_function_imports_and_nothing_else(packaged: Package, name: str) -> None:
     needed: set[str] = set()
-    waiting = {"handler"}
+    waiting = {FUNCTIONS[name][1].__name__.removeprefix("invalidator.")}
     while waiting:
         module = waiting.pop()
         needed.add(module)
         waiting |= ours(module) - needed
-    excluded = re.search(r"!invalidator/{(.*)}\.py", " ".join(CONFIG["package"]["patterns"]))
-    assert excluded is not None
-    assert set(excluded[1].split(",")) == set(MODULES) - needed
+    archive = packaged.zip_of(name)
+    assert set(zipfile.ZipFile(archive).namelist()) == {f"invalidator/{module}.py" for module in needed | {"__init__"}}
+    assert archive.stat().st_size < 100 * 1024
 
 
-def _evaluate(value: Any, **parameters: str) -> Any:
-    """CloudFormation's Split and Join, and the parameters of the command line."""
-    if isinstance(value, dict):
-        ((function, arguments),) = value.items()
-        first, second = (_evaluate(argument, **parameters) for argument in arguments)
-        return second.split(first) if function == "Fn::Split" else first.join(second)
-    if isinstance(value, list):
-        return [_evaluate(item, **parameters) for item in value]
-    return re.sub(r"\$\{param:(\w+)\}", lambda match: parameters[match[1]], value)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_functions_are_as_they_should_be(packaged: Package, name: str) -> None:
+    prefix, module = FUNCTIONS[name]
+    function = properties(packaged, f"{prefix}LambdaFunction")
+    assert function["Handler"] == f"{module.__name__}.lambda_handler"
+    assert callable(module.lambda_handler)
+    assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+    assert function["Role"] == f"<{prefix}Role.Arn>"
+    assert function["Description"]
+    log = properties(packaged, f"{prefix}LogGroup")
+    assert log["LogGroupName"] == f"/aws/lambda/{function['FunctionName']}"
+    assert log["RetentionInDays"] == int(packaged.given.get("log-retention", "30"))
+
+
+def test_powertools_come_from_the_public_layer_of_the_stacks_region(packaged: Package) -> None:
+    (layer,) = properties(packaged, "InvalidateLambdaFunction")["Layers"]
+    assert re.fullmatch(
+        r"arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:\d+", layer
+    )
+    assert "Layers" not in properties(packaged, "ConnectLambdaFunction")
+
+
+def test_every_variable_is_one_that_is_read(packaged: Package) -> None:
+    text = (ROOT / "invalidator" / "settings.py").read_text()
+    for name in properties(packaged, "InvalidateLambdaFunction")["Environment"]["Variables"]:
+        assert f'"{name}"' in text
+
+
+@pytest.mark.parametrize(
+    ("case", "variable", "value"),
+    [
+        ("queue", "DISTRIBUTION_IDS", "E1A2B3C4D5E6F7,E7F6D5C4B3A2E1"),
+        ("direct", "DISTRIBUTION_IDS_SECRET", "cloudfront/ids"),
+        ("eventbridge", "DISTRIBUTION_IDS_PARAMETER", "/cloudfront/ids"),
+    ],
+)
+def test_the_distributions_come_from_where_the_parameter_says(
+    packages: dict[str, Package], case: str, variable: str, value: str
+) -> None:
+    variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
+    given = {name: text for name, text in variables.items() if name.startswith("DISTRIBUTION") and text}
+    assert given == {variable: value}
+
+
+# --- triggers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", ["queue", "eventbridge"])
+def test_a_queue_gathers_many_changes_and_loses_none(packages: dict[str, Package], case: str) -> None:
+    mapping = properties(packages[case], "InvalidateEventSourceMappingSQSQueue")
+    queue = properties(packages[case], "Queue")
+    timeout = properties(packages[case], "InvalidateLambdaFunction")["Timeout"]
+    assert mapping["EventSourceArn"] == "<Queue.Arn>"
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (4000, 10)
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert queue["VisibilityTimeout"] >= 6 * timeout + mapping["MaximumBatchingWindowInSeconds"]
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == "<DeadLetters.Arn>"
+
+
+def test_dead_letters_are_kept_for_two_weeks(packaged: Package) -> None:
+    letters = properties(packaged, "DeadLetters")
+    assert (letters["MessageRetentionPeriod"], letters["SqsManagedSseEnabled"]) == (14 * 24 * 60 * 60, True)
+
+
+def sending_to(of: Package, policy: str) -> Any:
+    """Who may send to which queue, if what."""
+    found = properties(of, policy)
+    (statement,) = found["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
+    assert statement["Resource"] == found["Queues"][0].replace(">", ".Arn>")
+    return statement["Principal"], statement["Condition"]
+
+
+def test_only_this_bucket_of_this_account_may_send_to_the_queue(packages: dict[str, Package]) -> None:
+    principal, condition = sending_to(packages["queue"], "QueuePolicy")
+    assert principal == {"Service": "s3.amazonaws.com"}
+    assert condition == {
+        "ArnEquals": {"aws:SourceArn": "arn:aws:s3:::my-origin"},
+        "StringEquals": {"aws:SourceAccount": "111122223333"},
+    }
+
+
+def test_a_direct_event_that_fails_three_times_is_kept(packages: dict[str, Package]) -> None:
+    retries = properties(packages["direct"], "OnFailure")
+    assert retries["FunctionName"] == "<InvalidateLambdaFunction>"
+    assert retries["DestinationConfig"] == {"OnFailure": {"Destination": "<DeadLetters.Arn>"}}
+    permission = properties(packages["direct"], "BucketPermission")
+    assert (permission["Principal"], permission["SourceArn"]) == ("s3.amazonaws.com", "arn:aws:s3:::my-origin")
+    assert permission["SourceAccount"] == "111122223333"
+    assert "Queue" not in packages["direct"].resources
+
+
+def test_a_rule_of_eventbridge_fills_the_queue(packages: dict[str, Package]) -> None:
+    rule = properties(packages["eventbridge"], "Rule")
+    assert rule["EventPattern"] == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created", "Object Deleted"],
+        "detail": {"bucket": {"name": ["my-origin"]}, "object": {"key": [{"wildcard": "blog/*.html"}]}},
+    }
+    (target,) = rule["Targets"]
+    assert (target["Arn"], target["DeadLetterConfig"]) == ("<Queue.Arn>", {"Arn": "<DeadLetters.Arn>"})
+    for policy in ("QueuePolicy", "DeadLettersPolicy"):
+        principal, condition = sending_to(packages["eventbridge"], policy)
+        assert principal == {"Service": "events.amazonaws.com"}
+        assert condition["ArnEquals"] == {"aws:SourceArn": "<Rule.Arn>"}
+
+
+@pytest.mark.parametrize(
+    ("case", "target", "first"),
+    [
+        ("queue", "<Queue.Arn>", ["QueuePolicy"]),
+        ("direct", "<InvalidateLambdaFunction.Arn>", ["BucketPermission"]),
+        ("eventbridge", "eventbridge", ["QueuePolicy"]),
+    ],
+)
+def test_the_bucket_is_connected_once_it_may_send(
+    packages: dict[str, Package], case: str, target: str, first: list[str]
+) -> None:
+    connection = properties(packages[case], "Connection")
+    assert (connection["Bucket"], connection["Target"]) == ("my-origin", target)
+    assert connection["EntryId"] == "<AWS::StackName>"
+    assert connection["ServiceToken"] == "<ConnectLambdaFunction.Arn>"
+    # A function that cannot even start answers nothing; CloudFormation waits an hour by default.
+    timeout = properties(packages[case], "ConnectLambdaFunction")["Timeout"]
+    assert timeout < connection["ServiceTimeout"] <= 600
+    assert packages[case].resources["Connection"]["DependsOn"] == first
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ((), None),
+        (("prefix=a/",), {"prefix": "a/"}),
+        (("suffix=.js",), {"suffix": ".js"}),
+        (("prefix=a\\b", "suffix=.js"), {"wildcard": "a\\\\b*.js"}),
+    ],
+)
+def test_prefix_and_suffix_reach_the_rule(tmp_path: Path, given: tuple[str, ...], key: Any) -> None:
+    made = package(tmp_path, BUCKET, DISTRIBUTIONS, "trigger=eventbridge", *given)
+    detail = properties(made, "Rule")["EventPattern"]["detail"]
+    assert detail.get("object") == ({"key": [key]} if key else None)
+
+
+def test_prefix_and_suffix_reach_the_bucket(tmp_path: Path) -> None:
+    made = package(tmp_path, BUCKET, DISTRIBUTIONS, "prefix=a b/", "suffix=.js")
+    connection = properties(made, "Connection")
+    assert (connection["Prefix"], connection["Suffix"]) == ("a b/", ".js")
+
+
+# --- permissions ----------------------------------------------------------------------------------------
+
+
+def writing_to(log_group: str) -> set[tuple[str, str]]:
+    return {("logs:CreateLogStream", f"<{log_group}.Arn>"), ("logs:PutLogEvents", f"<{log_group}.Arn>")}
+
+
+RECEIVING = {(f"sqs:{name}", "<Queue.Arn>") for name in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
+ANY_DISTRIBUTION = ("cloudfront:CreateInvalidation", "arn:aws:cloudfront::111122223333:distribution/*")
+MAY = {
+    "queue": RECEIVING
+    | {
+        ("cloudfront:CreateInvalidation", f"arn:aws:cloudfront::111122223333:distribution/{id_}")
+        for id_ in ("E1A2B3C4D5E6F7", "E7F6D5C4B3A2E1")
+    },
+    "direct": {
+        ("sqs:SendMessage", "<DeadLetters.Arn>"),
+        ANY_DISTRIBUTION,
+        (
+            "secretsmanager:GetSecretValue",
+            "arn:aws:secretsmanager:us-east-1:111122223333:secret:cloudfront/ids-??????",
+        ),
+    },
+    "eventbridge": RECEIVING
+    | {ANY_DISTRIBUTION, ("ssm:GetParameter", "arn:aws:ssm:us-east-1:111122223333:parameter/cloudfront/ids")},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_role_may_do_what_it_needs_on_what_it_needs(packages: dict[str, Package], case: str) -> None:
+    assert allowed(packages[case], "InvalidateRole") == MAY[case] | writing_to("InvalidateLogGroup")
+    assert allowed(packages[case], "ConnectRole") == writing_to("ConnectLogGroup") | {
+        (f"s3:{name}", "arn:aws:s3:::my-origin")
+        for name in ("GetBucketLocation", "GetBucketNotification", "PutBucketNotification")
+    }
+    roles = {name for name, resource in packages[case].resources.items() if resource["Type"] == "AWS::IAM::Role"}
+    assert roles == {"InvalidateRole", "ConnectRole"}
+
+
+# What Lambda does in the role's name: writing the log, polling the queue, keeping what failed.
+BY_LAMBDA = re.compile(r"logs:|sqs:")
+# Two operations whose permission has another name.
+NAMED_OTHERWISE = {
+    "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
+    "s3:PutBucketNotificationConfiguration": "s3:PutBucketNotification",
+}
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The actions behind all calls that the SDK makes from now on."""
+    found: set[str] = set()
+    make_call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def record(self: Any, operation: str, arguments: Any) -> Any:
+        action = f"{self.meta.service_model.service_name}:{operation}"
+        found.add(NAMED_OTHERWISE.get(action, action))
+        return make_call(self, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", record)
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_function_may_make_exactly_the_calls_that_it_makes(
+    packages: dict[str, Package],
+    case: str,
+    called: set[str],
+    cloudfront: StrictCloudFront,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from invalidator.local import embedded_aws  # noqa: PLC0415 moto is slow to import
+
+    with embedded_aws() as aws:
+        ids = ",".join(aws.distributions)
+        boto3.client("secretsmanager").create_secret(Name="cloudfront/ids", SecretString=ids)
+        boto3.client("ssm").put_parameter(Name="/cloudfront/ids", Value=ids, Type="String")
+        variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
+        for name, value in variables.items():
+            monkeypatch.setenv(name, ids if name == "DISTRIBUTION_IDS" and value else value)
+        called.clear()
+        answer = handler.lambda_handler(make.s3(Change("a")))
+        assert len(answer["invalidations"]) == 2
+    assert called == {action for action, _ in MAY[case] if not BY_LAMBDA.match(action)}
+
+
+def test_the_connection_may_make_exactly_the_calls_that_it_makes(
+    packages: dict[str, Package], called: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = "arn:aws:sqs:us-east-1:111122223333:q"
+    event: dict[str, Any] = {
+        "RequestType": "Create",
+        "ResourceProperties": {"Bucket": "origin", "EntryId": "x", "Target": target},
+    }
+    with strict_s3.serve(strict_s3.StrictS3({"origin": "us-east-1"}, {target})) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        custom_resource._carry_out(event)
+        custom_resource._carry_out(event | {"RequestType": "Delete", "PhysicalResourceId": "origin/x"})
+    may = {action for action, _ in allowed(packages["queue"], "ConnectRole") if not BY_LAMBDA.match(action)}
+    assert called == may
+
+
+# --- alarms ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("alarm", "metric", "dimension", "threshold"),
+    [
+        ("DeadLettersAlarm", "AWS/SQS ApproximateNumberOfMessagesVisible", "QueueName <DeadLetters.QueueName>", 0),
+        ("ErrorsAlarm", "AWS/Lambda Errors", "FunctionName <InvalidateLambdaFunction>", 0),
+        ("OldMessagesAlarm", "AWS/SQS ApproximateAgeOfOldestMessage", "QueueName <Queue.QueueName>", 15 * 60),
+    ],
+)
+def test_what_goes_wrong_raises_an_alarm(
+    packaged: Package, alarm: str, metric: str, dimension: str, threshold: int
+) -> None:
+    if alarm == "OldMessagesAlarm" and "Queue" not in packaged.resources:
+        assert alarm not in packaged.resources
+        return
+    found = properties(packaged, alarm)
+    assert f"{found['Namespace']} {found['MetricName']}" == metric
+    assert [f"{item['Name']} {item['Value']}" for item in found["Dimensions"]] == [dimension]
+    assert (found["ComparisonOperator"], found["Threshold"]) == ("GreaterThanThreshold", threshold)
+    assert found["TreatMissingData"] == "notBreaching"
+    assert found["AlarmActions"] == ([packaged.given["alarm-topic"]] if "alarm-topic" in packaged.given else [])
+
+
+def test_the_stack_says_what_it_is(packaged: Package) -> None:
+    assert "my-origin" in packaged.template["Description"]
+    state = json.loads((packaged.folder / "serverless-state.json").read_text())
+    assert state["service"]["provider"]["stackTags"] == {
+        "service": "invalidator",
+        "stage": "dev",
+        "bucket": "my-origin",
+    }
+
+
+# --- parameters -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ((DISTRIBUTIONS,), "--param bucket: it is missing"),
+        (("bucket=My_Origin", DISTRIBUTIONS), "--param bucket: 'My_Origin' is not what it should be"),
+        ((BUCKET,), "--param distributions: give exactly one of distributions, secret, parameter (given: none)"),
+        ((BUCKET, DISTRIBUTIONS, "secret=x"), "(given: distributions, secret)"),
+        ((BUCKET, "distributions=d111.cloudfront.net"), "--param distributions: 'd111.cloudfront.net' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "trigger=sns"), "--param trigger: 'sns' is not what it should be: queue, direct or"),
+        ((BUCKET, DISTRIBUTIONS, "triger=direct"), "--param triger: there is no such parameter; there are bucket,"),
+        ((BUCKET, DISTRIBUTIONS, "prefix=a*"), "--param prefix: 'a*' is not what it should be"),
+        ((BUCKET, DISTRIBUTIONS, "log-retention=31"), "--param log-retention: '31' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "alarm-topic=ops"), "--param alarm-topic: 'ops' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "index-document=a/b"), "--param index-document: 'a/b' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "powertools-layer=latest"), "--param powertools-layer: 'latest' is not what"),
+    ],
+)
+def test_a_wrong_parameter_stops_packaging_with_a_sentence(
+    tmp_path: Path, parameters: tuple[str, ...], words: str
+) -> None:
+    arguments = [word for parameter in parameters for word in ("--param", parameter)]
+    done = osls("package", "--package", str(tmp_path / "out"), *arguments)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert words in said
+    assert not re.search(r"^ +at ", said, re.MULTILINE)
+    assert not (tmp_path / "out").exists()
+
+
+def test_blanks_around_ids_and_an_index_document_of_none_are_understood(tmp_path: Path) -> None:
+    made = package(tmp_path, BUCKET, "distributions= E1 , E2 ", "index-document=none")
+    variables = properties(made, "InvalidateLambdaFunction")["Environment"]["Variables"]
+    assert (variables["DISTRIBUTION_IDS"], variables["INDEX_DOCUMENT"]) == ("E1,E2", "")
+
+
+def test_every_parameter_is_in_the_readme_with_its_default() -> None:
+    text = (ROOT / "deploy" / "parameters.js").read_text()
+    table = re.search(r"^const PARAMETERS = \{\n(.*?)^\};", text, re.MULTILINE | re.DOTALL)
+    assert table is not None
+    rows = re.findall(r"^  '?([\w-]+)'?: \[('[^']*'|\w+), ", table[1], re.MULTILINE)
+    assert len(rows) > 10
+    readme = (ROOT / "README.md").read_text()
+    constants = dict(re.findall(r"^const (\w+) = ('[^']*');", text, re.MULTILINE))
+    for name, default in rows:
+        value = ast.literal_eval(constants.get(default, default))
+        assert f"| `{name}` | {f'`{value}`' if value else ''}".rstrip() in readme, name

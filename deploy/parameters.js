@@ -1,0 +1,100 @@
+// The parameters of the command line (--param name=value), checked before anything is packaged, and what the
+// templates need of them. README.md describes each; anything wrong with one stops the command with a sentence.
+
+const DEFAULT_LAYER = '27'; // of Powertools for AWS Lambda (Python) 3, read on 2026-11-21
+const RETENTIONS = [
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+];
+
+// Name: [default, what it has to match if it is given, what to expect in words]
+const PARAMETERS = {
+  bucket: ['', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of the origin bucket'],
+  distributions: ['', /^[A-Z0-9]{1,32}(,[A-Z0-9]{1,32})*$/, 'ids separated by commas, as E1A2B3C4D5E6F7'],
+  secret: ['', /^(arn:aws[\w-]*:secretsmanager:.+|[\w/+=.@-]{1,512})$/, 'the name or ARN of a secret'],
+  parameter: ['', /^(arn:aws[\w-]*:ssm:.+|[\w/.-]{1,1011})$/, 'the name or ARN of a parameter in Parameter Store'],
+  trigger: ['queue', /^(queue|direct|eventbridge)$/, 'queue, direct or eventbridge'],
+  prefix: ['', /^[^*]*$/, 'how keys begin, without a wildcard'],
+  suffix: ['', /^[^*]*$/, 'how keys end, without a wildcard'],
+  'index-document': ['index.html', /^[^/]+$/, 'the name of a file without a directory, or none'],
+  'alarm-topic': ['', /^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, 'the ARN of an SNS topic'],
+  'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `a number of days out of ${RETENTIONS.join(', ')}`],
+  'powertools-layer': [DEFAULT_LAYER, /^\d{1,4}$/, 'a version of the layer, a whole number'],
+};
+
+const SOURCES = ['distributions', 'secret', 'parameter'];
+
+// An error without a stack, which would be shown to whoever mistyped a parameter.
+function mistake(sentence) {
+  return Object.assign(new Error(sentence), { stack: sentence });
+}
+
+function checkNames(given) {
+  for (const word of [].concat(given ?? [])) {
+    const name = word.split('=')[0];
+    if (!(name in PARAMETERS)) {
+      throw mistake(`--param ${name}: there is no such parameter; there are ${Object.keys(PARAMETERS).join(', ')}.`);
+    }
+  }
+}
+
+async function read(resolveVariable) {
+  const values = {};
+  for (const [name, [fallback, pattern, expected]] of Object.entries(PARAMETERS)) {
+    const found = await resolveVariable(`param:${name}, null`);
+    let value = found === null ? fallback : String(found).trim();
+    if (name === 'distributions') value = value.replace(/\s*,\s*/g, ',');
+    if (value !== fallback && !pattern.test(value)) {
+      throw mistake(`--param ${name}: '${value}' is not what it should be: ${expected}.`);
+    }
+    values[name] = value;
+  }
+  return values;
+}
+
+function checkPresence(values) {
+  if (!values.bucket) {
+    throw mistake("--param bucket: it is missing; give the origin bucket's name, as --param bucket=my-origin.");
+  }
+  const given = SOURCES.filter((name) => values[name]);
+  if (given.length !== 1) {
+    throw mistake(
+      `--param distributions: give exactly one of ${SOURCES.join(', ')} (given: ${given.join(', ') || 'none'}), as` +
+        ' --param distributions=E1A2B3C4D5E6F7,E7F6D5C4B3A2E1.'
+    );
+  }
+  return given[0];
+}
+
+const substituted = (text) => ({ 'Fn::Sub': text });
+
+function arnOf(name, service, resource) {
+  if (name.startsWith('arn:')) return name;
+  return substituted(`arn:\${AWS::Partition}:${service}:\${AWS::Region}:\${AWS::AccountId}:${resource}`);
+}
+
+// As S3's own filters do, EventBridge's take prefix and suffix; both at once is a wildcard, in which * and \ are escaped.
+function eventDetail({ bucket, prefix, suffix }) {
+  const literal = (text) => text.replace(/[*\\]/g, '\\$&');
+  const key = prefix && suffix ? { wildcard: `${literal(prefix)}*${literal(suffix)}` } : prefix ? { prefix } : { suffix };
+  return { bucket: { name: [bucket] }, ...(prefix || suffix ? { object: { key: [key] } } : {}) };
+}
+
+module.exports = async ({ options, resolveVariable }) => {
+  checkNames(options.param);
+  const values = await read(resolveVariable);
+  const source = checkPresence(values);
+  return {
+    ...values,
+    source,
+    'distribution-arns': (values.distributions || '*')
+      .split(',')
+      .map((id) => substituted(`arn:\${AWS::Partition}:cloudfront::\${AWS::AccountId}:distribution/${id}`)),
+    // Secrets Manager adds a hyphen and six characters of its own to the name.
+    'secret-arn': arnOf(values.secret, 'secretsmanager', `secret:${values.secret}-??????`),
+    'parameter-arn': arnOf(values.parameter, 'ssm', `parameter/${values.parameter.replace(/^\//, '')}`),
+    'index-document': values['index-document'] === 'none' ? '' : values['index-document'],
+    'log-retention': Number(values['log-retention']),
+    'alarm-actions': values['alarm-topic'] ? [values['alarm-topic']] : [],
+    'event-detail': eventDetail(values),
+  };
+};

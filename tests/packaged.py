@@ -1,0 +1,67 @@
+"""What osls makes of serverless.yml: the CloudFormation template and the zips, without an AWS account."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BUCKET, DISTRIBUTIONS = "bucket=my-origin", "distributions=E1A2B3C4D5E6F7,E7F6D5C4B3A2E1"
+TOPIC = "arn:aws:sns:us-east-1:111122223333:ops"
+CASES = {
+    "queue": (BUCKET, DISTRIBUTIONS),
+    "direct": (BUCKET, "secret=cloudfront/ids", "trigger=direct", f"alarm-topic={TOPIC}", "log-retention=7"),
+    "eventbridge": (BUCKET, "parameter=/cloudfront/ids", "trigger=eventbridge", "prefix=blog/", "suffix=.html"),
+}
+"""A deployment for each trigger; between them, the distributions come from everywhere."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """The folder that osls wrote, the template in it, and the parameters that were given."""
+
+    folder: Path
+    template: dict[str, Any]
+    given: dict[str, str]
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """The resources of the template, by logical id."""
+        found: dict[str, Any] = self.template["Resources"]
+        return found
+
+    def zip_of(self, function: str) -> Path:
+        """The zip of a function, by its name in serverless.yml."""
+        return self.folder / f"{function}.zip"
+
+
+def osls(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the version of osls that the Makefile pins. Without npx, the test is skipped; in CI, it fails."""
+    if shutil.which("npx") is None:
+        assert not os.environ.get("CI"), "CI has to have Node.js"
+        pytest.skip("packaging needs Node.js and npm (npx)")
+    version = re.search(r"^OSLS := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert version is not None
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return subprocess.run(
+        ["npx", "--yes", version[1], *arguments],
+        cwd=ROOT,
+        env=environ | {"NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def package(folder: Path, *parameters: str) -> Package:
+    """Package with these parameters (``name=value``)."""
+    done = osls("package", "--package", str(folder), *[word for value in parameters for word in ("--param", value)])
+    assert done.returncode == 0, done.stdout + done.stderr
+    template = json.loads((folder / "cloudformation-template-update-stack.json").read_text())
+    return Package(folder, template, dict(parameter.split("=", 1) for parameter in parameters))

@@ -1,0 +1,225 @@
+"""The packaged template as a stack on moto, its functions in real processes: uploads in, invalidations out.
+
+moto's CloudFormation makes the resources, its S3, SQS, SNS and EventBridge carry the notifications. Its Lambda would
+run functions in Docker; here it runs the packaged zips under Lambda's runtime client.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partialmethod
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import settings as moto_settings
+from moto.awslambda.models import LambdaFunction
+from moto.core.config import default_user_config
+
+from invalidator.local import EmbeddedAws, QueueWorker, embedded_aws
+from tests.lambda_runtime import Function, deployed
+from tests.packaged import CASES, Package
+
+BUCKET, STACK = "my-origin", "invalidator-dev"
+
+# What moto's CloudFormation has never heard of. These are proved by cfn-lint and test_serverless.py alone.
+UNKNOWN_TO_MOTO = {
+    "AWS::CloudWatch::Alarm",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::S3::BucketPolicy",
+    "AWS::SQS::QueuePolicy",
+}
+
+# It says so with a warning; test_everything_that_moto_knows_is_made_from_the_template holds it to this list.
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS:")
+
+SITE = ["index.html", "blog/index.html", "blog/red flower.html", "blog/café+1.html", "blog/*.html", "data.json"]
+
+
+@dataclass
+class Stack:
+    """A stack of one of the packages, and the processes of its functions."""
+
+    aws: EmbeddedAws
+    package: Package
+    folder: Path
+    until_the_end: ExitStack
+    physical: dict[str, str] = field(default_factory=dict)
+    answered: threading.Event = field(default_factory=threading.Event)
+    _running: dict[str, Function] = field(default_factory=dict)
+
+    def function(self, name: str) -> Function:
+        """The running function, with the environment of the template; it starts at the first event."""
+        if name not in self._running:
+            properties = self.package.resources[f"{name.capitalize()}LambdaFunction"]["Properties"]
+            environ = {"AWS_ENDPOINT_URL": self.aws.endpoint, **properties.get("Environment", {}).get("Variables", {})}
+            if environ.get("DISTRIBUTION_IDS"):
+                environ["DISTRIBUTION_IDS"] = ",".join(self.aws.distributions)
+            process = deployed(self.package.zip_of(name), self.folder / name, properties["Handler"], environ)
+            self._running[name] = self.until_the_end.enter_context(process)
+        return self._running[name]
+
+    def invalidated(self) -> dict[str, list[str]]:
+        """Every path that was accepted since the last call, by distribution, sorted."""
+        found: dict[str, list[str]] = {id_: [] for id_ in self.aws.distributions}
+        for invalidation in self.aws.new_invalidations():
+            found[invalidation.distribution] += invalidation.paths
+        return {id_: sorted(paths) for id_, paths in found.items()}
+
+
+Deploy = Callable[[str], Stack]
+
+
+@pytest.fixture
+def deploy(packages: dict[str, Package], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploy]:
+    """Makes a stack of one of the packages, in an AWS that has the bucket and where the ids are kept."""
+    pytest.importorskip("awslambdaric", reason="Lambda's runtime client is for Linux")
+    monkeypatch.setitem(default_user_config, "lambda", {"use_docker": False})
+    with ExitStack() as until_the_end:
+        aws = until_the_end.enter_context(embedded_aws([BUCKET]))
+        # Where the stack's custom resource answers; moto would ask Docker for it.
+        host, _, port = aws.endpoint.rpartition(":")
+        monkeypatch.setattr(moto_settings, "moto_server_host", lambda: host)
+        monkeypatch.setattr(moto_settings, "moto_server_port", lambda: port)
+        ids = ",".join(aws.distributions)
+        boto3.client("secretsmanager").create_secret(Name="cloudfront/ids", SecretString=ids)
+        boto3.client("ssm").put_parameter(Name="/cloudfront/ids", Value=ids, Type="String")
+
+        def create(case: str) -> Stack:
+            stack = Stack(aws, packages[case], tmp_path, until_the_end)
+            monkeypatch.setattr(LambdaFunction, "_invoke_lambda", partialmethod(invoke, stack))
+            stack.physical = create_stack(stack)
+            return stack
+
+        yield create
+
+
+def invoke(self: LambdaFunction, stack: Stack, event: dict[str, Any]) -> tuple[str, bool, str]:
+    """Runs a function where moto would start Docker."""
+    name = self.function_name.rpartition("-")[2]
+    answer = stack.function(name).invoke(event)
+    if name == "connect":
+        stack.answered.set()
+    return json.dumps(answer.payload), answer.failed, ""
+
+
+def create_stack(stack: Stack) -> dict[str, str]:
+    """Create it, wait until its custom resource has answered, and return the physical ids."""
+    cloudformation = boto3.client("cloudformation")
+    template = json.dumps(stack.package.template)
+    cloudformation.create_stack(StackName=STACK, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
+    assert stack.answered.wait(60)
+    assert cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
+    summaries = cloudformation.list_stack_resources(StackName=STACK)["StackResourceSummaries"]
+    return {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in summaries if item["LogicalResourceId"]}
+
+
+def upload_and_delete() -> None:
+    s3 = boto3.client("s3")
+    for key in SITE:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=key.encode())
+    s3.delete_object(Bucket=BUCKET, Key="data.json")
+
+
+EXPECTED = [
+    "/",
+    "/blog/",
+    "/blog/%2A.html",
+    "/blog/caf%C3%A9%2B1.html",
+    "/blog/caf%C3%A9+1.html",
+    "/blog/index.html",
+    "/blog/red%20flower.html",
+    "/blog/red+flower.html",
+    "/data.json",
+    "/index.html",
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_everything_that_moto_knows_is_made_from_the_template(deploy: Deploy, case: str) -> None:
+    stack = deploy(case)
+    missing = {name for name in stack.package.resources if name not in stack.physical}
+    assert {stack.package.resources[name]["Type"] for name in missing} <= UNKNOWN_TO_MOTO
+    made = {stack.package.resources[name]["Type"] for name in stack.physical}
+    assert not made & UNKNOWN_TO_MOTO
+
+
+def test_the_bucket_notifies_the_queue_of_the_stack(deploy: Deploy) -> None:
+    deploy("queue")
+    answer = boto3.client("s3").get_bucket_notification_configuration(Bucket=BUCKET)
+    (entry,) = answer["QueueConfigurations"]
+    assert entry["Id"] == STACK
+    assert entry["QueueArn"].rpartition(":")[2].startswith(f"{STACK}-Queue-")
+
+
+def test_objects_written_and_deleted_are_invalidated_through_the_queue(deploy: Deploy) -> None:
+    stack = deploy("queue")
+    worker = reading_in_batches(stack, stack.physical["Queue"])
+    upload_and_delete()
+    feed(stack, worker, messages=len(SITE) + 1)
+    assert stack.invalidated() == dict.fromkeys(stack.aws.distributions, EXPECTED)
+    assert worker.receive() is None
+
+
+def test_objects_written_and_deleted_are_invalidated_directly(deploy: Deploy) -> None:
+    stack = deploy("direct")
+    upload_and_delete()
+    expected = sorted([*EXPECTED, "/data.json"])  # one event an object, so nothing is known to be the same
+    assert stack.invalidated() == dict.fromkeys(stack.aws.distributions, expected)
+
+
+def test_objects_written_and_deleted_are_invalidated_through_eventbridge(deploy: Deploy) -> None:
+    stack = deploy("eventbridge")
+    worker = reading_in_batches(stack, stack.physical["Queue"])
+    upload_and_delete()
+    feed(stack, worker, messages=4)  # what the rule lets through: blog/*.html
+    expected = [path for path in EXPECTED if path.startswith("/blog/")]
+    assert stack.invalidated() == dict.fromkeys(stack.aws.distributions, expected)
+
+
+def test_objects_written_and_deleted_are_invalidated_through_a_topic(deploy: Deploy) -> None:
+    stack = deploy("queue")
+    worker = reading_in_batches(stack, stack.physical["Queue"])
+    sns = boto3.client("sns")
+    topic = sns.create_topic(Name="changes")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=worker.arn)
+    events: Any = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+    boto3.client("s3").put_bucket_notification_configuration(
+        Bucket=BUCKET, NotificationConfiguration={"TopicConfigurations": [{"TopicArn": topic, "Events": events}]}
+    )
+    upload_and_delete()
+    feed(stack, worker, messages=1 + len(SITE) + 1)  # with the test message of S3
+    assert stack.invalidated() == dict.fromkeys(stack.aws.distributions, EXPECTED)
+
+
+def test_deleting_the_stack_leaves_the_bucket_as_it_was(deploy: Deploy) -> None:
+    s3 = boto3.client("s3")
+    stack = deploy("queue")
+    event = {
+        "RequestType": "Delete",
+        "PhysicalResourceId": f"{BUCKET}/{STACK}",
+        "ResponseURL": f"{stack.aws.endpoint}/cloudformation_us-east-1/cfnresponse?stack={STACK}",
+    }
+    stack.function("connect").invoke(event)
+    answer = s3.get_bucket_notification_configuration(Bucket=BUCKET)
+    assert set(answer) == {"ResponseMetadata"}
+
+
+def reading_in_batches(stack: Stack, queue: str) -> QueueWorker:
+    """Reads the queue in place of moto's event source mapping, which knows no batches."""
+    mapping = stack.physical["InvalidateEventSourceMappingSQSQueue"]
+    boto3.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=False)
+    return QueueWorker(queue)
+
+
+def feed(stack: Stack, worker: QueueWorker, messages: int) -> None:
+    """What Lambda does: receive, invoke, delete what is not named as failed."""
+    event = worker.receive()
+    assert event is not None
+    assert len(event["Records"]) == messages
+    answer = stack.function("invalidate").invoke(event)
+    assert answer.payload == {"batchItemFailures": []}
+    worker.acknowledge(event, answer.payload)
