@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,15 +26,33 @@ from invalidator.events import decode
 from invalidator.model import DistributionId
 from invalidator.planner import make_plan
 from tests.doubles import StrictCloudFront, serve
+from tests.lambda_runtime import deployed
+from tests.packaged import BUCKET, DISTRIBUTIONS, package
 from tests.strategies import Change, s3
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 BEGIN, END = "<!-- benchmarks: begin -->\n", "<!-- benchmarks: end -->\n"
 
+HANDLER = "invalidator.handler.lambda_handler"
 MESSAGES = 4_000
 COLD_RUNS = 21
 WARM_RUNS = 31
+
+DEPLOYED_RUNS = 15
+
+# What many write: a client at import, one record, one call.
+USUAL_FUNCTION = """
+import boto3
+
+client = boto3.client("cloudfront")
+
+def lambda_handler(event, context):
+    changed = event["Records"][0]["s3"]["object"]
+    paths = {"Quantity": 1, "Items": ["/" + changed["key"]]}
+    batch = {"Paths": paths, "CallerReference": changed["sequencer"]}
+    return client.create_invalidation(DistributionId="E1", InvalidationBatch=batch)["Invalidation"]["Id"]
+"""
 
 BARE = "import boto3; boto3.client('cloudfront')"
 FIRST_EVENT = """
@@ -53,6 +73,7 @@ def main() -> None:
         many = _write(Path(folder) / "many.json", deploy_event(MESSAGES))
         cold, bare = _cold_starts(environ, one)
         peak = _run(FIRST_EVENT, environ, many)[1]
+        deployed_rows = _deployed(endpoint, Path(folder))
     plan, floor = _decode_and_plan()
     rows = [
         (
@@ -67,6 +88,7 @@ def main() -> None:
             f"{_ms(plan)} against {_ms(floor)}",
         ),
         ("Peak memory of the process that handles that event, SDK included", f"{peak:.0f} MiB", ""),
+        *deployed_rows,
     ]
     table = "| what | median | |\n|---|---|---|\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
     text = f"{table}\nMeasured by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.\n"
@@ -113,6 +135,62 @@ def _cold_starts(environ: dict[str, str], event: Path) -> tuple[list[float], lis
         ours.append(_run(FIRST_EVENT, environ, event)[0])
         bare.append(_run(BARE, environ)[0])
     return ours[1:], bare[1:]  # the first pair fills the caches of the disk
+
+
+# --- under Lambda's runtime client ----------------------------------------------------------------------
+
+
+@dataclass
+class _Run:
+    """A process of a function: seconds from its start until it asks for an event, and for each event; MiB at most."""
+
+    init: float
+    first: float
+    second: float
+    peak: float
+
+
+def _deployed(endpoint: str, folder: Path) -> list[tuple[str, str, str]]:
+    """Rows about the zip that is deployed, beside the usual function in the same runtime client."""
+    archive = package(folder / "package", BUCKET, DISTRIBUTIONS).zip_of("invalidate")
+    usual_archive = folder / "usual.zip"
+    with zipfile.ZipFile(usual_archive, "w") as zipped:
+        zipped.writestr("usual.py", USUAL_FUNCTION)
+    environ = {"AWS_ENDPOINT_URL": endpoint, "DISTRIBUTION_IDS": "E1"}
+    ours, usual = [], []
+    for number in range(DEPLOYED_RUNS + 1):
+        ours.append(_run_deployed(archive, folder / f"ours{number}", HANDLER, environ))
+        usual.append(_run_deployed(usual_archive, folder / f"usual{number}", "usual.lambda_handler", environ))
+    del ours[0], usual[0]  # the first pair fills the caches of the disk
+    cold, cold_usual = ([run.init + run.first for run in runs] for runs in (ours, usual))
+    return [
+        (
+            "The deployed zip under Lambda's own runtime client: from the start of the process to the answer to its"
+            " first event, against a function that does no more than make a boto3 client and a call",
+            f"{_ratio(cold, cold_usual):.2f} ×",
+            f"{_ms(cold)} (init {_ms([run.init for run in ours])}) against {_ms(cold_usual)}",
+        ),
+        (
+            "A later event in that process",
+            _ms([run.second for run in ours]),
+            f"against {_ms([run.second for run in usual])}",
+        ),
+        (
+            f"Peak memory of that process, after an event of {MESSAGES:,} messages as well",
+            f"{statistics.median(run.peak for run in ours):.0f} MiB",
+            "",
+        ),
+    ]
+
+
+def _run_deployed(archive: Path, folder: Path, handler: str, environ: dict[str, str]) -> _Run:
+    with deployed(archive, folder, handler, environ) as function:
+        first, second = (function.invoke(s3(Change("a.html", sequencer=text))) for text in ("01", "02"))
+        assert not first.failed
+        assert not second.failed
+        if handler == HANDLER:
+            assert function.invoke(deploy_event(MESSAGES)).payload == {"batchItemFailures": []}
+        return _Run(function.init_seconds, first.seconds, second.seconds, function.peak_mebibytes())
 
 
 # --- in one process -------------------------------------------------------------------------------------

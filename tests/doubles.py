@@ -7,13 +7,11 @@ the real SDK signs, sends and parses.
 """
 
 import re
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree as ET
@@ -22,6 +20,8 @@ from xml.sax.saxutils import escape
 import botocore.session
 from botocore.exceptions import ClientError
 from botocore.validate import validate_parameters
+
+from tests.loopback import Quiet, serving
 
 # RFC 1738 §2.2: what is neither unsafe nor a control character, and "%", which begins an escape.
 _TAKEN = re.compile(r"/(?:[A-Za-z0-9\-_.!$&'()*+,/:;=?@]|%[0-9A-F]{2})*")
@@ -142,7 +142,7 @@ _ROUTE = re.compile(r"/2020-05-31/distribution/([^/]+)/invalidation")
 def serve(cloudfront: StrictCloudFront) -> Iterator[str]:
     """Serve it on loopback for as long as the context lasts; yields the endpoint's URL."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status, answer = _post(cloudfront, self.path, body)
@@ -152,17 +152,8 @@ def serve(cloudfront: StrictCloudFront) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(answer)
 
-        def log_message(self, *args: object) -> None:
-            """Quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as address:
+        yield f"http://{address}"
 
 
 def _post(cloudfront: StrictCloudFront, path: str, body: bytes) -> tuple[int, bytes]:

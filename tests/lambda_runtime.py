@@ -11,16 +11,16 @@ import os
 import queue
 import subprocess
 import sys
-import threading
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Final
+
+from tests.loopback import Quiet, serving
 
 # What the layer AWSLambdaPowertoolsPythonV3 and the runtime python3.13 hold, as far as it is used.
 LAYER: Final = ("aws-lambda-powertools", "jmespath", "typing-extensions")
@@ -158,7 +158,7 @@ def _runtime_api(
 ) -> Iterator[str]:
     """Serve it on loopback. The first request for an event, or the error before it, goes to ``started``."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
         # Headers and body are two writes, and the second must not wait for the first to be acknowledged.
         disable_nagle_algorithm = True
@@ -205,15 +205,8 @@ def _runtime_api(
             self.rfile.readline()
             return b"".join(chunks)
 
-        def log_message(self, *args: object) -> None:
-            """Quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(Handler) as address:
         try:
-            yield f"127.0.0.1:{server.server_port}"
+            yield address
         finally:
             events.put(("", b""))  # for a request that still waits for an event
-            server.shutdown()
-            thread.join()

@@ -41,8 +41,11 @@ class Package:
         return self.folder / f"{function}.zip"
 
 
-def osls(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the version of osls that the Makefile pins. Without npx, the test is skipped; in CI, it fails."""
+def osls(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the version of osls that the Makefile pins, with no credentials but those in ``more``, its environment.
+
+    Without npx, the test is skipped; in CI, it fails.
+    """
     if shutil.which("npx") is None:
         assert not os.environ.get("CI"), "CI has to have Node.js"
         pytest.skip("packaging needs Node.js and npm (npx)")
@@ -52,7 +55,7 @@ def osls(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["npx", "--yes", version[1], *arguments],
         cwd=ROOT,
-        env=environ | {"NO_COLOR": "1"},
+        env=environ | {"NO_COLOR": "1"} | more,
         capture_output=True,
         text=True,
         check=False,

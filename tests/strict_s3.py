@@ -5,15 +5,15 @@ names of filter rules capitalised, as S3 does. Throttling, lost answers and refu
 """
 
 import itertools
-import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
+
+from tests.loopback import Quiet, serving
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _TAG = f"{{{NAMESPACE}}}"
@@ -128,7 +128,7 @@ def _rules(entry: ET.Element) -> tuple[str, str]:
 def serve(s3: StrictS3) -> Iterator[str]:
     """Serve it on loopback for as long as the context lasts; yields the endpoint's URL."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def _respond(self) -> None:
             path, _, query = self.path.partition("?")
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -147,14 +147,5 @@ def serve(s3: StrictS3) -> Iterator[str]:
 
         do_GET = do_PUT = _respond  # noqa: N815 the names that the server looks for
 
-        def log_message(self, *args: object) -> None:
-            """Quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as address:
+        yield f"http://{address}"

@@ -1,11 +1,9 @@
 """What CloudFormation asks of the connection between a stack and its bucket is done, and always answered."""
 
 import json
-import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from invalidator import s3
 from invalidator.custom_resource import lambda_handler
 from invalidator.errors import UnansweredError
 from invalidator.notifications import EVENTBRIDGE, Entry
+from tests.loopback import Quiet, serving
 from tests.strict_s3 import BROKEN, DENIED, StrictS3, serve
 
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:invalidator-dev-Queue"
@@ -50,7 +49,7 @@ class CloudFormation:
 def cloudformation() -> Iterator[CloudFormation]:
     stack = CloudFormation()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             assert len(body) <= 4096
@@ -61,16 +60,9 @@ def cloudformation() -> Iterator[CloudFormation]:
             self.send_response(status)
             self.end_headers()
 
-        def log_message(self, *args: object) -> None:
-            """Quiet."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        stack.url = f"http://127.0.0.1:{server.server_port}/answer?X-Amz-Signature=secret"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(Handler) as address:
+        stack.url = f"http://{address}/answer?X-Amz-Signature=secret"
         yield stack
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from botocore.client import BaseClient
 
 from invalidator import custom_resource, handler
+from invalidator.local import embedded_aws
 from tests import strategies as make
 from tests import strict_s3
 from tests.doubles import StrictCloudFront
@@ -311,8 +312,6 @@ def test_the_function_may_make_exactly_the_calls_that_it_makes(
     cloudfront: StrictCloudFront,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from invalidator.local import embedded_aws  # noqa: PLC0415 moto is slow to import
-
     with embedded_aws() as aws:
         ids = ",".join(aws.distributions)
         boto3.client("secretsmanager").create_secret(Name="cloudfront/ids", SecretString=ids)
@@ -413,6 +412,23 @@ def test_blanks_around_ids_and_an_index_document_of_none_are_understood(tmp_path
     made = package(tmp_path, BUCKET, "distributions= E1 , E2 ", "index-document=none")
     variables = properties(made, "InvalidateLambdaFunction")["Environment"]["Variables"]
     assert (variables["DISTRIBUTION_IDS"], variables["INDEX_DOCUMENT"]) == ("E1,E2", "")
+
+
+def test_the_function_runs_on_the_embedded_aws_by_osls(tmp_path: Path) -> None:
+    with embedded_aws(["origin"]) as aws:
+        distributions = f"distributions={','.join(aws.distributions)}"
+        done = osls(
+            *("invoke", "local", "--function", "invalidate", "--path", "events/s3-put.json"),
+            *("--param", "bucket=origin", "--param", distributions),
+            VIRTUAL_ENV=sys.prefix,
+            AWS_ENDPOINT_URL=aws.endpoint,
+            AWS_ACCESS_KEY_ID="testing",
+            AWS_SECRET_ACCESS_KEY="testing",
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        sent = {item.distribution: item.paths for item in aws.new_invalidations()}
+    assert sent == dict.fromkeys(aws.distributions, ("/blog/", "/blog/index.html"))
+    assert '"invalidations": [' in done.stdout
 
 
 def test_every_parameter_is_in_the_readme_with_its_default() -> None:
