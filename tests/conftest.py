@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
 import boto3
+import botocore.session
 import pytest
 from aws_lambda_powertools.utilities.parameters import clear_caches
 from hypothesis import settings
@@ -15,6 +17,9 @@ from tests.packaged import CASES, Package, package
 # Without a deadline, since the machines of CI are shared: speed is measured in benchmarks/.
 settings.register_profile("laws", deadline=None)
 settings.load_profile("laws")
+
+# The SDK reads its models, megabytes of JSON, anew for each session; hundreds of tests make one.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,15 @@ BUCKET, DISTRIBUTIONS = "bucket=my-origin", "distributions=E1A2B3C4D5E6F7,E7F6D5
 TOPIC = "arn:aws:sns:us-east-1:111122223333:ops"
 CASES = {
     "queue": (BUCKET, DISTRIBUTIONS),
-    "direct": (BUCKET, "secret=cloudfront/ids", "trigger=direct", f"alarm-topic={TOPIC}", "log-retention=7"),
+    "direct": (
+        BUCKET,
+        "secret=cloudfront/ids",
+        "trigger=direct",
+        f"alarm-topic={TOPIC}",
+        "log-retention=7",
+        "prefix=blog/",
+        "suffix=.html",
+    ),
     "eventbridge": (BUCKET, "parameter=/cloudfront/ids", "trigger=eventbridge", "prefix=blog/", "suffix=.html"),
 }
 """A deployment for each trigger; between them, the distributions come from everywhere."""
@@ -41,19 +49,23 @@ class Package:
         return self.folder / f"{function}.zip"
 
 
-def osls(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the version of osls that the Makefile pins, with no credentials but those in ``more``, its environment.
-
-    Without npx, the test is skipped; in CI, it fails.
-    """
-    if shutil.which("npx") is None:
+def needed(program: str) -> str:
+    """Where a program of Node.js is. Without it, the test is skipped; in CI, it fails."""
+    found = shutil.which(program)
+    if found is None:
         assert not os.environ.get("CI"), "CI has to have Node.js"
-        pytest.skip("packaging needs Node.js and npm (npx)")
+        pytest.skip(f"packaging needs Node.js and npm ({program} was not found)")
+    return found
+
+
+def osls(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the version of osls that the Makefile pins, with no credentials but those in ``more``, its environment."""
+    npx = needed("npx")
     version = re.search(r"^OSLS := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert version is not None
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return subprocess.run(
-        ["npx", "--yes", version[1], *arguments],
+        [npx, "--yes", version[1], *arguments],
         cwd=ROOT,
         env=environ | {"NO_COLOR": "1"} | more,
         capture_output=True,

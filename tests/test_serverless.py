@@ -18,7 +18,7 @@ from invalidator.local import embedded_aws
 from tests import strategies as make
 from tests import strict_s3
 from tests.doubles import StrictCloudFront
-from tests.packaged import BUCKET, CASES, DISTRIBUTIONS, ROOT, Package, osls, package
+from tests.packaged import BUCKET, CASES, DISTRIBUTIONS, ROOT, Package, needed, osls
 from tests.strategies import Change
 from tests.test_architecture import ours
 
@@ -220,25 +220,9 @@ def test_the_bucket_is_connected_once_it_may_send(
     assert packages[case].resources["Connection"]["DependsOn"] == first
 
 
-@pytest.mark.parametrize(
-    ("given", "key"),
-    [
-        ((), None),
-        (("prefix=a/",), {"prefix": "a/"}),
-        (("suffix=.js",), {"suffix": ".js"}),
-        (("prefix=a\\b", "suffix=.js"), {"wildcard": "a\\\\b*.js"}),
-    ],
-)
-def test_prefix_and_suffix_reach_the_rule(tmp_path: Path, given: tuple[str, ...], key: Any) -> None:
-    made = package(tmp_path, BUCKET, DISTRIBUTIONS, "trigger=eventbridge", *given)
-    detail = properties(made, "Rule")["EventPattern"]["detail"]
-    assert detail.get("object") == ({"key": [key]} if key else None)
-
-
-def test_prefix_and_suffix_reach_the_bucket(tmp_path: Path) -> None:
-    made = package(tmp_path, BUCKET, DISTRIBUTIONS, "prefix=a b/", "suffix=.js")
-    connection = properties(made, "Connection")
-    assert (connection["Prefix"], connection["Suffix"]) == ("a b/", ".js")
+def test_prefix_and_suffix_reach_the_bucket(packages: dict[str, Package]) -> None:
+    connection = properties(packages["direct"], "Connection")
+    assert (connection["Prefix"], connection["Suffix"]) == ("blog/", ".html")
 
 
 # --- permissions ----------------------------------------------------------------------------------------
@@ -408,10 +392,52 @@ def test_a_wrong_parameter_stops_packaging_with_a_sentence(
     assert not (tmp_path / "out").exists()
 
 
-def test_blanks_around_ids_and_an_index_document_of_none_are_understood(tmp_path: Path) -> None:
-    made = package(tmp_path, BUCKET, "distributions= E1 , E2 ", "index-document=none")
-    variables = properties(made, "InvalidateLambdaFunction")["Environment"]["Variables"]
-    assert (variables["DISTRIBUTION_IDS"], variables["INDEX_DOCUMENT"]) == ("E1,E2", "")
+def computed(*parameters: str) -> Any:
+    """What deploy/parameters.js makes of them, without osls around it."""
+    program = """
+        const given = JSON.parse(process.argv[1]);
+        const named = Object.fromEntries(given.map((word) => word.split(/=(.*)/s)));
+        const resolveVariable = async (text) => named[/^param:([\\w-]+), null$/.exec(text)[1]] ?? null;
+        const parameters = require('./deploy/parameters.js');
+        parameters({ options: { param: given }, resolveVariable }).then((made) => console.log(JSON.stringify(made)));
+    """
+    node = needed("node")
+    done = subprocess.run(
+        [node, "-e", program, json.dumps(parameters)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "value"),
+    [
+        ([], "event-detail", {"bucket": {"name": ["my-origin"]}}),
+        (["prefix=a/"], "event-detail", {"bucket": {"name": ["my-origin"]}, "object": {"key": [{"prefix": "a/"}]}}),
+        (["suffix=.js"], "event-detail", {"bucket": {"name": ["my-origin"]}, "object": {"key": [{"suffix": ".js"}]}}),
+        (
+            ["prefix=a\\b", "suffix=.js"],
+            "event-detail",
+            {"bucket": {"name": ["my-origin"]}, "object": {"key": [{"wildcard": "a\\\\b*.js"}]}},
+        ),
+        (["index-document=none"], "index-document", ""),
+        (["log-retention=365"], "log-retention", 365),
+    ],
+)
+def test_parameters_become_what_the_templates_need(given: list[str], name: str, value: Any) -> None:
+    assert computed(BUCKET, DISTRIBUTIONS, *given)[name] == value
+
+
+def test_blanks_around_ids_do_not_matter() -> None:
+    made = computed(BUCKET, "distributions= E1 , E2 ")
+    assert made["distributions"] == "E1,E2"
+    assert [arn["Fn::Sub"].rpartition("/")[2] for arn in made["distribution-arns"]] == ["E1", "E2"]
+
+
+@pytest.mark.parametrize(("name", "service"), [("secret", "secretsmanager"), ("parameter", "ssm")])
+def test_an_arn_is_taken_as_it_is(name: str, service: str) -> None:
+    arn = f"arn:aws:{service}:us-east-1:111122223333:x/ids"
+    made = computed(BUCKET, f"{name}={arn}")
+    assert (made[name], made[f"{name}-arn"]) == (arn, arn)
 
 
 def test_the_function_runs_on_the_embedded_aws_by_osls(tmp_path: Path) -> None:
