@@ -49,13 +49,24 @@ def lambda_handler(event: dict[str, Any], _context: object = None) -> None:
 
 
 def _carry_out(event: dict[str, Any]) -> str:
-    """Returns the physical id: the bucket and the id of our entry in it, so that another of either is another."""
+    """Returns the physical id: the bucket and the id of our entry in it, which is all that it takes to delete it."""
     if event["RequestType"] == "Delete":
         _delete(event["PhysicalResourceId"])
         return str(event["PhysicalResourceId"])
     bucket, entry = _wanted(event["ResourceProperties"])
+    _check_bucket(event, bucket)
     _bucket(bucket).connect(entry)
     return f"{bucket}/{entry.id}"
+
+
+def _check_bucket(event: dict[str, Any], bucket: str) -> None:
+    """By the time that it is asked for another bucket, the stack's role may no longer touch the first one."""
+    connected = event.get("PhysicalResourceId", "").partition("/")[0]
+    if event["RequestType"] == "Update" and connected != bucket:
+        raise ConfigurationError(
+            f"this stack is connected to bucket {connected!r}, and a stack serves one bucket: deploy with another"
+            f" --stage for {bucket!r}, or remove this stack first"
+        )
 
 
 def _delete(resource: str) -> None:

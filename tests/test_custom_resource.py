@@ -1,9 +1,7 @@
 """What CloudFormation asks of the connection between a stack and its bucket is done, and always answered."""
 
-import json
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -12,56 +10,15 @@ from invalidator import s3
 from invalidator.custom_resource import lambda_handler
 from invalidator.errors import UnansweredError
 from invalidator.notifications import EVENTBRIDGE, Entry
-from tests.loopback import Quiet, serving
+from tests.cloudformation import FUNCTION, QUEUE, CloudFormation, waiting_stack
 from tests.strict_s3 import BROKEN, DENIED, StrictS3, serve
 
-QUEUE = "arn:aws:sqs:us-east-1:111122223333:invalidator-dev-Queue"
-FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:invalidator-dev-invalidate"
-PROPERTIES = {"ServiceToken": "arn", "Bucket": "origin", "EntryId": "invalidator-dev", "Target": QUEUE}
 CREATED = "origin/invalidator-dev"
-
-
-@dataclass
-class CloudFormation:
-    """The place where a stack waits for answers. ``refusals`` are the HTTP statuses of the next ones."""
-
-    url: str = ""
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    content_types: list[str | None] = field(default_factory=list)
-    refusals: deque[int] = field(default_factory=deque)
-
-    def ask(self, kind: str, resource: str | None = None, **properties: str) -> dict[str, Any]:
-        """Send a request to the function and return its answer."""
-        event = {
-            "RequestType": kind,
-            "ResponseURL": self.url,
-            "StackId": "arn:aws:cloudformation:us-east-1:111122223333:stack/invalidator-dev/1",
-            "RequestId": "7",
-            "LogicalResourceId": "Connection",
-            "ResourceType": "Custom::BucketNotification",
-            "ResourceProperties": {k: v for k, v in (PROPERTIES | properties).items() if v},
-        }
-        lambda_handler(event | ({"PhysicalResourceId": resource} if resource else {}))
-        return self.answers.pop()
 
 
 @pytest.fixture
 def cloudformation() -> Iterator[CloudFormation]:
-    stack = CloudFormation()
-
-    class Handler(Quiet):
-        def do_PUT(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            assert len(body) <= 4096
-            status = stack.refusals.popleft() if stack.refusals else 200
-            if status == 200:
-                stack.answers.append(json.loads(body))
-                stack.content_types.append(self.headers["Content-Type"])
-            self.send_response(status)
-            self.end_headers()
-
-    with serving(Handler) as address:
-        stack.url = f"http://{address}/answer?X-Amz-Signature=secret"
+    with waiting_stack(lambda_handler) as stack:
         yield stack
 
 
@@ -115,15 +72,22 @@ def test_another_trigger_moves_the_entry_in_one_write(aws: StrictS3, cloudformat
     assert aws.puts == 3
 
 
-def test_another_bucket_is_another_resource_so_that_the_first_one_is_cleaned_up(
+def test_a_stack_stays_with_its_bucket(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    cloudformation.ask("Create")
+    answer = cloudformation.ask("Update", CREATED, Bucket="another")
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", CREATED)
+    assert "connected to bucket 'origin'" in answer["Reason"]
+    assert (targets(), targets("another")) == ([QUEUE], [])
+    assert cloudformation.ask("Update", CREATED)["Status"] == "SUCCESS"  # the rollback
+
+
+def test_what_is_deleted_is_what_was_made_whatever_the_properties_say(
     aws: StrictS3, cloudformation: CloudFormation
 ) -> None:
     cloudformation.ask("Create")
-    assert cloudformation.ask("Update", CREATED, Bucket="another")["PhysicalResourceId"] == "another/invalidator-dev"
-    # CloudFormation now deletes what had the first id, whatever the properties say.
+    cloudformation.ask("Create", Bucket="another")
     assert cloudformation.ask("Delete", CREATED, Bucket="another")["Status"] == "SUCCESS"
-    assert targets() == []
-    assert targets("another") == [QUEUE]
+    assert (targets(), targets("another")) == ([], [QUEUE])
 
 
 def test_a_request_that_comes_twice_changes_nothing_more(aws: StrictS3, cloudformation: CloudFormation) -> None:
@@ -187,7 +151,8 @@ def test_what_may_have_been_made_is_taken_back(aws: StrictS3, cloudformation: Cl
 
 def test_a_failed_update_keeps_its_id_so_that_nothing_is_deleted(aws: StrictS3, cloudformation: CloudFormation) -> None:
     cloudformation.ask("Create")
-    answer = cloudformation.ask("Update", CREATED, Bucket="west")
+    aws.faults["PUT notification"] = deque([DENIED])
+    answer = cloudformation.ask("Update", CREATED, Prefix="blog/")
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", CREATED)
     assert targets() == [QUEUE]
 

@@ -1,5 +1,6 @@
 """The zip that was packaged runs under Lambda's own runtime client, and Lambda gets the answers it expects."""
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,10 +8,13 @@ import pytest
 
 from benchmarks.deploy import deploy_event
 from tests import strategies as make
+from tests import strict_s3
+from tests.cloudformation import QUEUE, waiting_stack
 from tests.doubles import IN_PROGRESS, StrictCloudFront, serve
 from tests.lambda_runtime import Function, deployed
 from tests.packaged import Package
 from tests.strategies import Change
+from tests.strict_s3 import DENIED, StrictS3
 
 HANDLER = "invalidator.handler.lambda_handler"
 
@@ -100,3 +104,25 @@ def test_a_module_that_is_missing_from_the_zip_would_be_noticed(packages: dict[s
     with deployed(archive, tmp_path, HANDLER, {}) as function:
         assert function.init_error["errorType"] == "Runtime.ImportModuleError"
         assert function.process.returncode == 1
+
+
+def test_the_function_that_connects_the_bucket_answers_cloudformation(
+    packages: dict[str, Package], tmp_path: Path
+) -> None:
+    pytest.importorskip("awslambdaric", reason="Lambda's runtime client is for Linux")
+    archive, name = packages["queue"].zip_of("connect"), "invalidator.custom_resource.lambda_handler"
+    aws = StrictS3({"origin": "us-east-1", "west": "eu-west-1"}, {QUEUE})
+    with (
+        strict_s3.serve(aws) as endpoint,
+        deployed(archive, tmp_path, name, {"AWS_ENDPOINT_URL": endpoint}) as function,
+        waiting_stack(function.invoke) as cloudformation,
+    ):
+        assert cloudformation.ask("Create")["Status"] == "SUCCESS"
+        overlap = cloudformation.ask("Create", EntryId="another-stack")
+        assert (overlap["Status"], overlap["PhysicalResourceId"]) == ("FAILED", "nothing")
+        assert "its entry 'invalidator-dev'" in overlap["Reason"]
+        assert "--region eu-west-1" in cloudformation.ask("Create", Bucket="west")["Reason"]
+        aws.faults["PUT notification"] = deque([DENIED])
+        assert "allow s3:GetBucketLocation" in cloudformation.ask("Delete", "origin/invalidator-dev")["Reason"]
+        assert cloudformation.ask("Delete", "origin/invalidator-dev")["Status"] == "SUCCESS"
+    assert aws.puts == 2
