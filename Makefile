@@ -54,6 +54,7 @@ requirements: $(VENV)/.ready
 
 clean:
 	rm -rf .venv .venv-* .serverless .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: requirements.txt
 	@echo 'Setting up $(VENV), once; this takes a minute …' >&2

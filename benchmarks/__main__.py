@@ -21,7 +21,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.deploy import deploy_event
 from invalidator.events import decode
 from invalidator.model import DistributionId
 from invalidator.planner import make_plan
@@ -29,6 +28,7 @@ from tests.doubles import StrictCloudFront, serve
 from tests.lambda_runtime import deployed
 from tests.packaged import BUCKET, DISTRIBUTIONS, package
 from tests.strategies import Change, s3
+from tests.uploads import uploads_event
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -70,7 +70,7 @@ def main() -> None:
     with serve(StrictCloudFront({"E1"})) as endpoint, tempfile.TemporaryDirectory() as folder:
         environ = _environment(endpoint)
         one = _write(Path(folder) / "one.json", s3(Change("blog/index.html")))
-        many = _write(Path(folder) / "many.json", deploy_event(MESSAGES))
+        many = _write(Path(folder) / "many.json", uploads_event(MESSAGES))
         cold, bare = _cold_starts(environ, one)
         peak = _run(FIRST_EVENT, environ, many)[1]
         deployed_rows = _deployed(endpoint, Path(folder))
@@ -176,7 +176,7 @@ def _deployed(endpoint: str, folder: Path) -> list[tuple[str, str, str]]:
             f"against {_ms([run.second for run in usual])}",
         ),
         (
-            f"Peak memory of that process, after an event of {MESSAGES:,} messages as well",
+            f"Peak memory of that process, including an event of {MESSAGES:,} messages",
             f"{statistics.median(run.peak for run in ours):.0f} MiB",
             "",
         ),
@@ -189,7 +189,7 @@ def _run_deployed(archive: Path, folder: Path, handler: str, environ: dict[str, 
         assert not first.failed
         assert not second.failed
         if handler == HANDLER:
-            assert function.invoke(deploy_event(MESSAGES)).payload == {"batchItemFailures": []}
+            assert function.invoke(uploads_event(MESSAGES)).payload == {"batchItemFailures": []}
         return _Run(function.init_seconds, first.seconds, second.seconds, function.peak_mebibytes())
 
 
@@ -197,7 +197,7 @@ def _run_deployed(archive: Path, folder: Path, handler: str, environ: dict[str, 
 
 
 def _decode_and_plan() -> tuple[list[float], list[float]]:
-    event = deploy_event(MESSAGES)
+    event = uploads_event(MESSAGES)
     bodies = [record["body"] for record in event["Records"]]
     ids = [DistributionId("E1"), DistributionId("E2")]
 

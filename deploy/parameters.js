@@ -2,13 +2,14 @@
 // templates need of them. README.md describes each; anything wrong with one stops the command with a sentence.
 
 const DEFAULT_LAYER = '27'; // of Powertools for AWS Lambda (Python) 3, read on 2026-11-21
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html (2026-11-21)
 const RETENTIONS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
 
 // Name: [default, what it has to match if it is given, what to expect in words]
 const PARAMETERS = {
-  bucket: ['', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of the origin bucket'],
+  bucket: ['', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of the origin bucket, not a URL or an ARN'],
   distributions: ['', /^[A-Z0-9]{1,32}(,[A-Z0-9]{1,32})*$/, 'ids separated by commas, as E1A2B3C4D5E6F7'],
   secret: ['', /^(arn:aws[\w-]*:secretsmanager:.+|[\w/+=.@-]{1,512})$/, 'the name or ARN of a secret'],
   parameter: ['', /^(arn:aws[\w-]*:ssm:.+|[\w/.-]{1,1011})$/, 'the name or ARN of a parameter in Parameter Store'],
@@ -31,7 +32,7 @@ function mistake(sentence) {
 function checkNames(given) {
   for (const word of [].concat(given ?? [])) {
     const name = word.split('=')[0];
-    if (!(name in PARAMETERS)) {
+    if (!Object.hasOwn(PARAMETERS, name)) {
       throw mistake(`--param ${name}: there is no such parameter; there are ${Object.keys(PARAMETERS).join(', ')}.`);
     }
   }
@@ -72,11 +73,14 @@ function arnOf(name, service, resource) {
   return substituted(`arn:\${AWS::Partition}:${service}:\${AWS::Region}:\${AWS::AccountId}:${resource}`);
 }
 
-// As S3's own filters do, EventBridge's take prefix and suffix; both at once is a wildcard, in which * and \ are escaped.
+// As S3's own filters do, EventBridge's take prefix and suffix; both at once is a wildcard, where \ is escaped.
 function eventDetail({ bucket, prefix, suffix }) {
-  const literal = (text) => text.replace(/[*\\]/g, '\\$&');
-  const key = prefix && suffix ? { wildcard: `${literal(prefix)}*${literal(suffix)}` } : prefix ? { prefix } : { suffix };
-  return { bucket: { name: [bucket] }, ...(prefix || suffix ? { object: { key: [key] } } : {}) };
+  const literal = (text) => text.replace(/\\/g, '\\\\');
+  const detail = { bucket: { name: [bucket] } };
+  if (prefix && suffix) detail.object = { key: [{ wildcard: `${literal(prefix)}*${literal(suffix)}` }] };
+  else if (prefix) detail.object = { key: [{ prefix }] };
+  else if (suffix) detail.object = { key: [{ suffix }] };
+  return detail;
 }
 
 module.exports = async ({ options, resolveVariable }) => {

@@ -1,32 +1,28 @@
 """The same thing by hand: ``python -m invalidator``.
 
-Data goes to standard output and narration to standard error. Exit status: 0 done, 1 something was not
-invalidated or could not be read, 2 wrong usage or configuration.
+Exit status: 0 done, 1 something failed, 2 wrong usage or configuration.
 """
 
 import json
 import logging
+import re
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from invalidator import __version__, handler, s3, settings
 from invalidator.errors import ConfigurationError, InvalidatorError
 from invalidator.events import decode
-from invalidator.model import Plan
-from invalidator.notifications import Configuration, Entry, difference
+from invalidator.notifications import Entry
+from invalidator.output import count, narrate, plan_json, print_accepted, print_change, print_plan
 from invalidator.planner import make_plan
 
 if TYPE_CHECKING:
-    from invalidator.local import Accepted, EmbeddedAws
+    from invalidator.local import EmbeddedAws
 
 app = typer.Typer(
     help="Invalidate exactly the CloudFront paths that changed S3 objects make stale.",
@@ -100,13 +96,13 @@ def plan(
         config = settings.load(instead=distribution_id or ())
         made = make_plan(decoded.changes, config.distributions, config.index_document)
     if as_json:
-        print(json.dumps(_plan_json(made), indent=2))
+        print(json.dumps(plan_json(made), indent=2))
     else:
-        _print_plan(made)
+        print_plan(made)
     for refusal in decoded.refusals:
-        _narrate(f"refused: {refusal.reason}")
-    _narrate(
-        f"{_count(made.calls, 'call')}, {_count(made.paths, 'path')}, {_count(decoded.ignored, 'record')} ignored."
+        narrate(f"refused: {refusal.reason}")
+    narrate(
+        f"{count(made.calls, 'call')}, {count(made.paths, 'path')}, {count(decoded.ignored, 'record')} ignored."
         " Nothing was sent."
     )
     if decoded.refusals:
@@ -136,11 +132,12 @@ def connect(
     """
     if (queue is None) == (function is None):
         raise typer.BadParameter("give one of them", param_hint="--queue / --function")
-    target = _arn(queue, "sqs", "--queue") if queue else _arn(function or "", "lambda", "--function")
     with _errors_explained():
+        _check_bucket(bucket)
+        target = _arn(queue, "sqs", "--queue") if queue is not None else _arn(function, "lambda", "--function")
         entry = Entry(id_, target, prefix, suffix)
         change = s3.Bucket(bucket, s3.connect()).connect(entry, dry_run=dry_run)
-    _show_change(*change, f"bucket {bucket} notifies {target}, as its entry {id_!r}.", dry_run=dry_run)
+    print_change(*change, f"bucket {bucket} notifies {target}, as its entry {id_!r}.", dry_run=dry_run)
 
 
 @app.command()
@@ -149,13 +146,14 @@ def disconnect(
     id_: Annotated[str, _ID] = "invalidator",
     dry_run: Annotated[bool, _DRY_RUN] = False,
 ) -> None:
-    """Take an entry that `connect` has made out of a bucket's notification configuration, and nothing else.
+    """Take the entry of that name out of a bucket's notification configuration, and nothing else.
 
     Example: invalidator disconnect --bucket my-origin --dry-run
     """
     with _errors_explained():
+        _check_bucket(bucket)
         change = s3.Bucket(bucket, s3.connect()).disconnect(id_, dry_run=dry_run)
-    _show_change(*change, f"bucket {bucket} has no entry {id_!r}.", dry_run=dry_run)
+    print_change(*change, f"bucket {bucket} has no entry {id_!r}.", dry_run=dry_run)
 
 
 @app.command()
@@ -168,23 +166,25 @@ def local(
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _errors_explained(), _embedded_aws(port=port) as aws:
-        from invalidator.local import BUCKET, notified_queue
+        from invalidator.local import BUCKET
+        from invalidator.queue_worker import notified_queue
 
         worker = notified_queue()
         _log_to_stderr(logging.ERROR)
-        _narrate(f"Embedded AWS at {aws.endpoint}: bucket {BUCKET}, distributions {', '.join(aws.distributions)}")
-        _narrate("Upload something from another terminal, for instance:\n")
-        _narrate(
-            "  AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing AWS_DEFAULT_REGION=us-east-1 \\\n"
-            f"  aws --endpoint-url {aws.endpoint} s3 cp README.md s3://{BUCKET}/\n"
+        narrate(f"Embedded AWS at {aws.endpoint}: bucket {BUCKET}, distributions {', '.join(aws.distributions)}")
+        narrate("Upload something from another terminal, for instance:\n")
+        narrate(
+            f"  export AWS_ENDPOINT_URL={aws.endpoint} AWS_DEFAULT_REGION=us-east-1"
+            " AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing\n"
+            f"  aws s3 cp README.md s3://{BUCKET}/\n"
         )
-        _narrate("Ctrl-C stops it.")
+        narrate("Ctrl-C stops it.")
         try:
             while True:
                 worker.poll(wait_seconds=1)
-                _show(aws.new_invalidations())
+                print_accepted(aws.new_invalidations())
         except KeyboardInterrupt:
-            _narrate("Stopped.")
+            narrate("Stopped.")
 
 
 @app.command()
@@ -194,7 +194,7 @@ def demo() -> None:
         from invalidator.demo import run
 
         _log_to_stderr(logging.ERROR)
-        run(aws, _narrate, _show)
+        run(aws, narrate, print_accepted)
 
 
 # --- input ----------------------------------------------------------------------------------------------
@@ -221,10 +221,18 @@ def _event_of(keys: list[str]) -> dict[str, Any]:
     }
 
 
-def _arn(text: str, service: str, option: str) -> str:
-    if not text.startswith("arn:") or text.split(":")[2] != service:
-        raise typer.BadParameter(f"{text!r} is not an ARN as arn:aws:{service}:…", param_hint=option)
-    return text
+def _check_bucket(name: str) -> None:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-21)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
+        raise ConfigurationError(f"--bucket: {name!r} is not the name of a bucket (not a URL, not an ARN)")
+
+
+def _arn(text: str | None, service: str, option: str) -> str:
+    if not re.fullmatch(rf"arn:aws[\w-]*:{service}:[a-z0-9-]+:\d{{12}}:\S+", text or ""):
+        name = {"sqs": "<name>", "lambda": "function:<name>"}[service]
+        expected = f"arn:aws:{service}:<region>:<account>:{name}"
+        raise ConfigurationError(f"{option}: {text!r} is not what it should be: {expected}")
+    return str(text)
 
 
 def _buckets(document: object) -> list[str]:
@@ -248,81 +256,8 @@ def _errors_explained() -> Iterator[None]:
     try:
         yield
     except InvalidatorError as error:
-        _narrate(f"error: {error}")
+        narrate(f"error: {error}")
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from error
-
-
-# --- output ---------------------------------------------------------------------------------------------
-
-
-def _console(*, stderr: bool = False) -> Console:
-    """Colour only on a terminal; in a pipe, lines as long as their content."""
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else 1_000_000, highlight=False, markup=False)
-
-
-def _narrate(text: str) -> None:
-    _console(stderr=True).print(text, soft_wrap=True, style="dim" if text.startswith(" ") else "")
-
-
-def _show(accepted: "list[Accepted]") -> None:
-    """Each invalidation, and below those of the same paths the paths."""
-    out = _console()
-    for (again, paths), same in groupby(accepted, lambda invalidation: (invalidation.again, invalidation.paths)):
-        for invalidation in same:
-            out.print(
-                Text.assemble(
-                    (invalidation.distribution, "bold cyan"),
-                    f"  invalidation {invalidation.id}  ",
-                    (_count(len(paths), "path"), "bold"),
-                    f"  {invalidation.caller_reference}",
-                ),
-                soft_wrap=True,
-            )
-        for line in ["(known already: nothing new was created)"] if again else paths:
-            out.print(f"    {line}", soft_wrap=True)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _print_plan(made: Plan) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in ("distribution", "path", "reason"):
-        table.add_column(name, overflow="fold")
-    for batch in made.batches:
-        for item in batch.items:
-            table.add_row(Text(batch.distribution, "cyan"), Text(item.path), Text(item.reason))
-    if made.batches:
-        _console().print(table)
-
-
-def _show_change(before: Configuration, after: Configuration, result: str, *, dry_run: bool) -> None:
-    lines = difference(before, after)
-    for line in lines:
-        colour = {"+": "green", "-": "red"}.get(line[0], "")
-        _console().print(Text(line, colour), soft_wrap=True)
-    if not lines:
-        _narrate(f"Nothing to do: {result}")
-    else:
-        _narrate("Nothing was changed." if dry_run else f"Done: {result}")
-
-
-def _plan_json(made: Plan) -> dict[str, Any]:
-    return {
-        "batches": [
-            {
-                "distribution": batch.distribution,
-                "items": [item.path for item in batch.items],
-                "caller_reference": batch.caller_reference,
-                "reasons": [item.reason for item in batch.items],
-            }
-            for batch in made.batches
-        ],
-        "calls": made.calls,
-        "paths": made.paths,
-    }
 
 
 def _log_to_stderr(level: int | None = None) -> None:

@@ -33,9 +33,6 @@ _ADVICE: Final = {
     "TooManyInvalidationsInProgress": "earlier invalidations have to complete first; send it again in half a minute",
     "InvalidArgument": "one of its paths is invalid, or the caller reference was used with other paths",
     "InvalidationBatchAlreadyExists": "the caller reference was used with other paths",
-    "ExpiredToken": "the credentials have expired; renew them",
-    "InvalidClientTokenId": "the credentials are not valid; check which ones are in use",
-    "SignatureDoesNotMatch": "the credentials are not valid; check the secret key",
 }
 
 
@@ -77,7 +74,7 @@ class CloudFront:
         except (HTTPClientError, ConnectionError, ResponseParserError) as error:
             raise UnavailableError(f"no answer that makes sense from CloudFront: {error}") from error
         except BotoCoreError as error:
-            raise CdnError(f"the call could not be made: {error}") from error
+            raise CdnError(f"the call could not be made: {sdk.explained(error, {})}") from error
         try:
             return str(answer["Invalidation"]["Id"])
         except KeyError as error:
@@ -89,17 +86,14 @@ def connect() -> CloudFront:
 
     Raises ConfigurationError if what it finds there cannot be used.
     """
-    # One attempt, since the service retries: botocore cannot be told when the invocation ends. CloudFront is global
-    # and signs for us-east-1 where no region is configured.
-    return CloudFront(sdk.client("cloudfront", attempts=1, default_region="us-east-1"))
+    # One attempt, since the service retries: botocore cannot be told when the invocation ends.
+    return CloudFront(sdk.client("cloudfront", attempts=1))
 
 
 def _meaning(error: ClientError) -> CdnError:
-    code = error.response.get("Error", {}).get("Code", "unknown error")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    text = f"{code}: {error.response.get('Error', {}).get('Message') or ''}".rstrip(": ")
+    code, status, text = sdk.code_of(error), sdk.status_of(error), sdk.explained(error, _ADVICE)
     if code in _THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
         return ThrottledError(text)
     if code in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return UnavailableError(text)
-    return CdnError(f"{text} ({_ADVICE[code]})" if code in _ADVICE else text)
+    return CdnError(text)

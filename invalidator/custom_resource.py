@@ -1,7 +1,7 @@
 """The Lambda function by which a CloudFormation stack connects the origin bucket, which is not the stack's own.
 
 CloudFormation sends a request for each change of the resource and waits for an answer at a URL of its own. It
-always gets one: without it, a stack waits for an hour.
+always gets one: without it, a stack waits until it gives up.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html (read on 2026-11-21)
 """
@@ -21,8 +21,8 @@ from invalidator.notifications import Entry
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
 
-# With these, and each call as slow as can be, the answer still goes out within the function's five minutes.
-_PAUSES: Final = (2.0, 4.0, 8.0)
+# The function has five minutes: enough for these, for calls as slow as can be, and for the answer.
+_PAUSES: Final = (3.0, 9.0)
 _SENDING_ATTEMPTS: Final = 3
 _SENDING_SECONDS: Final = 10
 # The id of a resource that failed before anything was changed. There is nothing to delete of it.
@@ -42,8 +42,9 @@ def lambda_handler(event: dict[str, Any], _context: object = None) -> None:
     except InvalidatorError as error:
         status, resource, reason = "FAILED", _left_behind(event, error), str(error)
     except Exception as error:
-        logger.exception("a defect")
-        status, resource, reason = "FAILED", _left_behind(event, error), f"a defect: {type(error).__name__}: {error}"
+        logger.exception("unexpected")
+        told = f"unexpected, please report it: {type(error).__name__}: {error}"
+        status, resource, reason = "FAILED", _left_behind(event, error), told
     logger.info("%s %s %s", status, resource, reason)
     _send(event["ResponseURL"], _answer(event, status, resource, reason))
 
@@ -112,7 +113,8 @@ def _answer(event: dict[str, Any], status: str, resource: str, reason: str) -> b
     }
     room = MAX_CLOUDFORMATION_ANSWER_BYTES - len(json.dumps(answer))
     # One byte a character, so that it can be cut anywhere.
-    answer["Reason"] = re.sub(r'[^ -~]|["\\]', "'", reason)[:room]
+    plain = re.sub(r"\s", " ", reason).replace('"', "'")
+    answer["Reason"] = re.sub(r"[^ -~]|\\", "?", plain)[:room]
     return json.dumps(answer).encode()
 
 

@@ -7,7 +7,8 @@ import boto3
 
 from invalidator.errors import IncompleteError
 from invalidator.handler import lambda_handler
-from invalidator.local import BUCKET, Accepted, EmbeddedAws, notified_queue
+from invalidator.local import BUCKET, Accepted, EmbeddedAws
+from invalidator.queue_worker import notified_queue
 
 SITE: Final = {
     "index.html": "<!doctype html><title>Flowers</title><a href='blog/'>Blog</a>",

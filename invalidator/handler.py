@@ -120,4 +120,4 @@ def _what_failed(decoded: Decoded, outcomes: list[Outcome]) -> str:
 
 def _some_of(batch: Batch) -> str:
     first, *others = batch.items
-    return f"{first.path} and {len(others):,} more paths" if others else first.path
+    return f"{first.path} and {len(others):,} more" if others else first.path

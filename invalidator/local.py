@@ -1,4 +1,4 @@
-"""An embedded AWS for trying things out: moto behind a real HTTP server on loopback, and a queue worker.
+"""An embedded AWS for trying things out: moto behind a real HTTP server on loopback.
 
 Whatever runs inside ``embedded_aws()`` reaches that server through the usual variables of the AWS SDK, and
 nothing else: no credentials, no profile and no proxy of the machine are used.
@@ -7,10 +7,10 @@ nothing else: no credentials, no profile and no proxy of the machine are used.
 import logging
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.request import Request, urlopen
 
 import boto3
@@ -18,17 +18,14 @@ from botocore.exceptions import ClientError, ParamValidationError
 from moto.cloudfront.models import CloudFrontBackend, Invalidation
 from moto.server import ThreadedMotoServer
 
-from invalidator import handler, s3
+from invalidator import handler
 from invalidator.errors import ConfigurationError
-from invalidator.limits import MAX_MESSAGES_PER_EVENT, MAX_MESSAGES_PER_RECEIVE
-from invalidator.notifications import Entry
 
 if TYPE_CHECKING:
     from types_boto3_cloudfront.type_defs import DistributionConfigTypeDef
-    from types_boto3_sqs.type_defs import MessageTypeDef
 
 BUCKET: Final = "origin"
-_REGION: Final = "us-east-1"
+REGION: Final = "us-east-1"
 
 
 @dataclass(frozen=True)
@@ -102,8 +99,9 @@ def _check_port(port: int) -> None:
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
+        why = os.strerror(error.errno or 0)
         raise ConfigurationError(
-            f"port {port} cannot be used ({error.strerror}); choose another with --port, or 0 for any free one"
+            f"port {port} cannot be used ({why}); choose another with --port, or 0 for any free one"
         ) from error
 
 
@@ -118,7 +116,7 @@ def _environment(endpoint: str) -> Iterator[None]:
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": _REGION,
+        "AWS_DEFAULT_REGION": REGION,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -182,7 +180,7 @@ def _make_distribution(buckets: list[str], number: int) -> str:
             "Items": [
                 {
                     "Id": bucket,
-                    "DomainName": f"{bucket}.s3.{_REGION}.amazonaws.com",
+                    "DomainName": f"{bucket}.s3.{REGION}.amazonaws.com",
                     "S3OriginConfig": {"OriginAccessIdentity": ""},
                 }
                 for bucket in buckets
@@ -191,68 +189,3 @@ def _make_distribution(buckets: list[str], number: int) -> str:
         "DefaultCacheBehavior": {"TargetOriginId": buckets[0], "ViewerProtocolPolicy": "redirect-to-https"},
     }
     return boto3.client("cloudfront").create_distribution(DistributionConfig=config)["Distribution"]["Id"]
-
-
-def notified_queue() -> "QueueWorker":
-    """A worker for a new queue that the bucket notifies."""
-    worker = QueueWorker(boto3.client("sqs").create_queue(QueueName="invalidator")["QueueUrl"])
-    s3.Bucket(BUCKET, s3.connect()).connect(Entry("invalidator", worker.arn))
-    return worker
-
-
-class QueueWorker:
-    """What Lambda does with a queue: poll, call the handler, delete."""
-
-    def __init__(self, url: str) -> None:
-        self._sqs = boto3.client("sqs")
-        self._url = url
-        attributes = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-        self.arn = attributes["Attributes"]["QueueArn"]
-
-    def receive(self, wait_seconds: int = 0) -> dict[str, Any] | None:
-        """What is in the queue, as the event that Lambda would make of it; nothing if it stays empty."""
-        messages: list[MessageTypeDef] = []
-        while len(messages) < MAX_MESSAGES_PER_EVENT:
-            answer = self._sqs.receive_message(
-                QueueUrl=self._url,
-                MaxNumberOfMessages=MAX_MESSAGES_PER_RECEIVE,
-                WaitTimeSeconds=0 if messages else wait_seconds,
-            )
-            if not answer.get("Messages"):
-                break
-            messages += answer["Messages"]
-        return {"Records": [self._record(message) for message in messages]} if messages else None
-
-    def acknowledge(self, event: dict[str, Any], answer: Mapping[str, Any]) -> None:
-        """Delete the messages that the handler's answer does not name as failed."""
-        failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
-        for record in event["Records"]:
-            if record["messageId"] not in failed:
-                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=record["receiptHandle"])
-
-    def release(self, event: dict[str, Any]) -> None:
-        """Give the messages back at once, as if their visibility timeout had passed."""
-        for record in event["Records"]:
-            self._sqs.change_message_visibility(
-                QueueUrl=self._url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=0
-            )
-
-    def poll(self, wait_seconds: int = 0) -> int:
-        """Receive, handle, acknowledge. Returns the number of messages received."""
-        event = self.receive(wait_seconds)
-        if event is None:
-            return 0
-        self.acknowledge(event, handler.lambda_handler(event))
-        return len(event["Records"])
-
-    def _record(self, message: "MessageTypeDef") -> dict[str, Any]:
-        return {
-            "messageId": message["MessageId"],
-            "receiptHandle": message["ReceiptHandle"],
-            "body": message["Body"],
-            "attributes": {},
-            "messageAttributes": {},
-            "eventSource": "aws:sqs",
-            "eventSourceARN": self.arn,
-            "awsRegion": _REGION,
-        }

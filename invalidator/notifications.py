@@ -11,6 +11,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfigu
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,6 +34,9 @@ _LISTS: Final = {
     "sns": ("TopicConfigurations", "TopicArn"),
     "lambda": ("LambdaFunctionConfigurations", "LambdaFunctionArn"),
 }
+_arn_of_target = re.compile(
+    r"arn:aws[\w-]*:(?P<service>sqs|sns|lambda):(?P<region>[a-z0-9-]+):\d{12}:[^\s:][^\s]*"
+).fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,11 @@ def disconnected(configuration: Configuration, id_: str) -> Configuration:
     return configuration if after == configuration else after
 
 
+def region_of(arn: str) -> str:
+    """The Region of a target. Raises NotificationError if it is not the ARN of one."""
+    return _parts_of(arn)["region"]
+
+
 def difference(before: Configuration, after: Configuration) -> list[str]:
     """The lines of a unified diff of the two as JSON, the same in every run; none if they are equal."""
     old, new = (json.dumps(item, indent=2, sort_keys=True, ensure_ascii=False).split("\n") for item in (before, after))
@@ -93,10 +102,16 @@ def _is_list(name: str) -> bool:
 
 
 def _list_of(arn: str) -> tuple[str, str]:
-    service = (arn.split(":") + [""] * 3)[2]
-    if service not in _LISTS:
-        raise NotificationError(f"{arn!r} is not the ARN of a queue, a topic or a function (as arn:aws:sqs:…)")
-    return _LISTS[service]
+    return _LISTS[_parts_of(arn)["service"]]
+
+
+def _parts_of(arn: str) -> re.Match[str]:
+    if found := _arn_of_target(arn):
+        return found
+    raise NotificationError(
+        f"{arn!r} is not the ARN of a queue, a topic or a function (expected"
+        " arn:aws:sqs:<region>:<account>:<name>, or sns, or lambda with function:<name>)"
+    )
 
 
 def _filter(entry: Entry) -> dict[str, Any]:
@@ -109,7 +124,7 @@ def _filter(entry: Entry) -> dict[str, Any]:
 
 
 def _encoded(text: str) -> str:
-    # A space is "+", other special characters are percent-encoded, and a wildcard there is none:
+    # A space is "+", other special characters are percent-encoded, and there are no wildcards:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html (2026-11-21)
     return quote_plus(text, safe="/!'()")
 
@@ -154,6 +169,6 @@ def _why(ours: Mapping[str, Any], other: Mapping[str, Any], arn: str) -> str:
     keys = " and ".join(f"{name} {value!r}" for name, value in (("prefix", prefix), ("suffix", suffix)) if value)
     return (
         f"the bucket already sends {shared} of {f'keys with {keys}' if keys else 'all keys'} to {arn}"
-        f" (its entry {other.get('Id', 'without an id')!r}), and S3 sends an event to one target only. Use EventBridge"
-        " (trigger=eventbridge), which goes beside it, or a prefix or suffix that shares no key with it"
+        f" (its entry {other.get('Id', 'without an id')!r}), and S3 sends an event to one target only. Give a"
+        " prefix or suffix that shares no key with it, or use EventBridge, which goes beside it (trigger=eventbridge)"
     )

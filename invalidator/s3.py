@@ -5,25 +5,22 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
 from invalidator import sdk
 from invalidator.errors import NoSuchBucketError, NotificationError, UnansweredError
-from invalidator.notifications import EVENTBRIDGE, Configuration, Entry, connected, disconnected
+from invalidator.notifications import EVENTBRIDGE, Configuration, Entry, connected, disconnected, region_of
 
 _UNREACHABLE: Final = "Unable to validate the following destination configurations"
-_NO_ANSWER: Final = (BotoCoreError, ResponseParserError)
 _ADVICE: Final = {
     "AccessDenied": (
         "allow s3:GetBucketLocation, s3:GetBucketNotification and s3:PutBucketNotification on this bucket"
     ),
-    "ExpiredToken": "the credentials have expired; renew them",
-    "InvalidAccessKeyId": "the credentials are not valid; check which ones are in use",
     "NoSuchBucket": "check its name",
     "OperationAborted": "something else is changing the bucket; try again",
-    "SignatureDoesNotMatch": "the credentials are not valid; check the secret key",
 }
+# How the Regions are called in which buckets were made before there were others.
+_FIRST_REGIONS: Final = {None: "us-east-1", "EU": "eu-west-1"}
 
 
 class Client(Protocol):
@@ -49,6 +46,9 @@ class Client(Protocol):
         """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html."""
 
 
+Change = tuple[Configuration, Configuration]
+
+
 class Bucket:
     """A bucket whose notifications we may change.
 
@@ -63,105 +63,89 @@ class Bucket:
     ) -> None:
         """``pauses``, in seconds, come before each further try of what may pass by itself.
 
-        That is a target whose permission is so new that S3 does not know it yet
-        (https://github.com/zappa/Zappa/pull/1441), and a bucket that is just being changed.
+        That is a permission so new that it is not known everywhere yet, of the target
+        (https://github.com/zappa/Zappa/pull/1441) or our own, and a bucket that is just being changed.
         """
         self._name = name
         self._client = client
         self._pauses = tuple(pauses)
         self._sleep = sleep
 
-    def connect(self, entry: Entry, *, dry_run: bool = False) -> tuple[Configuration, Configuration]:
+    def connect(self, entry: Entry, *, dry_run: bool = False) -> Change:
         """Have the bucket notify the entry's target, in place of what an entry of the same id notified."""
-        self._check_region(entry)
-        return self._change(lambda before: connected(before, entry), dry_run=dry_run, check_targets=True)
 
-    def disconnect(self, id_: str, *, dry_run: bool = False) -> tuple[Configuration, Configuration]:
+        def change() -> Change:
+            self._check_region(entry)
+            before = self._read()
+            return self._write(before, connected(before, entry), dry_run=dry_run, check_targets=True)
+
+        return self._patiently(change)
+
+    def disconnect(self, id_: str, *, dry_run: bool = False) -> Change:
         """Take our entry out. The targets of the others are not checked: a dead one must not keep ours in."""
-        return self._change(lambda before: disconnected(before, id_), dry_run=dry_run, check_targets=False)
+
+        def change() -> Change:
+            before = self._read()
+            return self._write(before, disconnected(before, id_), dry_run=dry_run, check_targets=False)
+
+        return self._patiently(change)
+
+    def _patiently(self, change: Callable[[], Change]) -> Change:
+        """Make a change, from the reading on, as often as there are pauses and what keeps it may pass."""
+        for pause in self._pauses:
+            try:
+                return change()
+            except ClientError as error:
+                if not _may_pass(error):
+                    raise self._explained(error) from error
+                self._sleep(pause)
+            except sdk.ERRORS as error:
+                raise self._explained(error) from error
+        try:
+            return change()
+        except sdk.ERRORS as error:
+            raise self._explained(error) from error
 
     def _check_region(self, entry: Entry) -> None:
         """S3 reaches targets of its own Region only; a rule elsewhere would wait for ever and not say so."""
-        there = self._client.meta.region_name if entry.target == EVENTBRIDGE else _region_of(entry.target)
-        try:
-            answer = self._client.get_bucket_location(Bucket=self._name)["LocationConstraint"]
-        except (ClientError, *_NO_ANSWER) as error:
-            raise self._explained(error) from error
-        here = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}.get(answer, answer)
+        there = self._client.meta.region_name if entry.target == EVENTBRIDGE else region_of(entry.target)
+        answer = self._client.get_bucket_location(Bucket=self._name)["LocationConstraint"]
+        here = _FIRST_REGIONS.get(answer, answer)
         if here != there:
             raise NotificationError(
-                f"bucket {self._name!r} is in {here}, and {entry.target} in {there}: S3 notifies only within a"
-                f" Region. Deploy into that of the bucket: --region {here}"
+                f"bucket {self._name!r} is in {here}, and {entry.target} in {there}: a bucket notifies targets in its"
+                f" own Region only (deploy with --region {here}, or name a target there)"
             )
-
-    def _change(
-        self, edit: Callable[[Configuration], Configuration], *, dry_run: bool, check_targets: bool
-    ) -> tuple[Configuration, Configuration]:
-        for pause in (*self._pauses, None):
-            before = self._read()
-            after = edit(before)
-            if after is before or dry_run:
-                break
-            try:
-                self._write(after, check_targets=check_targets)
-                break
-            except ClientError as error:
-                if pause is None or not _may_pass(error):
-                    raise self._explained(error) from error
-                self._sleep(pause)
-        return before, after
 
     def _read(self) -> Configuration:
-        try:
-            answer = self._client.get_bucket_notification_configuration(Bucket=self._name)
-        except (ClientError, *_NO_ANSWER) as error:
-            raise self._explained(error) from error
+        answer = self._client.get_bucket_notification_configuration(Bucket=self._name)
         return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
-    def _write(self, configuration: Configuration, *, check_targets: bool) -> None:
-        try:
-            self._client.put_bucket_notification_configuration(
-                Bucket=self._name,
-                NotificationConfiguration=configuration,
-                SkipDestinationValidation=not check_targets,
-            )
-        except _NO_ANSWER as error:
-            raise UnansweredError(f"bucket {self._name!r}: no answer that makes sense from S3: {error}") from error
-        except ClientError as error:
-            if _status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise UnansweredError(f"bucket {self._name!r}: {_text(error)}") from error
-            raise
+    def _write(self, before: Configuration, after: Configuration, *, dry_run: bool, check_targets: bool) -> Change:
+        if after is not before and not dry_run:
+            try:
+                self._client.put_bucket_notification_configuration(
+                    Bucket=self._name,
+                    NotificationConfiguration=after,
+                    SkipDestinationValidation=not check_targets,
+                )
+            except sdk.ERRORS as error:
+                if not isinstance(error, ClientError) or sdk.status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise UnansweredError(str(self._explained(error))) from error
+                raise
+        return before, after
 
     def _explained(self, error: Exception) -> NotificationError:
-        code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
-        advice = f" ({_ADVICE[code]})" if code in _ADVICE else ""
-        kind = NoSuchBucketError if code == "NoSuchBucket" else NotificationError
-        return kind(f"bucket {self._name!r}: {_text(error)}{advice}")
+        kind = NoSuchBucketError if sdk.code_of(error) == "NoSuchBucket" else NotificationError
+        return kind(f"bucket {self._name!r}: {sdk.explained(error, _ADVICE)}")
 
 
-def connect(region: str | None = None) -> Client:
-    """An S3 client for the configured region or another. Raises ConfigurationError if there can be none."""
-    client: Client = sdk.client("s3", attempts=2, region=region, default_region="us-east-1")
+def connect() -> Client:
+    """An S3 client for the configured region. Raises ConfigurationError if there can be none."""
+    client: Client = sdk.client("s3", attempts=2)
     return client
 
 
-def _region_of(arn: str) -> str:
-    return (arn.split(":") + [""] * 4)[3]
-
-
 def _may_pass(error: ClientError) -> bool:
-    details = error.response.get("Error", {})
-    return details.get("Code") == "OperationAborted" or _UNREACHABLE in str(details.get("Message"))
-
-
-def _status(error: ClientError) -> int:
-    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-
-
-def _text(error: Exception) -> str:
-    """What S3 says, with the details that it gives of each argument: they name the target and what is wrong."""
-    if not isinstance(error, ClientError):
-        return str(error)
-    details = error.response.get("Error", {})
-    told = [str(value) for name, value in details.items() if value and name.startswith(("Message", "Argument"))]
-    return f"{details.get('Code', 'unknown error')}: {'; '.join(told)}".rstrip(": ")
+    message = str(error.response.get("Error", {}).get("Message"))
+    return sdk.code_of(error) in {"AccessDenied", "OperationAborted"} or _UNREACHABLE in message

@@ -1,8 +1,9 @@
-"""Clients of the AWS SDK, with the credentials and endpoints that it finds in its usual places."""
+"""Clients of the AWS SDK, and what is common to the errors of all services."""
 
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.parsers import ResponseParserError
 
 from invalidator.errors import ConfigurationError
 
@@ -12,10 +13,21 @@ _READ_SECONDS: Final = 10.0
 LONGEST_ATTEMPT: Final = _CONNECT_SECONDS + _READ_SECONDS
 """Seconds after which an attempt of a call is given up."""
 
+ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
+"""Everything that a call may raise: what the service answers, what keeps it from being asked, and nonsense."""
 
-def client(service: str, *, attempts: int, default_region: str | None = None, region: str | None = None) -> Any:
+_ADVICE: Final = {
+    "ExpiredToken": "the credentials have expired; renew them",
+    "InvalidAccessKeyId": "the credentials are not valid; check which ones are in use",
+    "InvalidClientTokenId": "the credentials are not valid; check which ones are in use",
+    "SignatureDoesNotMatch": "the credentials are not valid; check the secret key",
+}
+
+
+def client(service: str, *, attempts: int) -> Any:
     """A client that makes at most ``attempts`` attempts of each call.
 
+    Where no region is configured, it is us-east-1, for which CloudFront signs and from which S3 shows the way.
     Raises ConfigurationError if what the SDK finds cannot be used.
     """
     # Imported here, and without boto3, which would only import resources and S3 transfers on top: a process that
@@ -31,7 +43,32 @@ def client(service: str, *, attempts: int, default_region: str | None = None, re
     )
     try:
         session = botocore.session.get_session()
-        region = region or session.get_config_variable("region") or default_region
+        region = session.get_config_variable("region") or "us-east-1"
         return session.create_client(service, region_name=region, config=config)
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"the AWS SDK cannot be set up: {error}") from error
+
+
+def code_of(error: Exception) -> str:
+    """The service's code for what went wrong; empty if it is not the service that answered."""
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def status_of(error: ClientError) -> int:
+    """The HTTP status of an answer; 0 if it has none."""
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def explained(error: Exception, advice: dict[str, str]) -> str:
+    """What went wrong, in the service's words, with what to do about it where that is known.
+
+    ``advice`` is by error code. Some services name the argument that they object to, and why: that is shown, too.
+    """
+    if not isinstance(error, ClientError):
+        more = " (log in, or set AWS_PROFILE)" if isinstance(error, NoCredentialsError) else ""
+        return f"{error}{more}"
+    details = error.response.get("Error", {})
+    told = [str(value) for name, value in details.items() if value and name.startswith(("Message", "Argument"))]
+    text = f"{code_of(error) or 'unknown error'}: {'; '.join(told)}".rstrip(": ")
+    todo = advice.get(code_of(error)) or _ADVICE.get(code_of(error))
+    return f"{text} ({todo})" if todo else text

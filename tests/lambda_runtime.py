@@ -3,7 +3,8 @@
 That client (awslambdaric) is what Lambda's Python runtimes run. It asks a Runtime API on loopback for events and
 posts answers there: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. The process sees what it would
 see in Lambda and nothing else: the unpacked zip, the layer's packages, the runtime's packages, in this order. Neither
-this project's folder nor its virtual environment is on its path.
+this project's folder nor its virtual environment is on its path. What differs is the Python, which is the one that
+runs the tests, and the versions of the runtime's packages, which are the ones of requirements.txt.
 """
 
 import json
@@ -15,7 +16,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Final
@@ -52,7 +53,7 @@ class Function:
     answers: "queue.Queue[tuple[str, str, bytes]]"
     init_seconds: float = 0.0
     init_error: Any = None
-    _count: int = field(default=0)
+    _count: int = 0
 
     def invoke(self, event: object) -> Answer:
         """Deliver an event and wait for the answer."""

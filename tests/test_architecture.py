@@ -11,7 +11,7 @@ PACKAGE = ROOT / "invalidator"
 MODULES = sorted(file.stem for file in PACKAGE.glob("*.py") if file.stem != "__init__")
 
 BOTTOM = {"errors", "limits", "model"}
-ROOTS = {"handler", "custom_resource", "cli", "local", "demo", "__main__"}
+ROOTS = {"handler", "custom_resource", "cli", "output", "local", "queue_worker", "demo", "__main__"}
 MAY_IMPORT = {
     "errors": set[str](),
     "limits": set[str](),
@@ -29,12 +29,14 @@ MAY_IMPORT = {
     "custom_resource": BOTTOM | {"s3", "notifications"},
     "handler": set(MODULES) - ROOTS,
     "local": {"handler"} | set(MODULES) - ROOTS,
-    "demo": {"handler", "local"} | set(MODULES) - ROOTS,
+    "queue_worker": {"handler", "local"} | set(MODULES) - ROOTS,
+    "demo": {"handler", "local", "queue_worker"} | set(MODULES) - ROOTS,
+    "output": BOTTOM | {"notifications", "local"},
     "cli": set(MODULES) - {"__main__"},
     "__main__": {"cli"},
 }
 AWS = {"boto3", "botocore", "moto"}
-MAY_IMPORT_AWS = {"sdk", "cloudfront", "s3", "settings", "local", "demo"}
+MAY_IMPORT_AWS = {"sdk", "cloudfront", "s3", "settings", "local", "queue_worker", "demo"}
 MAY_IMPORT_POWERTOOLS = {"handler", "settings"}
 # local, too, to point the SDK at the embedded AWS; it decides nothing by it.
 MAY_SEE_ENVIRONMENT = {"settings", "local"}

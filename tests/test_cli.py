@@ -12,7 +12,9 @@ from pathlib import Path
 
 import boto3
 import pytest
+import typer
 
+from invalidator.cli import app
 from tests import strategies as make
 from tests import strict_s3
 from tests.doubles import DENIED, StrictCloudFront
@@ -21,6 +23,7 @@ from tests.strict_s3 import StrictS3
 
 ROOT = Path(__file__).parent.parent
 EVENTS = sorted((ROOT / "events").glob("*.json"))
+COMMANDS = typer.main.get_group(app).commands
 COMMAND = [sys.executable, "-m", "invalidator"]
 
 
@@ -126,7 +129,9 @@ def test_a_mistake_is_explained(arguments: list[str], stdin: str, status: int, w
 
 def test_missing_credentials_are_explained() -> None:
     done = run("invoke", "events/s3-put.json", DISTRIBUTION_IDS="E1", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
-    assert_explained(done, 1, "Unable to locate credentials")
+    assert_explained(done, 1, "Unable to locate credentials (log in, or set AWS_PROFILE)")
+    done = run("connect", "--bucket", "origin", "--queue", QUEUE, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert_explained(done, 1, "bucket 'origin': Unable to locate credentials (log in, or set AWS_PROFILE)")
 
 
 # --- plan -----------------------------------------------------------------------------------------------
@@ -289,7 +294,7 @@ def test_the_version_is_printed() -> None:
     assert re.fullmatch(r"invalidator \d+\.\d+\.\d+\n", run("--version").stdout)
 
 
-@pytest.mark.parametrize("command", ["invoke", "plan", "local", "demo"])
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_has_help(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0
@@ -358,17 +363,29 @@ def test_what_keeps_a_bucket_from_being_connected_is_explained(origin: StrictS3)
     assert_explained(run("disconnect", "--bucket", "nope"), 1, "check its name")
 
 
+FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:f"
+
+
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "words"),
     [
-        ("connect", "--bucket", "b"),
-        ("connect", "--bucket", "b", "--queue", QUEUE, "--function", "arn:aws:lambda:us-east-1:1:function:f"),
-        ("connect", "--bucket", "b", "--queue", "changes"),
-        ("connect", "--bucket", "b", "--function", QUEUE),
-        ("connect", "--queue", QUEUE),
-        ("disconnect",),
+        (("connect", "--bucket", "origin"), "--queue / --function: give one of them"),
+        (("connect", "--bucket", "origin", "--queue", QUEUE, "--function", FUNCTION), "give one of them"),
+        (("connect", "--queue", QUEUE), "Missing option '--bucket'"),
+        (("disconnect",), "Missing option '--bucket'"),
+        (
+            ("connect", "--bucket", "origin", "--queue", "changes"),
+            "--queue: 'changes' is not what it should be: arn:aws",
+        ),
+        (("connect", "--bucket", "origin", "--queue", ""), "--queue: '' is not"),
+        (("connect", "--bucket", "origin", "--queue", "arn:"), "--queue: 'arn:' is not"),
+        (("connect", "--bucket", "origin", "--queue", "arn:aws:sqs:::"), "--queue: 'arn:aws:sqs:::' is not"),
+        (("connect", "--bucket", "origin", "--function", QUEUE), f"--function: '{QUEUE}' is not"),
+        (("connect", "--bucket", "s3://origin", "--queue", QUEUE), "--bucket: 's3://origin' is not the name"),
+        (("disconnect", "--bucket", "arn:aws:s3:::origin"), "--bucket: 'arn:aws:s3:::origin' is not the name"),
+        (("disconnect", "--bucket", ""), "--bucket: '' is not the name"),
     ],
-    ids=" ".join,
 )
-def test_wrong_usage_of_connect_is_explained(arguments: tuple[str, ...]) -> None:
-    assert_explained(run(*arguments), 2, "Error")
+def test_wrong_usage_of_connect_is_explained(arguments: tuple[str, ...], words: str) -> None:
+    done = run(*arguments)
+    assert_explained(done, 2, words)

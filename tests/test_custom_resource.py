@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 
-from invalidator import s3
+from invalidator import custom_resource, s3, sdk
 from invalidator.custom_resource import lambda_handler
 from invalidator.errors import UnansweredError
 from invalidator.notifications import EVENTBRIDGE, Entry
 from tests.cloudformation import FUNCTION, QUEUE, CloudFormation, waiting_stack
-from tests.strict_s3 import BROKEN, DENIED, StrictS3, serve
+from tests.packaged import Package
+from tests.strict_s3 import BROKEN, BUSY, DENIED, StrictS3, serve
 
 CREATED = "origin/invalidator-dev"
 
 
 @pytest.fixture
-def cloudformation() -> Iterator[CloudFormation]:
+def cloudformation(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
+    monkeypatch.setattr(custom_resource, "_PAUSES", (0.0, 0.0))
     with waiting_stack(lambda_handler) as stack:
         yield stack
 
@@ -126,7 +128,7 @@ def test_a_bucket_in_another_region_fails_with_its_region(aws: StrictS3, cloudfo
 
 
 def test_a_missing_permission_fails_with_its_name(aws: StrictS3, cloudformation: CloudFormation) -> None:
-    aws.faults["GET notification"] = deque([DENIED])
+    aws.faults["GET notification"] = deque([DENIED] * 3)
     assert_nothing_is_left(aws, cloudformation, cloudformation.ask("Create"), "allow s3:GetBucketLocation")
 
 
@@ -138,7 +140,7 @@ def test_a_missing_property_fails_with_its_name(aws: StrictS3, cloudformation: C
 
 def test_a_request_of_an_unknown_shape_is_answered_too(aws: StrictS3, cloudformation: CloudFormation) -> None:
     lambda_handler({"ResponseURL": cloudformation.url})
-    assert cloudformation.answers.pop()["Reason"] == "a defect: KeyError: 'RequestType'"
+    assert cloudformation.answers.pop()["Reason"] == "unexpected, please report it: KeyError: 'RequestType'"
 
 
 def test_what_may_have_been_made_is_taken_back(aws: StrictS3, cloudformation: CloudFormation) -> None:
@@ -151,7 +153,7 @@ def test_what_may_have_been_made_is_taken_back(aws: StrictS3, cloudformation: Cl
 
 def test_a_failed_update_keeps_its_id_so_that_nothing_is_deleted(aws: StrictS3, cloudformation: CloudFormation) -> None:
     cloudformation.ask("Create")
-    aws.faults["PUT notification"] = deque([DENIED])
+    aws.faults["PUT notification"] = deque([DENIED] * 3)
     answer = cloudformation.ask("Update", CREATED, Prefix="blog/")
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", CREATED)
     assert targets() == [QUEUE]
@@ -163,6 +165,20 @@ def test_a_delete_that_fails_says_so(aws: StrictS3, cloudformation: CloudFormati
     answer = cloudformation.ask("Delete", CREATED)
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", CREATED)
     assert "InternalError" in answer["Reason"]
+
+
+def test_a_permission_that_is_new_is_waited_for(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    aws.faults["GET location"] = deque([DENIED])
+    aws.faults["PUT notification"] = deque([BUSY])
+    assert cloudformation.ask("Create")["Status"] == "SUCCESS"
+    assert (aws.puts, targets()) == (1, [QUEUE])
+
+
+def test_the_answer_goes_out_in_time_however_slow_s3_is(packages: dict[str, Package]) -> None:
+    calls = 3 * 2 * (len(custom_resource._PAUSES) + 1)  # location, read, write; two attempts each
+    sending = custom_resource._SENDING_ATTEMPTS * custom_resource._SENDING_SECONDS
+    longest = calls * sdk.LONGEST_ATTEMPT + sum(custom_resource._PAUSES) + sending
+    assert longest < packages["queue"].resources["ConnectLambdaFunction"]["Properties"]["Timeout"]
 
 
 # --- the answer -----------------------------------------------------------------------------------------

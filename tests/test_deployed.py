@@ -19,7 +19,8 @@ from moto import settings as moto_settings
 from moto.awslambda.models import LambdaFunction
 from moto.core.config import default_user_config
 
-from invalidator.local import EmbeddedAws, QueueWorker, embedded_aws
+from invalidator.local import EmbeddedAws, embedded_aws
+from invalidator.queue_worker import QueueWorker
 from tests.lambda_runtime import Function, deployed
 from tests.packaged import CASES, Package
 
@@ -195,17 +196,29 @@ def test_objects_written_and_deleted_are_invalidated_through_a_topic(deploy: Dep
     assert stack.invalidated() == dict.fromkeys(stack.aws.distributions, EXPECTED)
 
 
-def test_deleting_the_stack_leaves_the_bucket_as_it_was(deploy: Deploy) -> None:
+def test_the_request_to_delete_the_connection_leaves_what_others_put(deploy: Deploy) -> None:
     s3 = boto3.client("s3")
+    other: Any = {
+        "Id": "thumbnails",
+        "LambdaFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:thumbnails",
+        "Events": ["s3:ObjectTagging:*"],
+    }
+    s3.put_bucket_notification_configuration(
+        Bucket=BUCKET, NotificationConfiguration={"LambdaFunctionConfigurations": [other]}
+    )
     stack = deploy("queue")
+    before = s3.get_bucket_notification_configuration(Bucket=BUCKET)
+    assert before["LambdaFunctionConfigurations"] == [other]
+    assert len(before["QueueConfigurations"]) == 1
     event = {
         "RequestType": "Delete",
         "PhysicalResourceId": f"{BUCKET}/{STACK}",
         "ResponseURL": f"{stack.aws.endpoint}/cloudformation_us-east-1/cfnresponse?stack={STACK}",
     }
     stack.function("connect").invoke(event)
-    answer = s3.get_bucket_notification_configuration(Bucket=BUCKET)
-    assert set(answer) == {"ResponseMetadata"}
+    after = s3.get_bucket_notification_configuration(Bucket=BUCKET)
+    assert after["LambdaFunctionConfigurations"] == [other]
+    assert "QueueConfigurations" not in after
 
 
 def reading_in_batches(stack: Stack, queue: str) -> QueueWorker:

@@ -13,7 +13,8 @@ from invalidator.demo import SITE
 from invalidator.errors import ConfigurationError
 from invalidator.events import decode
 from invalidator.handler import lambda_handler
-from invalidator.local import BUCKET, EmbeddedAws, embedded_aws, notified_queue
+from invalidator.local import BUCKET, EmbeddedAws, embedded_aws
+from invalidator.queue_worker import notified_queue
 
 # All but a line break, for which moto's server has no route.
 HOSTILE_KEYS = [*SITE, "a%20b", "#?&=;:@!$'(),", '<>"{}|\\^[]`', "//x", "x/../y", "~", "🌹" * 200]

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from invalidator.errors import NotificationError
@@ -18,6 +18,7 @@ LISTS = {
 }
 QUEUE = LISTS["QueueConfigurations"][1] + "invalidator"
 OURS = "invalidator"
+SUFFIX_B = {"Key": {"FilterRules": [{"Name": "Suffix", "Value": "b"}]}}
 
 texts = st.text(st.sampled_from("ab/. "), max_size=4)
 event_names = st.sampled_from(
@@ -187,6 +188,10 @@ def test_no_event_would_have_to_be_sent_to_two_targets(case: tuple[Any, Entry], 
 
 
 @given(configurations(), entries)
+@example(
+    {"QueueConfigurations": [{"QueueArn": QUEUE, "Events": ["s3:ObjectCreated:*"], "Filter": SUFFIX_B}]},
+    Entry(OURS, QUEUE, "", "a"),
+)
 def test_what_is_refused_overlaps_in_an_event_of_some_key(configuration: Any, entry: Entry) -> None:
     assume(try_connect(configuration, entry) is None)
     item = ours(connected({}, entry))[0]
@@ -228,8 +233,10 @@ def test_eventbridge_stays_on_since_others_may_use_it() -> None:
     assert disconnected(on, OURS) is on
 
 
-@pytest.mark.parametrize("target", ["", "queue", "arn:aws:s3:::bucket", "https://sqs.us-east-1.amazonaws.com/1/q"])
-def test_a_target_that_is_none_is_refused(target: str) -> None:
+@pytest.mark.parametrize(
+    "target", ["", "queue", "arn:aws:s3:::bucket", "arn:aws:sqs:::", "arn:", "https://sqs.us-east-1.amazonaws.com/1/q"]
+)
+def test_anything_but_the_arn_of_a_queue_topic_or_function_is_refused(target: str) -> None:
     with pytest.raises(NotificationError, match="is not the ARN of a queue"):
         connected({}, Entry(OURS, target))
 

@@ -143,6 +143,15 @@ def test_no_connection_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- what passes by itself ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("request_", ["GET location", "GET notification", "PUT notification"])
+def test_a_permission_that_is_new_is_waited_for(aws: StrictS3, request_: str) -> None:
+    slept: list[float] = []
+    aws.faults[request_] = deque([DENIED, DENIED])
+    bucket(pauses=(1, 2, 4), slept=slept).connect(ENTRY)
+    assert slept == [1, 2]
+    assert aws.puts == 1
+
+
 def test_a_bucket_that_is_being_changed_is_read_again_before_it_is_written(aws: StrictS3) -> None:
     slept: list[float] = []
     aws.faults["PUT notification"] = deque([BUSY, BUSY])
@@ -161,8 +170,9 @@ def test_a_target_that_stays_unreachable_is_given_up(aws: StrictS3) -> None:
 
 def test_what_does_not_pass_by_itself_is_not_tried_again(aws: StrictS3) -> None:
     slept: list[float] = []
-    for fault, kind in ((DENIED, NotificationError), (BROKEN, UnansweredError)):
-        aws.faults["PUT notification"] = deque([fault, fault])
-        with pytest.raises(kind):
-            bucket(pauses=(1, 2), slept=slept).connect(ENTRY)
+    aws.faults["PUT notification"] = deque([BROKEN, BROKEN])
+    with pytest.raises(UnansweredError):
+        bucket(pauses=(1, 2), slept=slept).connect(ENTRY)
+    with pytest.raises(NoSuchBucketError):
+        bucket("nope", pauses=(1, 2), slept=slept).connect(ENTRY)
     assert slept == []

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 
-from invalidator import custom_resource, handler
+from invalidator import custom_resource, handler, sdk
 from invalidator.local import embedded_aws
 from tests import strategies as make
 from tests import strict_s3
@@ -99,9 +99,15 @@ def test_the_functions_are_as_they_should_be(packaged: Package, name: str) -> No
     assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
     assert function["Role"] == f"<{prefix}Role.Arn>"
     assert function["Description"]
+    assert function["MemorySize"] >= 256
     log = properties(packaged, f"{prefix}LogGroup")
     assert log["LogGroupName"] == f"/aws/lambda/{function['FunctionName']}"
     assert log["RetentionInDays"] == int(packaged.given.get("log-retention", "30"))
+
+
+def test_an_invocation_has_time_for_a_throttled_account(packaged: Package) -> None:
+    # Eight attempts of a call that hangs, or the pauses between them: see service.py.
+    assert properties(packaged, "InvalidateLambdaFunction")["Timeout"] >= 8 * sdk.LONGEST_ATTEMPT
 
 
 def test_powertools_come_from_the_public_layer_of_the_stacks_region(packaged: Package) -> None:
@@ -148,7 +154,16 @@ def test_a_queue_gathers_many_changes_and_loses_none(packages: dict[str, Package
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
     assert queue["VisibilityTimeout"] >= 6 * timeout + mapping["MaximumBatchingWindowInSeconds"]
     assert queue["SqsManagedSseEnabled"] is True
-    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == "<DeadLetters.Arn>"
+    assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "<DeadLetters.Arn>", "maxReceiveCount": 5}
+
+
+@pytest.mark.parametrize("case", ["queue", "eventbridge"])
+def test_what_is_given_up_is_kept_for_ten_days_at_least(packages: dict[str, Package], case: str) -> None:
+    queue, letters = properties(packages[case], "Queue"), properties(packages[case], "DeadLetters")
+    kept = letters["MessageRetentionPeriod"] - queue["MessageRetentionPeriod"]  # a message's age is not reset
+    assert kept == 10 * 24 * 60 * 60
+    tries = queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"]
+    assert tries < queue["MessageRetentionPeriod"]
 
 
 def test_dead_letters_are_kept_for_two_weeks(packaged: Package) -> None:
@@ -177,6 +192,7 @@ def test_only_this_bucket_of_this_account_may_send_to_the_queue(packages: dict[s
 def test_a_direct_event_that_fails_three_times_is_kept(packages: dict[str, Package]) -> None:
     retries = properties(packages["direct"], "OnFailure")
     assert retries["FunctionName"] == "<InvalidateLambdaFunction>"
+    assert retries["MaximumRetryAttempts"] == 2
     assert retries["DestinationConfig"] == {"OnFailure": {"Destination": "<DeadLetters.Arn>"}}
     permission = properties(packages["direct"], "BucketPermission")
     assert (permission["Principal"], permission["SourceArn"]) == ("s3.amazonaws.com", "arn:aws:s3:::my-origin")
@@ -196,7 +212,10 @@ def test_a_rule_of_eventbridge_fills_the_queue(packages: dict[str, Package]) -> 
     for policy in ("QueuePolicy", "DeadLettersPolicy"):
         principal, condition = sending_to(packages["eventbridge"], policy)
         assert principal == {"Service": "events.amazonaws.com"}
-        assert condition["ArnEquals"] == {"aws:SourceArn": "<Rule.Arn>"}
+        assert condition == {
+            "ArnEquals": {"aws:SourceArn": "<Rule.Arn>"},
+            "StringEquals": {"aws:SourceAccount": "111122223333"},
+        }
 
 
 @pytest.mark.parametrize(
@@ -221,8 +240,9 @@ def test_the_bucket_is_connected_once_it_may_send(
 
 
 def test_prefix_and_suffix_reach_the_bucket(packages: dict[str, Package]) -> None:
-    connection = properties(packages["direct"], "Connection")
-    assert (connection["Prefix"], connection["Suffix"]) == ("blog/", ".html")
+    for case, expected in {"queue": ("", ""), "direct": ("blog/", ".html")}.items():
+        connection = properties(packages[case], "Connection")
+        assert (connection["Prefix"], connection["Suffix"]) == expected
 
 
 # --- permissions ----------------------------------------------------------------------------------------
@@ -347,6 +367,11 @@ def test_what_goes_wrong_raises_an_alarm(
     assert [f"{item['Name']} {item['Value']}" for item in found["Dimensions"]] == [dimension]
     assert (found["ComparisonOperator"], found["Threshold"]) == ("GreaterThanThreshold", threshold)
     assert found["TreatMissingData"] == "notBreaching"
+    assert (found["Statistic"], found["Period"], found["EvaluationPeriods"]) == (
+        "Sum" if alarm == "ErrorsAlarm" else "Maximum",
+        60,
+        1,
+    )
     assert found["AlarmActions"] == ([packaged.given["alarm-topic"]] if "alarm-topic" in packaged.given else [])
 
 

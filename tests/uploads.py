@@ -5,7 +5,7 @@ from hashlib import md5
 from typing import Any
 
 
-def deploy_event(messages: int) -> dict[str, Any]:
+def uploads_event(messages: int) -> dict[str, Any]:
     """An SQS event with that many uploads of a site, half of them index documents."""
     return {
         "Records": [
