@@ -11,15 +11,27 @@ const RETENTIONS = [
 const PARAMETERS = {
   bucket: ['', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of the origin bucket, not a URL or an ARN'],
   distributions: ['', /^[A-Z0-9]{1,32}(,[A-Z0-9]{1,32})*$/, 'ids separated by commas, as E1A2B3C4D5E6F7'],
-  secret: ['', /^(arn:aws[\w-]*:secretsmanager:.+|[\w/+=.@-]{1,512})$/, 'the name or ARN of a secret'],
-  parameter: ['', /^(arn:aws[\w-]*:ssm:.+|[\w/.-]{1,1011})$/, 'the name or ARN of a parameter in Parameter Store'],
+  secret: [
+    '',
+    /^(arn:aws[\w-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+-\w{6}|[\w/+=.@-]{1,512})$/,
+    'the name of a secret, or its whole ARN with the six characters at the end',
+  ],
+  parameter: [
+    '',
+    /^(arn:aws[\w-]*:ssm:[a-z0-9-]+:\d{12}:parameter)?\/?[\w.-]+(\/[\w.-]+)*$/,
+    'the name or ARN of a parameter in Parameter Store',
+  ],
   trigger: ['queue', /^(queue|direct|eventbridge)$/, 'queue, direct or eventbridge'],
   prefix: ['', /^[^*]*$/, 'how keys begin, without a wildcard'],
   suffix: ['', /^[^*]*$/, 'how keys end, without a wildcard'],
   'index-document': ['index.html', /^[^/]+$/, 'the name of a file without a directory, or none'],
   'alarm-topic': ['', /^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, 'the ARN of an SNS topic'],
   'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `a number of days out of ${RETENTIONS.join(', ')}`],
-  'powertools-layer': [DEFAULT_LAYER, /^\d{1,4}$/, 'a version of the layer, a whole number'],
+  'powertools-layer': [
+    DEFAULT_LAYER,
+    /^(\d{1,4}|arn:aws[\w-]*:lambda:[a-z0-9-]+:\d{12}:layer:[\w-]+:\d+)$/,
+    'a version of the public layer, or the ARN of another one',
+  ],
 };
 
 const SOURCES = ['distributions', 'secret', 'parameter'];
@@ -42,8 +54,8 @@ async function read(resolveVariable) {
   const values = {};
   for (const [name, [fallback, pattern, expected]] of Object.entries(PARAMETERS)) {
     const found = await resolveVariable(`param:${name}, null`);
-    let value = found === null ? fallback : String(found).trim();
-    if (name === 'distributions') value = value.replace(/\s*,\s*/g, ',');
+    let value = found === null ? fallback : String(found);
+    if (name === 'distributions') value = value.split(/[\s,]+/).filter(Boolean).join(',');
     if (value !== fallback && !pattern.test(value)) {
       throw mistake(`--param ${name}: '${value}' is not what it should be: ${expected}.`);
     }
@@ -73,14 +85,29 @@ function arnOf(name, service, resource) {
   return substituted(`arn:\${AWS::Partition}:${service}:\${AWS::Region}:\${AWS::AccountId}:${resource}`);
 }
 
-// As S3's own filters do, EventBridge's take prefix and suffix; both at once is a wildcard, where \ is escaped.
-function eventDetail({ bucket, prefix, suffix }) {
+// Prefix and suffix as S3's own filters take them. EventBridge knows both at once only as a wildcard, in which \ is
+// escaped, and which asks for more than a key in which the two overlap: such keys are named beside it.
+function keyPatterns(prefix, suffix) {
+  if (!suffix) return [{ prefix }];
+  if (!prefix) return [{ suffix }];
   const literal = (text) => text.replace(/\\/g, '\\\\');
-  const detail = { bucket: { name: [bucket] } };
-  if (prefix && suffix) detail.object = { key: [{ wildcard: `${literal(prefix)}*${literal(suffix)}` }] };
-  else if (prefix) detail.object = { key: [{ prefix }] };
-  else if (suffix) detail.object = { key: [{ suffix }] };
-  return detail;
+  const patterns = [{ wildcard: `${literal(prefix)}*${literal(suffix)}` }];
+  for (let shared = 1; shared <= Math.min(prefix.length, suffix.length); shared += 1) {
+    if (prefix.endsWith(suffix.slice(0, shared))) patterns.push(prefix + suffix.slice(shared));
+  }
+  return patterns;
+}
+
+function eventDetail({ bucket, prefix, suffix }) {
+  const key = prefix || suffix ? { object: { key: keyPatterns(prefix, suffix) } } : {};
+  return { bucket: { name: [bucket] }, ...key };
+}
+
+// https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/ (2026-11-21); other partitions have
+// accounts of their own.
+function layerArn(given) {
+  const layer = '017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-arm64';
+  return given.startsWith('arn:') ? given : substituted(`arn:aws:lambda:\${AWS::Region}:${layer}:${given}`);
 }
 
 module.exports = async ({ options, resolveVariable }) => {
@@ -100,5 +127,6 @@ module.exports = async ({ options, resolveVariable }) => {
     'log-retention': Number(values['log-retention']),
     'alarm-actions': values['alarm-topic'] ? [values['alarm-topic']] : [],
     'event-detail': eventDetail(values),
+    layer: layerArn(values['powertools-layer']),
   };
 };

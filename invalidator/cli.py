@@ -133,7 +133,7 @@ def connect(
     if (queue is None) == (function is None):
         raise typer.BadParameter("give one of them", param_hint="--queue / --function")
     with _errors_explained():
-        _check_bucket(bucket)
+        _check_entry(bucket, id_)
         target = _arn(queue, "sqs", "--queue") if queue is not None else _arn(function, "lambda", "--function")
         entry = Entry(id_, target, prefix, suffix)
         change = s3.Bucket(bucket, s3.connect()).connect(entry, dry_run=dry_run)
@@ -151,7 +151,7 @@ def disconnect(
     Example: invalidator disconnect --bucket my-origin --dry-run
     """
     with _errors_explained():
-        _check_bucket(bucket)
+        _check_entry(bucket, id_)
         change = s3.Bucket(bucket, s3.connect()).disconnect(id_, dry_run=dry_run)
     print_change(*change, f"bucket {bucket} has no entry {id_!r}.", dry_run=dry_run)
 
@@ -221,7 +221,9 @@ def _event_of(keys: list[str]) -> dict[str, Any]:
     }
 
 
-def _check_bucket(name: str) -> None:
+def _check_entry(name: str, id_: str) -> None:
+    if not id_.strip():
+        raise ConfigurationError("--id: an entry has to have a name")
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-21)
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
         raise ConfigurationError(f"--bucket: {name!r} is not the name of a bucket (not a URL, not an ARN)")

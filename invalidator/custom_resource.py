@@ -9,11 +9,12 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html (re
 import json
 import logging
 import re
+from collections.abc import Callable, Iterable, Iterator
 from http.client import HTTPException
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.request import Request, urlopen
 
-from invalidator import s3
+from invalidator import s3, sdk
 from invalidator.errors import ConfigurationError, InvalidatorError, NoSuchBucketError, UnansweredError
 from invalidator.limits import MAX_CLOUDFORMATION_ANSWER_BYTES
 from invalidator.notifications import Entry
@@ -21,24 +22,35 @@ from invalidator.notifications import Entry
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
 
-# The function has five minutes: enough for these, for calls as slow as can be, and for the answer.
-_PAUSES: Final = (3.0, 9.0)
+# As long as a new queue policy may take to be known, a minute, and half as much again:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html (2026-11-21)
+_PAUSES: Final = (2.0, 5.0, 10.0, 15.0, 25.0, 35.0)
+# Seconds that have to be left before another try: for three calls of two attempts each, and for the answer.
+_LONGEST_TRY: Final = 6 * sdk.LONGEST_ATTEMPT
 _SENDING_ATTEMPTS: Final = 3
 _SENDING_SECONDS: Final = 10
 # The id of a resource that failed before anything was changed. There is nothing to delete of it.
 _NOTHING: Final = "nothing"
 
 
-def lambda_handler(event: dict[str, Any], _context: object = None) -> None:
+class Context(Protocol):
+    """The part of Lambda's context that is used here."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda ends the invocation."""
+
+
+def lambda_handler(event: dict[str, Any], context: Context) -> None:
     """Do what CloudFormation asks and tell it how that went.
 
     ``event["ResourceProperties"]`` has ``Bucket``, ``EntryId``, ``Target`` (an ARN, or "eventbridge"), and may have
-    ``Prefix`` and ``Suffix``. Raises UnansweredError if the answer cannot be sent: Lambda then sends the request again.
+    ``Prefix`` and ``Suffix``. Raises UnansweredError if the answer cannot be sent; CloudFormation then waits for as
+    long as the template's ServiceTimeout says.
     """
     # Not the event as a whole: whoever has the URL in it can answer in our place.
     logger.info("%s %s", event.get("RequestType"), event.get("ResourceProperties"))
     try:
-        status, resource, reason = "SUCCESS", _carry_out(event), ""
+        status, resource, reason = "SUCCESS", _carry_out(event, context), ""
     except InvalidatorError as error:
         status, resource, reason = "FAILED", _left_behind(event, error), str(error)
     except Exception as error:
@@ -49,15 +61,24 @@ def lambda_handler(event: dict[str, Any], _context: object = None) -> None:
     _send(event["ResponseURL"], _answer(event, status, resource, reason))
 
 
-def _carry_out(event: dict[str, Any]) -> str:
+def _carry_out(event: dict[str, Any], context: Context) -> str:
     """Returns the physical id: the bucket and the id of our entry in it, which is all that it takes to delete it."""
+    pauses = _pauses(lambda: context.get_remaining_time_in_millis() / 1000)
     if event["RequestType"] == "Delete":
-        _delete(event["PhysicalResourceId"])
+        _delete(event, pauses)
         return str(event["PhysicalResourceId"])
-    bucket, entry = _wanted(event["ResourceProperties"])
-    _check_bucket(event, bucket)
-    _bucket(bucket).connect(entry)
-    return f"{bucket}/{entry.id}"
+    name, entry = _wanted(event["ResourceProperties"])
+    _check_bucket(event, name)
+    s3.Bucket(name, s3.connect(), pauses).connect(entry)
+    return f"{name}/{entry.id}"
+
+
+def _pauses(seconds_left: Callable[[], float]) -> Iterator[float]:
+    """The pauses, until there would be no time for another try and the answer after the next one."""
+    for pause in _PAUSES:
+        if seconds_left() < pause + _LONGEST_TRY + _SENDING_ATTEMPTS * _SENDING_SECONDS:
+            return
+        yield pause
 
 
 def _check_bucket(event: dict[str, Any], bucket: str) -> None:
@@ -70,12 +91,18 @@ def _check_bucket(event: dict[str, Any], bucket: str) -> None:
         )
 
 
-def _delete(resource: str) -> None:
-    bucket, _, id_ = resource.partition("/")
-    if not id_:
+def _delete(event: dict[str, Any], pauses: Iterable[float]) -> None:
+    name, _, id_ = event["PhysicalResourceId"].partition("/")
+    target = None
+    if name == _NOTHING:
         return
+    if not id_:
+        # CloudFormation gave up on the creation before it had our answer, and made up an id. What the creation may
+        # have left is known by its target, too, which no other stack has.
+        name, entry = _wanted(event["ResourceProperties"])
+        id_, target = entry.id, entry.target
     try:
-        _bucket(bucket).disconnect(id_)
+        s3.Bucket(name, s3.connect(), pauses).disconnect(id_, target)
     except NoSuchBucketError:
         logger.info("the bucket is gone, and our entry with it")
 
@@ -88,10 +115,6 @@ def _wanted(properties: dict[str, str]) -> tuple[str, Entry]:
         properties["EntryId"], properties["Target"], properties.get("Prefix", ""), properties.get("Suffix", "")
     )
     return properties["Bucket"], entry
-
-
-def _bucket(name: str) -> s3.Bucket:
-    return s3.Bucket(name, s3.connect(), _PAUSES)
 
 
 def _left_behind(event: dict[str, Any], error: Exception) -> str:

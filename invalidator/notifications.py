@@ -73,16 +73,19 @@ def connected(configuration: Configuration, entry: Entry) -> Configuration:
     return {**others, list_name: [*others.get(list_name, ()), ours]}
 
 
-def disconnected(configuration: Configuration, id_: str) -> Configuration:
-    """The configuration without our entry; the same object if it has none.
+def disconnected(configuration: Configuration, id_: str, target: str | None = None) -> Configuration:
+    """The configuration without our entry (only if that notifies ``target``, if given); the same object if it has none.
 
     EventBridge stays switched on, since nothing tells whose rules use it by now.
     """
-    after = {}
-    for name, value in configuration.items():
-        kept = [item for item in value if item.get("Id") != id_] if _is_list(name) else value
-        if kept or not _is_list(name):
-            after[name] = kept
+    after = dict(configuration)
+    for list_name, arn_name in _LISTS.values():
+        items = configuration.get(list_name, [])
+        kept = [item for item in items if item.get("Id") != id_ or target not in {None, item.get(arn_name)}]
+        if len(kept) < len(items):
+            after[list_name] = kept
+            if not kept:
+                del after[list_name]
     return configuration if after == configuration else after
 
 
@@ -95,10 +98,6 @@ def difference(before: Configuration, after: Configuration) -> list[str]:
     """The lines of a unified diff of the two as JSON, the same in every run; none if they are equal."""
     old, new = (json.dumps(item, indent=2, sort_keys=True, ensure_ascii=False).split("\n") for item in (before, after))
     return list(difflib.unified_diff(old, new, "before", "after", lineterm=""))
-
-
-def _is_list(name: str) -> bool:
-    return name in {list_name for list_name, _ in _LISTS.values()}
 
 
 def _list_of(arn: str) -> tuple[str, str]:

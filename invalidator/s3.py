@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
+from xml.etree import ElementTree as ET
 
 from botocore.exceptions import ClientError
 
@@ -19,6 +20,9 @@ _ADVICE: Final = {
     "NoSuchBucket": "check its name",
     "OperationAborted": "something else is changing the bucket; try again",
 }
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketNotificationConfiguration.html (2026-11-21)
+_KNOWN: Final = {"TopicConfiguration", "QueueConfiguration", "CloudFunctionConfiguration", "EventBridgeConfiguration"}
+_KNOWN_PARTS: Final = {"Id", "Topic", "Queue", "CloudFunction", "Event", "Filter"}
 # How the Regions are called in which buckets were made before there were others.
 _FIRST_REGIONS: Final = {None: "us-east-1", "EU": "eu-west-1"}
 
@@ -68,7 +72,7 @@ class Bucket:
         """
         self._name = name
         self._client = client
-        self._pauses = tuple(pauses)
+        self._pauses = pauses
         self._sleep = sleep
 
     def connect(self, entry: Entry, *, dry_run: bool = False) -> Change:
@@ -77,16 +81,17 @@ class Bucket:
         def change() -> Change:
             self._check_region(entry)
             before = self._read()
-            return self._write(before, connected(before, entry), dry_run=dry_run, check_targets=True)
+            check_targets = entry.target != EVENTBRIDGE
+            return self._write(before, connected(before, entry), dry_run=dry_run, check_targets=check_targets)
 
         return self._patiently(change)
 
-    def disconnect(self, id_: str, *, dry_run: bool = False) -> Change:
-        """Take our entry out. The targets of the others are not checked: a dead one must not keep ours in."""
+    def disconnect(self, id_: str, target: str | None = None, *, dry_run: bool = False) -> Change:
+        """Take our entry out; if a target is given, only if it is that which the entry notifies."""
 
         def change() -> Change:
             before = self._read()
-            return self._write(before, disconnected(before, id_), dry_run=dry_run, check_targets=False)
+            return self._write(before, disconnected(before, id_, target), dry_run=dry_run, check_targets=False)
 
         return self._patiently(change)
 
@@ -122,6 +127,7 @@ class Bucket:
         return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
     def _write(self, before: Configuration, after: Configuration, *, dry_run: bool, check_targets: bool) -> Change:
+        """Targets are checked only where ours is added: the dead one of another must not keep ours in."""
         if after is not before and not dry_run:
             try:
                 self._client.put_bucket_notification_configuration(
@@ -130,7 +136,7 @@ class Bucket:
                     SkipDestinationValidation=not check_targets,
                 )
             except sdk.ERRORS as error:
-                if not isinstance(error, ClientError) or sdk.status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                if not isinstance(error, ClientError) or _may_have_been_done(error):
                     raise UnansweredError(str(self._explained(error))) from error
                 raise
         return before, after
@@ -142,8 +148,37 @@ class Bucket:
 
 def connect() -> Client:
     """An S3 client for the configured region. Raises ConfigurationError if there can be none."""
-    client: Client = sdk.client("s3", attempts=2)
-    return client
+    client = sdk.client("s3", attempts=2)
+    client.meta.events.register("after-call.s3.GetBucketNotificationConfiguration", _refuse_unknown)
+    connected_client: Client = client
+    return connected_client
+
+
+def _may_have_been_done(error: ClientError) -> bool:
+    # A refusal after another attempt, whose fate is unknown, tells nothing of the first.
+    attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+    return attempts > 0 or sdk.status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _refuse_unknown(http_response: Any, **_: Any) -> None:
+    """The SDK drops what it does not know, and writing the rest back would take that from the bucket."""
+    try:
+        root = ET.fromstring(http_response.content)  # noqa: S314
+    except ET.ParseError:
+        return  # an error, which the SDK explains
+    if not root.tag.endswith("NotificationConfiguration"):
+        return
+    names = {_name(child) for child in root} - _KNOWN
+    names |= {_name(part) for child in root for part in child} - _KNOWN_PARTS
+    if names:
+        raise NotificationError(
+            f"the bucket's notification configuration has {', '.join(sorted(names))}, which this version of the AWS SDK"
+            " does not know and would erase: update boto3"
+        )
+
+
+def _name(element: ET.Element) -> str:
+    return element.tag.rpartition("}")[2]
 
 
 def _may_pass(error: ClientError) -> bool:

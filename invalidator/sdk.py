@@ -1,6 +1,7 @@
 """Clients of the AWS SDK, and what is common to the errors of all services."""
 
 from typing import Any, Final
+from xml.etree import ElementTree as ET
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
@@ -13,7 +14,7 @@ _READ_SECONDS: Final = 10.0
 LONGEST_ATTEMPT: Final = _CONNECT_SECONDS + _READ_SECONDS
 """Seconds after which an attempt of a call is given up."""
 
-ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
+ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError, ET.ParseError)
 """Everything that a call may raise: what the service answers, what keeps it from being asked, and nonsense."""
 
 _ADVICE: Final = {
@@ -65,8 +66,9 @@ def explained(error: Exception, advice: dict[str, str]) -> str:
     ``advice`` is by error code. Some services name the argument that they object to, and why: that is shown, too.
     """
     if not isinstance(error, ClientError):
-        more = " (log in, or set AWS_PROFILE)" if isinstance(error, NoCredentialsError) else ""
-        return f"{error}{more}"
+        if isinstance(error, ET.ParseError):  # the SDK lets it through where it reads a bucket's location
+            return f"Unable to parse response: {error}"
+        return f"{error} (log in, or set AWS_PROFILE)" if isinstance(error, NoCredentialsError) else str(error)
     details = error.response.get("Error", {})
     told = [str(value) for name, value in details.items() if value and name.startswith(("Message", "Argument"))]
     text = f"{code_of(error) or 'unknown error'}: {'; '.join(told)}".rstrip(": ")

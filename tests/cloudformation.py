@@ -14,6 +14,16 @@ FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:invalidator-dev-inval
 PROPERTIES = {"ServiceToken": "arn", "Bucket": "origin", "EntryId": "invalidator-dev", "Target": QUEUE}
 
 
+@dataclass(frozen=True)
+class Context:
+    """An invocation that has some time left, always the same."""
+
+    seconds: float = 300.0
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+
 @dataclass
 class CloudFormation:
     """Sends requests to a function. ``refusals`` are the HTTP statuses with which its next answers are not taken."""

@@ -24,6 +24,8 @@ CASES = {
         "log-retention=7",
         "prefix=blog/",
         "suffix=.html",
+        "index-document=default.htm",
+        "powertools-layer=99",
     ),
     "eventbridge": (BUCKET, "parameter=/cloudfront/ids", "trigger=eventbridge", "prefix=blog/", "suffix=.html"),
 }

@@ -37,6 +37,7 @@ class StrictS3:
     reachable: set[str] = field(default_factory=set)
     configurations: dict[str, ET.Element] = field(default_factory=dict)
     puts: int = 0
+    requests: int = 0
     # What the next requests of these names meet, in order; None lets one through.
     faults: dict[str, deque[tuple[int, str, str] | None]] = field(default_factory=dict)
     # The next changes are made, but their answers are lost.
@@ -45,6 +46,7 @@ class StrictS3:
     def answer(self, method: str, bucket: str, query: str, body: bytes, *, check: bool) -> bytes:
         """The body of the answer. Raises Refused."""
         request = f"{method} {query}"
+        self.requests += 1
         faults = self.faults.get(request)
         if faults and (fault := faults.popleft()):
             raise Refused(*fault, "")

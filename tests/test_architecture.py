@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "cloudfront": BOTTOM | {"sdk"},
     "notifications": BOTTOM | {"events"},
     "s3": BOTTOM | {"sdk", "notifications"},
-    "custom_resource": BOTTOM | {"s3", "notifications"},
+    "custom_resource": BOTTOM | {"s3", "sdk", "notifications"},
     "handler": set(MODULES) - ROOTS,
     "local": {"handler"} | set(MODULES) - ROOTS,
     "queue_worker": {"handler", "local"} | set(MODULES) - ROOTS,

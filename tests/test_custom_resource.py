@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from invalidator import custom_resource, s3, sdk
 from invalidator.custom_resource import lambda_handler
 from invalidator.errors import UnansweredError
 from invalidator.notifications import EVENTBRIDGE, Entry
-from tests.cloudformation import FUNCTION, QUEUE, CloudFormation, waiting_stack
+from tests.cloudformation import FUNCTION, QUEUE, CloudFormation, Context, waiting_stack
 from tests.packaged import Package
 from tests.strict_s3 import BROKEN, BUSY, DENIED, StrictS3, serve
 
@@ -20,7 +22,7 @@ CREATED = "origin/invalidator-dev"
 @pytest.fixture
 def cloudformation(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
     monkeypatch.setattr(custom_resource, "_PAUSES", (0.0, 0.0))
-    with waiting_stack(lambda_handler) as stack:
+    with waiting_stack(lambda event: lambda_handler(event, Context())) as stack:
         yield stack
 
 
@@ -61,6 +63,9 @@ def test_a_stack_is_connected_when_it_is_made_and_taken_out_when_it_is_deleted(
         "LogicalResourceId": "Connection",
     }
     assert targets() == [QUEUE]
+    (queue,) = s3.connect().get_bucket_notification_configuration(Bucket="origin")["QueueConfigurations"]
+    rules = queue["Filter"]["Key"]["FilterRules"]
+    assert [(rule["Name"], rule["Value"]) for rule in rules] == [("Prefix", "blog/"), ("Suffix", ".html")]
     assert cloudformation.ask("Delete", CREATED)["Status"] == "SUCCESS"
     assert targets() == []
 
@@ -109,12 +114,12 @@ def test_deleting_after_the_bucket_is_gone_succeeds(aws: StrictS3, cloudformatio
 
 
 def assert_nothing_is_left(aws: StrictS3, cloudformation: CloudFormation, answer: dict[str, Any], words: str) -> None:
-    """CloudFormation is told why, and can take the resource back without the bucket being touched."""
+    """CloudFormation is told why, and can take the resource back without the bucket being asked for anything."""
     assert answer["Status"] == "FAILED"
     assert words in answer["Reason"]
-    puts = aws.puts
+    requests = aws.requests
     assert cloudformation.ask("Delete", answer["PhysicalResourceId"])["Status"] == "SUCCESS"
-    assert aws.puts == puts
+    assert aws.requests == requests
 
 
 def test_an_overlap_fails_with_the_name_of_the_other_entry(aws: StrictS3, cloudformation: CloudFormation) -> None:
@@ -139,7 +144,7 @@ def test_a_missing_property_fails_with_its_name(aws: StrictS3, cloudformation: C
 
 
 def test_a_request_of_an_unknown_shape_is_answered_too(aws: StrictS3, cloudformation: CloudFormation) -> None:
-    lambda_handler({"ResponseURL": cloudformation.url})
+    lambda_handler({"ResponseURL": cloudformation.url}, Context())
     assert cloudformation.answers.pop()["Reason"] == "unexpected, please report it: KeyError: 'RequestType'"
 
 
@@ -159,6 +164,27 @@ def test_a_failed_update_keeps_its_id_so_that_nothing_is_deleted(aws: StrictS3, 
     assert targets() == [QUEUE]
 
 
+def test_a_creation_that_cloudformation_gave_up_on_is_taken_back(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    cloudformation.ask("Create")
+    assert cloudformation.ask("Delete", "invalidator-dev-Connection-1AB2C3D4E5F6")["Status"] == "SUCCESS"
+    assert targets() == []
+
+
+def test_an_entry_that_an_abandoned_creation_cannot_have_made_stays(
+    aws: StrictS3, cloudformation: CloudFormation
+) -> None:
+    cloudformation.ask("Create", Target=FUNCTION)
+    assert cloudformation.ask("Delete", "invalidator-dev-Connection-1AB2C3D4E5F6")["Status"] == "SUCCESS"
+    assert targets() == [FUNCTION]
+
+
+def test_a_delete_without_permission_fails_and_leaves_the_entry(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    cloudformation.ask("Create")
+    aws.faults["GET notification"] = deque([DENIED] * 3)
+    assert cloudformation.ask("Delete", CREATED)["Status"] == "FAILED"
+    assert targets() == [QUEUE]
+
+
 def test_a_delete_that_fails_says_so(aws: StrictS3, cloudformation: CloudFormation) -> None:
     cloudformation.ask("Create")
     aws.faults["PUT notification"] = deque([BROKEN, BROKEN])
@@ -174,11 +200,28 @@ def test_a_permission_that_is_new_is_waited_for(aws: StrictS3, cloudformation: C
     assert (aws.puts, targets()) == (1, [QUEUE])
 
 
-def test_the_answer_goes_out_in_time_however_slow_s3_is(packages: dict[str, Package]) -> None:
-    calls = 3 * 2 * (len(custom_resource._PAUSES) + 1)  # location, read, write; two attempts each
-    sending = custom_resource._SENDING_ATTEMPTS * custom_resource._SENDING_SECONDS
-    longest = calls * sdk.LONGEST_ATTEMPT + sum(custom_resource._PAUSES) + sending
-    assert longest < packages["queue"].resources["ConnectLambdaFunction"]["Properties"]["Timeout"]
+LONGEST_TRY = 3 * 2 * sdk.LONGEST_ATTEMPT  # location, read, write; two attempts each
+SENDING = custom_resource._SENDING_ATTEMPTS * custom_resource._SENDING_SECONDS
+
+
+def seconds_left_after(start: float, slowness: list[float]) -> tuple[float, float]:
+    """What remains of the time after tries that take these shares of the longest, and how much of it was waited."""
+    state = {"left": start - slowness[0] * LONGEST_TRY, "waited": 0.0}
+    for pause, share in zip(custom_resource._pauses(lambda: state["left"]), slowness[1:], strict=False):
+        state["left"] -= pause + share * LONGEST_TRY
+        state["waited"] += pause
+    return state["left"], state["waited"]
+
+
+@given(st.lists(st.floats(0, 1), min_size=10, max_size=10))
+def test_the_answer_goes_out_in_time_however_slow_s3_is(packages: dict[str, Package], slowness: list[float]) -> None:
+    timeout = packages["queue"].resources["ConnectLambdaFunction"]["Properties"]["Timeout"]
+    assert seconds_left_after(timeout, slowness)[0] >= SENDING - 1e-6
+
+
+def test_a_permission_has_a_minute_and_a_half_to_be_known(packages: dict[str, Package]) -> None:
+    timeout = packages["queue"].resources["ConnectLambdaFunction"]["Properties"]["Timeout"]
+    assert seconds_left_after(timeout, [0.02] * 10)[1] >= 90
 
 
 # --- the answer -----------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def agreeable(draw: st.DrawFn) -> tuple[dict[str, Any], Entry]:
         for item in others(configuration).get(name, []):
             if try_connect({name: [item]}, entry) is None:
                 configuration[name].remove(item)
-    return configuration, entry
+    return {name: value for name, value in configuration.items() if value or name not in LISTS}, entry
 
 
 def others(configuration: Any) -> Any:
@@ -219,6 +219,32 @@ def test_a_refusal_names_the_other_entry_and_the_way_out() -> None:
     for words in ("'thumbnails'", "function:thumbnails", "s3:ObjectCreated:*", "'red images/'", "trigger=eventbridge"):
         assert words in text
     assert "s3:ObjectRemoved" not in text
+
+
+def test_an_entry_without_an_id_is_left_alone_and_named_as_one() -> None:
+    nameless = {"QueueArn": QUEUE, "Events": ["s3:ObjectCreated:*"]}
+    with pytest.raises(NotificationError, match="its entry 'without an id'"):
+        connected({"QueueConfigurations": [nameless]}, Entry(OURS, QUEUE))
+    assert disconnected({"QueueConfigurations": [nameless]}, OURS) == {"QueueConfigurations": [nameless]}
+
+
+def test_what_eventbridge_is_set_up_with_stays() -> None:
+    on = {"EventBridgeConfiguration": {"New": 1}}
+    assert connected(on, Entry(OURS, EVENTBRIDGE)) is on
+
+
+def test_ours_comes_last_so_that_others_keep_their_places() -> None:
+    other = {"Id": "x", "QueueArn": QUEUE + "2", "Events": ["s3:ObjectTagging:*"]}
+    after = connected({"QueueConfigurations": [other]}, Entry(OURS, QUEUE))
+    assert [item["Id"] for item in after["QueueConfigurations"]] == ["x", OURS]
+
+
+@given(agreeable())
+def test_an_entry_is_only_taken_out_with_its_target_if_that_is_asked(case: tuple[Any, Entry]) -> None:
+    configuration, entry = case
+    after = connected(configuration, entry)
+    assert disconnected(after, OURS, entry.target + "2") is after
+    assert disconnected(after, OURS, entry.target) == disconnected(after, OURS)
 
 
 @given(configurations())

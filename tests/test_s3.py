@@ -2,13 +2,16 @@
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Any, cast
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from invalidator import s3
 from invalidator.errors import NoSuchBucketError, NotificationError, UnansweredError
 from invalidator.notifications import EVENTBRIDGE, EVENTS, Entry
-from tests.strict_s3 import BROKEN, BUSY, DENIED, StrictS3, serve
+from tests.loopback import Quiet, serving
+from tests.strict_s3 import BROKEN, BUSY, DENIED, NAMESPACE, StrictS3, serve
 
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:invalidator"
 OTHER = "arn:aws:lambda:us-east-1:111122223333:function:thumbnails"
@@ -134,6 +137,53 @@ def test_an_answer_that_is_lost_is_told_from_a_refusal(aws: StrictS3) -> None:
     assert before is after
 
 
+def test_a_refusal_after_an_answer_that_was_lost_is_no_refusal(aws: StrictS3) -> None:
+    aws.lose_answers = 1
+    aws.faults["PUT notification"] = deque([None, BUSY])
+    with pytest.raises(UnansweredError, match="OperationAborted"):
+        bucket().connect(ENTRY)
+    assert aws.puts == 1
+
+
+def test_what_the_sdk_does_not_know_is_refused_and_not_erased(aws: StrictS3) -> None:
+    for path in ("StepFunctionConfiguration", "QueueConfiguration/Delay"):
+        root = ET.Element(f"{{{NAMESPACE}}}NotificationConfiguration")
+        part = root
+        for name in path.split("/"):
+            part = ET.SubElement(part, f"{{{NAMESPACE}}}{name}")
+        aws.configurations["origin"] = root
+        with pytest.raises(NotificationError, match=f"has {path.rpartition('/')[2]}, which .* would erase"):
+            bucket().connect(ENTRY)
+        with pytest.raises(NotificationError, match="would erase"):
+            bucket().disconnect("invalidator")
+    assert aws.puts == 0
+
+
+def test_an_answer_that_makes_no_sense_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nonsense(Quiet):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            self.wfile.write(b"<ht>")
+
+    with serving(Nonsense) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
+        with pytest.raises(NotificationError, match="'origin': Unable to parse response"):
+            bucket().connect(ENTRY)
+
+
+def test_the_dead_target_of_another_does_not_keep_eventbridge_off(aws: StrictS3) -> None:
+    aws.reachable.clear()
+    client = s3.connect()
+    others: Any = {"LambdaFunctionConfigurations": OTHERS["LambdaFunctionConfigurations"]}
+    client.put_bucket_notification_configuration(
+        Bucket="origin", NotificationConfiguration=others, SkipDestinationValidation=True
+    )
+    bucket().connect(Entry("invalidator", EVENTBRIDGE))
+    assert configuration() == OTHERS
+
+
 def test_no_connection_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(NotificationError, match=r"'origin': Could not connect to the endpoint URL"):
@@ -153,11 +203,14 @@ def test_a_permission_that_is_new_is_waited_for(aws: StrictS3, request_: str) ->
 
 
 def test_a_bucket_that_is_being_changed_is_read_again_before_it_is_written(aws: StrictS3) -> None:
-    slept: list[float] = []
-    aws.faults["PUT notification"] = deque([BUSY, BUSY])
-    bucket(pauses=(1, 2, 4), slept=slept).connect(ENTRY)
-    assert slept == [1, 2]
-    assert aws.puts == 1
+    def somebody_else(_: float) -> None:
+        s3.connect().put_bucket_notification_configuration(
+            Bucket="origin", NotificationConfiguration={}, SkipDestinationValidation=True
+        )
+
+    aws.faults["PUT notification"] = deque([BUSY])
+    s3.Bucket("origin", s3.connect(), (1, 2), somebody_else).connect(ENTRY)
+    assert set(cast("dict[str, object]", configuration())) == {"QueueConfigurations"}
 
 
 def test_a_target_that_stays_unreachable_is_given_up(aws: StrictS3) -> None:

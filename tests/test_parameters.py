@@ -1,0 +1,138 @@
+"""The parameters of the deployment: what is wrong with them is said at once, and what is right has its effect."""
+
+import ast
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.packaged import BUCKET, DISTRIBUTIONS, ROOT, needed, osls
+
+LAYER_IN_CHINA = "arn:aws-cn:lambda:cn-north-1:498634801083:layer:x:3"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ((DISTRIBUTIONS,), "--param bucket: it is missing"),
+        (("bucket=My_Origin", DISTRIBUTIONS), "--param bucket: 'My_Origin' is not what it should be"),
+        ((BUCKET,), "--param distributions: give exactly one of distributions, secret, parameter (given: none)"),
+        ((BUCKET, DISTRIBUTIONS, "secret=x"), "(given: distributions, secret)"),
+        ((BUCKET, "distributions=d111.cloudfront.net"), "--param distributions: 'd111.cloudfront.net' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "trigger=sns"), "--param trigger: 'sns' is not what it should be: queue, direct or"),
+        ((BUCKET, DISTRIBUTIONS, "triger=direct"), "--param triger: there is no such parameter; there are bucket,"),
+        ((BUCKET, DISTRIBUTIONS, "prefix=a*"), "--param prefix: 'a*' is not what it should be"),
+        ((BUCKET, DISTRIBUTIONS, "log-retention=31"), "--param log-retention: '31' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "alarm-topic=ops"), "--param alarm-topic: 'ops' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "index-document=a/b"), "--param index-document: 'a/b' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "powertools-layer=latest"), "--param powertools-layer: 'latest' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "constructor=x"), "--param constructor: there is no such parameter"),
+    ],
+)
+def test_a_wrong_parameter_stops_packaging_with_a_sentence(
+    tmp_path: Path, parameters: tuple[str, ...], words: str
+) -> None:
+    arguments = [word for parameter in parameters for word in ("--param", parameter)]
+    done = osls("package", "--package", str(tmp_path / "out"), *arguments)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert words in said
+    assert not re.search(r"^ +at ", said, re.MULTILINE)
+    assert not (tmp_path / "out").exists()
+
+
+def computed(*parameters: str) -> Any:
+    """What deploy/parameters.js makes of them, without osls around it."""
+    program = """
+        const given = JSON.parse(process.argv[1]);
+        const named = Object.fromEntries(given.map((word) => word.split(/=(.*)/s)));
+        const resolveVariable = async (text) => named[/^param:([\\w-]+), null$/.exec(text)[1]] ?? null;
+        const parameters = require('./deploy/parameters.js');
+        parameters({ options: { param: given }, resolveVariable }).then((made) => console.log(JSON.stringify(made)));
+    """
+    node = needed("node")
+    done = subprocess.run(
+        [node, "-e", program, json.dumps(parameters)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout)
+
+
+def keys(*patterns: Any) -> Any:
+    return {"bucket": {"name": ["my-origin"]}, "object": {"key": list(patterns)}}
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "value"),
+    [
+        ([], "event-detail", {"bucket": {"name": ["my-origin"]}}),
+        (["prefix=a/"], "event-detail", keys({"prefix": "a/"})),
+        (["suffix=.js"], "event-detail", keys({"suffix": ".js"})),
+        (["prefix=a\\b", "suffix=.js"], "event-detail", keys({"wildcard": "a\\\\b*.js"})),
+        # Where the two overlap, a key that is both is shorter than both together.
+        (["prefix=blog/", "suffix=/a.html"], "event-detail", keys({"wildcard": "blog/*/a.html"}, "blog/a.html")),
+        (["prefix=aba", "suffix=aba"], "event-detail", keys({"wildcard": "aba*aba"}, "ababa", "aba")),
+        (["prefix= a b"], "prefix", " a b"),
+        (["index-document=none"], "index-document", ""),
+        (["log-retention=365"], "log-retention", 365),
+        ([f"powertools-layer={LAYER_IN_CHINA}"], "layer", LAYER_IN_CHINA),
+    ],
+)
+def test_parameters_become_what_the_templates_need(given: list[str], name: str, value: Any) -> None:
+    assert computed(BUCKET, DISTRIBUTIONS, *given)[name] == value
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("bucket=a", "bucket=-ab", "bucket=s3://a", "bucket=a b c", "bucket=a_b"),
+        *("distributions=e1", "distributions=E1;E2", "distributions=https://E1"),
+        *("suffix=*x", "alarm-topic=arn:aws:sns:us-east-1:111122223333:ops:tail", "alarm-topic=ops"),
+        *(
+            "secret=a b",
+            "secret=arn:aws:secretsmanager:*",
+            "secret=arn:aws:secretsmanager:us-east-1:111122223333:secret:a",
+        ),
+        *("parameter=/", "parameter=a//b", "parameter=arn:aws:ssm:us-east-1:1:document/x", "parameter=a*"),
+    ],
+)
+def test_what_a_parameter_cannot_be_is_refused(wrong: str) -> None:
+    name = wrong.partition("=")[0]
+    rest = [given for given in (BUCKET, DISTRIBUTIONS) if not given.startswith(f"{name}=")]
+    with pytest.raises(subprocess.CalledProcessError) as refusal:
+        computed(*rest, wrong)
+    assert f"--param {name}: " in refusal.value.stderr
+    assert "is not what it should be" in refusal.value.stderr
+
+
+def test_blanks_around_ids_do_not_matter() -> None:
+    made = computed(BUCKET, "distributions= E1 ,, E2\tE3 ")
+    assert made["distributions"] == "E1,E2,E3"
+    assert [arn["Fn::Sub"].rpartition("/")[2] for arn in made["distribution-arns"]] == ["E1", "E2", "E3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arn"),
+    [
+        ("secret", "arn:aws-us-gov:secretsmanager:us-gov-east-1:111122223333:secret:cloudfront/ids-a1B2c3"),
+        ("parameter", "arn:aws:ssm:eu-central-1:111122223333:parameter/cloudfront/ids"),
+    ],
+)
+def test_an_arn_is_taken_as_it_is(name: str, arn: str) -> None:
+    made = computed(BUCKET, f"{name}={arn}")
+    assert (made[name], made[f"{name}-arn"]) == (arn, arn)
+
+
+def test_every_parameter_is_in_the_readme_with_its_default() -> None:
+    text = (ROOT / "deploy" / "parameters.js").read_text()
+    table = re.search(r"^const PARAMETERS = \{\n(.*?)^\};", text, re.MULTILINE | re.DOTALL)
+    assert table is not None
+    rows = re.findall(r"^  '?([\w-]+)'?: \[\s*('[^']*'|\w+),", table[1], re.MULTILINE)
+    assert len(rows) > 10
+    readme = (ROOT / "README.md").read_text()
+    constants = dict(re.findall(r"^const (\w+) = ('[^']*');", text, re.MULTILINE))
+    for name, default in rows:
+        value = ast.literal_eval(constants.get(default, default))
+        assert f"| `{name}` | {f'`{value}`' if value else ''}".rstrip() in readme, name
