@@ -4,7 +4,7 @@ InvalidatorError
 ├── ConfigurationError      what the user set or gave cannot be used; names the variable, option or file
 ├── EventError              an event, a message or a record that cannot be read
 ├── CdnError                one batch was not accepted
-│   ├── ThrottledError      … since the account calls too fast: other batches would fare no better
+│   ├── ThrottledError      … since the account is throttled: other batches would be, too
 │   ├── UnavailableError    … as far as we know: there was no answer, and it may be sent again
 │   └── OutOfTimeError      … since it was not sent: the invocation is about to end
 ├── NotificationError       a bucket's notification configuration was left as it was
