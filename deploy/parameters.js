@@ -18,18 +18,18 @@ const PARAMETERS = {
   ],
   parameter: [
     '',
-    /^(arn:aws[\w-]*:ssm:[a-z0-9-]+:\d{12}:parameter)?\/?[\w.-]+(\/[\w.-]+)*$/,
+    /^(arn:aws[\w-]*:ssm:[a-z0-9-]+:\d{12}:parameter\/[\w.-]+|\/?[\w.-]+)(\/[\w.-]+)*$/,
     'the name or ARN of a parameter in Parameter Store',
   ],
   trigger: ['queue', /^(queue|direct|eventbridge)$/, 'queue, direct or eventbridge'],
-  prefix: ['', /^[^*]*$/, 'how keys begin, without a wildcard'],
-  suffix: ['', /^[^*]*$/, 'how keys end, without a wildcard'],
-  'index-document': ['index.html', /^[^/]+$/, 'the name of a file without a directory, or none'],
+  prefix: ['', /^[^*]{1,1024}$/, 'how keys begin, without a wildcard'],
+  suffix: ['', /^[^*]{1,1024}$/, 'how keys end, without a wildcard'],
+  'index-document': ['index.html', /^[^/\s][^/\n]*$/, 'the name of a file without a directory, or none'],
   'alarm-topic': ['', /^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, 'the ARN of an SNS topic'],
   'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `a number of days out of ${RETENTIONS.join(', ')}`],
   'powertools-layer': [
     DEFAULT_LAYER,
-    /^(\d{1,4}|arn:aws[\w-]*:lambda:[a-z0-9-]+:\d{12}:layer:[\w-]+:\d+)$/,
+    /^([1-9]\d{0,3}|arn:aws[\w-]*:lambda:[a-z0-9-]+:\d{12}:layer:[\w-]+:\d+)$/,
     'a version of the public layer, or the ARN of another one',
   ],
 };

@@ -133,7 +133,7 @@ def connect(
     if (queue is None) == (function is None):
         raise typer.BadParameter("give one of them", param_hint="--queue / --function")
     with _errors_explained():
-        _check_entry(bucket, id_)
+        _check_entry(bucket, id_, prefix, suffix)
         target = _arn(queue, "sqs", "--queue") if queue is not None else _arn(function, "lambda", "--function")
         entry = Entry(id_, target, prefix, suffix)
         change = s3.Bucket(bucket, s3.connect()).connect(entry, dry_run=dry_run)
@@ -221,9 +221,12 @@ def _event_of(keys: list[str]) -> dict[str, Any]:
     }
 
 
-def _check_entry(name: str, id_: str) -> None:
+def _check_entry(name: str, id_: str, prefix: str = "", suffix: str = "") -> None:
     if not id_.strip():
         raise ConfigurationError("--id: an entry has to have a name")
+    for option, text in (("--id", id_), ("--prefix", prefix), ("--suffix", suffix)):
+        if not text.isprintable() or (option != "--id" and "*" in text):
+            raise ConfigurationError(f"{option}: {text!r} is not what it should be: text without a wildcard")
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-21)
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
         raise ConfigurationError(f"--bucket: {name!r} is not the name of a bucket (not a URL, not an ARN)")

@@ -73,7 +73,7 @@ class CloudFront:
             raise _meaning(error) from error
         except (HTTPClientError, ConnectionError, ResponseParserError) as error:
             raise UnavailableError(f"no answer that makes sense from CloudFront: {error}") from error
-        except BotoCoreError as error:
+        except (BotoCoreError, OSError) as error:
             raise CdnError(f"the call could not be made: {sdk.explained(error, {})}") from error
         try:
             return str(answer["Invalidation"]["Id"])

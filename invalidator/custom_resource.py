@@ -92,10 +92,10 @@ def _check_bucket(event: dict[str, Any], bucket: str) -> None:
 
 
 def _delete(event: dict[str, Any], pauses: Iterable[float]) -> None:
+    if event["PhysicalResourceId"] == _NOTHING:
+        return
     name, _, id_ = event["PhysicalResourceId"].partition("/")
     target = None
-    if name == _NOTHING:
-        return
     if not id_:
         # CloudFormation gave up on the creation before it had our answer, and made up an id. What the creation may
         # have left is known by its target, too, which no other stack has.

@@ -1,7 +1,7 @@
 """The only calls to S3: a bucket's notification configuration, read whole and written back whole."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 from xml.etree import ElementTree as ET
@@ -20,9 +20,6 @@ _ADVICE: Final = {
     "NoSuchBucket": "check its name",
     "OperationAborted": "something else is changing the bucket; try again",
 }
-# https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketNotificationConfiguration.html (2026-11-21)
-_KNOWN: Final = {"TopicConfiguration", "QueueConfiguration", "CloudFunctionConfiguration", "EventBridgeConfiguration"}
-_KNOWN_PARTS: Final = {"Id", "Topic", "Queue", "CloudFunction", "Event", "Filter"}
 # How the Regions are called in which buckets were made before there were others.
 _FIRST_REGIONS: Final = {None: "us-east-1", "EU": "eu-west-1"}
 
@@ -149,7 +146,7 @@ class Bucket:
 def connect() -> Client:
     """An S3 client for the configured region. Raises ConfigurationError if there can be none."""
     client = sdk.client("s3", attempts=2)
-    client.meta.events.register("after-call.s3.GetBucketNotificationConfiguration", _refuse_unknown)
+    client.meta.events.register("after-call.s3.GetBucketNotificationConfiguration", _check_answer)
     connected_client: Client = client
     return connected_client
 
@@ -160,21 +157,34 @@ def _may_have_been_done(error: ClientError) -> bool:
     return attempts > 0 or sdk.status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _refuse_unknown(http_response: Any, **_: Any) -> None:
+def _check_answer(http_response: Any, model: Any, **_: Any) -> None:
     """The SDK drops what it does not know, and writing the rest back would take that from the bucket."""
+    if http_response.status_code != HTTPStatus.OK:
+        return  # an error, which the SDK explains
     try:
         root = ET.fromstring(http_response.content)  # noqa: S314
-    except ET.ParseError:
-        return  # an error, which the SDK explains
-    if not root.tag.endswith("NotificationConfiguration"):
-        return
-    names = {_name(child) for child in root} - _KNOWN
-    names |= {_name(part) for child in root for part in child} - _KNOWN_PARTS
-    if names:
+    except ET.ParseError as error:
+        raise NotificationError(f"S3 answered with what is no notification configuration: {error}") from error
+    if "Notification" not in _name(root):  # what is not S3 but like it calls it otherwise
+        raise NotificationError(f"S3 answered with what is no notification configuration: <{_name(root)}>")
+    if names := sorted(set(_unknown(root, model.output_shape))):
         raise NotificationError(
-            f"the bucket's notification configuration has {', '.join(sorted(names))}, which this version of the AWS SDK"
-            " does not know and would erase: update boto3"
+            f"the bucket's notification configuration has {', '.join(names)}, which the AWS SDK here does not know and"
+            " would erase: change it where the SDK is newer"
         )
+
+
+def _unknown(element: ET.Element, shape: Any) -> Iterator[str]:
+    """The names in an answer that the SDK's model of it does not have."""
+    shape = shape.member if shape.type_name == "list" else shape
+    if shape.type_name != "structure":
+        return
+    members = {member.serialization.get("name", name): member for name, member in shape.members.items()}
+    for child in element:
+        if _name(child) in members:
+            yield from _unknown(child, members[_name(child)])
+        else:
+            yield _name(child)
 
 
 def _name(element: ET.Element) -> str:

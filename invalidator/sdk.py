@@ -14,8 +14,11 @@ _READ_SECONDS: Final = 10.0
 LONGEST_ATTEMPT: Final = _CONNECT_SECONDS + _READ_SECONDS
 """Seconds after which an attempt of a call is given up."""
 
-ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError, ET.ParseError)
-"""Everything that a call may raise: what the service answers, what keeps it from being asked, and nonsense."""
+ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError, ET.ParseError, OSError)
+"""Everything that a call may raise: what the service answers, nonsense, and what keeps it from being asked.
+
+The last is an OSError where credentials come from a program or a file that is not there.
+"""
 
 _ADVICE: Final = {
     "ExpiredToken": "the credentials have expired; renew them",
@@ -46,7 +49,7 @@ def client(service: str, *, attempts: int) -> Any:
         session = botocore.session.get_session()
         region = session.get_config_variable("region") or "us-east-1"
         return session.create_client(service, region_name=region, config=config)
-    except (BotoCoreError, ValueError) as error:
+    except (BotoCoreError, ValueError, OSError, AttributeError) as error:  # the last where [s3] is no section
         raise ConfigurationError(f"the AWS SDK cannot be set up: {error}") from error
 
 

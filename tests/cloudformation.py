@@ -26,7 +26,7 @@ class Context:
 
 @dataclass
 class CloudFormation:
-    """Sends requests to a function. ``refusals`` are the HTTP statuses with which its next answers are not taken."""
+    """Sends requests to a function, whose next answers meet the HTTP statuses in ``refusals`` (0: nonsense)."""
 
     invoke: Callable[[dict[str, Any]], object]
     url: str = ""
@@ -62,6 +62,9 @@ def waiting_stack(invoke: Callable[[dict[str, Any]], object]) -> Iterator[CloudF
             if status == 200:
                 stack.answers.append(json.loads(body))
                 stack.content_types.append(self.headers["Content-Type"])
+            if status == 0:
+                self.wfile.write(b"nonsense\r\n\r\n")
+                return
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -1,8 +1,9 @@
 """What CloudFormation asks of the connection between a stack and its bucket is done, and always answered."""
 
+import json
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -148,6 +149,28 @@ def test_a_request_of_an_unknown_shape_is_answered_too(aws: StrictS3, cloudforma
     assert cloudformation.answers.pop()["Reason"] == "unexpected, please report it: KeyError: 'RequestType'"
 
 
+def test_what_is_unexpected_leaves_the_id_by_which_it_can_be_taken_back(
+    aws: StrictS3, cloudformation: CloudFormation
+) -> None:
+    answer = cloudformation.ask("Create", Prefix=cast("str", 5))
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", CREATED)
+    assert "unexpected, please report it" in answer["Reason"]
+
+
+def test_a_bucket_may_be_called_as_it_likes(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    aws.regions["nothing"] = "us-east-1"
+    resource = cloudformation.ask("Create", Bucket="nothing")["PhysicalResourceId"]
+    cloudformation.ask("Delete", resource, Bucket="nothing")
+    assert targets("nothing") == []
+
+
+def test_no_connection_fails_with_that_reason(cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    answer = cloudformation.ask("Create")
+    assert answer["Reason"].startswith("bucket 'origin': Could not connect to the endpoint URL")
+    assert answer["PhysicalResourceId"] == "nothing"
+
+
 def test_what_may_have_been_made_is_taken_back(aws: StrictS3, cloudformation: CloudFormation) -> None:
     aws.lose_answers = 2
     answer = cloudformation.ask("Create")
@@ -235,6 +258,11 @@ def test_the_answer_fits_whatever_the_reason(aws: StrictS3, cloudformation: Clou
     assert len(answer["Reason"]) > 1_000
 
 
+def test_the_reason_is_plain_text() -> None:
+    answer = json.loads(custom_resource._answer({}, "FAILED", "x", 'a\nb "c" \\ é'))
+    assert answer["Reason"] == "a b 'c' ? ?"
+
+
 def test_the_answer_has_the_content_type_that_its_url_is_signed_for(
     aws: StrictS3, cloudformation: CloudFormation
 ) -> None:
@@ -243,13 +271,11 @@ def test_the_answer_has_the_content_type_that_its_url_is_signed_for(
 
 
 def test_an_answer_that_is_not_taken_is_sent_again(aws: StrictS3, cloudformation: CloudFormation) -> None:
-    cloudformation.refusals.extend([500, 503])
+    cloudformation.refusals.extend([500, 0])
     assert cloudformation.ask("Create")["Status"] == "SUCCESS"
 
 
-def test_an_answer_that_is_never_taken_has_lambda_try_the_request_again(
-    aws: StrictS3, cloudformation: CloudFormation
-) -> None:
+def test_an_answer_that_is_never_taken_is_an_error_in_the_log(aws: StrictS3, cloudformation: CloudFormation) -> None:
     cloudformation.refusals.extend([403] * 3)
     with pytest.raises(UnansweredError, match="did not take the answer: HTTPError at attempt 3"):
         cloudformation.ask("Create")

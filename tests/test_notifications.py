@@ -206,6 +206,13 @@ def test_what_is_refused_overlaps_in_an_event_of_some_key(configuration: Any, en
     )
 
 
+@pytest.mark.parametrize(("ours_", "theirs"), [("", ".jpg"), (".jpg", ""), (".jpg", "a.jpg"), ("a.jpg", ".jpg")])
+def test_one_suffix_that_ends_in_another_overlaps_with_it(ours_: str, theirs: str) -> None:
+    other = connected({}, Entry("x", QUEUE, "", theirs))
+    with pytest.raises(NotificationError):
+        connected(other, Entry(OURS, QUEUE, "", ours_))
+
+
 def test_a_refusal_names_the_other_entry_and_the_way_out() -> None:
     other = {
         "Id": "thumbnails",
@@ -260,7 +267,16 @@ def test_eventbridge_stays_on_since_others_may_use_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["", "queue", "arn:aws:s3:::bucket", "arn:aws:sqs:::", "arn:", "https://sqs.us-east-1.amazonaws.com/1/q"]
+    "target",
+    [
+        "",
+        "queue",
+        "arn:aws:s3:::bucket",
+        "arn:aws:sqs:::",
+        "arn:aws:sqs:us-east-1::q",
+        "arn:",
+        "https://sqs.us-east-1.amazonaws.com/1/q",
+    ],
 )
 def test_anything_but_the_arn_of_a_queue_topic_or_function_is_refused(target: str) -> None:
     with pytest.raises(NotificationError, match="is not the ARN of a queue"):
@@ -269,7 +285,14 @@ def test_anything_but_the_arn_of_a_queue_topic_or_function_is_refused(target: st
 
 @pytest.mark.parametrize(
     ("raw", "encoded"),
-    [("a b", "a+b"), ("a+b", "a%2Bb"), ("café/", "caf%C3%A9/"), ("x=1&y", "x%3D1%26y"), ("-_.!'()~", "-_.!'()~")],
+    [
+        ("a b", "a+b"),
+        ("a+b", "a%2Bb"),
+        ("café/", "caf%C3%A9/"),
+        ("x=1&y", "x%3D1%26y"),
+        ("-_.!'()~", "-_.!'()~"),
+        ("a*b", "a%2Ab"),
+    ],
 )
 def test_filters_are_encoded_as_s3_wants_them(raw: str, encoded: str) -> None:
     (item,) = ours(connected({}, Entry(OURS, QUEUE, raw)))

@@ -70,6 +70,7 @@ def keys(*patterns: Any) -> Any:
         ([], "event-detail", {"bucket": {"name": ["my-origin"]}}),
         (["prefix=a/"], "event-detail", keys({"prefix": "a/"})),
         (["suffix=.js"], "event-detail", keys({"suffix": ".js"})),
+        (["prefix=a", "suffix=\\x"], "event-detail", keys({"wildcard": "a*\\\\x"})),
         (["prefix=a\\b", "suffix=.js"], "event-detail", keys({"wildcard": "a\\\\b*.js"})),
         # Where the two overlap, a key that is both is shorter than both together.
         (["prefix=blog/", "suffix=/a.html"], "event-detail", keys({"wildcard": "blog/*/a.html"}, "blog/a.html")),
@@ -96,6 +97,7 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
             "secret=arn:aws:secretsmanager:us-east-1:111122223333:secret:a",
         ),
         *("parameter=/", "parameter=a//b", "parameter=arn:aws:ssm:us-east-1:1:document/x", "parameter=a*"),
+        *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "powertools-layer=0", "index-document= "),
     ],
 )
 def test_what_a_parameter_cannot_be_is_refused(wrong: str) -> None:

@@ -1,14 +1,17 @@
 """A bucket's notifications changed through the real SDK, against the strict S3 over HTTP."""
 
+import os
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
+from urllib.request import urlopen
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from invalidator import s3
-from invalidator.errors import NoSuchBucketError, NotificationError, UnansweredError
+from invalidator.errors import ConfigurationError, NoSuchBucketError, NotificationError, UnansweredError
 from invalidator.notifications import EVENTBRIDGE, EVENTS, Entry
 from tests.loopback import Quiet, serving
 from tests.strict_s3 import BROKEN, BUSY, DENIED, NAMESPACE, StrictS3, serve
@@ -145,18 +148,102 @@ def test_a_refusal_after_an_answer_that_was_lost_is_no_refusal(aws: StrictS3) ->
     assert aws.puts == 1
 
 
-def test_what_the_sdk_does_not_know_is_refused_and_not_erased(aws: StrictS3) -> None:
-    for path in ("StepFunctionConfiguration", "QueueConfiguration/Delay"):
-        root = ET.Element(f"{{{NAMESPACE}}}NotificationConfiguration")
-        part = root
-        for name in path.split("/"):
-            part = ET.SubElement(part, f"{{{NAMESPACE}}}{name}")
-        aws.configurations["origin"] = root
-        with pytest.raises(NotificationError, match=f"has {path.rpartition('/')[2]}, which .* would erase"):
-            bucket().connect(ENTRY)
-        with pytest.raises(NotificationError, match="would erase"):
-            bucket().disconnect("invalidator")
+@pytest.mark.parametrize(
+    "path",
+    [
+        "StepFunctionConfiguration",
+        "QueueConfiguration/Delay",
+        "TopicConfiguration/Filter/S3Metadata",
+        "CloudFunctionConfiguration/Filter/S3Key/FilterRule/Mode",
+    ],
+)
+def test_what_the_sdk_does_not_know_is_refused_and_not_erased(aws: StrictS3, path: str) -> None:
+    part = aws.configurations["origin"] = ET.Element(f"{{{NAMESPACE}}}NotificationConfiguration")
+    for name in path.split("/"):
+        part = ET.SubElement(part, f"{{{NAMESPACE}}}{name}")
+    words = f"has {path.rpartition('/')[2]}, which .* would erase"
+    with pytest.raises(NotificationError, match=words):
+        bucket().connect(ENTRY)
+    with pytest.raises(NotificationError, match=words):
+        bucket().disconnect("invalidator")
     assert aws.puts == 0
+
+
+def test_entries_of_every_kind_are_known(aws: StrictS3) -> None:
+    rule: Any = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "a/"}, {"Name": "suffix", "Value": ".b"}]}}
+    everything: Any = {
+        f"{kind}Configurations": [
+            {"Id": kind, f"{kind}Arn": f"arn:aws:{service}:x", "Events": [f"s3:Object{event}:*"], "Filter": rule}
+        ]
+        for kind, service, event in (
+            ("Queue", "sqs", "Created"),
+            ("Topic", "sns", "Removed"),
+            ("LambdaFunction", "lambda", "Tagging"),
+        )
+    }
+    client = s3.connect()
+    client.put_bucket_notification_configuration(
+        Bucket="origin", NotificationConfiguration=everything, SkipDestinationValidation=True
+    )
+    before, _ = bucket().disconnect("invalidator")
+    assert set(before) == set(everything)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html></html>"])
+def test_an_answer_that_is_no_configuration_is_not_taken_for_an_empty_one(
+    monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    class Nonsense(Quiet):
+        def do_GET(self) -> None:
+            answer = f'<LocationConstraint xmlns="{NAMESPACE}"/>'.encode() if "location" in self.path else body
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+    with serving(Nonsense) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
+        with pytest.raises(NotificationError, match="no notification configuration"):
+            bucket().connect(ENTRY)
+
+
+def test_a_change_whose_answer_never_comes_may_have_been_made(aws: StrictS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
+
+    class Closing(Quiet):
+        def do_GET(self) -> None:
+            with urlopen(endpoint + self.path) as answer:  # noqa: S310 on loopback
+                body = answer.read()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+
+    with serving(Closing) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
+        with pytest.raises(UnansweredError, match="'origin': Connection was closed"):
+            bucket().connect(ENTRY)
+
+
+@pytest.mark.parametrize("setting", ["credential_process = /nonexistent", "s3 = foo"])
+def test_a_broken_configuration_of_the_sdk_is_explained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"[default]\n{setting}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    with pytest.raises((ConfigurationError, NotificationError)):
+        bucket().connect(ENTRY)
+
+
+def test_the_region_is_us_east_1_where_none_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert s3.connect().meta.region_name == "us-east-1"
 
 
 def test_an_answer_that_makes_no_sense_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,8 +273,9 @@ def test_the_dead_target_of_another_does_not_keep_eventbridge_off(aws: StrictS3)
 
 def test_no_connection_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(NotificationError, match=r"'origin': Could not connect to the endpoint URL"):
-        bucket().connect(ENTRY)
+    for pauses in ((), (1.0,)):
+        with pytest.raises(NotificationError, match=r"'origin': Could not connect to the endpoint URL"):
+            bucket(pauses=pauses).connect(ENTRY)
 
 
 # --- what passes by itself ------------------------------------------------------------------------------
