@@ -4,7 +4,6 @@ from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-from botocore.parsers import ResponseParserError
 
 from invalidator.errors import ConfigurationError
 
@@ -14,7 +13,7 @@ _READ_SECONDS: Final = 10.0
 LONGEST_ATTEMPT: Final = _CONNECT_SECONDS + _READ_SECONDS
 """Seconds after which an attempt of a call is given up."""
 
-ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError, ET.ParseError, OSError)
+ERRORS: Final = (ClientError, BotoCoreError, ET.ParseError, OSError)
 """Everything that a call may raise: what the service answers, nonsense, and what keeps it from being asked.
 
 The last is an OSError where credentials come from a program or a file that is not there.

@@ -3,7 +3,6 @@
 import os
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 from urllib.request import urlopen
 from xml.etree import ElementTree as ET
@@ -11,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from invalidator import s3
-from invalidator.errors import ConfigurationError, NoSuchBucketError, NotificationError, UnansweredError
+from invalidator.errors import NoSuchBucketError, NotificationError, UnansweredError
 from invalidator.notifications import EVENTBRIDGE, EVENTS, Entry
 from tests.loopback import Quiet, serving
 from tests.strict_s3 import BROKEN, BUSY, DENIED, NAMESPACE, StrictS3, serve
@@ -228,22 +227,18 @@ def test_a_change_whose_answer_never_comes_may_have_been_made(aws: StrictS3, mon
             bucket().connect(ENTRY)
 
 
-@pytest.mark.parametrize("setting", ["credential_process = /nonexistent", "s3 = foo"])
-def test_a_broken_configuration_of_the_sdk_is_explained(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str
-) -> None:
-    config = tmp_path / "config"
-    config.write_text(f"[default]\n{setting}\n")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    with pytest.raises((ConfigurationError, NotificationError)):
-        bucket().connect(ENTRY)
+def test_an_error_that_makes_no_sense_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nonsense(Quiet):
+        def do_GET(self) -> None:
+            self.send_response(400)
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            self.wfile.write(b"<ht>")
 
-
-def test_the_region_is_us_east_1_where_none_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
-    assert s3.connect().meta.region_name == "us-east-1"
+    with serving(Nonsense) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
+        with pytest.raises(NotificationError, match="bucket 'origin': "):
+            bucket().connect(ENTRY)
 
 
 def test_an_answer_that_makes_no_sense_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,46 @@
+"""What keeps the SDK from making a call is explained, whichever service is called."""
+
+from pathlib import Path
+
+import pytest
+
+from invalidator import cloudfront, s3
+from invalidator.errors import CdnError, ConfigurationError, NotificationError
+from invalidator.model import DistributionId, ObjectChange, ObjectKey
+from invalidator.notifications import Entry
+from invalidator.planner import make_plan
+
+
+def connect() -> None:
+    entry = Entry("invalidator", "arn:aws:sqs:us-east-1:111122223333:changes")
+    s3.Bucket("origin", s3.connect()).connect(entry)
+
+
+@pytest.mark.parametrize("setting", ["credential_process = /nonexistent", "s3 = foo"])
+def test_a_broken_configuration_of_the_sdk_is_explained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"[default]\n{setting}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    with pytest.raises((ConfigurationError, NotificationError)):
+        connect()
+
+
+def test_credentials_that_cannot_be_read_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/deploy")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent")
+    with pytest.raises(NotificationError, match=r"bucket 'origin': .*/nonexistent"):
+        connect()
+    plan = make_plan([ObjectChange("origin", ObjectKey("a"), "1")], [DistributionId("E1")], "")
+    with pytest.raises(CdnError, match=r"the call could not be made: .*/nonexistent"):
+        cloudfront.connect().create_invalidation(plan.batches[0])
+
+
+def test_the_region_is_us_east_1_where_none_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert s3.connect().meta.region_name == "us-east-1"
