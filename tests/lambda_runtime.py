@@ -21,6 +21,8 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from tests.loopback import Quiet, serving
 
 # What the layer AWSLambdaPowertoolsPythonV3 and the runtime python3.13 hold, as far as it is used.
@@ -77,9 +79,16 @@ class Function:
         return int(kibibytes) / 1024
 
 
+def needs_linux() -> None:
+    """Elsewhere, the test is skipped."""
+    if sys.platform != "linux":
+        pytest.skip("Lambda's runtime client is for Linux")
+
+
 @contextmanager
 def deployed(archive: Path, folder: Path, handler: str, environ: Mapping[str, str]) -> Iterator[Function]:
     """Unpack a zip into ``folder``, beside layer and runtime, and run it there. It is killed at the end."""
+    needs_linux()
     task = folder / "task"
     with zipfile.ZipFile(archive) as zipped:
         zipped.extractall(task)

@@ -21,7 +21,7 @@ from moto.core.config import default_user_config
 
 from invalidator.local import EmbeddedAws, embedded_aws
 from invalidator.queue_worker import QueueWorker
-from tests.lambda_runtime import Function, deployed
+from tests.lambda_runtime import Function, deployed, needs_linux
 from tests.packaged import CASES, Package
 
 BUCKET, STACK = "my-origin", "invalidator-dev"
@@ -77,7 +77,7 @@ Deploy = Callable[[str], Stack]
 @pytest.fixture
 def deploy(packages: dict[str, Package], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploy]:
     """Makes a stack of one of the packages, in an AWS that has the bucket and where the ids are kept."""
-    pytest.importorskip("awslambdaric", reason="Lambda's runtime client is for Linux")
+    needs_linux()
     monkeypatch.setitem(default_user_config, "lambda", {"use_docker": False})
     with ExitStack() as until_the_end:
         aws = until_the_end.enter_context(embedded_aws([BUCKET]))

@@ -26,7 +26,6 @@ def double() -> StrictCloudFront:
 @pytest.fixture
 def function(packages: dict[str, Package], tmp_path: Path, double: StrictCloudFront) -> Iterator[Function]:
     """The function behind the queue, in a process that has just started, with two distributions."""
-    pytest.importorskip("awslambdaric", reason="Lambda's runtime client is for Linux")
     with serve(double) as endpoint:
         environ = {"AWS_ENDPOINT_URL": endpoint, "DISTRIBUTION_IDS": "E1,E2"}
         with deployed(packages["queue"].zip_of("invalidate"), tmp_path, HANDLER, environ) as running:
@@ -87,7 +86,6 @@ def test_an_error_is_told_to_lambda_and_the_process_goes_on(function: Function, 
 
 
 def test_wrong_settings_are_told_to_lambda_at_each_event(packages: dict[str, Package], tmp_path: Path) -> None:
-    pytest.importorskip("awslambdaric", reason="Lambda's runtime client is for Linux")
     archive = packages["queue"].zip_of("invalidate")
     with deployed(archive, tmp_path, HANDLER, {"DISTRIBUTION_IDS": "d111.cloudfront.net"}) as function:
         for _ in range(2):
@@ -98,7 +96,6 @@ def test_wrong_settings_are_told_to_lambda_at_each_event(packages: dict[str, Pac
 
 
 def test_a_module_that_is_missing_from_the_zip_would_be_noticed(packages: dict[str, Package], tmp_path: Path) -> None:
-    pytest.importorskip("awslambdaric", reason="Lambda's runtime client is for Linux")
     archive = packages["queue"].zip_of("connect")  # it has no handler.py, nor service.py …
     with deployed(archive, tmp_path, HANDLER, {}) as function:
         assert function.init_error["errorType"] == "Runtime.ImportModuleError"
@@ -108,7 +105,6 @@ def test_a_module_that_is_missing_from_the_zip_would_be_noticed(packages: dict[s
 def test_the_function_that_connects_the_bucket_answers_cloudformation(
     packages: dict[str, Package], tmp_path: Path
 ) -> None:
-    pytest.importorskip("awslambdaric", reason="Lambda's runtime client is for Linux")
     archive, name = packages["queue"].zip_of("connect"), "invalidator.custom_resource.lambda_handler"
     aws = StrictS3({"origin": "us-east-1", "west": "eu-west-1"}, {QUEUE})
     with (
