@@ -7,7 +7,14 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 from botocore.parsers import ResponseParserError
 
 from invalidator import sdk
-from invalidator.errors import CdnError, ThrottledError, UnavailableError
+from invalidator.errors import (
+    CdnError,
+    InProgressError,
+    InvalidPathError,
+    ReferenceUsedError,
+    ThrottledError,
+    UnavailableError,
+)
 from invalidator.model import Batch
 
 # The codes that botocore's standard mode retries; HTTP 429 means the first, HTTP 5xx the second.
@@ -31,8 +38,7 @@ _ADVICE: Final = {
     "NoSuchDistribution": "it is not in this account; correct the list of distributions",
     "AccessDenied": "allow the role cloudfront:CreateInvalidation on this distribution",
     "TooManyInvalidationsInProgress": "earlier invalidations have to complete first; send it again in half a minute",
-    "InvalidArgument": "one of its paths is invalid, or the caller reference was used with other paths",
-    "InvalidationBatchAlreadyExists": "the caller reference was used with other paths",
+    "InvalidArgument": "CloudFront takes no path like this; look at how the object is called",
 }
 
 
@@ -58,7 +64,7 @@ class CloudFront:
         """Send a batch and return the id of the invalidation that CloudFront accepted for it.
 
         Sending the same batch again is safe: CloudFront knows its caller reference and returns the
-        invalidation of the first time. Raises ThrottledError, UnavailableError or CdnError.
+        invalidation of the first time. Raises CdnError, or that of its kinds which says more.
         """
         paths = [item.path for item in batch.items]
         try:
@@ -96,4 +102,9 @@ def _meaning(error: ClientError) -> CdnError:
         return ThrottledError(text)
     if code in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return UnavailableError(text)
-    return CdnError(text)
+    if code == "TooManyInvalidationsInProgress":
+        return InProgressError(text)
+    # The documentation has the first form, reports the second: https://github.com/aws/aws-cdk/issues/3878 (2026-11-20)
+    if code == "InvalidationBatchAlreadyExists" or (code == "InvalidArgument" and "caller reference" in text.lower()):
+        return ReferenceUsedError(text)
+    return InvalidPathError(text) if code == "InvalidArgument" else CdnError(text)

@@ -5,8 +5,13 @@ InvalidatorError
 ├── EventError              an event, a message or a record that cannot be read
 ├── CdnError                one batch was not accepted
 │   ├── ThrottledError      … since the account is throttled: other batches would be, too
+│   ├── InProgressError     … since earlier ones of this distribution have to complete first
 │   ├── UnavailableError    … as far as we know: there was no answer, and it may be sent again
-│   └── OutOfTimeError      … since it was not sent: the invocation is about to end
+│   ├── OutOfTimeError      … since it was not sent: the invocation is about to end
+│   ├── InvalidPathError    … since a path in it is invalid, and it is not said which
+│   └── ReferenceUsedError  … since its caller reference belongs to other paths
+├── StorageError            what is left to do could not be stored
+├── DeadLettersError        the dead letters cannot be read, given back or sent again
 ├── NotificationError       a bucket's notification configuration was left as it was
 │   ├── NoSuchBucketError   … since there is no such bucket
 │   └── UnansweredError     … as far as we know: the answer never came
@@ -41,8 +46,24 @@ class UnavailableError(CdnError):
     """A fault of the service or of the connection. The batch may or may not have been accepted."""
 
 
+class InProgressError(CdnError):
+    """As many paths as a distribution takes at a time are still in progress there."""
+
+
 class OutOfTimeError(CdnError):
     """The batch was not sent, since the invocation is about to end."""
+
+
+class InvalidPathError(CdnError):
+    """One path or more of the batch is invalid; CloudFront does not say which, and took none of the others."""
+
+
+class ReferenceUsedError(CdnError):
+    """CloudFront knows the caller reference of the batch, with other paths."""
+
+
+class StorageError(InvalidatorError):
+    """A message was not accepted by a queue, as far as we know."""
 
 
 class NotificationError(InvalidatorError):
@@ -55,6 +76,10 @@ class NoSuchBucketError(NotificationError):
 
 class UnansweredError(NotificationError):
     """Something was sent and the answer never came, or was a fault of the service: it may have been done or not."""
+
+
+class DeadLettersError(InvalidatorError):
+    """The dead letters cannot be read, given back, or sent again; the message says why and what to do about it."""
 
 
 class IncompleteError(InvalidatorError):

@@ -1,4 +1,4 @@
-"""Whatever invoked the function → the object changes in it.
+"""Whatever invoked the function → the object changes in it, and the tickets: what an invocation before had left.
 
 What arrives is a document, or a list of them under ``Records``, and each is of one dialect. Some dialects
 say what happened to an object; the others are envelopes around a document of another. ``DIALECTS`` lists
@@ -7,7 +7,8 @@ them in the order in which they are tried. Below this module nobody sees JSON.
 Shapes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html,
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html,
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html, https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
-(read on 2026-11-20).
+(read on 2026-11-20),
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html (read on 2026-11-21).
 """
 
 import json
@@ -16,9 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_plus
 
+from invalidator import tickets
 from invalidator.errors import EventError
 from invalidator.limits import MAX_KEY_BYTES
-from invalidator.model import ObjectChange, ObjectKey
+from invalidator.model import Batch, ObjectChange, ObjectKey
 
 Json = dict[str, Any]
 
@@ -42,6 +44,7 @@ class Decoded:
     """What was in an event. ``ignored`` counts what was understood and concerns no viewer."""
 
     changes: list[ObjectChange] = field(default_factory=list)
+    tickets: list[Batch] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     ignored: int = 0
     from_queue: bool = False
@@ -53,6 +56,7 @@ class _Delivery(NamedTuple):
     id: str
     message_id: str | None = None
     envelopes: int = 0
+    redelivered: bool = False
 
 
 def decode(event: object, delivery_id: str = "") -> Decoded:
@@ -116,8 +120,9 @@ def _read_s3(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
     # The key is form-encoded: "red flower.jpg" arrives as "red+flower.jpg". Bytes that are not UTF-8, which
     # S3 itself never sends, survive as surrogate escapes, and so come back as the same bytes in the path.
     key = unquote_plus(key, errors="surrogateescape")
-    identity = _identity(details, "versionId", "eTag", record.get("eventTime"), delivery)
-    decoded.changes.append(_change(bucket, key, identity, delivery))
+    time = record.get("eventTime")
+    identity = _identity(details, "versionId", "eTag", time, delivery)
+    decoded.changes.append(_change(bucket, key, identity, delivery, time))
 
 
 def _read_eventbridge(event: Json, delivery: _Delivery, decoded: Decoded) -> None:
@@ -130,8 +135,13 @@ def _read_eventbridge(event: Json, delivery: _Delivery, decoded: Decoded) -> Non
     # Unlike everywhere else the key is raw here: to decode it would turn "a+b%20" into another key.
     bucket, key, details = _object_of(event.get("detail"))
     _check(key, errors="strict")
-    identity = _identity(details, "version-id", "etag", event.get("time"), delivery)
-    decoded.changes.append(_change(bucket, key, identity, delivery))
+    time = event.get("time")
+    identity = _identity(details, "version-id", "etag", time, delivery)
+    decoded.changes.append(_change(bucket, key, identity, delivery, time))
+
+
+def _read_ticket(document: Json, delivery: _Delivery, decoded: Decoded) -> None:
+    decoded.tickets.append(tickets.read(document, delivery.message_id, redelivered=delivery.redelivered).batch)
 
 
 def _ignore(_document: Json, _delivery: _Delivery, decoded: Decoded) -> None:
@@ -144,7 +154,10 @@ def _read_sqs(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
     if delivery.envelopes or not isinstance(message_id, str):
         raise EventError("an SQS record in an envelope or without a messageId")
     decoded.from_queue = True
-    _read_envelope(record.get("body"), _Delivery(message_id, message_id, 1), decoded)
+    attributes = record.get("attributes")
+    received = attributes.get("ApproximateReceiveCount") if isinstance(attributes, dict) else None
+    redelivered = received not in (None, "1")
+    _read_envelope(record.get("body"), _Delivery(message_id, message_id, 1, redelivered), decoded)
 
 
 def _read_sns_record(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
@@ -155,8 +168,17 @@ def _read_sns_record(record: Json, delivery: _Delivery, decoded: Decoded) -> Non
 
 
 def _read_sns_envelope(envelope: Json, delivery: _Delivery, decoded: Decoded) -> None:
-    inside = _Delivery(str(envelope.get("MessageId", delivery.id)), delivery.message_id, delivery.envelopes + 1)
+    inside = delivery._replace(id=str(envelope.get("MessageId", delivery.id)), envelopes=delivery.envelopes + 1)
     _read_envelope(envelope.get("Message"), inside, decoded)
+
+
+def _read_failed_invocation(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
+    """What Lambda keeps of an event that it has given up; its request id is the same as in the attempts."""
+    if delivery.envelopes >= _MAX_ENVELOPES:
+        raise EventError(f"more than {_MAX_ENVELOPES} envelopes around each other")
+    context = record["requestContext"]
+    id_ = str(context.get("requestId", delivery.id)) if isinstance(context, dict) else delivery.id
+    _read_document(record["requestPayload"], delivery._replace(id=id_, envelopes=delivery.envelopes + 1), decoded)
 
 
 class _Dialect(NamedTuple):
@@ -174,6 +196,12 @@ DIALECTS: Final = (
         "an EventBridge event of aws.s3",
         lambda d: d.get("source") == "aws.s3" and "detail-type" in d,
         _read_eventbridge,
+    ),
+    _Dialect("a ticket", lambda d: d.get("type") == tickets.KIND, _read_ticket),
+    _Dialect(
+        "a failed invocation",
+        lambda d: "requestContext" in d and "requestPayload" in d,
+        _read_failed_invocation,
     ),
     _Dialect("s3:TestEvent", lambda d: d.get("Event") == "s3:TestEvent", _ignore),
 )
@@ -219,12 +247,12 @@ def _identity(details: Json, version: str, etag: str, time: object, delivery: _D
     return f"delivery {delivery.id}"
 
 
-def _change(bucket: str, key: str, identity: str, delivery: _Delivery) -> ObjectChange:
+def _change(bucket: str, key: str, identity: str, delivery: _Delivery, time: object) -> ObjectChange:
     if not key.isascii() or len(key) > MAX_KEY_BYTES:
         _check(key, errors="surrogateescape")
     # The lengths keep apart what a key with blanks in it could blur.
     whole = f"{len(bucket)} {len(key)} {bucket} {key} {identity}"
-    return ObjectChange(bucket, ObjectKey(key), whole, delivery.message_id)
+    return ObjectChange(bucket, ObjectKey(key), whole, delivery.message_id, time if isinstance(time, str) else "")
 
 
 def _check(key: str, errors: str) -> None:

@@ -1,27 +1,53 @@
 """The Lambda function: event in, invalidations out, and an answer by which Lambda knows what to send again."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import uuid4
 
 from aws_lambda_powertools.logging import Logger
 
-from invalidator import cloudfront, settings
-from invalidator.errors import IncompleteError
-from invalidator.events import Decoded, decode
+from invalidator import cloudfront, sdk, settings, sqs, tickets
+from invalidator.errors import CdnError, ConfigurationError, IncompleteError, StorageError
+from invalidator.events import Decoded, Refusal, decode
 from invalidator.limits import MAX_INVOCATION_SECONDS
 from invalidator.model import Batch, Outcome
 from invalidator.planner import make_plan
-from invalidator.service import carry_out
+from invalidator.service import Budget, Cdn, carry_out
+from invalidator.workers import Threads, Workers
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger(service=settings.service_name())
-# Made at the first event and kept: a warm invocation finds it connected.
+# Made at the first event that needs it and kept: a warm invocation finds it connected.
 cdn = cache(cloudfront.connect)
+queue = cache(sqs.connect)
+
+_PATIENCE_SECONDS: Final = 5.0
+"""Longest pause on a distribution's own account where a ticket can wait instead: it holds up nothing else."""
+
+
+class Edge(NamedTuple):
+    """What the function touches of the world, beside the event and the context."""
+
+    cdn: Callable[[], Cdn] = cdn
+    queue: Callable[[str], sqs.Queue] = queue
+    workers: Callable[[], Workers] = Threads
+
+
+AWS: Final = Edge()
+
+
+@dataclass(slots=True)
+class _Result:
+    """What became of an event's batches: accepted, stored as tickets, or neither."""
+
+    done: list[Outcome] = field(default_factory=list)
+    tickets: int = 0
+    failed: list[Outcome] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -39,81 +65,125 @@ class LocalContext:
         return int((self.deadline - time.monotonic()) * 1000)
 
 
-def lambda_handler(event: object, context: "LambdaContext | LocalContext | None" = None) -> dict[str, Any]:
+def lambda_handler(
+    event: object, context: "LambdaContext | LocalContext | None" = None, edge: Edge = AWS
+) -> dict[str, Any]:
     """Invalidate what the event says has changed, on every configured distribution.
 
-    Returns ``{"batchItemFailures": [{"itemIdentifier"}…]}`` for an SQS event, with the messages to deliver
-    again. For any other: ``{"invalidations": [{"distribution", "id", "items", "caller_reference"}…],
-    "ignored": n}``. Raises ConfigurationError before anything is done, and IncompleteError after everything
-    was tried if something failed and there is no message to name in an answer: Lambda then retries.
+    What cannot be invalidated now is stored as tickets, if there is a queue for them. Returns
+    ``{"batchItemFailures": [{"itemIdentifier"}…]}`` for an SQS event, with the messages to deliver again. For any
+    other: ``{"invalidations": [{"distribution", "id", "items", "caller_reference"}…], "ignored": n, "tickets": n}``.
+    Raises ConfigurationError before anything is done, and IncompleteError after everything was tried if something
+    was neither done nor stored and there is no message to name in an answer: Lambda then retries.
     """
-    return _handle(event, context or LocalContext())
+    return _handle(event, context or LocalContext(), edge)
 
 
 # log_event is off even where POWERTOOLS_LOGGER_LOG_EVENT asks for it: an event is shown at DEBUG only.
 @logger.inject_lambda_context(log_event=False)
-def _handle(event: object, context: "LambdaContext | LocalContext") -> dict[str, Any]:
+def _handle(event: object, context: "LambdaContext | LocalContext", edge: Edge) -> dict[str, Any]:
     logger.debug("event", extra={"event": event})
     config = settings.load()
+    for warning in config.warnings:
+        logger.warning(warning)
     decoded = decode(event, context.aws_request_id)
+    _refuse_strangers(decoded, config)
     if decoded.ignored:
         logger.info("records ignored", extra={"records": decoded.ignored})
     for refusal in decoded.refusals:
         logger.error("record refused", extra={"reason": refusal.reason, "message_id": refusal.message_id})
-    outcomes = []
-    plan = make_plan(decoded.changes, config.distributions, config.index_document)
-    for outcome in carry_out(plan, cdn(), lambda: context.get_remaining_time_in_millis() / 1000):
-        _log(outcome)
-        outcomes.append(outcome)
-    return _batch_answer(decoded, outcomes) if decoded.from_queue else _summary(decoded, outcomes)
+    result = _carry_out(decoded, config, context, edge)
+    return _batch_answer(decoded, result) if decoded.from_queue else _summary(decoded, result)
 
 
-def _log(outcome: Outcome) -> None:
-    details: dict[str, Any] = {
+def _carry_out(
+    decoded: Decoded, config: settings.Settings, context: "LambdaContext | LocalContext", edge: Edge
+) -> _Result:
+    plan = make_plan(decoded.changes, config.distributions, config.index_document, decoded.tickets)
+    budget = Budget(lambda: context.get_remaining_time_in_millis() / 1000)
+    if config.queue_url:
+        budget = budget._replace(patience=_PATIENCE_SECONDS, closing=sdk.LONGEST_ATTEMPT)
+    result = _Result()
+    for outcome in carry_out(plan, edge.cdn(), budget, edge.workers()):
+        if outcome.error is None:
+            logger.info("invalidation created", extra={"invalidation": outcome.invalidation, **_details(outcome)})
+            result.done.append(outcome)
+        elif _store(outcome, outcome.error, config, edge):
+            result.tickets += 1
+        else:
+            result.failed.append(outcome)
+    # They were served at the same time; whoever reads the answer wants them in the order of the settings.
+    for outcomes in (result.done, result.failed):
+        outcomes.sort(key=lambda outcome: config.distributions.index(outcome.batch.distribution))
+    return result
+
+
+def _refuse_strangers(decoded: Decoded, config: settings.Settings) -> None:
+    """Drop the tickets for distributions that are not ours: whoever may write to the queue decides nothing more."""
+    for batch in decoded.tickets:
+        if batch.distribution not in config.distributions:
+            reason = f"a ticket for {batch.distribution!r:.40}, which is not one of the configured distributions"
+            decoded.refusals += [Refusal(reason, message_id) for message_id in batch.message_ids]
+    decoded.tickets = [batch for batch in decoded.tickets if batch.distribution in config.distributions]
+
+
+def _store(outcome: Outcome, error: CdnError, config: settings.Settings, edge: Edge) -> bool:
+    """Write a ticket for what is left. False if it is not stored anywhere: its messages have to come again."""
+    batch, details = outcome.batch, {"error": str(error), **_details(outcome)}
+    hopeless = tickets.is_hopeless(batch.attempts, error)
+    url = config.dead_letters_url if hopeless else config.queue_url
+    if not (config.queue_url and url):
+        logger.error("invalidation failed", extra=details)
+        return False
+    delay = 0 if hopeless else tickets.delay(batch.attempts)
+    try:
+        edge.queue(url).send(tickets.write(tickets.Ticket(batch, str(error))), delay)
+    except (StorageError, ConfigurationError) as failure:
+        # Where in the code it happened is of no use to an operator.
+        logger.error("invalidation failed", extra={"not_stored": str(failure), **details})  # noqa: TRY400
+        return False
+    if hopeless:
+        logger.error("invalidation given up", extra=details)
+    else:
+        logger.warning("invalidation put off", extra={"seconds": delay, **details})
+    return True
+
+
+def _details(outcome: Outcome) -> dict[str, Any]:
+    return {
         "distribution": outcome.batch.distribution,
         "items": len(outcome.batch.items),
         "caller_reference": outcome.batch.caller_reference,
     }
-    if outcome.error is None:
-        logger.info("invalidation created", extra={"invalidation": outcome.invalidation, **details})
-    else:
-        logger.error("invalidation failed", extra={"error": str(outcome.error), **details})
 
 
-def _batch_answer(decoded: Decoded, outcomes: list[Outcome]) -> dict[str, Any]:
+def _batch_answer(decoded: Decoded, result: _Result) -> dict[str, Any]:
     """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html: the others are deleted."""
-    failed = {refusal.message_id for refusal in decoded.refusals}
-    for outcome in outcomes:
-        if outcome.error is not None:
-            failed |= outcome.batch.message_ids
-    named = sorted(message_id for message_id in failed if message_id is not None)
-    if len(named) < len(failed):
-        raise IncompleteError(_what_failed(decoded, outcomes))
+    ids = {refusal.message_id for refusal in decoded.refusals}
+    ids = ids.union(*(outcome.batch.message_ids for outcome in result.failed))
+    named = sorted(message_id for message_id in ids if message_id is not None)
+    if len(named) < len(ids):
+        raise IncompleteError(_what_failed(decoded, result))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in named]}
 
 
-def _summary(decoded: Decoded, outcomes: list[Outcome]) -> dict[str, Any]:
-    if decoded.refusals or any(outcome.error is not None for outcome in outcomes):
-        raise IncompleteError(_what_failed(decoded, outcomes))
+def _summary(decoded: Decoded, result: _Result) -> dict[str, Any]:
+    if decoded.refusals or result.failed:
+        raise IncompleteError(_what_failed(decoded, result))
     return {
         "invalidations": [
-            {
-                "distribution": outcome.batch.distribution,
-                "id": outcome.invalidation,
-                "items": len(outcome.batch.items),
-                "caller_reference": outcome.batch.caller_reference,
-            }
-            for outcome in outcomes
+            {"distribution": outcome.batch.distribution, "id": outcome.invalidation, **_details(outcome)}
+            for outcome in result.done
         ],
         "ignored": decoded.ignored,
+        "tickets": result.tickets,
     }
 
 
-def _what_failed(decoded: Decoded, outcomes: list[Outcome]) -> str:
+def _what_failed(decoded: Decoded, result: _Result) -> str:
     failures = [
         f"{outcome.batch.distribution}: {_some_of(outcome.batch)} not invalidated: {outcome.error}"
-        for outcome in outcomes
-        if outcome.error is not None
+        for outcome in result.failed
     ]
     return "\n".join(failures + [f"refused: {refusal.reason}" for refusal in decoded.refusals])
 

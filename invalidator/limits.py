@@ -3,12 +3,24 @@
 from typing import Final
 
 MAX_ITEMS_PER_CALL: Final = 3_000
-"""Items without a wildcard in one CreateInvalidation call.
+"""Items in one CreateInvalidation call.
 
-The documented quota is for what is in progress on a distribution, in any mix of calls; one call cannot have
-more.
+The documented quota is for what is in progress on a distribution, in any mix of calls, wildcards aside; one call
+cannot have more.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html (2026-11-20)
+"""
+
+MAX_WILDCARDS_PER_CALL: Final = 15
+"""Items that end in ``*`` in one CreateInvalidation call; counted apart from the others, and in progress likewise.
+
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html (2026-11-20)
+"""
+
+SECONDS_TO_COMPLETE: Final = 25.0
+"""Within these an invalidation is no longer in progress, 19 times out of 20.
+
+https://aws.amazon.com/about-aws/whats-new/2026/04/cloudfront-invalidation-cache-tag/ (2026-11-20)
 """
 
 MAX_PATH_CHARACTERS: Final = 4_000
@@ -40,6 +52,18 @@ MAX_MESSAGES_PER_RECEIVE: Final = 10
 """Messages that one ReceiveMessage call returns.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html (2026-11-20)
+"""
+
+MAX_MESSAGE_BYTES: Final = 1_048_576
+"""Length of an SQS message in UTF-8. Where a queue takes less, what is too long for it is not stored.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html (2026-11-21)
+"""
+
+MAX_DELAY_SECONDS: Final = 900
+"""Time for which an SQS message can be held back.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html (2026-11-21)
 """
 
 MAX_CLOUDFORMATION_ANSWER_BYTES: Final = 4_096

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from moto.cloudfront.models import CloudFrontBackend, Invalidation
 from moto.server import ThreadedMotoServer
 
-from invalidator import handler
+from invalidator import handler, settings
 from invalidator.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BUCKET: Final = "origin"
 REGION: Final = "us-east-1"
+
+_QUEUES: Final = ("QUEUE_URL", "DEAD_LETTERS_URL")
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _environment(endpoint: str) -> Iterator[None]:
     """The SDK's variables for the embedded AWS in place of the machine's, for as long as it runs."""
     before = dict(os.environ)
     for name in before:
-        if name.startswith(("AWS_", "DISTRIBUTION_ID")) or name.lower().endswith("_proxy"):
+        if name.startswith(("AWS_", "DISTRIBUTION_ID")) or name in _QUEUES or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ |= {
         "AWS_ENDPOINT_URL": endpoint,
@@ -121,15 +123,21 @@ def _environment(endpoint: str) -> Iterator[None]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    boto3.DEFAULT_SESSION = None
-    handler.cdn.cache_clear()
+    _disconnect()
     try:
         yield
     finally:
         os.environ.clear()
         os.environ |= before
-        boto3.DEFAULT_SESSION = None
-        handler.cdn.cache_clear()
+        _disconnect()
+
+
+def _disconnect() -> None:
+    """Let go of what is connected to another AWS."""
+    boto3.DEFAULT_SESSION = None
+    handler.cdn.cache_clear()
+    handler.queue.cache_clear()
+    settings.forget()
 
 
 @contextmanager

@@ -22,13 +22,15 @@ class ObjectChange(NamedTuple):
     """One object was written or removed.
 
     ``identity`` tells this change from every other change of any object, and is the same each time that
-    the change is delivered. ``message_id`` is that of the queue message that brought it, if one did.
+    the change is delivered. ``message_id`` is that of the queue message that brought it, if one did. ``time``
+    is when it happened, in the words of the event (ISO 8601), or empty.
     """
 
     bucket: str
     key: ObjectKey
     identity: str
     message_id: str | None = None
+    time: str = ""
 
 
 class Cause(NamedTuple):
@@ -48,6 +50,11 @@ class Item(NamedTuple):
     causes: tuple[Cause, ...]
 
     @property
+    def is_wildcard(self) -> bool:
+        """Whether it stands for all paths that begin so. In a path made of a key, ``*`` is ``%2A``."""
+        return self.path[-1] == "*"
+
+    @property
     def reason(self) -> str:
         """The distinct causes in words, in an order that does not depend on that of the records."""
         return "; ".join(sorted({str(cause) for cause in self.causes}))
@@ -55,16 +62,28 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one CreateInvalidation call carries: 1 to 3,000 items without duplicates, sorted by path."""
+    """What one CreateInvalidation call carries: 1 to 3,000 items without duplicates, sorted by path.
+
+    ``attempts`` counts the invocations in a row in which the distribution refused it. A batch that is ``apart``
+    has to be sent as it is, with nothing else, since CloudFront may know its reference, or holds it to be invalid.
+    """
 
     distribution: DistributionId
     items: tuple[Item, ...]
     caller_reference: str
+    attempts: int = 0
+    apart: bool = False
 
     @property
     def message_ids(self) -> set[str | None]:
         """The queue messages that are not served until this batch is accepted; None for a change without one."""
         return {cause.change.message_id for item in self.items for cause in item.causes}
+
+    @property
+    def since(self) -> str:
+        """When the first of its objects changed, as far as that is known."""
+        times = (cause.change.time for item in self.items for cause in item.causes)
+        return min((time for time in times if time), default="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,11 @@ of an item is a wildcard, so that an object called ``*`` would flush the site.
 import re
 from typing import Final
 
+from invalidator.limits import MAX_PATH_CHARACTERS
 from invalidator.model import ObjectKey, UrlPath
 
 _RAW: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!$&'(),/:;=@"
+_is_spelt = re.compile(rf"/(?:[+{re.escape(_RAW.decode())}]|%[0-9A-F]{{2}})*\*?").fullmatch
 _has_one_spelling = re.compile(rf"[{re.escape(_RAW.decode())}]*").fullmatch
 
 
@@ -45,3 +47,8 @@ def spellings(key: ObjectKey) -> tuple[UrlPath, ...]:
         return (UrlPath("/" + key),)
     octets = key.encode("utf-8", "surrogateescape")
     return tuple(dict.fromkeys(UrlPath("/" + "".join([table[octet] for octet in octets])) for table in _TABLES))
+
+
+def is_path(text: str) -> bool:
+    """Whether this could be a path of ours: spelt as above, with at most a wildcard at its end."""
+    return len(text) <= MAX_PATH_CHARACTERS and _is_spelt(text) is not None

@@ -1,38 +1,105 @@
-"""Changes × distributions → a plan. Pure: the same changes make the same plan, in whatever order they come."""
+"""Changes × distributions → a plan. Pure: the same input makes the same plan, in whatever order it comes."""
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
 
-from invalidator.limits import MAX_ITEMS_PER_CALL
+from invalidator import tickets
+from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, Plan, UrlPath
 from invalidator.site import stale_paths
 
 
-def make_plan(changes: Iterable[ObjectChange], distributions: Iterable[DistributionId], index_document: str) -> Plan:
-    """One batch a distribution, or as many as it takes at 3,000 items each; none if nothing changed."""
-    chunks = [(chunk, _digest(chunk)) for chunk in _chunks(_items(changes, index_document))]
-    return Plan(
-        tuple(
-            Batch(distribution, chunk, _caller_reference(distribution, digest))
-            for distribution in distributions
-            for chunk, digest in chunks
-        )
-    )
+def make_plan(
+    changes: Iterable[ObjectChange],
+    distributions: Iterable[DistributionId],
+    index_document: str,
+    left: Iterable[Batch] = (),
+) -> Plan:
+    """One batch a distribution, or as many as its items take; none if nothing changed.
+
+    ``left`` are the batches that earlier invocations could not bring to an end. Those that are apart stay as
+    they are; the others become one with the changes, so that they take no calls of their own.
+    """
+    new = _items(chain.from_iterable(stale_paths(change, index_document) for change in changes))
+    chunks = [(chunk, _digest(chunk)) for chunk in _chunks(new)]
+    waiting: dict[DistributionId, list[Batch]] = {}
+    for batch in _distinct(left):
+        waiting.setdefault(batch.distribution, []).append(batch)
+    batches: list[Batch] = []
+    for distribution in distributions:
+        mine = waiting.get(distribution, [])
+        batches += [batch for batch in mine if batch.apart]
+        open_ = [batch for batch in mine if not batch.apart]
+        if open_:
+            batches += _merged(distribution, new, open_)
+        else:
+            batches += [Batch(distribution, chunk, _caller_reference(distribution, digest)) for chunk, digest in chunks]
+    return Plan(tuple(batches))
 
 
-def _items(changes: Iterable[ObjectChange], index_document: str) -> tuple[Item, ...]:
+def part(batch: Batch, items: tuple[Item, ...]) -> Batch:
+    """Some items of a batch as one of their own, with a reference of their own."""
+    return replace(batch, items=items, caller_reference=_caller_reference(batch.distribution, _digest(items)))
+
+
+def renamed(batch: Batch) -> Batch:
+    """The same items under another reference: the same one each time."""
+    digest = sha256(batch.caller_reference.encode()).digest()
+    return replace(batch, caller_reference=_caller_reference(batch.distribution, digest))
+
+
+def _merged(distribution: DistributionId, new: tuple[Item, ...], left: list[Batch]) -> list[Batch]:
+    if not new and len(left) == 1:
+        return left
+    together = chain(new, *(batch.items for batch in left))
+    items = _items((item.path, cause) for item in together for cause in item.causes)
+    attempts = max(batch.attempts for batch in left)
+    return [
+        Batch(distribution, chunk, _caller_reference(distribution, _digest(chunk)), attempts)
+        for chunk in _chunks(items)
+    ]
+
+
+def _distinct(left: Iterable[Batch]) -> Iterator[Batch]:
+    """Each batch once: the queue may deliver a ticket twice, and both messages are served by one call."""
+    same: dict[tuple[DistributionId, str, tuple[UrlPath, ...]], list[Batch]] = {}
+    for batch in left:
+        paths = tuple(item.path for item in batch.items)
+        same.setdefault((batch.distribution, batch.caller_reference, paths), []).append(batch)
+    for key in sorted(same):
+        first, *others = same[key]
+        if others:
+            items = (
+                Item(many[0].path, tuple(chain(*(item.causes for item in many))))
+                for many in zip(*(batch.items for batch in same[key]), strict=True)
+            )
+            attempts, apart = max(batch.attempts for batch in same[key]), any(batch.apart for batch in same[key])
+            first = replace(first, items=tuple(items), attempts=attempts, apart=apart)
+        yield first
+
+
+def _items(stale: Iterable[tuple[UrlPath, Cause]]) -> tuple[Item, ...]:
     causes: dict[UrlPath, list[Cause]] = {}
-    for change in changes:
-        for path, cause in stale_paths(change, index_document):
-            causes.setdefault(path, []).append(cause)
+    for path, cause in stale:
+        causes.setdefault(path, []).append(cause)
     return tuple(Item(path, tuple(causes[path])) for path in sorted(causes))
 
 
 def _chunks(items: tuple[Item, ...]) -> Iterator[tuple[Item, ...]]:
-    for start in range(0, len(items), MAX_ITEMS_PER_CALL):
-        yield items[start : start + MAX_ITEMS_PER_CALL]
+    """As few chunks as one call and one message can carry each."""
+    start = wildcards = size = 0
+    for end, bytes_ in enumerate(tickets.sizes(items)):
+        wild = items[end][0][-1] == "*"
+        size += bytes_
+        wildcards += wild
+        if end - start == MAX_ITEMS_PER_CALL or wildcards > MAX_WILDCARDS_PER_CALL or size > tickets.MAX_BYTES:
+            yield items[start:end]
+            start, wildcards, size = end, wild, bytes_
+    if items:
+        yield items[start:]
 
 
 def _digest(items: tuple[Item, ...]) -> bytes:

@@ -6,12 +6,15 @@ Nothing else in this package reads the environment. The names are the table in t
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 from botocore.exceptions import BotoCoreError
 
+from invalidator import sdk
 from invalidator.errors import ConfigurationError
 from invalidator.model import DistributionId
 
@@ -19,6 +22,8 @@ _DEFAULT_INDEX_DOCUMENT: Final = "index.html"
 _DEFAULT_TTL_SECONDS: Final = 300
 
 _MAX_TTL_SECONDS: Final = 86_400
+_PATIENCE_SECONDS: Final = 60
+"""For which, at most, a secret that cannot be read is not asked for again."""
 
 # AWS's ids are some 14 characters of these. To ask no more than this shape keeps most of what is not meant to
 # be seen, in a secret that was named by mistake, from being taken for ids and shown in the log.
@@ -28,28 +33,73 @@ _separators = re.compile(r"[\s,]+")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an invocation needs to know. ``distributions`` is not empty and has no duplicates."""
+    """What an invocation needs to know. ``distributions`` is not empty and has no duplicates.
+
+    ``queue_url`` is the function's own queue, ``dead_letters_url`` what keeps what that gives up; both may be
+    empty. ``warnings`` say what is wrong and was got round.
+    """
 
     distributions: tuple[DistributionId, ...]
     index_document: str = _DEFAULT_INDEX_DOCUMENT
+    queue_url: str = ""
+    dead_letters_url: str = ""
+    warnings: tuple[str, ...] = ()
 
 
-def load(environ: Mapping[str, str] = os.environ, instead: Sequence[str] = ()) -> Settings:
-    """Read all settings. Secrets and parameters come from a cache that lasts ``SETTINGS_TTL`` seconds.
+class _Kept(NamedTuple):
+    """The ids that a secret or parameter had, and until when they are not read again."""
 
-    ``instead`` are the ids of a command line, which replace the configured ones if there are any. Raises
-    ConfigurationError, naming the variable, if anything is missing, malformed or unreadable.
+    ids: tuple[DistributionId, ...]
+    until: float
+    warning: str = ""
+
+
+_kept: Final[dict[tuple[str, str], _Kept]] = {}
+"""What warm invocations know, by variable and by name of the secret or parameter."""
+
+
+def load(
+    environ: Mapping[str, str] = os.environ,
+    instead: Sequence[str] = (),
+    now: Callable[[], float] = time.monotonic,
+) -> Settings:
+    """Read all settings. Secrets and parameters are read again after ``SETTINGS_TTL`` seconds.
+
+    One that cannot be read or used then leaves its last ids in force, with a warning. ``instead`` are the ids of a
+    command line, which replace the configured ones if there are any. Raises ConfigurationError, naming the
+    variable, if anything is missing, malformed or unreadable.
     """
-    ttl = _ttl(environ)
+    warnings: list[str] = []
     ids = dict.fromkeys(_checked(id_, "--distribution-id") for id_ in instead) or dict.fromkeys(
-        _configured_ids(environ, ttl)
+        _configured_ids(environ, now(), warnings)
     )
     if not ids:
         raise ConfigurationError(
             "no distribution to invalidate: set DISTRIBUTION_IDS, DISTRIBUTION_ID, DISTRIBUTION_ID_<name>,"
             " DISTRIBUTION_IDS_SECRET or DISTRIBUTION_IDS_PARAMETER"
         )
-    return Settings(tuple(ids), _index_document(environ))
+    return Settings(tuple(ids), _index_document(environ), *queue_urls(environ), tuple(warnings))
+
+
+def queue_urls(environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """The function's own queue and its dead letters, for whom the distributions are of no interest; maybe empty."""
+    return _queue_url(environ, "QUEUE_URL"), _queue_url(environ, "DEAD_LETTERS_URL")
+
+
+def forget() -> None:
+    """Read secrets and parameters anew at the next event, as a cold start does."""
+    _kept.clear()
+    _provider.cache_clear()
+
+
+def _queue_url(environ: Mapping[str, str], name: str) -> str:
+    url = environ.get(name, "").strip()
+    if url and not re.fullmatch(r"https?://[^\s/]+/\S+", url):
+        raise ConfigurationError(
+            f"{name}: {url!r} is not the URL of a queue (expected"
+            " https://sqs.<region>.amazonaws.com/<account>/<name>; not a name, not an ARN)"
+        )
+    return url
 
 
 def service_name(environ: Mapping[str, str] = os.environ) -> str:
@@ -69,7 +119,8 @@ def _index_document(environ: Mapping[str, str]) -> str:
 # --- the sources of ids ---------------------------------------------------------------------------------
 
 
-def _configured_ids(environ: Mapping[str, str], ttl: int) -> Iterator[DistributionId]:
+def _configured_ids(environ: Mapping[str, str], now: float, warnings: list[str]) -> Iterator[DistributionId]:
+    ttl = _ttl(environ)
     for word in _words(environ.get("DISTRIBUTION_IDS", "")):
         yield _checked(word, "DISTRIBUTION_IDS")
     for name in sorted(environ):
@@ -77,7 +128,25 @@ def _configured_ids(environ: Mapping[str, str], ttl: int) -> Iterator[Distributi
             yield _checked(environ[name].strip(), name)
     for name, fetch in (("DISTRIBUTION_IDS_SECRET", _secret), ("DISTRIBUTION_IDS_PARAMETER", _parameter)):
         if stored := environ.get(name, "").strip():
-            yield from _stored_ids(name, stored, fetch, ttl)
+            kept = _keep(name, stored, fetch, ttl, now)
+            if kept.warning:
+                warnings.append(kept.warning)
+            yield from kept.ids
+
+
+def _keep(variable: str, name: str, fetch: Callable[[str], str | bytes], ttl: int, now: float) -> _Kept:
+    """The ids of a secret or parameter: those known, while they are fresh, and for want of better ones."""
+    known = _kept.get((variable, name))
+    if known and now < known.until:
+        return known
+    try:
+        new = _Kept(tuple(_stored_ids(variable, name, fetch)), now + ttl)
+    except ConfigurationError as error:
+        if not known:
+            raise
+        new = _Kept(known.ids, now + min(ttl, _PATIENCE_SECONDS), f"{error}; the ids known so far stay in force")
+    _kept[variable, name] = new
+    return new
 
 
 def _words(text: str) -> list[str]:
@@ -93,12 +162,10 @@ def _checked(word: str, source: str, *, secret: bool = False) -> DistributionId:
     )
 
 
-def _stored_ids(
-    variable: str, name: str, fetch: Callable[[str, int], str | bytes], ttl: int
-) -> Iterator[DistributionId]:
+def _stored_ids(variable: str, name: str, fetch: Callable[[str], str | bytes]) -> Iterator[DistributionId]:
     """The ids in a secret or parameter. No error may show its content: nothing is quoted, nothing chained."""
     try:
-        content = fetch(name, ttl)
+        content = fetch(name)
         text = content.decode() if isinstance(content, bytes) else content
     except UnicodeDecodeError:
         raise ConfigurationError(f"{variable}: {name} holds bytes that are not text") from None
@@ -132,20 +199,30 @@ def _ttl(environ: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _secret(name: str, ttl: int) -> str | bytes:
+@cache
+def _provider(kind: str) -> Any:
+    """Powertools' reader of secrets or parameters, with timeouts that leave an invocation time for its work."""
     # Imported here, since Powertools' parameters cost a cold start what many functions never use.
-    from aws_lambda_powertools.utilities.parameters import GetParameterError, get_secret
+    from aws_lambda_powertools.utilities import parameters
+
+    return getattr(parameters, kind)(boto_config=sdk.config(attempts=2))
+
+
+def _secret(name: str) -> str | bytes:
+    from aws_lambda_powertools.utilities.parameters import GetParameterError
 
     try:
-        return get_secret(name, max_age=ttl)
+        content: str | bytes = _provider("SecretsProvider").get(name, force_fetch=True)
     except (GetParameterError, BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"DISTRIBUTION_IDS_SECRET: {name} cannot be read: {error}") from error
+    return content
 
 
-def _parameter(name: str, ttl: int) -> str | bytes:
-    from aws_lambda_powertools.utilities.parameters import GetParameterError, get_parameter
+def _parameter(name: str) -> str | bytes:
+    from aws_lambda_powertools.utilities.parameters import GetParameterError
 
     try:
-        return get_parameter(name, decrypt=True, max_age=ttl)
+        content: str | bytes = _provider("SSMProvider").get(name, decrypt=True, force_fetch=True)
     except (GetParameterError, BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"DISTRIBUTION_IDS_PARAMETER: {name} cannot be read: {error}") from error
+    return content

@@ -6,17 +6,16 @@ from functools import cache
 
 import boto3
 import botocore.session
+import hypothesis
 import pytest
-from aws_lambda_powertools.utilities.parameters import clear_caches
-from hypothesis import settings
 
-from invalidator import handler
+from invalidator import handler, settings
 from tests.doubles import StrictCloudFront, serve
 from tests.packaged import CASES, Package, package
 
 # Without a deadline, since the machines of CI are shared: speed is measured in benchmarks/.
-settings.register_profile("laws", deadline=None)
-settings.load_profile("laws")
+hypothesis.settings.register_profile("laws", deadline=None)
+hypothesis.settings.load_profile("laws")
 
 # The SDK reads its models, megabytes of JSON, anew for each session; hundreds of tests make one.
 botocore.session.create_loader = cache(botocore.session.create_loader)
@@ -28,7 +27,7 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in os.environ:
         if (
             name.startswith(("AWS_", "DISTRIBUTION_ID", "POWERTOOLS_"))
-            or name in {"INDEX_DOCUMENT", "SETTINGS_TTL"}
+            or name in {"INDEX_DOCUMENT", "SETTINGS_TTL", "QUEUE_URL", "DEAD_LETTERS_URL"}
             or name.lower().endswith("_proxy")
         ):
             monkeypatch.delenv(name)
@@ -44,7 +43,8 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     handler.logger.setLevel("INFO")
     yield
     handler.cdn.cache_clear()
-    clear_caches()  # type: ignore[no-untyped-call]
+    handler.queue.cache_clear()
+    settings.forget()
     boto3.DEFAULT_SESSION = None
 
 

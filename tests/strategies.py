@@ -102,7 +102,7 @@ def sqs(*bodies: Json | str) -> Json:
                 "messageId": f"m{number}",
                 "receiptHandle": f"r{number}",
                 "body": body if isinstance(body, str) else json.dumps(body),
-                "attributes": {},
+                "attributes": {"ApproximateReceiveCount": "1"},
                 "messageAttributes": {},
                 "eventSource": "aws:sqs",
                 "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:invalidator",
@@ -113,7 +113,37 @@ def sqs(*bodies: Json | str) -> Json:
     }
 
 
+def delivered_again(event: Json, times: int = 2) -> Json:
+    """The same messages, which the queue has delivered so often."""
+    attributes = {"ApproximateReceiveCount": str(times)}
+    return {"Records": [record | {"attributes": attributes} for record in event["Records"]]}
+
+
+def failed_invocation(event: Json, request: str = "r1") -> Json:
+    """What Lambda writes down of an event that it has given up."""
+    return {
+        "version": "1.0",
+        "timestamp": "2026-11-20T09:36:12.345Z",
+        "requestContext": {
+            "requestId": request,
+            "functionArn": "arn:aws:lambda:eu-central-1:123456789012:function:invalidator:$LATEST",
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": 3,
+        },
+        "requestPayload": event,
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": {"errorMessage": "E1: /a not invalidated", "errorType": "IncompleteError"},
+    }
+
+
 TEST_EVENT: Json = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Time": "2026-11-20T09:30:00Z", "Bucket": "origin"}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+"""Anything that JSON can say."""
 
 # Every dialect's way to carry one change. S3 encodes with "/" raw; others of its kind encode it, too.
 ROUTES: dict[str, Callable[[Change], Json]] = {
@@ -128,6 +158,10 @@ ROUTES: dict[str, Callable[[Change], Json]] = {
     "sns-s3": lambda change: sns(s3(change)),
     "eventbridge": eventbridge,
     "sqs-eventbridge": lambda change: sqs(eventbridge(change)),
+    "failed s3": lambda change: failed_invocation(s3(change)),
+    "failed sns-s3": lambda change: failed_invocation(sns(s3(change))),
+    "failed eventbridge": lambda change: failed_invocation(eventbridge(change)),
+    "sqs-failed s3": lambda change: sqs(failed_invocation(s3(change))),
     "sqs-sns-eventbridge": lambda change: sqs(sns_envelope(eventbridge(change))),
 }
 routes = st.sampled_from(sorted(ROUTES))

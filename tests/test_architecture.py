@@ -11,19 +11,34 @@ PACKAGE = ROOT / "invalidator"
 MODULES = sorted(file.stem for file in PACKAGE.glob("*.py") if file.stem != "__init__")
 
 BOTTOM = {"errors", "limits", "model"}
-ROOTS = {"handler", "custom_resource", "cli", "output", "local", "queue_worker", "demo", "__main__"}
+ROOTS = {
+    "handler",
+    "custom_resource",
+    "letters",
+    "dead_letters",
+    "cli",
+    "output",
+    "local",
+    "queue_worker",
+    "demo",
+    "__main__",
+}
 MAY_IMPORT = {
     "errors": set[str](),
     "limits": set[str](),
     "model": {"errors", "limits"},
     "paths": BOTTOM,
-    "events": BOTTOM,
-    "settings": BOTTOM,
+    "tickets": BOTTOM | {"paths"},
+    "events": BOTTOM | {"tickets"},
+    "settings": BOTTOM | {"sdk"},
     "site": BOTTOM | {"paths"},
-    "planner": BOTTOM | {"site"},
-    "service": BOTTOM,
+    "planner": BOTTOM | {"site", "tickets"},
+    "pacing": BOTTOM,
+    "workers": BOTTOM,
+    "service": BOTTOM | {"planner", "pacing", "workers"},
     "sdk": BOTTOM,
     "cloudfront": BOTTOM | {"sdk"},
+    "sqs": BOTTOM | {"sdk"},
     "notifications": BOTTOM | {"events"},
     "s3": BOTTOM | {"sdk", "notifications"},
     "custom_resource": BOTTOM | {"s3", "sdk", "notifications"},
@@ -31,7 +46,9 @@ MAY_IMPORT = {
     "local": {"handler"} | set(MODULES) - ROOTS,
     "queue_worker": {"handler", "local"} | set(MODULES) - ROOTS,
     "demo": {"handler", "local", "queue_worker"} | set(MODULES) - ROOTS,
-    "output": BOTTOM | {"notifications", "local"},
+    "letters": BOTTOM | {"events", "planner", "tickets"},
+    "dead_letters": BOTTOM | {"letters", "sdk", "sqs"},
+    "output": BOTTOM | {"notifications", "local", "letters", "dead_letters"},
     "cli": set(MODULES) - {"__main__"},
     "__main__": {"cli"},
 }

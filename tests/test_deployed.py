@@ -35,7 +35,10 @@ UNKNOWN_TO_MOTO = {
 }
 
 # It says so with a warning; test_everything_that_moto_knows_is_made_from_the_template holds it to this list.
-pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS:")
+pytestmark = [
+    pytest.mark.xdist_group("osls"),  # one process fetches it, and packages once
+    pytest.mark.filterwarnings("ignore:Tried to parse AWS:"),
+]
 
 SITE = ["index.html", "blog/index.html", "blog/red flower.html", "blog/café+1.html", "blog/*.html", "data.json"]
 
@@ -56,7 +59,11 @@ class Stack:
         """The running function, with the environment of the template; it starts at the first event."""
         if name not in self._running:
             properties = self.package.resources[f"{name.capitalize()}LambdaFunction"]["Properties"]
-            environ = {"AWS_ENDPOINT_URL": self.aws.endpoint, **properties.get("Environment", {}).get("Variables", {})}
+            variables = properties.get("Environment", {}).get("Variables", {})
+            environ = {"AWS_ENDPOINT_URL": self.aws.endpoint} | {
+                name: self.physical[value["Ref"]] if isinstance(value, dict) else value
+                for name, value in variables.items()
+            }
             if environ.get("DISTRIBUTION_IDS"):
                 environ["DISTRIBUTION_IDS"] = ",".join(self.aws.distributions)
             process = deployed(self.package.zip_of(name), self.folder / name, properties["Handler"], environ)
@@ -195,6 +202,21 @@ def test_objects_written_and_deleted_are_invalidated_through_a_topic(deploy: Dep
     upload_and_delete()
     feed(stack, worker, messages=1 + len(SITE) + 1)  # with the test message of S3
     assert stack.invalidated() == dict.fromkeys(stack.aws.distributions, EXPECTED)
+
+
+def test_what_a_distribution_refuses_is_stored_and_its_messages_are_done_with(deploy: Deploy) -> None:
+    stack = deploy("queue")
+    worker = reading_in_batches(stack, stack.physical["Queue"])
+    gone, other = stack.aws.distributions
+    cloudfront, sqs = boto3.client("cloudfront"), boto3.client("sqs")
+    cloudfront.delete_distribution(Id=gone, IfMatch=cloudfront.get_distribution(Id=gone)["ETag"])
+    upload_and_delete()
+    feed(stack, worker, messages=len(SITE) + 1)
+    listed = cloudfront.list_invalidations(DistributionId=other)["InvalidationList"]["Items"]
+    assert len(listed) == 1
+    names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
+    found = sqs.get_queue_attributes(QueueUrl=stack.physical["Queue"], AttributeNames=names)["Attributes"]
+    assert [found[name] for name in names] == ["0", "1"]
 
 
 def test_the_request_to_delete_the_connection_leaves_what_others_put(deploy: Deploy) -> None:

@@ -1,6 +1,7 @@
 """Laws of the dialects."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from invalidator import tickets
 from invalidator.events import decode
+from invalidator.model import DistributionId
+from invalidator.planner import make_plan
 from tests import strategies as make
 from tests.strategies import ROUTES, TEST_EVENT, Change
 
@@ -48,18 +52,22 @@ def test_a_key_cannot_pass_for_another_key_with_another_sequencer() -> None:
     assert len({change.identity for change in decode(make.s3(*twins)).changes}) == 2
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
-)
-
-
-@given(json_values)
+@given(make.json_values)
 def test_whatever_is_no_dialect_is_refused_and_nothing_raised(event: Any) -> None:
     decoded = decode(event)
     assert not decoded.changes
     assert decoded.refusals or event.get("Records") == []
+
+
+BARE = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a"}}}]}
+
+
+def _ticket(*changes: Change) -> Any:
+    (batch,) = make_plan(decode(make.s3(*changes)).changes, [DistributionId("E1")], "index.html").batches
+    return json.loads(tickets.write(tickets.Ticket(batch, "Throttling: Rate exceeded")))
+
+
+TICKET = _ticket(Change("a/index.html"), Change("b"))
 
 
 def _broken(document: Any, replacement: Any) -> list[Any]:
@@ -75,13 +83,31 @@ def _broken(document: Any, replacement: Any) -> list[Any]:
     return damaged
 
 
+def _is_empty(event: Any) -> bool:
+    """Whether an event says itself that there is nothing in it, or one that failed does."""
+    if isinstance(event, dict) and "requestContext" in event:
+        event = event.get("requestPayload")
+    return isinstance(event, dict) and event.get("Records") == []
+
+
 @pytest.mark.parametrize("route", sorted(ROUTES))
 @pytest.mark.parametrize("replacement", [None, 7, "", "x", [], {}, True, ["x"], {"key": 1}])
 def test_a_damaged_event_never_raises_and_is_never_lost(route: str, replacement: Any) -> None:
     for damaged in _broken(ROUTES[route](Change("a.html")), replacement):
         decoded = decode(damaged)
-        empty = isinstance(damaged, dict) and damaged.get("Records") == []
-        assert decoded.changes or decoded.refusals or decoded.ignored or empty
+        assert decoded.changes or decoded.refusals or decoded.ignored or _is_empty(damaged)
+
+
+@pytest.mark.parametrize("replacement", [None, 7, "", "x", [], {}, True, ["x"], {"key": 1}, "2"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_damaged_ticket_never_raises_and_is_never_lost(replacement: Any, nested: bool) -> None:
+    ticket = make.failed_invocation(TICKET) if nested else TICKET
+    for damaged in _broken(ticket, replacement):
+        decoded = decode(make.sqs(damaged))
+        assert decoded.tickets or decoded.refusals or decoded.ignored or _is_empty(damaged)
+    for damaged in _broken(make.sqs(ticket), replacement):
+        decoded = decode(damaged)
+        assert decoded.tickets or decoded.refusals or decoded.ignored or _is_empty(damaged)
 
 
 @pytest.mark.parametrize("route", ["s3", "sqs-s3", "sns-s3", "sqs-sns-s3", "eventbridge"])
@@ -155,12 +181,22 @@ def test_a_refusal_names_what_was_seen_and_what_is_expected(event: Any, reason: 
     assert "hush" not in refusal.reason
 
 
-def test_envelopes_that_nest_without_end_are_refused() -> None:
+@pytest.mark.parametrize("envelope", [make.sns_envelope, make.failed_invocation])
+def test_envelopes_that_nest_without_end_are_refused(envelope: Callable[[Any], Any]) -> None:
     body = make.s3(Change("a"))
     for _ in range(20):
-        body = make.sns_envelope(body)
-    (refusal,) = decode(make.sqs(body)).refusals
-    assert "more than 4 envelopes" in refusal.reason
+        body = envelope(body)
+    for event in (body, make.sqs(body)):
+        (refusal,) = decode(event).refusals
+        assert "more than 4 envelopes" in refusal.reason
+
+
+@pytest.mark.parametrize("depth", [10, 900, 990, 993, 100_000])
+@pytest.mark.parametrize("field", ["distribution", "since", "why", "caller_reference", "items"])
+def test_a_ticket_that_nests_without_end_is_refused_or_harmless(depth: int, field: str) -> None:
+    body = json.dumps(TICKET | {field: "@"}).replace('"@"', "[" * depth + "]" * depth)
+    decoded = decode(make.sqs(body))
+    assert len(decoded.tickets) + len(decoded.refusals) == 1
 
 
 def test_the_content_of_a_message_never_decides_which_messages_are_acknowledged() -> None:
@@ -193,7 +229,105 @@ def test_an_eventbridge_event_without_sequencer_is_known_by_version_etag_and_tim
     assert len(others | {identity()}) == 4
 
 
-BARE = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a"}}}]}
+# --- tickets and failed invocations ---------------------------------------------------------------------
+
+
+@given(st.lists(make.changes, min_size=1, max_size=6))
+def test_a_ticket_comes_through_a_queue(deploy: list[Change]) -> None:
+    decoded = decode(make.sqs(TEST_EVENT, _ticket(*deploy)))
+    assert decoded.tickets == [tickets.read(_ticket(*deploy), "m1").batch]
+    assert decoded.tickets[0].message_ids == {"m1"}
+    assert (decoded.changes, decoded.refusals, decoded.ignored, decoded.from_queue) == ([], [], 1, True)
+
+
+def test_a_ticket_by_hand_belongs_to_no_message() -> None:
+    assert [batch.message_ids for batch in decode(TICKET).tickets] == [{None}]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "apart"),
+    [
+        ({"ApproximateReceiveCount": "1"}, False),
+        ({"ApproximateReceiveCount": "2"}, True),
+        ({"ApproximateReceiveCount": "17"}, True),
+        ({"SentTimestamp": "1795167012900"}, False),
+        ({}, False),
+        (None, False),
+        ({"ApproximateReceiveCount": ["2"]}, True),
+    ],
+)
+def test_a_ticket_that_was_delivered_before_may_have_been_sent(attributes: Any, apart: bool) -> None:
+    event = make.sqs(TICKET)
+    event["Records"][0]["attributes"] = attributes
+    assert [batch.apart for batch in decode(event).tickets] == [apart]
+
+
+def test_a_ticket_stays_apart_however_it_is_delivered() -> None:
+    assert decode(make.sqs(TICKET | {"apart": True})).tickets[0].apart
+
+
+def test_only_the_messages_that_were_delivered_before_are_apart() -> None:
+    event = make.sqs(TICKET, TICKET)
+    event["Records"][1] = make.delivered_again(event)["Records"][1]
+    assert [batch.apart for batch in decode(event).tickets] == [False, True]
+
+
+def test_a_ticket_that_cannot_be_read_is_refused_alone() -> None:
+    decoded = decode(make.sqs(TICKET | {"attempts": -1}, TICKET, make.s3(Change("a"))))
+    ((reason, message_id),) = decoded.refusals
+    assert message_id == "m0"
+    assert "a ticket that is not as this program writes them" in reason
+    assert (len(decoded.tickets), len(decoded.changes)) == (1, 1)
+
+
+INSIDE: dict[str, Callable[[Change], Any]] = {
+    "s3": make.s3,
+    "bare": lambda _: BARE,
+    "sns-s3": lambda change: make.sns(make.s3(change)),
+    "eventbridge": make.eventbridge,
+}
+
+
+@given(make.changes, st.sampled_from(sorted(INSIDE)), st.text("0123456789abcdef-", min_size=1))
+def test_a_failed_invocation_is_the_event_that_failed(change: Change, inside: str, request: str) -> None:
+    event = INSIDE[inside](change)
+    first = decode(event, request)
+    assert decode(make.failed_invocation(event, request), "another request") == first
+    # Lambda puts it into a queue, where that is its destination.
+    later = decode(make.sqs(make.failed_invocation(event, request)), "another request")
+    assert [after._replace(message_id=None) for after in later.changes] == first.changes
+    assert {after.message_id for after in later.changes} == {"m0"}
+    assert later.from_queue
+
+
+def test_what_could_not_be_read_in_a_failed_invocation_is_refused_with_its_message() -> None:
+    decoded = decode(make.sqs(make.failed_invocation({"Records": [make.s3_record(Change("a")), {"s3": 1}]})))
+    assert [change.key for change in decoded.changes] == ["a"]
+    assert [refusal.message_id for refusal in decoded.refusals] == ["m0"]
+
+
+def test_a_failed_invocation_is_not_one_that_a_queue_had_made() -> None:
+    """Lambda keeps events of asynchronous invocations only: what looks like another was made by somebody."""
+    (refusal,) = decode(make.sqs(make.failed_invocation(make.sqs("x")))).refusals
+    assert "an SQS record in an envelope" in refusal.reason
+    assert refusal.message_id == "m0"
+
+
+@pytest.mark.parametrize(
+    ("event", "time"),
+    [
+        (make.s3(Change("a")), "2026-11-20T09:30:12.345Z"),
+        (make.eventbridge(Change("a")), "2026-11-20T09:30:12Z"),
+        (make.failed_invocation(make.s3(Change("a"))), "2026-11-20T09:30:12.345Z"),
+        ({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a"}}}]}, ""),
+        ({"Records": [make.s3_record(Change("a")) | {"eventTime": 1795167012}]}, ""),
+    ],
+)
+def test_it_is_known_when_an_object_changed(event: Any, time: str) -> None:
+    assert [change.time for change in decode(event).changes] == [time]
+
+
+# --- records that nothing identifies --------------------------------------------------------------------
 
 
 def _with_ids(message_id: str, notification_id: str) -> Any:
@@ -226,7 +360,7 @@ def test_a_record_that_nothing_identifies_is_known_by_its_delivery(first: Any, a
 def test_every_sample_event_is_understood(file: Path) -> None:
     decoded = decode(json.loads(file.read_text()))
     assert not decoded.refusals
-    assert decoded.changes or "test-event" in file.stem
+    assert decoded.changes or decoded.tickets or "test-event" in file.stem
     assert decoded.from_queue == file.stem.startswith("sqs")
 
 

@@ -1,35 +1,75 @@
 """The function as Lambda sees it, with the real SDK in between and the strict CloudFront behind HTTP."""
 
 import json
+from dataclasses import replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from moto import mock_aws
 
+from invalidator import sdk, sqs, tickets
+from invalidator.cloudfront import CloudFront
 from invalidator.errors import ConfigurationError, IncompleteError
 from invalidator.events import decode
-from invalidator.handler import LocalContext, cdn, lambda_handler, logger
+from invalidator.handler import Edge, LocalContext, cdn, lambda_handler, logger, queue
+from invalidator.local import embedded_aws
+from invalidator.model import Batch, DistributionId, Outcome
+from invalidator.planner import make_plan
 from invalidator.site import stale_paths
 from tests import strategies as make
-from tests.doubles import DENIED, IN_PROGRESS, THROTTLED, StrictCloudFront
+from tests.doubles import (
+    DENIED,
+    IN_PROGRESS,
+    THROTTLED,
+    UNAVAILABLE,
+    Calls,
+    Clock,
+    HurriedContext,
+    OnClock,
+    StrictCloudFront,
+    StrictQueues,
+)
 from tests.strategies import ROUTES, TEST_EVENT, Change
 
 EVENTS = Path(__file__).parent.parent / "events"
 
 
-class HurriedContext(LocalContext):
-    """An invocation that has time for calls and none for pauses."""
+QUEUE, DEAD_LETTERS = (f"https://sqs.eu-central-1.amazonaws.com/123456789012/{name}" for name in ("changes", "dead"))
 
-    def get_remaining_time_in_millis(self) -> int:
-        return 1_500
+
+def invoke(
+    event: Any,
+    queues: StrictQueues | None = None,
+    limit: float = 120.0,
+    request: str = "request",
+    workers: type[Calls] = Calls,
+) -> dict[str, Any]:
+    """Run the function in virtual time, with queues that are not those of the SDK."""
+    clock = Clock(limit)
+    edge = Edge(queue=partial(sqs.Queue, queues or StrictQueues(set())), workers=lambda: workers(clock))
+    return lambda_handler(event, OnClock(aws_request_id=request, clock=clock), edge)
 
 
 def failed(answer: dict[str, Any]) -> list[str]:
     assert list(answer) == ["batchItemFailures"]
     return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> StringIO:
+    stream = StringIO()
+    monkeypatch.setattr(logger.logger_handler, "stream", stream)
+    return stream
+
+
+def lines_of(log: StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.getvalue().splitlines()]
 
 
 @pytest.mark.parametrize("route", sorted(ROUTES))
@@ -48,21 +88,24 @@ def test_every_dialect_reaches_every_distribution(cloudfront: StrictCloudFront, 
                     "items": len(item.paths),
                     "caller_reference": item.reference,
                 }
-                for item in cloudfront.accepted
+                for item in sorted(cloudfront.accepted, key=lambda item: item.distribution)
             ],
             "ignored": 0,
+            "tickets": 0,
         }
 
 
 @pytest.mark.parametrize("file", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
 def test_every_sample_event_is_accepted_by_cloudfront(cloudfront: StrictCloudFront, file: Path) -> None:
-    answer = lambda_handler(json.loads(file.read_text()), LocalContext())
+    # The tickets among them are for the distributions of the embedded AWS.
+    text = file.read_text().replace("QESVZEMEETI1Q", "E1").replace("XW8XZDR3UNZCW", "E2")
+    answer = lambda_handler(json.loads(text), LocalContext())
     assert answer.get("batchItemFailures", []) == []
     assert {item.distribution for item in cloudfront.accepted} == ({"E1", "E2"} if "test" not in file.stem else set())
 
 
 def test_a_test_event_is_acknowledged_and_nothing_called(cloudfront: StrictCloudFront) -> None:
-    assert lambda_handler(TEST_EVENT, LocalContext()) == {"invalidations": [], "ignored": 1}
+    assert lambda_handler(TEST_EVENT, LocalContext()) == {"invalidations": [], "ignored": 1, "tickets": 0}
     assert failed(lambda_handler(make.sqs(TEST_EVENT), LocalContext())) == []
     assert cloudfront.calls == 0
 
@@ -95,9 +138,9 @@ def test_messages_whose_invalidation_failed_on_one_distribution_are_reported(
 
 
 def test_only_the_messages_of_the_chunk_that_failed_are_reported(cloudfront: StrictCloudFront) -> None:
-    cloudfront.faults.extend([None, DENIED])
+    cloudfront.faults.extend([None, None, DENIED])
     event = make.sqs(*[make.s3(Change(f"{number:04}")) for number in range(4_000)])
-    assert failed(lambda_handler(event, LocalContext())) == sorted(f"m{number}" for number in range(3_000, 4_000))
+    assert failed(invoke(event)) == sorted(f"m{number}" for number in range(3_000, 4_000))
     assert len(cloudfront.paths("E1")) == 3_000
     assert len(cloudfront.paths("E2")) == 4_000
 
@@ -170,31 +213,409 @@ def test_a_record_that_nothing_identifies_is_known_by_the_request(cloudfront: St
     assert cloudfront.paths("E1") == ["/a", "/a"]
 
 
-def test_a_warm_invocation_finds_its_connection_made() -> None:
+def test_a_warm_invocation_finds_its_connections_made() -> None:
     assert cdn() is cdn()
+    assert queue(QUEUE) is queue(QUEUE)
 
 
 def test_the_function_runs_without_a_context(cloudfront: StrictCloudFront) -> None:
     assert failed(lambda_handler(make.sqs(make.s3(Change("a"))))) == []
 
 
-# --- the log --------------------------------------------------------------------------------------------
+# --- what cannot be invalidated now ---------------------------------------------------------------------
 
 
 @pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> StringIO:
-    stream = StringIO()
-    monkeypatch.setattr(logger.logger_handler, "stream", stream)
-    return stream
+def queues(monkeypatch: pytest.MonkeyPatch) -> StrictQueues:
+    """The function's own queue and the one for what it gives up."""
+    monkeypatch.setenv("QUEUE_URL", QUEUE)
+    monkeypatch.setenv("DEAD_LETTERS_URL", DEAD_LETTERS)
+    return StrictQueues({QUEUE, DEAD_LETTERS})
 
 
-def lines_of(log: StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in log.getvalue().splitlines()]
+def stored(queues: StrictQueues, url: str = QUEUE) -> list[Batch]:
+    return [tickets.read(json.loads(message.body)).batch for message in queues.messages if message.url == url]
+
+
+def paths(batch: Batch) -> list[str]:
+    return [item.path for item in batch.items]
+
+
+def redelivered(queues: StrictQueues, url: str = QUEUE) -> Any:
+    """The event that the messages in a queue become; it is empty then."""
+    event = make.sqs(*[message.body for message in queues.messages if message.url == url])
+    queues.messages = [message for message in queues.messages if message.url != url]
+    return event
+
+
+def ticket(*changes: Change, distribution: str = "E1", **fields: Any) -> str:
+    """What an invocation before has left."""
+    (batch,) = make_plan(decode(make.s3(*changes)).changes, [DistributionId(distribution)], "").batches
+    return tickets.write(tickets.Ticket(replace(batch, **fields), "Throttling: Rate exceeded"))
+
+
+def delayed(queues: StrictQueues) -> list[tuple[str, int]]:
+    return [(message.url, message.delay) for message in queues.messages]
+
+
+@pytest.mark.parametrize("fault", [THROTTLED, DENIED, IN_PROGRESS, UNAVAILABLE, ("InternalError", 500)])
+def test_what_one_distribution_refuses_is_stored_for_later_and_its_messages_are_done_with(
+    cloudfront: StrictCloudFront, queues: StrictQueues, fault: tuple[str, int]
+) -> None:
+    cloudfront.broken["E1"] = fault
+    event = make.sqs(make.s3(Change("a")), TEST_EVENT, make.s3(Change("b"), Change("c")))
+    assert failed(invoke(event, queues)) == []
+    assert cloudfront.paths("E2") == ["/a", "/b", "/c"]
+    (left,) = stored(queues)
+    assert (left.distribution, paths(left), left.attempts) == ("E1", ["/a", "/b", "/c"], 1)
+    assert {call.reference for call in cloudfront.log if call.distribution == "E1"} == {left.caller_reference}
+    assert left.apart == (fault[1] >= 500)
+    assert left.since == "2026-11-20T09:30:12.345Z"
+    assert delayed(queues) == [(QUEUE, 30)]
+    assert fault[0] in json.loads(queues.messages[0].body)["why"]
+
+
+def test_what_is_served_later_is_served_under_the_same_reference(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    cloudfront.broken["E1"] = DENIED
+    invoke(make.sqs(make.s3(Change("a")), make.s3(Change("b"))), queues)
+    (left,) = stored(queues)
+    cloudfront.broken.clear()
+    assert failed(invoke(redelivered(queues), queues)) == []
+    (accepted,) = [item for item in cloudfront.accepted if item.distribution == "E1"]
+    assert (accepted.reference, accepted.paths) == (left.caller_reference, ("/a", "/b"))
+    assert len(cloudfront.paths("E2")) == 2
+    assert queues.messages == []
+
+
+def test_what_had_been_accepted_without_an_answer_is_not_billed_again(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    cloudfront.lose_answers = 1_000
+    assert failed(invoke(make.sqs(make.s3(Change("a"))), queues)) == []
+    assert [batch.apart for batch in stored(queues)] == [True, True]
+    cloudfront.lose_answers = 0
+    # With something new, among which it would be another batch.
+    event = redelivered(queues)
+    event["Records"] += [record | {"messageId": "new"} for record in make.sqs(make.s3(Change("b")))["Records"]]
+    assert failed(invoke(event, queues)) == []
+    assert cloudfront.paths("E1") == cloudfront.paths("E2") == ["/a", "/b"]
+
+
+def test_what_was_refused_is_sent_with_what_is_new(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    event = make.sqs(ticket(Change("a")), ticket(Change("b")), make.s3(Change("c")))
+    assert failed(invoke(event, queues)) == []
+    assert cloudfront.calls == 2
+    assert cloudfront.paths("E1") == ["/a", "/b", "/c"]
+    assert cloudfront.paths("E2") == ["/c"]
+
+
+def test_an_answer_without_messages_says_how_many_tickets_there_are(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    cloudfront.broken["E1"] = IN_PROGRESS
+    answer = invoke(make.s3(Change("a")), queues)
+    assert [item["distribution"] for item in answer["invalidations"]] == ["E2"]
+    assert (answer["ignored"], answer["tickets"]) == (0, 1)
+    assert [batch.distribution for batch in stored(queues)] == ["E1"]
+
+
+def test_more_than_a_distribution_takes_at_a_time_is_stored_for_later_without_a_call(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    event = make.sqs(*[make.s3(Change(f"{number:04}")) for number in range(4_000)])
+    assert failed(invoke(event, queues)) == []
+    assert cloudfront.calls == 2
+    assert [(batch.distribution, len(batch.items), batch.attempts) for batch in stored(queues)] == [
+        ("E1", 1_000, 0),
+        ("E2", 1_000, 0),
+    ]
+    assert failed(invoke(redelivered(queues), queues)) == []
+    assert sorted(cloudfront.paths("E1")) == [f"/{number:04}" for number in range(4_000)]
+
+
+def test_an_invocation_that_is_too_short_stores_everything(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    assert failed(invoke(make.sqs(make.s3(Change("a"))), queues, limit=0.9)) == []
+    assert [(batch.distribution, batch.apart) for batch in stored(queues)] == [("E1", False), ("E2", False)]
+    assert cloudfront.calls == 0
+
+
+FULL = ("AWS.SimpleQueueService.OverLimit", 403)
+
+
+def test_what_cannot_be_stored_is_reported(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    cloudfront.broken["E1"] = IN_PROGRESS
+    queues.broken[QUEUE] = FULL
+    event = make.sqs(make.s3(Change("a")), TEST_EVENT, make.s3(Change("b")))
+    assert failed(invoke(event, queues)) == ["m0", "m2"]
+    with pytest.raises(IncompleteError, match="E1: /a not invalidated: TooManyInvalidationsInProgress"):
+        invoke(make.s3(Change("a")), queues)
+
+
+def test_a_ticket_that_cannot_be_stored_again_is_reported(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    cloudfront.broken["E1"] = IN_PROGRESS
+    queues.broken[QUEUE] = FULL
+    event = make.sqs(ticket(Change("a")), ticket(Change("b"), distribution="E2"))
+    assert failed(invoke(event, queues)) == ["m0"]
+    assert cloudfront.paths("E2") == ["/b"]
+
+
+def test_without_an_sdk_to_store_with_messages_are_reported(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    def no_queue(url: str) -> sqs.Queue:
+        raise ConfigurationError("the AWS SDK cannot be set up")
+
+    cloudfront.broken["E1"] = DENIED
+    clock = Clock()
+    edge = Edge(queue=no_queue, workers=lambda: Calls(clock))
+    assert failed(lambda_handler(make.sqs(make.s3(Change("a"))), OnClock(clock=clock), edge)) == ["m0"]
+
+
+def test_without_a_queue_a_ticket_is_served_all_the_same(cloudfront: StrictCloudFront) -> None:
+    cloudfront.broken["E2"] = DENIED
+    event = make.sqs(ticket(Change("a")), ticket(Change("b"), distribution="E2"))
+    assert failed(invoke(event)) == ["m1"]
+    assert cloudfront.paths("E1") == ["/a"]
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_ticket_for_a_distribution_that_is_not_ours_is_refused(
+    cloudfront: StrictCloudFront, queues: StrictQueues, apart: bool
+) -> None:
+    cloudfront.distributions = {"E1", "E2", "E3"}
+    event = make.sqs(ticket(Change("a"), distribution="E3", apart=apart), make.s3(Change("b")))
+    assert failed(invoke(event, queues)) == ["m0"]
+    assert {call.distribution for call in cloudfront.log} == {"E1", "E2"}
+    assert queues.messages == []
+    with pytest.raises(IncompleteError, match="refused: a ticket for 'E3', which is not one of the configured"):
+        invoke(json.loads(ticket(Change("a"), distribution="E3")), queues)
+
+
+# --- what is given up -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "before", "where"),
+    [
+        (IN_PROGRESS, 8, (QUEUE, 900)),
+        (IN_PROGRESS, 9, (DEAD_LETTERS, 0)),
+        (THROTTLED, 9, (DEAD_LETTERS, 0)),
+        (UNAVAILABLE, 9, (DEAD_LETTERS, 0)),
+        (DENIED, 1, (QUEUE, 60)),
+        (DENIED, 3, (QUEUE, 240)),
+        (DENIED, 4, (DEAD_LETTERS, 0)),
+    ],
+)
+def test_what_is_refused_too_often_is_given_up(
+    cloudfront: StrictCloudFront, queues: StrictQueues, fault: tuple[str, int], before: int, where: tuple[str, int]
+) -> None:
+    cloudfront.broken["E1"] = fault
+    assert failed(invoke(make.sqs(ticket(Change("a"), attempts=before)), queues)) == []
+    assert delayed(queues) == [where]
+    (left,) = stored(queues, where[0])
+    assert (left.attempts, paths(left)) == (before + 1, ["/a"])
+
+
+def test_what_was_given_up_can_be_sent_back_again_and_again(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    cloudfront.broken["E1"] = DENIED
+    event = make.sqs(ticket(Change("a"), attempts=9))
+    for _ in range(3):
+        assert failed(invoke(event, queues)) == []
+        event = redelivered(queues, DEAD_LETTERS)
+        assert len(event["Records"]) == 1
+    cloudfront.broken.clear()
+    assert failed(invoke(event, queues)) == []
+    assert cloudfront.paths("E1") == ["/a"]
+
+
+def test_without_dead_letters_what_is_given_up_is_reported(
+    cloudfront: StrictCloudFront, queues: StrictQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEAD_LETTERS_URL")
+    cloudfront.broken["E1"] = DENIED
+    event = make.sqs(ticket(Change("a"), attempts=9, apart=True), make.s3(Change("b")))
+    assert failed(invoke(event, queues)) == ["m0"]
+    assert [paths(batch) for batch in stored(queues)] == [["/b"]]
+
+
+def test_a_message_is_reported_if_any_of_its_batches_could_not_be_stored(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    cloudfront.broken["E1"] = IN_PROGRESS
+    cloudfront.rejects = {"/bad"}
+    queues.broken[DEAD_LETTERS] = FULL
+    event = make.sqs(make.s3(Change("a")), make.s3(Change("bad")))
+    assert failed(invoke(event, queues)) == ["m1"]
+    assert [(batch.distribution, paths(batch)) for batch in stored(queues)] == [("E1", ["/a", "/bad"])]
+
+
+def test_one_invalid_path_among_three_thousand_costs_the_others_nothing(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    cloudfront.rejects = {"/0815"}
+    event = make.sqs(
+        *[make.s3(*[Change(f"{number:04}") for number in range(at, at + 300)]) for at in range(0, 3_000, 300)]
+    )
+    assert failed(invoke(event, queues)) == []
+    for distribution in ("E1", "E2"):
+        good = [f"/{number:04}" for number in range(3_000) if number != 815]
+        assert sorted(cloudfront.paths(distribution)) == good
+    given_up = stored(queues, DEAD_LETTERS)
+    assert [batch.distribution for batch in given_up] == ["E1", "E2"]
+    for batch in given_up:
+        ((path, (cause,)),) = batch.items
+        assert (path, cause.change.key, cause.relation) == ("/0815", "0815", "object")
+    assert delayed(queues) == [(DEAD_LETTERS, 0)] * 2
+    assert "InvalidArgument" in json.loads(queues.messages[0].body)["why"]
+
+
+# --- invocations that end in between --------------------------------------------------------------------
+
+
+class Cut(BaseException):
+    """The end of an invocation, wherever it is."""
+
+
+class CutOff(Calls):
+    """An invocation that ends before it knows how its calls went."""
+
+    def wait(self, seconds: float) -> Outcome | None:  # noqa: ARG002 whatever it would have waited for
+        raise Cut
+
+
+@pytest.mark.parametrize("of_ticket", [False, True])
+def test_what_is_delivered_again_after_a_crash_is_not_billed_again(
+    cloudfront: StrictCloudFront, queues: StrictQueues, of_ticket: bool
+) -> None:
+    bodies: list[Any] = [make.s3(Change("a")), make.s3(Change("b"))]
+    if of_ticket:
+        bodies = [ticket(Change("a"), Change("b"), distribution=id_) for id_ in ("E1", "E2")]
+    event = make.sqs(*bodies)
+    with pytest.raises(Cut):
+        invoke(event, queues, workers=CutOff)
+    assert len(cloudfront.accepted) == 2
+    assert failed(invoke(make.delivered_again(event), queues)) == []
+    assert cloudfront.calls == 4
+    assert cloudfront.paths("E1") == cloudfront.paths("E2") == ["/a", "/b"]
+
+
+def test_a_ticket_that_was_perhaps_sent_is_not_mixed_with_what_is_new(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    event = make.sqs(ticket(Change("a")))
+    with pytest.raises(Cut):
+        invoke(event, queues, workers=CutOff)
+    event = make.delivered_again(event)
+    event["Records"] += [record | {"messageId": "new"} for record in make.sqs(make.s3(Change("b")))["Records"]]
+    assert failed(invoke(event, queues)) == []
+    assert cloudfront.paths("E1") == ["/a", "/b"]
+
+
+def test_what_lambda_has_given_up_is_done_when_it_comes_as_a_failed_invocation(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    bare = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a"}}}]}
+    with pytest.raises(Cut):
+        invoke(bare, queues, request="r1", workers=CutOff)
+    assert failed(invoke(make.sqs(make.failed_invocation(bare, "r1")), queues, request="r2")) == []
+    assert cloudfront.paths("E1") == cloudfront.paths("E2") == ["/a"]
+
+
+def test_a_call_that_hangs_is_stored_apart(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    class Hanging(Calls):
+        def __init__(self, clock: Clock) -> None:
+            super().__init__(clock, lambda batch: 1e6 if batch.distribution == "E1" else 0.1)
+
+    clock = Clock()
+    edge = Edge(queue=partial(sqs.Queue, queues), workers=lambda: Hanging(clock))
+    assert failed(lambda_handler(make.sqs(make.s3(Change("a"))), OnClock(clock=clock), edge)) == []
+    # There was time for the call that stores it.
+    assert clock.left > sdk.LONGEST_ATTEMPT
+    (left,) = stored(queues)
+    assert (left.distribution, left.apart) == ("E1", True)
+    assert failed(invoke(redelivered(queues), queues)) == []
+    assert cloudfront.paths("E1") == cloudfront.paths("E2") == ["/a"]
+
+
+# --- a list of distributions that changes ---------------------------------------------------------------
+
+
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Secrets Manager with the list E1, which is read at every event."""
+    monkeypatch.setenv("DISTRIBUTION_IDS_SECRET", "cdn")
+    monkeypatch.setenv("SETTINGS_TTL", "0")
+    with mock_aws():
+        secrets = boto3.client("secretsmanager")
+        secrets.create_secret(Name="cdn", SecretString="E1")
+        yield secrets
+
+
+def test_a_distribution_that_is_added_to_the_list_is_served(listed: Any) -> None:
+    double = StrictCloudFront({"E1", "E2"})
+    edge = Edge(cdn=lambda: CloudFront(double))
+    lambda_handler(make.s3(Change("a")), LocalContext(), edge)
+    listed.put_secret_value(SecretId="cdn", SecretString="E1 E2")
+    lambda_handler(make.s3(Change("b")), LocalContext(), edge)
+    assert (double.paths("E1"), double.paths("E2")) == (["/a", "/b"], ["/b"])
+
+
+def test_a_list_that_is_lost_is_a_warning_and_stops_nothing(listed: Any, log: StringIO) -> None:
+    double = StrictCloudFront({"E1"})
+    edge = Edge(cdn=lambda: CloudFront(double))
+    lambda_handler(make.s3(Change("a")), LocalContext(), edge)
+    listed.delete_secret(SecretId="cdn", ForceDeleteWithoutRecovery=True)
+    lambda_handler(make.s3(Change("b")), LocalContext(), edge)
+    assert double.paths("E1") == ["/a", "/b"]
+    (warning,) = [line for line in lines_of(log) if line["level"] == "WARNING"]
+    assert "DISTRIBUTION_IDS_SECRET: cdn cannot be read" in warning["message"]
+    assert "the ids known so far stay in force" in warning["message"]
+
+
+def test_a_list_that_never_could_be_read_stops_everything(listed: Any) -> None:
+    listed.delete_secret(SecretId="cdn", ForceDeleteWithoutRecovery=True)
+    double = StrictCloudFront({"E1"})
+    with pytest.raises(ConfigurationError, match="DISTRIBUTION_IDS_SECRET: cdn cannot be read"):
+        lambda_handler(make.sqs(make.s3(Change("a"))), LocalContext(), Edge(cdn=lambda: CloudFront(double)))
+    assert double.calls == 0
+
+
+# --- with the queues of the SDK -------------------------------------------------------------------------
+
+
+def test_a_ticket_goes_through_a_real_queue_and_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    with embedded_aws() as aws:
+        client = boto3.client("sqs")
+        monkeypatch.setenv("QUEUE_URL", client.create_queue(QueueName="changes")["QueueUrl"])
+        monkeypatch.setenv("DEAD_LETTERS_URL", client.create_queue(QueueName="dead")["QueueUrl"])
+        monkeypatch.setenv("DISTRIBUTION_IDS", f"{aws.distributions[0]},EMISSING")
+        lost = ticket(Change("b"), distribution="EMISSING", attempts=4, apart=True)
+        assert failed(lambda_handler(make.sqs(make.s3(Change("a b")), lost), LocalContext())) == []
+        (done,) = aws.new_invalidations()
+        assert done.paths == ("/a%20b", "/a+b")
+        # Half a minute is to pass before the one is seen; the other is for people.
+        urls = client.list_queues()["QueueUrls"]
+        waiting = {
+            url.split("/")[-1]: client.get_queue_attributes(
+                QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
+            )["Attributes"]
+            for url in urls
+        }
+        assert waiting == {
+            "changes": {"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesDelayed": "1"},
+            "dead": {"ApproximateNumberOfMessages": "1", "ApproximateNumberOfMessagesDelayed": "0"},
+        }
+        (letter,) = client.receive_message(QueueUrl=next(url for url in urls if url.endswith("dead")))["Messages"]
+        given_up = tickets.read(json.loads(letter["Body"]))
+        assert (given_up.batch.distribution, paths(given_up.batch)) == ("EMISSING", ["/b"])
+        assert "NoSuchDistribution" in given_up.why
+
+
+# --- the log --------------------------------------------------------------------------------------------
 
 
 def test_there_is_one_line_an_invalidation(cloudfront: StrictCloudFront, log: StringIO) -> None:
-    context = LocalContext(aws_request_id="request-1")
-    lambda_handler(make.s3(Change("a"), Change("b")), context)
+    invoke(make.s3(Change("a"), Change("b")), request="request-1")
     lines = lines_of(log)
     assert [
         (line["distribution"], line["invalidation"], line["items"], line["caller_reference"]) for line in lines
@@ -214,6 +635,31 @@ def test_every_failure_has_its_line(cloudfront: StrictCloudFront, log: StringIO)
     assert [line["message"] for line in errors] == ["record refused", "invalidation failed"]
     assert errors[0]["message_id"] == "m1"
     assert "AccessDenied" in errors[1]["error"]
+
+
+def test_every_ticket_has_its_line(cloudfront: StrictCloudFront, queues: StrictQueues, log: StringIO) -> None:
+    cloudfront.broken = {"E1": DENIED, "E2": IN_PROGRESS}
+    invoke(make.sqs(ticket(Change("a"), attempts=4), make.s3(Change("b"))), queues)
+    lines = [line for line in lines_of(log) if "error" in line]
+    assert {(line["level"], line["message"], line["distribution"], line.get("seconds")) for line in lines} == {
+        ("ERROR", "invalidation given up", "E1", None),
+        ("WARNING", "invalidation put off", "E2", 30),
+    }
+    assert {line["caller_reference"] for line in lines} == {
+        json.loads(message.body)["caller_reference"] for message in queues.messages
+    }
+
+
+def test_a_ticket_that_could_not_be_stored_has_its_line(
+    cloudfront: StrictCloudFront, queues: StrictQueues, log: StringIO
+) -> None:
+    cloudfront.broken["E1"] = IN_PROGRESS
+    queues.broken[QUEUE] = ("AccessDenied", 403)
+    invoke(make.sqs(make.s3(Change("a"))), queues)
+    (line,) = [line for line in lines_of(log) if line["message"] == "invalidation failed"]
+    assert (line["level"], line["distribution"]) == ("ERROR", "E1")
+    assert "TooManyInvalidationsInProgress" in line["error"]
+    assert "sqs:SendMessage on this queue" in line["not_stored"]
 
 
 def test_the_event_is_logged_at_debug_only(cloudfront: StrictCloudFront, log: StringIO) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from invalidator.limits import MAX_KEY_BYTES, MAX_PATH_CHARACTERS
 from invalidator.model import ObjectKey
-from invalidator.paths import spellings
+from invalidator.paths import is_path, spellings
 from tests.doubles import keys_of
 from tests.strategies import keys
 
@@ -51,6 +51,24 @@ def test_two_keys_share_a_path_only_where_a_plus_sign_may_be_a_space(one: str, o
 @given(st.text("abc/.-_!$&'(),:;=@", max_size=20))
 def test_what_need_not_be_encoded_is_left_alone(key: str) -> None:
     assert spellings(ObjectKey(key)) == ("/" + key,)
+
+
+@given(keys | any_bytes, st.sampled_from(["", "*"]))
+def test_what_is_made_here_is_known_again_with_a_wildcard_or_without(key: str, wildcard: str) -> None:
+    for path in spellings(ObjectKey(key)):
+        assert is_path(path + wildcard)
+
+
+@given(st.text("/aZ0%2Ff*+~?# é\n", max_size=8))
+def test_a_path_of_ours_is_one_that_cloudfront_takes(text: str) -> None:
+    expected = re.fullmatch(r"/(?:[A-Za-z0-9\-_.!$&'()+,/:;=@]|%[0-9A-F]{2})*\*?", text) is not None
+    assert is_path(text) == expected
+
+
+@pytest.mark.parametrize(("characters", "valid"), [(MAX_PATH_CHARACTERS, True), (MAX_PATH_CHARACTERS + 1, False)])
+def test_a_path_has_a_length_that_cloudfront_takes(characters: int, valid: bool) -> None:
+    assert is_path("/" + "a" * (characters - 1)) == valid
+    assert is_path("/" + "a" * (characters - 2) + "*") == valid
 
 
 @pytest.mark.parametrize(

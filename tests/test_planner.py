@@ -1,17 +1,20 @@
 """Laws of the plan: it covers what changed, nothing else, and depends on nothing but the changes."""
 
+import json
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from invalidator import tickets
 from invalidator.events import decode
-from invalidator.limits import MAX_ITEMS_PER_CALL
-from invalidator.model import DistributionId, Plan
-from invalidator.planner import make_plan
+from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
+from invalidator.model import Batch, DistributionId, Plan
+from invalidator.planner import make_plan, part, renamed
 from tests import strategies as make
 from tests.doubles import keys_of
 from tests.strategies import Change
@@ -148,3 +151,225 @@ def test_every_item_has_its_reason() -> None:
         "/a+b/": "directory of index document 'a b/index.html'; other spelling of object 'a b/'",
         "/a+b/index.html": "other spelling of object 'a b/index.html'",
     }
+
+
+@pytest.mark.parametrize("filling", ["x", "\0", "🌹"])
+def test_where_a_message_is_full_the_order_of_records_changes_nothing_either(filling: str) -> None:
+    # "+" is another spelling of one key and the usual one of the other: as a cause, they differ in length.
+    long = filling * (1_000 // len(filling.encode()))
+    keys = [f"{long}{number:03}{sign}" for number in range(200) for sign in " +"]
+    forward, backward = (plan_of(make.s3(*map(Change, order))) for order in (keys, keys[::-1]))
+    assert forward.calls > 2
+    assert contents(forward) == contents(backward)
+
+
+# --- what earlier invocations have left -----------------------------------------------------------------
+
+
+def left_of(deploy: Iterable[Change], distribution: str = "E1", message: str | None = None, **fields: Any) -> Batch:
+    """What a ticket for these changes says after its way through the queue. ``wildcards`` adds items of these names."""
+    wildcards = [[f"/{name}*", "object", name] for name in fields.pop("wildcards", ())]
+    (batch,) = make_plan(decode(make.s3(*deploy)).changes, [DistributionId(distribution)], "index.html").batches
+    document = json.loads(tickets.write(tickets.Ticket(replace(batch, **fields), "Throttling")))
+    document["items"] += wildcards
+    return tickets.read(document, message).batch
+
+
+def with_left(deploy: Iterable[Change], left: Iterable[Batch]) -> Plan:
+    return make_plan(decode(make.s3(*deploy)).changes, [E1, E2], "index.html", left)
+
+
+def paths(batches: Iterable[Batch], distribution: str = "E1") -> list[str]:
+    return [item.path for batch in batches if batch.distribution == distribution for item in batch.items]
+
+
+few = st.lists(make.changes, min_size=1, max_size=4)
+several = st.lists(few, min_size=1, max_size=3)
+perhaps = st.lists(make.changes, max_size=4)
+# Each example takes plans to make it.
+quickly = settings(max_examples=50)
+
+
+@quickly
+@given(perhaps, several)
+def test_what_is_left_is_sent_with_what_is_new_in_one_call(deploy: list[Change], earlier: list[list[Change]]) -> None:
+    left = [left_of(changes, message=f"t{number}") for number, changes in enumerate(earlier)]
+    plan = with_left(deploy, left)
+    (batch,) = [batch for batch in plan.batches if batch.distribution == E1]
+    assert paths([batch]) == sorted({*paths(left), *paths(plan_of(make.s3(*deploy)).batches)})
+    assert batch.message_ids >= {f"t{number}" for number in range(len(earlier))}
+    assert not batch.apart
+
+
+@quickly
+@given(perhaps, several, st.data())
+def test_the_order_of_what_is_left_changes_nothing(
+    deploy: list[Change], earlier: list[list[Change]], data: Any
+) -> None:
+    left = [
+        left_of(changes, data.draw(st.sampled_from(["E1", "E2"])), apart=data.draw(st.booleans()))
+        for changes in earlier
+    ]
+    plan, again = with_left(deploy, left), with_left(reversed(deploy), data.draw(st.permutations(left)))
+    assert contents(plan) == contents(again)
+    # What is uncertain may be new once more, under the same name; never does one name stand for two contents.
+    named = {
+        (batch.distribution, batch.caller_reference, *paths([batch], batch.distribution)) for batch in plan.batches
+    }
+    assert len(named) == len(references(plan))
+
+
+@quickly
+@given(perhaps, several)
+def test_the_messages_in_which_it_comes_change_no_reference(deploy: list[Change], earlier: list[list[Change]]) -> None:
+    one, other = ([left_of(changes, message=message) for changes in earlier] for message in ("m1", "m2"))
+    assert references(with_left(deploy, one)) == references(with_left(deploy, other))
+
+
+@quickly
+@given(few, few, few)
+def test_what_is_sent_with_something_else_has_another_reference(
+    one: list[Change], other: list[Change], deploy: list[Change]
+) -> None:
+    """Under the reference of either, CloudFront could take it for that one, and do nothing."""
+    left = [left_of(one), left_of(other)]
+    known = {batch.caller_reference for batch in left} | references(plan_of(make.s3(*deploy)))
+    assert not known & {batch.caller_reference for batch in with_left(deploy, left).batches if batch.distribution == E1}
+
+
+@quickly
+@given(few, st.integers(0, 10))
+def test_what_is_left_alone_keeps_its_reference(deploy: list[Change], attempts: int) -> None:
+    left = left_of(deploy, attempts=attempts)
+    assert with_left([], [left]).batches == (left,)
+
+
+@quickly
+@given(perhaps, several, several, st.data())
+def test_what_is_apart_is_sent_as_it_is_and_the_rest_as_if_it_were_not_there(
+    deploy: list[Change], earlier: list[list[Change]], uncertain: list[list[Change]], data: Any
+) -> None:
+    left = [left_of(changes) for changes in earlier]
+    apart = [
+        # Of another bucket, since of twins the one that is apart decides.
+        left_of((replace(one, bucket="third") for one in changes), data.draw(st.sampled_from(["E1", "E2"])), apart=True)
+        for changes in uncertain
+    ]
+    plan = with_left(deploy, [*apart, *left])
+    kept = [batch for batch in plan.batches if batch.apart]
+    assert {(b.distribution, b.caller_reference, tuple(paths([b], b.distribution))) for b in kept} == {
+        (b.distribution, b.caller_reference, tuple(paths([b], b.distribution))) for b in apart
+    }
+    rest = Plan(tuple(batch for batch in plan.batches if not batch.apart))
+    assert contents(rest) == contents(with_left(deploy, left))
+
+
+@quickly
+@given(few, st.lists(st.tuples(st.integers(0, 10), st.booleans()), min_size=2, max_size=4))
+def test_a_ticket_that_is_delivered_twice_is_sent_once_and_serves_all_its_messages(
+    deploy: list[Change], deliveries: list[tuple[int, bool]]
+) -> None:
+    twins = [
+        left_of(deploy, message=f"m{number}", attempts=attempts, apart=apart)
+        for number, (attempts, apart) in enumerate(deliveries)
+    ]
+    (batch,) = with_left([], twins).batches
+    assert batch.caller_reference == twins[0].caller_reference
+    assert paths([batch]) == paths(twins[:1])
+    assert batch.message_ids == {f"m{number}" for number in range(len(twins))}
+    assert batch.attempts == max(attempts for attempts, _ in deliveries)
+    assert batch.apart == any(apart for _, apart in deliveries)
+
+
+@quickly
+@given(few)
+def test_tickets_of_the_same_reference_for_two_distributions_are_no_twins(deploy: list[Change]) -> None:
+    one, other = left_of(deploy, message="m1"), left_of(deploy, message="m2")
+    other = replace(other, distribution=E2)
+    assert with_left([], [one, other]).batches == (one, other)
+
+
+@quickly
+@given(perhaps, several, several)
+def test_what_is_left_for_one_distribution_never_goes_to_another(
+    deploy: list[Change], mine: list[list[Change]], others: list[list[Change]]
+) -> None:
+    left = [left_of(changes, "E1", "m1") for changes in mine]
+    foreign = [left_of(changes, "E2", "m2", apart=len(changes) % 2 == 0) for changes in others]
+    plan, alone = with_left(deploy, [*foreign, *left]), with_left(deploy, left)
+    assert [batch for batch in plan.batches if batch.distribution == E1] == [
+        batch for batch in alone.batches if batch.distribution == E1
+    ]
+
+
+@quickly
+@given(perhaps, st.lists(st.integers(0, 10), min_size=1, max_size=4, unique=True))
+def test_what_is_sent_together_was_refused_as_often_as_the_oldest_of_it(
+    deploy: list[Change], attempts: list[int]
+) -> None:
+    left = [left_of([Change(f"left {number}")], attempts=number) for number in attempts]
+    plan = with_left(deploy, left)
+    assert {batch.attempts for batch in plan.batches if batch.distribution == E1} == {max(attempts)}
+    assert {batch.attempts for batch in plan.batches if batch.distribution == E2} <= {0}
+
+
+names_ = st.sets(st.text("abc/", min_size=1, max_size=4), max_size=15)
+
+
+@quickly
+@given(perhaps, st.lists(names_, min_size=1, max_size=5))
+def test_a_batch_has_no_more_wildcards_than_a_distribution_takes(deploy: list[Change], named: list[set[str]]) -> None:
+    left = [left_of([Change("a")], wildcards=sorted(names)) for names in named]
+    mine = [batch for batch in with_left(deploy, left).batches if batch.distribution == E1]
+    wildcards = [sum(item.is_wildcard for item in batch.items) for batch in mine]
+    assert all(number <= MAX_WILDCARDS_PER_CALL for number in wildcards)
+    assert len(mine) == max(1, -(-sum(wildcards) // MAX_WILDCARDS_PER_CALL))
+    assert sorted(paths(mine)) == sorted({*paths(left), *paths(plan_of(make.s3(*deploy)).batches)})
+
+
+@pytest.mark.parametrize(("left", "new"), [([2_000, 1_000], 0), ([2_000, 2_000], 0), ([3_000], 1), ([1] * 40, 2_960)])
+def test_what_is_left_takes_as_few_calls_as_carry_it(left: list[int], new: int) -> None:
+    made = [left_of([Change(f"{n}/{number}") for number in range(size)]) for n, size in enumerate(left)]
+    plan = with_left([Change(f"new/{number}") for number in range(new)], made)
+    mine = [batch for batch in plan.batches if batch.distribution == E1]
+    assert len(mine) == -(-(sum(left) + new) // MAX_ITEMS_PER_CALL)
+    assert len(set(paths(mine))) == len(paths(mine)) == sum(left) + new
+
+
+@quickly
+@given(several)
+def test_whatever_is_made_of_tickets_can_be_written_as_tickets(earlier: list[list[Change]]) -> None:
+    for batch in with_left([], [left_of(changes, message="m1") for changes in earlier]).batches:
+        document = json.loads(tickets.write(tickets.Ticket(batch, "")))
+        again = tickets.read(document, "m1").batch
+        assert (again.caller_reference, paths([again])) == (batch.caller_reference, paths([batch]))
+
+
+@quickly
+@given(few, st.data())
+def test_the_parts_of_a_batch_have_references_of_their_own(deploy: list[Change], data: Any) -> None:
+    batch = left_of(deploy)
+    middle = data.draw(st.integers(1, max(1, len(batch.items) - 1)))
+    parts = [part(batch, items) for items in (batch.items[:middle], batch.items[middle:]) if items]
+    assert [path for half in parts for path in paths([half])] == paths([batch])
+    assert len({half.caller_reference for half in parts} | {batch.caller_reference}) == len(parts) + 1
+    assert [part(batch, half.items) for half in parts] == parts
+
+
+@quickly
+@given(few)
+def test_a_batch_that_is_renamed_differs_in_its_reference_only_and_always_alike(deploy: list[Change]) -> None:
+    names, batch = set(), left_of(deploy)
+    for _ in range(5):
+        assert replace(renamed(batch), caller_reference=batch.caller_reference) == batch
+        assert renamed(batch) == renamed(batch)
+        names.add(batch.caller_reference)
+        batch = renamed(batch)
+    assert len(names) == 5
+    again = tickets.read(json.loads(tickets.write(tickets.Ticket(batch, "")))).batch
+    assert again.caller_reference == batch.caller_reference
+
+
+def test_the_same_paths_on_two_distributions_are_renamed_to_two_references() -> None:
+    one, other = (left_of([Change("a")], distribution) for distribution in ("E1", "E2"))
+    assert renamed(one).caller_reference != renamed(other).caller_reference

@@ -13,14 +13,18 @@ import pytest
 from botocore.client import BaseClient
 
 from invalidator import custom_resource, handler, sdk
+from invalidator.errors import IncompleteError
 from invalidator.local import embedded_aws
+from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath
+from invalidator.tickets import Ticket, write
 from tests import strategies as make
 from tests import strict_s3
 from tests.cloudformation import Context
-from tests.doubles import StrictCloudFront
 from tests.packaged import CASES, ROOT, Package, osls
 from tests.strategies import Change
 from tests.test_architecture import ours
+
+pytestmark = pytest.mark.xdist_group("osls")  # one process fetches it, and packages once
 
 FUNCTIONS = {"invalidate": ("Invalidate", handler), "connect": ("Connect", custom_resource)}
 
@@ -141,6 +145,13 @@ def test_the_distributions_come_from_where_the_parameter_says(
     assert given == {variable: value}
 
 
+def test_the_function_knows_the_queues_that_there_are(packages: dict[str, Package]) -> None:
+    for case, expected in {"queue": True, "direct": False, "eventbridge": True}.items():
+        variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
+        queues = {name: value for name, value in variables.items() if name.endswith("_URL")}
+        assert queues == ({"QUEUE_URL": "<Queue>", "DEAD_LETTERS_URL": "<DeadLetters>"} if expected else {})
+
+
 # --- triggers -------------------------------------------------------------------------------------------
 
 
@@ -150,12 +161,19 @@ def test_a_queue_gathers_many_changes_and_loses_none(packages: dict[str, Package
     queue = properties(packages[case], "Queue")
     timeout = properties(packages[case], "InvalidateLambdaFunction")["Timeout"]
     assert mapping["EventSourceArn"] == "<Queue.Arn>"
-    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (4000, 10)
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (4000, 5)
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
     assert queue["VisibilityTimeout"] >= 6 * timeout + mapping["MaximumBatchingWindowInSeconds"]
     assert queue["SqsManagedSseEnabled"] is True
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "<DeadLetters.Arn>", "maxReceiveCount": 5}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_ticket_may_go_round_as_often_as_it_has_to(packages: dict[str, Package], case: str) -> None:
+    # By default Lambda stops a function that has sent to its own queue some 16 times in a row.
+    function = properties(packages[case], "InvalidateLambdaFunction")
+    assert function.get("RecursiveLoop") == ("Allow" if "Queue" in packages[case].resources else None)
 
 
 @pytest.mark.parametrize("case", ["queue", "eventbridge"])
@@ -274,15 +292,18 @@ def writing_to(log_group: str) -> set[tuple[str, str]]:
 
 
 RECEIVING = {(f"sqs:{name}", "<Queue.Arn>") for name in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
+STORING = {("sqs:SendMessage", "<Queue.Arn>"), ("sqs:SendMessage", "<DeadLetters.Arn>")}
+KEEPING = {("sqs:SendMessage", "<DeadLetters.Arn>")}
 ANY_DISTRIBUTION = ("cloudfront:CreateInvalidation", "arn:aws:cloudfront::111122223333:distribution/*")
 MAY = {
     "queue": RECEIVING
+    | STORING
     | {
         ("cloudfront:CreateInvalidation", f"arn:aws:cloudfront::111122223333:distribution/{id_}")
         for id_ in ("E1A2B3C4D5E6F7", "E7F6D5C4B3A2E1")
     },
-    "direct": {
-        ("sqs:SendMessage", "<DeadLetters.Arn>"),
+    "direct": KEEPING
+    | {
         ANY_DISTRIBUTION,
         (
             "secretsmanager:GetSecretValue",
@@ -290,6 +311,7 @@ MAY = {
         ),
     },
     "eventbridge": RECEIVING
+    | STORING
     | {ANY_DISTRIBUTION, ("ssm:GetParameter", "arn:aws:ssm:us-east-1:111122223333:parameter/cloudfront/ids")},
 }
 
@@ -319,8 +341,9 @@ def test_no_arn_is_tied_to_a_partition_but_that_of_the_public_layer(packages: di
     ]
 
 
-# What Lambda does in the role's name: writing the log, polling the queue, keeping what failed.
-BY_LAMBDA = re.compile(r"logs:|sqs:")
+# What Lambda does in the role's name: polling the queue, or, where there is none, keeping what failed. (It writes the
+# log, too.)
+BY_LAMBDA = {"queue": RECEIVING, "direct": KEEPING, "eventbridge": RECEIVING}
 # Two operations whose permission has another name.
 NAMED_OTHERWISE = {
     "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
@@ -343,25 +366,47 @@ def called(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return found
 
 
+def ticket_of_many_attempts(distribution: str) -> Any:
+    """One more, and it is given up."""
+    change = ObjectChange("origin", ObjectKey("b"), "b")
+    item = Item(UrlPath("/b"), (Cause(change, "object"),))
+    batch = Batch(DistributionId(distribution), (item,), f"invalidator-{'0' * 32}", attempts=4, apart=True)
+    return json.loads(write(Ticket(batch, "AccessDenied")))
+
+
+def messages_in(url: str) -> int:
+    """Those that are held back as well."""
+    names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
+    found = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(map(int, found.values()))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_function_may_make_exactly_the_calls_that_it_makes(
-    packages: dict[str, Package],
-    case: str,
-    called: set[str],
-    cloudfront: StrictCloudFront,
-    monkeypatch: pytest.MonkeyPatch,
+    packages: dict[str, Package], case: str, called: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with embedded_aws() as aws:
-        ids = ",".join(aws.distributions)
+        ids = ",".join([*aws.distributions, "E0MISSING"])
         boto3.client("secretsmanager").create_secret(Name="cloudfront/ids", SecretString=ids)
         boto3.client("ssm").put_parameter(Name="/cloudfront/ids", Value=ids, Type="String")
+        queues = {
+            f"<{name}>": boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+            for name in ("Queue", "DeadLetters")
+        }
         variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
         for name, value in variables.items():
-            monkeypatch.setenv(name, ids if name == "DISTRIBUTION_IDS" and value else value)
+            monkeypatch.setenv(name, ids if name == "DISTRIBUTION_IDS" and value else queues.get(value, value))
         called.clear()
-        answer = handler.lambda_handler(make.s3(Change("a")))
-        assert len(answer["invalidations"]) == 2
-    assert called == {action for action, _ in MAY[case] if not BY_LAMBDA.match(action)}
+        event = {"Records": [*make.s3(Change("a"))["Records"], ticket_of_many_attempts("E0MISSING")]}
+        if case == "direct":
+            with pytest.raises(IncompleteError, match="E0MISSING: /a not invalidated"):
+                handler.lambda_handler(event)
+        else:
+            assert handler.lambda_handler(event)["tickets"] == 2
+        made = set(called)
+        stored = {name for name, url in queues.items() if messages_in(url)}
+    assert made == {action for action, _ in MAY[case] - BY_LAMBDA[case]}
+    assert stored == {queue.replace(".Arn", "") for action, queue in MAY[case] - BY_LAMBDA[case] if "Send" in action}
 
 
 def test_the_connection_may_make_exactly_the_calls_that_it_makes(
@@ -376,7 +421,7 @@ def test_the_connection_may_make_exactly_the_calls_that_it_makes(
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         custom_resource._carry_out(event, Context())
         custom_resource._carry_out(event | {"RequestType": "Delete", "PhysicalResourceId": "origin/x"}, Context())
-    may = {action for action, _ in allowed(packages["queue"], "ConnectRole") if not BY_LAMBDA.match(action)}
+    may = {action for action, _ in allowed(packages["queue"], "ConnectRole") - writing_to("ConnectLogGroup")}
     assert called == may
 
 
@@ -389,12 +434,13 @@ def test_the_connection_may_make_exactly_the_calls_that_it_makes(
         ("DeadLettersAlarm", "AWS/SQS ApproximateNumberOfMessagesVisible", "QueueName <DeadLetters.QueueName>", 0),
         ("ErrorsAlarm", "AWS/Lambda Errors", "FunctionName <InvalidateLambdaFunction>", 0),
         ("OldMessagesAlarm", "AWS/SQS ApproximateAgeOfOldestMessage", "QueueName <Queue.QueueName>", 15 * 60),
+        ("TicketsAlarm", "AWS/SQS ApproximateNumberOfMessagesDelayed", "QueueName <Queue.QueueName>", 0),
     ],
 )
 def test_what_goes_wrong_raises_an_alarm(
     packaged: Package, alarm: str, metric: str, dimension: str, threshold: int
 ) -> None:
-    if alarm == "OldMessagesAlarm" and "Queue" not in packaged.resources:
+    if alarm in {"OldMessagesAlarm", "TicketsAlarm"} and "Queue" not in packaged.resources:
         assert alarm not in packaged.resources
         return
     found = properties(packaged, alarm)
@@ -402,11 +448,9 @@ def test_what_goes_wrong_raises_an_alarm(
     assert [f"{item['Name']} {item['Value']}" for item in found["Dimensions"]] == [dimension]
     assert (found["ComparisonOperator"], found["Threshold"]) == ("GreaterThanThreshold", threshold)
     assert found["TreatMissingData"] == "notBreaching"
-    assert (found["Statistic"], found["Period"], found["EvaluationPeriods"]) == (
-        "Sum" if alarm == "ErrorsAlarm" else "Maximum",
-        60,
-        1,
-    )
+    assert found["Statistic"] == ("Sum" if alarm == "ErrorsAlarm" else "Maximum")
+    # A ticket for a distribution that is busy is nothing; tickets for a quarter of an hour are.
+    assert (found["Period"], found["EvaluationPeriods"]) == ((300, 3) if alarm == "TicketsAlarm" else (60, 1))
     assert found["AlarmActions"] == ([packaged.given["alarm-topic"]] if "alarm-topic" in packaged.given else [])
 
 

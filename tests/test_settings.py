@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.parameters.constants import DEFAULT_PROVIDERS
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
 from invalidator.errors import ConfigurationError
-from invalidator.settings import load
+from invalidator.settings import Settings, forget, load
 
 IDS = ("E1A2B3C4D5E6F7", "EDFDVBD6EXAMPLE")
 
@@ -80,32 +78,138 @@ def test_a_parameter_may_have_every_form_and_type(aws: None, form: str, kind: An
     assert load({"DISTRIBUTION_IDS_PARAMETER": "/cdn/ids"}).distributions == IDS
 
 
-@pytest.mark.parametrize(("ttl", "seen"), [("", "E1"), ("300", "E1"), ("0", "E2")])
-def test_a_parameter_is_kept_for_the_time_to_live(aws: None, ttl: str, seen: str) -> None:
-    ssm = boto3.client("ssm")
-    ssm.put_parameter(Name="cdn", Value="E1", Type="String")
-    environ = {"DISTRIBUTION_IDS_PARAMETER": "cdn", "SETTINGS_TTL": ttl}
-    assert load(environ).distributions == ("E1",)
-    ssm.put_parameter(Name="cdn", Value="E2", Type="String", Overwrite=True)
-    assert load(environ).distributions == (seen,)
+class Stored:
+    """A secret and a parameter called cdn, and a clock by which they are read."""
+
+    def __init__(self, variable: str) -> None:
+        self.environ = {variable: "cdn"}
+        self.now = 1_000.0
+        self._is_secret = "SECRET" in variable
+
+    def put(self, value: str) -> None:
+        if not self._is_secret:
+            boto3.client("ssm").put_parameter(Name="cdn", Value=value, Type="String", Overwrite=True)
+            return
+        secrets = boto3.client("secretsmanager")
+        try:
+            secrets.put_secret_value(SecretId="cdn", SecretString=value)
+        except secrets.exceptions.ResourceNotFoundException:
+            secrets.create_secret(Name="cdn", SecretString=value)
+
+    def remove(self) -> None:
+        if self._is_secret:
+            boto3.client("secretsmanager").delete_secret(SecretId="cdn", ForceDeleteWithoutRecovery=True)
+        else:
+            boto3.client("ssm").delete_parameter(Name="cdn")
+
+    def load(self, after: float = 0.0, **more: str) -> Settings:
+        """Load the settings so many seconds after the last time."""
+        self.now += after
+        return load(self.environ | more, now=lambda: self.now)
 
 
-@pytest.mark.parametrize(("ttl", "seconds"), [("", 300), ("60", 60)])
-def test_the_time_to_live_is_in_seconds_and_five_minutes_by_default(aws: None, ttl: str, seconds: int) -> None:
+@pytest.fixture(params=["DISTRIBUTION_IDS_SECRET", "DISTRIBUTION_IDS_PARAMETER"])
+def stored(request: pytest.FixtureRequest, aws: None) -> Stored:
+    made = Stored(request.param)
+    made.put("E1")
+    return made
+
+
+@pytest.mark.parametrize(("ttl", "seconds"), [("", 300), ("60", 60), ("1", 1), ("86400", 86_400)])
+def test_what_is_stored_is_read_again_when_the_time_to_live_is_over(stored: Stored, ttl: str, seconds: int) -> None:
+    assert stored.load(SETTINGS_TTL=ttl).distributions == ("E1",)
+    stored.put("E2")
+    assert stored.load(seconds - 0.5, SETTINGS_TTL=ttl).distributions == ("E1",)
+    assert stored.load(0.5, SETTINGS_TTL=ttl).distributions == ("E2",)
+
+
+def test_without_a_time_to_live_what_is_stored_is_read_at_every_event(stored: Stored) -> None:
+    assert stored.load(SETTINGS_TTL="0").distributions == ("E1",)
+    stored.put("E2")
+    assert stored.load(SETTINGS_TTL="0").distributions == ("E2",)
+
+
+def test_what_is_forgotten_is_read_anew(stored: Stored) -> None:
+    stored.load()
+    stored.put("E2")
+    forget()
+    assert stored.load().distributions == ("E2",)
+
+
+@pytest.mark.parametrize("content", [None, "hunter2!", "[]", '{"a": 1}'])
+def test_the_last_good_ids_stay_in_force_with_a_warning(stored: Stored, content: str | None) -> None:
+    """Whoever breaks the list does not stop the invalidations."""
+    assert stored.load().warnings == ()
+    if content is None:
+        stored.remove()
+    else:
+        stored.put(content)
+    assert stored.load(299).warnings == ()
+    for _ in range(3):
+        config = stored.load(100)
+        assert config.distributions == ("E1",)
+        (warning,) = config.warnings
+        assert warning.startswith(next(iter(stored.environ)))
+        assert warning.endswith("; the ids known so far stay in force")
+        assert "hunter2" not in warning
+
+
+def test_a_broken_list_is_not_asked_for_at_every_event_and_its_repair_is_seen_within_a_minute(stored: Stored) -> None:
+    stored.load()
+    stored.put("broken")
+    assert stored.load(300).warnings
+    stored.put("E2")
+    still = stored.load(59)
+    assert (still.distributions, len(still.warnings)) == (("E1",), 1)
+    mended = stored.load(1)
+    assert (mended.distributions, mended.warnings) == (("E2",), ())
+
+
+def test_a_repair_is_seen_no_later_than_the_time_to_live(stored: Stored) -> None:
+    stored.load(SETTINGS_TTL="10")
+    stored.put("broken")
+    assert stored.load(10, SETTINGS_TTL="10").warnings
+    stored.put("E2")
+    assert stored.load(10, SETTINGS_TTL="10").distributions == ("E2",)
+
+
+def test_ids_that_were_never_good_are_an_error_each_time(stored: Stored) -> None:
+    stored.put("broken")
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="a value in it is not a distribution id"):
+            stored.load()
+    stored.put("E2")
+    assert stored.load().distributions == ("E2",)
+
+
+def test_the_ids_of_another_secret_do_not_stand_in_for_those_of_one(aws: None) -> None:
     put_secret("E1")
-    before = datetime.now()  # noqa: DTZ005 Powertools counts in local time
-    load({"DISTRIBUTION_IDS_SECRET": "cdn", "SETTINGS_TTL": ttl})
-    (kept,) = DEFAULT_PROVIDERS["secrets"].store.values()
-    assert timedelta(seconds=seconds) <= kept.ttl - before < timedelta(seconds=seconds + 30)
+    assert load({"DISTRIBUTION_IDS_SECRET": "cdn"}).distributions == ("E1",)
+    with pytest.raises(ConfigurationError, match="DISTRIBUTION_IDS_SECRET: other cannot be read"):
+        load({"DISTRIBUTION_IDS_SECRET": "other"})
+    with pytest.raises(ConfigurationError, match="DISTRIBUTION_IDS_PARAMETER: cdn cannot be read"):
+        load({"DISTRIBUTION_IDS_PARAMETER": "cdn"})
 
 
-@pytest.mark.parametrize(("ttl", "seen"), [("", "E1"), ("300", "E1"), ("0", "E2")])
-def test_a_secret_is_kept_for_the_time_to_live(aws: None, ttl: str, seen: str) -> None:
-    put_secret("E1")
-    environ = {"DISTRIBUTION_IDS_SECRET": "cdn", "SETTINGS_TTL": ttl}
-    assert load(environ).distributions == ("E1",)
-    boto3.client("secretsmanager").put_secret_value(SecretId="cdn", SecretString="E2")
-    assert load(environ).distributions == (seen,)
+def test_each_source_that_cannot_be_read_has_its_warning(aws: None) -> None:
+    secret, parameter = Stored("DISTRIBUTION_IDS_SECRET"), Stored("DISTRIBUTION_IDS_PARAMETER")
+    secret.put("E1")
+    parameter.put("E2")
+    environ = secret.environ | parameter.environ | {"DISTRIBUTION_ID": "E3"}
+    load(environ, now=lambda: 0.0)
+    secret.remove()
+    parameter.remove()
+    config = load(environ, now=lambda: 300.0)
+    assert config.distributions == ("E3", "E1", "E2")
+    assert [warning.split(":")[0] for warning in config.warnings] == [*secret.environ, *parameter.environ]
+
+
+def test_a_queue_is_known_by_its_url() -> None:
+    url, other = "https://sqs.eu-central-1.amazonaws.com/123456789012/changes", "http://127.0.0.1:5000/1/left"
+    config = load({"DISTRIBUTION_IDS": "E1", "QUEUE_URL": f" {url}\n", "DEAD_LETTERS_URL": other})
+    assert (config.queue_url, config.dead_letters_url) == (url, other)
+    assert load({"DISTRIBUTION_IDS": "E1"}).queue_url == load({"DISTRIBUTION_IDS": "E1"}).dead_letters_url == ""
+    assert load({"DISTRIBUTION_IDS": "E1", "QUEUE_URL": " "}).queue_url == ""
 
 
 @pytest.mark.parametrize(
@@ -130,6 +234,12 @@ def test_a_secret_is_kept_for_the_time_to_live(aws: None, ttl: str, seen: str) -
         ({"DISTRIBUTION_IDS": "E" * 33}, "is not a distribution id"),
         ({"DISTRIBUTION_IDS": "e1"}, "DISTRIBUTION_IDS: 'e1' is not a distribution id"),
         ({"DISTRIBUTION_IDS": "E1", "SETTINGS_TTL": "-1"}, "SETTINGS_TTL: '-1' is not"),
+        ({"DISTRIBUTION_IDS": "E1", "QUEUE_URL": "changes"}, "QUEUE_URL: 'changes' is not the URL of a queue"),
+        (
+            {"DISTRIBUTION_IDS": "E1", "DEAD_LETTERS_URL": "arn:aws:sqs:eu-central-1:1:left"},
+            "DEAD_LETTERS_URL: 'arn:aws:sqs:eu-central-1:1:left' is not the URL of a queue",
+        ),
+        ({"DISTRIBUTION_IDS": "E1", "QUEUE_URL": "https://sqs.example"}, "QUEUE_URL: 'https://sqs.example' is not"),
         ({"DISTRIBUTION_IDS_SECRET": "missing"}, "DISTRIBUTION_IDS_SECRET: missing cannot be read"),
         ({"DISTRIBUTION_IDS_PARAMETER": "/missing"}, "DISTRIBUTION_IDS_PARAMETER: /missing cannot be read"),
     ],

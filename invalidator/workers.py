@@ -1,0 +1,45 @@
+"""Several calls at a time."""
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from invalidator.model import Outcome
+
+
+class Workers(Protocol):
+    """What makes several calls at a time, and lets time pass."""
+
+    def start(self, call: Callable[[], Outcome]) -> None:
+        """Begin a call, without waiting for its end."""
+
+    def wait(self, seconds: float) -> Outcome | None:
+        """What a call that has ended returned; None if none has after so many seconds."""
+
+
+class Threads:
+    """Workers that are threads. One that is left behind keeps nothing from ending."""
+
+    def __init__(self) -> None:
+        self._ended: SimpleQueue[Outcome | BaseException] = SimpleQueue()
+
+    def start(self, call: Callable[[], Outcome]) -> None:
+        """Begin a call in a thread of its own."""
+        threading.Thread(target=self._run, args=[call], daemon=True).start()
+
+    def wait(self, seconds: float) -> Outcome | None:
+        """What a call returned, or raise what it raised."""
+        try:
+            ended = self._ended.get(timeout=max(seconds, 0.0))
+        except Empty:
+            return None
+        if isinstance(ended, BaseException):
+            raise ended
+        return ended
+
+    def _run(self, call: Callable[[], Outcome]) -> None:
+        try:
+            self._ended.put(call())
+        except BaseException as error:  # noqa: BLE001 raised again where it is waited for
+            self._ended.put(error)
