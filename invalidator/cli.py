@@ -14,11 +14,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from invalidator import __version__, handler, s3, settings
+from invalidator import __version__, dead_letters, handler, s3, settings
 from invalidator.errors import ConfigurationError, InvalidatorError
 from invalidator.events import decode
+from invalidator.letters import EVERY, FAILED_INVOCATION, Contents, Letter, contents_of, merged
 from invalidator.notifications import Entry
-from invalidator.output import count, narrate, plan_json, print_accepted, print_change, print_plan
+from invalidator.output import (
+    count,
+    narrate,
+    plan_json,
+    print_accepted,
+    print_change,
+    print_plan,
+    print_sent,
+    print_stale,
+    sent_json,
+    stale_json,
+)
 from invalidator.planner import make_plan
 
 if TYPE_CHECKING:
@@ -94,7 +106,7 @@ def plan(
     with _errors_explained():
         decoded = decode(_load(event) if event else _event_of(key or []), "plan")
         config = settings.load(instead=distribution_id or ())
-        made = make_plan(decoded.changes, config.distributions, config.index_document)
+        made = make_plan(decoded.changes, config.distributions, config.index_document, decoded.tickets)
     if as_json:
         print(json.dumps(plan_json(made), indent=2))
     else:
@@ -156,6 +168,49 @@ def disconnect(
     print_change(*change, f"bucket {bucket} has no entry {id_!r}.", dry_run=dry_run)
 
 
+_DLQ: Any = typer.Option(help="The dead-letter queue; if not given, DEAD_LETTERS_URL.", metavar="URL|NAME")
+_TO: Any = typer.Option(
+    help="The queue that --retry sends to, if not the one that these are the dead letters of.", metavar="URL|NAME"
+)
+
+
+@app.command()
+def dlq(
+    queue: Annotated[str | None, _DLQ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show every path, however many.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Send each again, and delete what was accepted.")] = False,
+    to: Annotated[str | None, _TO] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what --retry would send, and send nothing.")] = False,
+) -> None:
+    """List what was given up: which distribution still serves which path, since when, and why; oldest first.
+
+    Leaves everything in the dead-letter queue. With --retry, once the cause is mended: sends each letter again to
+    where it came from, with its attempts at 0, and deletes it when it was accepted there.
+
+    Example: invalidator dlq --queue my-dead-letters --retry --dry-run
+    """
+    if not retry and (to is not None or dry_run):
+        raise typer.BadParameter("it goes with --retry", param_hint="--to" if to is not None else "--dry-run")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was received has to be given back
+    with _errors_explained():
+        configured, dead = settings.queue_urls()
+        if not (queue or dead):
+            raise ConfigurationError("no dead-letter queue to look into: give --queue, or set DEAD_LETTERS_URL")
+        letters = dead_letters.connect(queue or dead)
+        target = letters.url_of(to) if to is not None else ""
+        with letters.held() as held:
+            contents = _contents(held)
+            if retry:
+                done = _send_again(letters, contents, target, configured, as_json=as_json, dry_run=dry_run)
+            else:
+                done = _list_stale(contents, as_json=as_json, every=every)
+            if not held:
+                _narrate_empty(letters)
+    if not done:
+        raise typer.Exit(1)
+
+
 @app.command()
 def local(
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes any free one.", min=0, max=65535)] = 4577,
@@ -195,6 +250,64 @@ def demo() -> None:
 
         _log_to_stderr(logging.ERROR)
         run(aws, narrate, print_accepted)
+
+
+# --- dead letters ---------------------------------------------------------------------------------------
+
+Letters = list[tuple[Letter, Contents]]
+
+
+def _contents(held: list[Letter]) -> Letters:
+    try:
+        config, unknown = settings.load(), ""
+    except ConfigurationError as error:
+        config, unknown = settings.Settings((EVERY,)), str(error)
+    found = [(letter, contents_of(letter, config.distributions, config.index_document)) for letter in held]
+    if unknown and any(row.distribution == EVERY for _, contents in found for row in contents.stale):
+        narrate(f"The configured distributions are not known here: {unknown}")
+    return found
+
+
+def _list_stale(letters: Letters, *, as_json: bool, every: bool) -> bool:
+    stale = merged(contents for _, contents in letters)
+    unreadable = [(letter, contents.problem) for letter, contents in letters if contents.problem]
+    if as_json:
+        print(json.dumps(stale_json(stale, unreadable), indent=2))
+    elif stale or unreadable:
+        print_stale(stale, unreadable, every=every)
+    if letters:
+        narrate(f"{count(len(stale), 'stale path')} in {count(len(letters), 'dead letter')}, all left where they are.")
+    return True
+
+
+def _send_again(
+    queue: dead_letters.DeadLetters, letters: Letters, to: str, configured: str, *, as_json: bool, dry_run: bool
+) -> bool:
+    """False if something was left."""
+    for_queue = [item for _, item in letters if not item.problem and item.kind != FAILED_INVOCATION]
+    to = to or (queue.source(configured) if for_queue else "")
+    done = []
+    for letter, contents in letters:
+        done.append(queue.send_again(letter, contents, to, dry_run=dry_run))
+        if not as_json:
+            print_sent(done[-1])
+    if as_json:
+        print(json.dumps(sent_json(done), indent=2))
+    left = sum(bool(sent.problem) for sent in done)
+    if letters:
+        would = "would be sent again; nothing was." if dry_run else "sent again."
+        narrate(f"{count(len(done) - left, 'dead letter')} {would}{f' {left:,} left where they are.' if left else ''}")
+    return not left
+
+
+def _narrate_empty(queue: dead_letters.DeadLetters) -> None:
+    if elsewhere := queue.others_hold():
+        narrate(
+            f"Nothing can be seen in the dead-letter queue, but {count(elsewhere, 'letter')} may be in other hands just"
+            " now: look again in ten minutes."
+        )
+    else:
+        narrate("The dead-letter queue is empty: nothing is known to be stale.")
 
 
 # --- input ----------------------------------------------------------------------------------------------
