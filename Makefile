@@ -9,14 +9,20 @@ OSLS := osls@4.3.1
 # The parameters of the deployment, as osls takes them.
 PARAMS ?= --param bucket=my-origin --param distributions=E1A2B3C4D5E6F7,E7F6D5C4B3A2E1
 
-.PHONY: help demo test check format bench package requirements clean
+# What to simulate: so many worlds, or that of one seed, with its trace.
+SEEDS ?= 500
+SEED ?=
+
+.PHONY: help demo test check format simulate bench bench-deployment package requirements clean
 
 help:
 	@echo 'make demo          real uploads become invalidations, on an embedded AWS'
 	@echo 'make test          run the tests'
 	@echo 'make check         lint, formatting and types'
 	@echo 'make format        fix what of that can be fixed'
+	@echo 'make simulate      failures of all kinds: in SEEDS=500 simulated worlds, or in that of SEED=n'
 	@echo 'make bench         measure; writes benchmarks/results.md and the table in the README'
+	@echo 'make bench-deployment  simulate deploys with several batching windows; writes benchmarks/deployment.md'
 	@echo 'make package       make the deployment package with osls, check it, and show what is in it'
 	@echo 'make requirements  pin the newest versions in requirements.txt'
 	@echo 'make clean         remove everything made here'
@@ -25,7 +31,7 @@ demo: $(VENV)/.ready
 	@$(py) -m invalidator demo
 
 test: $(VENV)/.ready
-	@$(py) -m pytest $(PYTEST_ARGS)
+	@$(py) -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
 
 check: $(VENV)/.ready
 	@$(py) -m ruff check .
@@ -35,6 +41,12 @@ check: $(VENV)/.ready
 format: $(VENV)/.ready
 	@$(py) -m ruff check --fix --exit-zero --quiet .
 	@$(py) -m ruff format .
+
+simulate: $(VENV)/.ready
+	@$(py) -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+bench-deployment: $(VENV)/.ready
+	@$(py) -m benchmarks.deployment
 
 bench: $(VENV)/.ready
 	@$(py) -m benchmarks

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import deployment
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -48,7 +50,7 @@ def test_a_command_of_the_readme_prints_what_the_readme_shows(
     python, *arguments = shlex.split(command)
     assert python.endswith("bin/python")
     if "pytest" in arguments:
-        assert arguments == ["-m", "pytest"]
+        assert arguments == ["-m", "pytest", "-n", "auto", "--dist", "loadgroup"]
         passed = re.fullmatch(r"…\n=+ (\d+) passed in .* =+\n", shown)
         assert passed is not None
         if request.config.args_source is pytest.Config.ArgsSource.TESTPATHS and not request.config.option.keyword:
@@ -95,3 +97,5 @@ def test_every_variable_that_is_read_is_in_the_readme() -> None:
 def test_the_figures_are_those_of_the_last_run() -> None:
     figures = (ROOT / "benchmarks" / "results.md").read_text().partition("\n\n")[2]
     assert f"<!-- benchmarks: begin -->\n{figures}<!-- benchmarks: end -->\n" in README
+    shown = deployment.quoted(deployment.RESULTS.read_text())
+    assert f"{deployment.BEGIN}{shown}{deployment.END}" in README

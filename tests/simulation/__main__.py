@@ -1,0 +1,54 @@
+"""``make simulate``: many worlds (SEEDS=10000), or one with its trace (SEED=17)."""
+
+import argparse
+import sys
+import time
+
+from tests.simulation.many import Result, Total, try_world, try_worlds
+
+TRACE_LINES = 60
+
+
+def main() -> int:
+    """Play what the command line asks for; 1 if anything in it was not as it has to be."""
+    parser = argparse.ArgumentParser(prog="make simulate", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=500, help="how many worlds to play")
+    parser.add_argument("--first", type=int, default=0, help="the seed of the first")
+    parser.add_argument("--seed", type=int, help="only this one, with its trace")
+    given = parser.parse_args()
+    if given.seed is not None:
+        return _one(given.seed)
+    return _many(range(given.first, given.first + given.seeds))
+
+
+def _one(seed: int) -> int:
+    result = try_world(seed)
+    if result.failure:
+        _show(result)
+        return 1
+    print(f"Seed {seed} is as it has to be: {result.report}")
+    return 0
+
+
+def _many(seeds: range) -> int:
+    total, failures, begun = Total(), 0, time.monotonic()
+    for result in try_worlds(seeds):
+        total.add(result)
+        if result.failure:
+            failures += 1
+            _show(result)
+        if sys.stderr.isatty():
+            print(f"\r{total.worlds:,} of {len(seeds):,} worlds …", end="", file=sys.stderr)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    print(f"{total}\n{failures or 'None'} failed; {time.monotonic() - begun:.0f} seconds.")
+    return 1 if failures else 0
+
+
+def _show(result: Result) -> None:
+    print("\n".join(result.trace[-TRACE_LINES:]))
+    print(f"Seed {result.seed} failed: {result.failure}\nAgain: make simulate SEED={result.seed}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

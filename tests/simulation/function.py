@@ -1,0 +1,183 @@
+"""Lambda: pollers that batch messages, and invocations that can end anywhere. What they run is the real handler."""
+
+import json
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+from greenlet import greenlet
+
+from invalidator import cloudfront as edge_of_cloudfront
+from invalidator import handler, sqs
+from invalidator.handler import Edge, LocalContext
+from invalidator.model import Outcome
+from tests.simulation.cloudfront import PLAIN, WILDCARDS, CloudFront
+from tests.simulation.sqs import Client, Message, Queue
+from tests.simulation.weather import Deployment, Weather
+from tests.simulation.world import Signal, World
+
+Handler = Callable[[object, LocalContext, Edge], dict[str, Any]]
+
+URL = "https://sqs/changes"
+DEAD_LETTERS_URL = "https://sqs/dead-letters"
+
+
+class Context(LocalContext):
+    """An invocation's time, on the virtual clock."""
+
+    def __init__(self, world: World, seconds: float, request: str) -> None:
+        super().__init__(aws_request_id=request, deadline=world.now + seconds)
+        object.__setattr__(self, "world", world)
+        self.world: World
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self.deadline - self.world.now) * 1000)
+
+
+class Workers:
+    """Tasks of the world in place of threads."""
+
+    def __init__(self, world: World, tasks: list[greenlet]) -> None:
+        self._world, self._tasks = world, tasks
+        self._ended: deque[Outcome] = deque()
+        self._signal = Signal()
+
+    def start(self, call: Callable[[], Outcome]) -> None:
+        def run() -> None:
+            self._ended.append(call())
+            self._signal.fire()
+
+        self._tasks.append(self._world.spawn(run))
+
+    def wait(self, seconds: float) -> Outcome | None:
+        if not self._ended:
+            self._world.sleep(max(seconds, 0.0), self._signal)
+        return self._ended.popleft() if self._ended else None
+
+
+class Invocation:
+    """One invocation, and the law that it never asks for more at a time than a distribution takes."""
+
+    def __init__(self, world: World, cloudfront: CloudFront, queue: Queue, weather: Weather) -> None:
+        self._world, self._weather = world, weather
+        self.tasks: list[greenlet] = []
+        self._accepted: list[tuple[float, str, int, int]] = []
+        self._refused: dict[str, float] = {}
+        cdn = edge_of_cloudfront.CloudFront(cloudfront.client(self._watch))
+        self.edge = Edge(
+            cdn=lambda: cdn,
+            queue=lambda url: sqs.Queue(Client(world, queue, weather.not_stored), url),
+            workers=lambda: Workers(world, self.tasks),
+        )
+
+    def _watch(self, distribution: str, paths: list[str], result: str) -> None:
+        now, wildcards = self._world.now, sum(path.endswith("*") for path in paths)
+        if result in {"accepted", "TooManyInvalidationsInProgress"}:
+            assert now - self._refused.get(distribution, -inf) >= 25.0, "a full distribution was hammered"
+        if result == "TooManyInvalidationsInProgress":
+            self._refused[distribution] = now
+            # The seconds of the call itself are in our favour.
+            mine = [entry for entry in self._accepted if entry[1] == distribution and entry[0] > now - 24.0]
+            assert len(paths) - wildcards + sum(entry[2] for entry in mine) <= PLAIN, "our own calls exceed the quota"
+            assert wildcards + sum(entry[3] for entry in mine) <= WILDCARDS, "our own wildcards exceed the quota"
+        elif result == "accepted":
+            self._accepted.append((now, distribution, len(paths) - wildcards, wildcards))
+        assert result not in {"BatchTooLarge", "InconsistentQuantities"}, result
+
+
+class Function:
+    """The event source mapping and the function behind it.
+
+    ``delivering`` is told of the messages of each invocation, ``acknowledging`` of those that it is about to delete.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        weather: Weather,
+        deployment: Deployment,
+        queue: Queue,
+        cloudfront: CloudFront,
+        handle: Handler = handler.lambda_handler,
+    ) -> None:
+        self._world, self._queue, self._cloudfront = world, queue, cloudfront
+        self.weather, self._deployment, self._handle = weather, deployment, handle
+        self.delivering: list[Callable[[list[Message]], None]] = []
+        self.invocations = 0
+        self.running = 0
+        for _ in range(deployment.concurrency):
+            world.spawn(self._poll)
+
+    def _poll(self) -> None:
+        world, queue = self._world, self._queue
+        while True:
+            visible = queue.next_visible()
+            if visible is None or visible > world.now:
+                world.sleep(inf if visible is None else visible - world.now, queue.arrived)
+                continue
+            self.running += 1
+            world.sleep(self._deployment.window)
+            most = self._deployment.batch_size
+            if world.happens(self.weather.split):
+                most = world.rng.randint(1, 20)
+            messages = queue.receive(most, self.weather.twice)
+            if messages and not world.happens(self.weather.not_started):
+                self._invoke(messages)
+            self.running -= 1
+
+    def _invoke(self, messages: list[Message]) -> None:
+        world = self._world
+        self.invocations += 1
+        number = self.invocations
+        for listener in self.delivering:
+            listener(messages)
+        seconds = world.rng.uniform(1, 40) if world.happens(self.weather.short) else self._deployment.timeout
+        invocation = Invocation(world, self._cloudfront, self._queue, self.weather)
+        answer: list[dict[str, Any]] = []
+        over = Signal()
+        event = {"Records": [_record(message) for message in messages]}
+        world.note(f"invocation {number} of {[f'{m.id}/{m.received}' for m in messages[:9]]}, {seconds:.0f} s")
+
+        def run() -> None:
+            try:
+                answer.append(self._handle(event, Context(world, seconds, f"request-{number}"), invocation.edge))
+            except Exception as error:
+                world.note(f"invocation {number} failed: {error!r:.200}")
+                if isinstance(error, AssertionError):
+                    raise
+            over.fire()
+
+        task = world.spawn(run)
+        invocation.tasks.append(task)
+        left = seconds
+        if world.happens(self.weather.crash):
+            left = min(seconds, world.rng.choice([0.3, 1.0, 5.0, 30.0]) * world.rng.random())
+        world.sleep(left, over)
+        if not task.dead:
+            world.note(f"invocation {number} is cut off")
+        world.kill(invocation.tasks)
+        if answer:
+            failed = {item["itemIdentifier"] for item in answer[0]["batchItemFailures"]}
+            world.note(f"invocation {number} done, {len(failed)} of {len(messages)} messages failed")
+            for message in messages:
+                if message.id not in failed:
+                    self._queue.delete(message.id)
+
+
+def _record(message: Message) -> dict[str, Any]:
+    return {
+        "messageId": message.id,
+        "receiptHandle": message.id,
+        "body": message.body,
+        "attributes": {"ApproximateReceiveCount": str(message.received)},
+        "eventSource": "aws:sqs",
+    }
+
+
+def paths_of(body: str) -> dict[str, list[str]] | None:
+    """What a ticket is about: a distribution and its paths. None if the message is no ticket."""
+    document = json.loads(body)
+    if "distribution" not in document:
+        return None
+    return {document["distribution"]: [path for path, *_ in document["items"]]}

@@ -1,0 +1,81 @@
+"""The function with one of its protections turned off, for the simulation to notice."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from invalidator.errors import CdnError, InvalidPathError
+from invalidator.handler import Edge, LocalContext, lambda_handler
+from invalidator.model import Batch, Outcome
+from invalidator.service import Cdn
+from invalidator.workers import Workers
+from tests.simulation.function import Handler
+
+
+class NewReferences:
+    """Each call has a reference of its own, as one made of the clock would be."""
+
+    def __init__(self, cdn: Cdn) -> None:
+        self._cdn, self.longest_call, self._numbers = cdn, cdn.longest_call, count()
+
+    def create_invalidation(self, batch: Batch) -> str:
+        reference = f"{batch.caller_reference}-{next(self._numbers)}"
+        return self._cdn.create_invalidation(replace(batch, caller_reference=reference))
+
+
+class NoHalving:
+    """A batch with an invalid path is refused like any other."""
+
+    def __init__(self, cdn: Cdn) -> None:
+        self._cdn, self.longest_call = cdn, cdn.longest_call
+
+    def create_invalidation(self, batch: Batch) -> str:
+        try:
+            return self._cdn.create_invalidation(batch)
+        except InvalidPathError as error:
+            raise CdnError(str(error)) from error
+
+
+class NoStore:
+    """A queue that says yes and keeps nothing."""
+
+    def send(self, text: str, delay: int = 0) -> None:
+        pass
+
+
+class Impatient:
+    """Workers that take a call for done as soon as it has begun."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers, self._ended = workers, deque[Outcome]()
+
+    def start(self, call: Any) -> None:
+        self._workers.start(call)
+        self._ended.append(Outcome(call.args[0], invalidation="surely"))
+
+    def wait(self, _seconds: float) -> Outcome | None:
+        return self._ended.popleft() if self._ended else None
+
+
+def _over(change: Callable[[Edge], Edge]) -> Handler:
+    def handle(event: object, context: LocalContext, edge: Edge) -> dict[str, Any]:
+        return lambda_handler(event, context, change(edge))
+
+    return handle
+
+
+def _without_partial_failures(event: object, context: LocalContext, edge: Edge) -> dict[str, Any]:
+    lambda_handler(event, context, edge)
+    return {"batchItemFailures": []}
+
+
+TURNED_OFF: dict[str, Handler] = {
+    "the same reference again": _over(lambda edge: edge._replace(cdn=lambda: NewReferences(edge.cdn()))),
+    "partial failures": _without_partial_failures,
+    "tickets": _over(lambda edge: edge._replace(queue=lambda _: NoStore())),  # type: ignore[arg-type,return-value]
+    "halving": _over(lambda edge: edge._replace(cdn=lambda: NoHalving(edge.cdn()))),
+    "waiting before acknowledging": _over(lambda edge: edge._replace(workers=lambda: Impatient(edge.workers()))),
+}
+"""By the name of the protection."""

@@ -1,0 +1,107 @@
+"""A standard queue of SQS: at least once, in any order, with a visibility timeout and dead letters."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tests.simulation.world import Signal, World
+
+
+@dataclass
+class Message:
+    """A message, and when it can be received (next)."""
+
+    id: str
+    body: str
+    visible_at: float
+    received: int = 0
+
+
+class Queue:
+    """``deleting`` is told of each message that is deleted, ``storing`` of each that is stored."""
+
+    def __init__(self, world: World, visibility: float, receives: int) -> None:
+        self._world, self._visibility, self._receives = world, visibility, receives
+        self._numbers = count(1)
+        self.messages: dict[str, Message] = {}
+        self.dead: list[Message] = []
+        self.arrived = Signal()
+        self.storing: list[Callable[[str], None]] = []
+        self.deleting: list[Callable[[Message], None]] = []
+
+    def send(self, body: str, delay: float = 0.0) -> None:
+        """Store a message."""
+        message = Message(f"m{next(self._numbers)}", body, self._world.now + delay)
+        self.messages[message.id] = message
+        for listener in self.storing:
+            listener(body)
+        self.arrived.fire()
+
+    def bury(self, body: str) -> None:
+        """Store a message in the dead letters."""
+        self.dead.append(Message(f"m{next(self._numbers)}", body, self._world.now))
+        for listener in self.storing:
+            listener(body)
+
+    def next_visible(self) -> float | None:
+        """When there is something to receive; None if the queue is empty."""
+        return min((message.visible_at for message in self.messages.values()), default=None)
+
+    def receive(self, most: int, twice: float) -> list[Message]:
+        """Up to so many messages. With the probability ``twice``, one can be received again at once."""
+        now = self._world.now
+        visible = [message for message in self.messages.values() if message.visible_at <= now]
+        self._world.rng.shuffle(visible)
+        received = []
+        for message in visible[:most]:
+            message.received += 1
+            if message.received > self._receives:
+                self._world.note(f"{message.id} is given up by the queue")
+                del self.messages[message.id]
+                self.dead.append(message)
+                continue
+            message.visible_at = now + (0.0 if self._world.happens(twice) else self._visibility)
+            received.append(message)
+        return received
+
+    def delete(self, id_: str) -> None:
+        """Forget a message."""
+        message = self.messages.pop(id_, None)
+        if message:
+            for listener in self.deleting:
+                listener(message)
+
+    def redrive(self) -> None:
+        """What "Start DLQ redrive" does."""
+        letters, self.dead = self.dead, []
+        for letter in letters:
+            self.messages[letter.id] = Message(letter.id, letter.body, self._world.now)
+        self.arrived.fire()
+
+
+class Client:
+    """The door of the SDK: takes time, fails before or after the message is stored."""
+
+    def __init__(self, world: World, queue: Queue, fails: float) -> None:
+        self._world, self._queue, self._fails = world, queue, fails
+
+    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int) -> Any:  # noqa: N803
+        assert len(MessageBody.encode()) <= 1_048_576
+        assert 0 <= DelaySeconds <= 900
+        self._world.sleep(self._world.rng.uniform(0.005, 0.05))
+        if self._world.happens(self._fails):
+            raise self._fault()
+        if QueueUrl.endswith("dead-letters"):
+            self._queue.bury(MessageBody)
+        else:
+            self._queue.send(MessageBody, DelaySeconds)
+        self._world.note(f"stored for {DelaySeconds} s: {MessageBody[:150]}")
+        self._world.sleep(self._world.rng.uniform(0.005, 0.05))
+        if self._world.happens(self._fails):
+            raise self._fault()
+
+    def _fault(self) -> ClientError:
+        return ClientError({"Error": {"Code": "InternalError", "Message": "SQS"}}, "SendMessage")

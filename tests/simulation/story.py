@@ -1,0 +1,317 @@
+"""One world from its first upload to its last check."""
+
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from random import Random
+from typing import Any
+from urllib.parse import quote_plus
+
+from invalidator import handler
+from tests.doubles import DENIED
+from tests.simulation.cloudfront import CloudFront
+from tests.simulation.function import DEAD_LETTERS_URL, URL, Function, Handler, paths_of
+from tests.simulation.sqs import Message, Queue
+from tests.simulation.weather import CALM, Deployment, weather_of
+from tests.simulation.world import World
+
+HOUR = 3_600.0
+GONE = ("NoSuchDistribution", 404)
+
+
+@dataclass
+class Report:
+    """What one world came to."""
+
+    seed: int
+    uploads: int = 0
+    accepted: int = 0
+    billed: int = 0
+    invocations: int = 0
+    tickets: int = 0
+    letters: int = 0
+    last: float = 0.0
+    answers: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """At some time an object gets a new version, or is removed."""
+
+    at: float
+    key: str
+    removed: bool = False
+
+
+def viewed_at(key: str) -> list[str]:
+    """The paths under which viewers ask for the objects of this world."""
+    paths = ["/" + key.replace(" ", "%20")] + (["/" + key.replace(" ", "+")] if " " in key else [])
+    return paths + [path.removesuffix("index.html") for path in paths if path.endswith("/index.html")]
+
+
+def uploads_of(rng: Random, bad_paths: int) -> list[Upload]:
+    """A site's hour: a few deploys, some of them large, over the same keys again and again."""
+    keys = ["index.html", *(f"posts/{n}/index.html" for n in range(20)), *(f"img/a {n}.jpg" for n in range(5))]
+    keys += [f"assets/{n}.css" for n in range(40)]
+    uploads: list[Upload] = []
+    for _ in range(rng.randint(1, 5)):
+        at = rng.uniform(0, HOUR / 2)
+        if rng.random() < 0.03:
+            chosen = [f"all/{n}.html" for n in range(rng.randint(2_900, 7_000))]
+            gap = 0.003
+        else:
+            chosen = [rng.choice(keys) for _ in range(rng.randint(1, rng.choice([2, 10, 60])))]
+            gap = rng.choice([0.0, 0.02, 1.0])
+        for _ in range(bad_paths):
+            place = rng.randrange(len(chosen))
+            chosen[place] = f"bad/{chosen[place].removeprefix('bad/')}"
+        for key in chosen:
+            uploads.append(Upload(at, key, removed=rng.random() < 0.1))
+            at += gap
+    return sorted(uploads, key=lambda upload: upload.at)
+
+
+class Story:
+    """A world, what happens in it, and what is known of it."""
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        calm: bool = False,
+        handle: Handler = handler.lambda_handler,
+        deployment: Deployment | None = None,
+        uploads: list[Upload] | None = None,
+        distributions: int | None = None,
+    ) -> None:
+        rng = Random(f"story {seed}")  # noqa: S311 it has to be the same again
+        weather, count = weather_of(rng), distributions or rng.randint(1, 4)
+        self.uploads = uploads if uploads is not None else uploads_of(rng, weather.bad_paths)
+        self.weather = CALM if calm else weather
+        self.distributions = [f"E{number}" for number in range(1, count + 1)]
+        self.seed, self.world = seed, World(seed)
+        self.deployment = deployment or Deployment()
+        self.queue = Queue(self.world, self.deployment.visibility, self.deployment.receives)
+        self.cloudfront = CloudFront(self.world, self.weather, self.distributions)
+        self.function = Function(self.world, self.weather, self.deployment, self.queue, self.cloudfront, handle)
+        self.versions: dict[str, int | None] = {}
+        self.keys = {path: upload.key for upload in self.uploads for path in viewed_at(upload.key)}
+        self.bad = {path for path, key in self.keys.items() if key.startswith("bad/")} if not calm else set()
+        self.cloudfront.bad |= self.bad
+        self.broken: set[str] = set()
+        self.report = Report(seed)
+        self._expected = 0  # notifications that are still on their way
+        self._changed_at: dict[str, float] = {}  # by message id
+        self._stored: Counter[tuple[str, str]] = Counter()
+        self._may_bill: Counter[str] = Counter()
+        self.queue.storing.append(self._note_stored)
+        self.queue.deleting.append(self._check_acknowledged)
+        self.function.delivering.append(self._note_delivered)
+
+    # --- what happens -----------------------------------------------------------------------------------
+
+    def play(self) -> Report:
+        """Let it happen, and check everything. Raises AssertionError."""
+        with _environment(self.distributions):
+            random.seed(self.seed)
+            self._schedule()
+            self._run_until_quiet()
+            self._check_end()
+            self._mend()
+            self._run_until_quiet()
+            self._check_mended()
+        return self._summary()
+
+    def _schedule(self) -> None:
+        world, rng = self.world, self.world.rng
+        self._expected = len(self.uploads)
+        for number, upload in enumerate(self.uploads):
+            world.after(upload.at, partial(self._upload, number, upload))
+        for distribution in self.distributions:
+            if world.happens(self.weather.broken):
+                start, seconds = rng.uniform(0, HOUR / 2), rng.choice([60.0, 600.0, 3 * HOUR]) * rng.uniform(0.5, 1)
+                world.after(start, partial(self._break, distribution))
+                world.after(start + seconds, partial(self._heal, distribution))
+
+    def _upload(self, number: int, upload: Upload) -> None:
+        world, weather = self.world, self.weather
+        for path in viewed_at(upload.key):
+            for distribution in self.distributions:  # somebody has just looked
+                self.cloudfront.view(distribution, path, self.versions.get(upload.key))
+        self.versions[upload.key] = None if upload.removed else number
+        body, changed_at = json.dumps(_notification(number, upload)), world.now
+        for _ in range(2 if world.happens(weather.notified_twice) else 1):
+            late = world.rng.uniform(60, 600) if world.happens(weather.late) else world.rng.uniform(0.1, 2.0)
+            self._expected += 1
+            world.after(late, lambda: self._notify(body, changed_at))
+        self._expected -= 1
+        if world.happens(0.3):
+            world.after(world.rng.uniform(0, 60), lambda: self._look_at(upload.key))
+
+    def _notify(self, body: str, changed_at: float) -> None:
+        self._expected -= 1
+        self.queue.send(body)
+        self._changed_at[next(reversed(self.queue.messages))] = changed_at
+
+    def _look_at(self, key: str) -> None:
+        for path in viewed_at(key):
+            self.cloudfront.view(self.world.rng.choice(self.distributions), path, self.versions[key])
+
+    def _break(self, distribution: str) -> None:
+        self.world.note(f"{distribution} breaks")
+        self.broken.add(distribution)
+        self.cloudfront.double.broken[distribution] = self.world.rng.choice([DENIED, GONE])
+
+    def _heal(self, distribution: str) -> None:
+        self.world.note(f"{distribution} works again")
+        self.cloudfront.double.broken.pop(distribution, None)
+
+    def _mend(self) -> None:
+        """What an operator does: the cause is gone, and the dead letters go back."""
+        self.report.letters = len(self.queue.dead)
+        self.world.note("everything is mended, and the dead letters go back")
+        self.function.weather = self.cloudfront._weather = CALM
+        for distribution in self.distributions:
+            self._heal(distribution)
+        self.queue.redrive()
+
+    def _run_until_quiet(self) -> None:
+        limit = self.world.now + 48 * HOUR
+        while self._expected or self.queue.messages or self.function.running:
+            self.world.run(self.world.now + 300)
+            assert self.world.now < limit, "it never comes to rest"
+            self.world.after(300, lambda: None)
+        self.world.run(self.world.now + 60)  # what was accepted reaches all edges
+
+    # --- what has to be true ----------------------------------------------------------------------------
+
+    def _note_stored(self, body: str) -> None:
+        for distribution, paths in (paths_of(body) or {}).items():
+            self.report.tickets += 1
+            self._stored.update((distribution, path) for path in paths)
+
+    def _note_delivered(self, messages: list[Message]) -> None:
+        """Each delivery of a notification may be billed once, and a ticket's only if it is delivered again."""
+        for message in messages:
+            ticket = paths_of(message.body)
+            if ticket is None:
+                key = self.uploads[_number_of(message.body)].key
+                self._may_bill.update(dict.fromkeys(self.distributions, len(viewed_at(key))))
+            elif message.received > 1:
+                self._may_bill.update({id_: len(paths) for id_, paths in ticket.items()})
+
+    def _check_acknowledged(self, message: Message) -> None:
+        """A message is done with if all of it was accepted after the change, or is stored elsewhere."""
+        ticket = paths_of(message.body)
+        if ticket is None:
+            key, since = self.uploads[_number_of(message.body)].key, self._changed_at[message.id]
+            needed = [(id_, path) for id_ in self.distributions for path in viewed_at(key)]
+        else:
+            needed = [(id_, path) for id_, paths in ticket.items() for path in paths]
+            self._stored.subtract(needed)
+            since = _seconds_of(json.loads(message.body)["since"])
+        for place in needed:
+            fine = self.cloudfront.accepted_at.get(place, -1.0) >= since or self._stored[place] > 0
+            assert fine, f"{place} of {message.id} was acknowledged, and neither accepted nor stored"
+
+    def _stale(self) -> set[tuple[str, str]]:
+        return {
+            (distribution, path)
+            for distribution, edge in self.cloudfront.edges.items()
+            for path, version in edge.items()
+            if version != self.versions.get(self.keys[path])
+        }
+
+    def _in_dead_letters(self) -> set[tuple[str, str]]:
+        found: set[tuple[str, str]] = set()
+        for letter in self.queue.dead:
+            ticket = paths_of(letter.body)
+            if ticket is None:
+                key = self.uploads[_number_of(letter.body)].key
+                found |= {(id_, path) for id_ in self.distributions for path in viewed_at(key)}
+            else:
+                found |= {(id_, path) for id_, paths in ticket.items() for path in paths}
+        return found
+
+    def _check_end(self) -> None:
+        missing = self._stale() - self._in_dead_letters()
+        assert not missing, f"stale and in no dead letter: {sorted(missing)[:5]}"
+        for letter in self.queue.dead:
+            for distribution, paths in (paths_of(letter.body) or {}).items():
+                # The queue itself gives up what was received too often, as after crash upon crash.
+                given_up = letter.received > self.deployment.receives
+                fine = given_up or distribution in self.broken or set(paths) <= self.bad
+                assert fine, f"{distribution} works, and {paths[:3]} were given up: {letter.body[:300]}"
+        self._check_bill()
+
+    def _check_mended(self) -> None:
+        assert self._stale() <= {(id_, path) for id_ in self.distributions for path in self.bad}
+        self._check_bill()
+
+    def _check_bill(self) -> None:
+        for distribution in self.distributions:
+            billed = len(self.cloudfront.double.paths(distribution))
+            allowed = self._may_bill[distribution]
+            assert billed <= allowed, f"{distribution}: {billed} paths were billed, {allowed} were asked for"
+
+    def _summary(self) -> Report:
+        report, called = self.report, self.cloudfront.called
+        report.answers = called
+        report.uploads, report.accepted = len(self.uploads), called["accepted"]
+        report.billed = sum(len(self.cloudfront.double.paths(id_)) for id_ in self.distributions)
+        report.invocations, report.last = self.function.invocations, self.cloudfront.last_accepted
+        return report
+
+
+# --- small things ---------------------------------------------------------------------------------------
+
+_BEGINNING = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def _notification(number: int, upload: Upload) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "eventVersion": "2.1",
+                "eventSource": "aws:s3",
+                "eventTime": (_BEGINNING + timedelta(seconds=upload.at)).isoformat().replace("+00:00", "Z"),
+                "eventName": "ObjectRemoved:Delete" if upload.removed else "ObjectCreated:Put",
+                "s3": {
+                    "bucket": {"name": "origin"},
+                    "object": {"key": quote_plus(upload.key), "sequencer": f"{number:018X}"},
+                },
+            }
+        ]
+    }
+
+
+def _number_of(body: str) -> int:
+    return int(json.loads(body)["Records"][0]["s3"]["object"]["sequencer"], 16)
+
+
+def _seconds_of(time: str) -> float:
+    return (datetime.fromisoformat(time) - _BEGINNING).total_seconds() if time else 0.0
+
+
+@contextmanager
+def _environment(distributions: list[str]) -> Iterator[None]:
+    """The settings of the function, and no log."""
+    before, level = dict(os.environ), handler.logger.log_level
+    os.environ |= {
+        "DISTRIBUTION_IDS": ",".join(distributions),
+        "QUEUE_URL": URL,
+        "DEAD_LETTERS_URL": DEAD_LETTERS_URL,
+    }
+    handler.logger.setLevel("CRITICAL")
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
+        handler.logger.setLevel(level)

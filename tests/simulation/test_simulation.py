@@ -1,0 +1,105 @@
+"""The promise, in many worlds; and proof that the worlds notice when it is broken."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invalidator import pacing, tickets
+from tests.simulation.many import Total, try_worlds
+from tests.simulation.protections import TURNED_OFF
+from tests.simulation.story import Story
+from tests.simulation.weather import Deployment
+
+SEEDS = 500
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_nothing_is_lost_and_nothing_doubled_in_many_worlds() -> None:
+    total = Total()
+    for result in try_worlds(range(SEEDS)):
+        assert not result.failure, "\n".join(
+            [*result.trace[-40:], result.failure, f"Again: make simulate SEED={result.seed}"]
+        )
+        total.add(result)
+    assert total.worlds == SEEDS
+    # Every kind of trouble was met, or the worlds would prove nothing.
+    answers = {"Throttling", "TooManyInvalidationsInProgress", "InvalidArgument", "AccessDenied", "NoSuchDistribution"}
+    assert answers | {"ServiceUnavailable", "InternalError", "no answer", "replayed"} <= set(total.answers)
+    assert total.tickets > 1_000
+    assert total.letters > 100
+    # The bounds that the README states.
+    assert total.paths_ratio <= 1.5
+    assert total.batches_ratio <= 3
+    assert total.answers["Throttling"] <= total.answers.total() / 4
+    assert total.answers["TooManyInvalidationsInProgress"] <= total.answers.total() / 100
+
+
+def caught(**story: Any) -> bool:
+    """Whether any of 200 worlds notices."""
+    for seed in range(200):
+        try:
+            Story(seed, **story).play()
+        except AssertionError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("protection", TURNED_OFF)
+def test_the_worlds_notice_when_a_protection_is_turned_off(protection: str) -> None:
+    assert caught(handle=TURNED_OFF[protection])
+
+
+read = tickets.read
+
+
+def read_as_open(*given: Any, **named: Any) -> tickets.Ticket:
+    ticket = read(*given, **named)
+    return ticket._replace(batch=replace(ticket.batch, apart=False))
+
+
+def no_room(_room: object, _batch: object) -> float:
+    return 0.0
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "instead"),
+    [
+        (pacing.Room, "free_at", no_room),
+        (pacing, "_SECONDS_UNTIL_ROOM", 1.0),
+        (pacing, "MAX_ITEMS_PER_CALL", 100_000),
+        (tickets, "read", read_as_open),
+    ],
+)
+def test_the_worlds_notice_when_a_rule_is_broken(
+    place: object, name: str, instead: Callable[..., object] | float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, name, instead)
+    assert caught()
+
+
+def test_a_world_is_the_same_each_time() -> None:
+    first, again = Story(7), Story(7)
+    assert first.play() == again.play()
+    assert first.world.trace == again.world.trace
+    assert Story(8).play() != first.report
+
+
+def test_the_worlds_are_deployed_as_the_template_says() -> None:
+    queue, function = ((ROOT / name).read_text() for name in ("deploy/queue.yml", "serverless.yml"))
+
+    def number(name: str, text: str) -> int:
+        (found,) = re.findall(rf"^ *{name}: (\d+)$", text, flags=re.MULTILINE)
+        return int(found)
+
+    assert Deployment() == Deployment(
+        window=number("maximumBatchingWindow", queue),
+        batch_size=number("batchSize", queue),
+        concurrency=number("maximumConcurrency", queue),
+        timeout=int(re.findall(r"timeout: (\d+)", function)[0]),
+        visibility=number("VisibilityTimeout", queue),
+        receives=number("maxReceiveCount", queue),
+    )
