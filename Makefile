@@ -31,7 +31,7 @@ demo: $(VENV)/.ready
 	@$(py) -m invalidator demo
 
 test: $(VENV)/.ready
-	@$(py) -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+	@$(py) -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.ready
 	@$(py) -m ruff check .

@@ -67,7 +67,9 @@ class EmbeddedAws:
                 batch = answer["Invalidation"]["InvalidationBatch"]
                 paths = tuple(batch["Paths"].get("Items", []))
                 found.append(Accepted(distribution, id_, batch["CallerReference"], paths))
-        replays = [self._replays.pop(0) for _ in range(len(self._replays))]
+        # Distributions are called at the same time.
+        replays = sorted(self._replays, key=lambda replay: self.distributions.index(replay.distribution))
+        del self._replays[: len(replays)]
         return found + replays
 
 

@@ -51,7 +51,10 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Package]:
     """What there is to deploy, for each trigger, packaged once for all tests."""
-    return {name: package(tmp_path_factory.mktemp(name), *parameters) for name, parameters in CASES.items()}
+    folder = tmp_path_factory.getbasetemp()
+    # Tests that run in parallel have folders of their own in a common one.
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    return {name: package(folder / f"package-{name}", *parameters) for name, parameters in CASES.items()}
 
 
 @pytest.fixture

@@ -5,7 +5,10 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +69,33 @@ def osls(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     version = re.search(r"^OSLS := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert version is not None
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return subprocess.run(
-        [npx, "--yes", version[1], *arguments],
-        cwd=ROOT,
-        env=environ | {"NO_COLOR": "1"} | more,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # One at a time: the first fetches it, and all have the same folder to work in.
+    with alone(ROOT / ".osls.lock"):
+        return subprocess.run(
+            [npx, "--yes", version[1], *arguments],
+            cwd=ROOT,
+            env=environ | {"NO_COLOR": "1"} | more,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Keep the other processes of a test run out for as long as the context lasts."""
+    with lock.open("w") as file:
+        flock(file, LOCK_EX)
+        yield
 
 
 def package(folder: Path, *parameters: str) -> Package:
-    """Package with these parameters (``name=value``)."""
-    done = osls("package", "--package", str(folder), *[word for value in parameters for word in ("--param", value)])
-    assert done.returncode == 0, done.stdout + done.stderr
-    template = json.loads((folder / "cloudformation-template-update-stack.json").read_text())
+    """Package with these parameters (``name=value``), unless that was done."""
+    written = folder / "cloudformation-template-update-stack.json"
+    with alone(folder.parent / f"{folder.name}.lock"):
+        if not written.exists():
+            options = [word for value in parameters for word in ("--param", value)]
+            done = osls("package", "--package", str(folder), *options)
+            assert done.returncode == 0, done.stdout + done.stderr
+    template = json.loads(written.read_text())
     return Package(folder, template, dict(parameter.split("=", 1) for parameter in parameters))

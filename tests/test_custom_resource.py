@@ -17,8 +17,6 @@ from tests.cloudformation import FUNCTION, QUEUE, CloudFormation, Context, waiti
 from tests.packaged import Package
 from tests.strict_s3 import BROKEN, BUSY, DENIED, StrictS3, serve
 
-pytestmark = pytest.mark.xdist_group("osls")  # one process fetches it, and packages once
-
 CREATED = "origin/invalidator-dev"
 
 

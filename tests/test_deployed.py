@@ -35,10 +35,7 @@ UNKNOWN_TO_MOTO = {
 }
 
 # It says so with a warning; test_everything_that_moto_knows_is_made_from_the_template holds it to this list.
-pytestmark = [
-    pytest.mark.xdist_group("osls"),  # one process fetches it, and packages once
-    pytest.mark.filterwarnings("ignore:Tried to parse AWS:"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS:")
 
 SITE = ["index.html", "blog/index.html", "blog/red flower.html", "blog/café+1.html", "blog/*.html", "data.json"]
 

@@ -11,8 +11,6 @@ import pytest
 
 from tests.packaged import BUCKET, DISTRIBUTIONS, ROOT, needed, osls
 
-pytestmark = pytest.mark.xdist_group("osls")  # one process fetches it, and packages once
-
 LAYER_IN_CHINA = "arn:aws-cn:lambda:cn-north-1:498634801083:layer:x:3"
 
 

@@ -15,8 +15,6 @@ from tests.strategies import Change
 from tests.strict_s3 import StrictS3
 from tests.uploads import uploads_event
 
-pytestmark = pytest.mark.xdist_group("osls")  # one process fetches it, and packages once
-
 HANDLER = "invalidator.handler.lambda_handler"
 
 

@@ -24,8 +24,6 @@ from tests.packaged import CASES, ROOT, Package, osls
 from tests.strategies import Change
 from tests.test_architecture import ours
 
-pytestmark = pytest.mark.xdist_group("osls")  # one process fetches it, and packages once
-
 FUNCTIONS = {"invalidate": ("Invalidate", handler), "connect": ("Connect", custom_resource)}
 
 
