@@ -2,12 +2,14 @@
 
 An event enters at ``handler``; ``events`` turns it into object changes, ``site`` says under which URLs
 viewers know an object (spelt as CloudFront wants them by ``paths``), ``planner`` makes batches of these
-for each distribution, and ``service`` carries the batches out through ``cloudfront``. ``settings`` is the
-only reader of the environment.
+for each distribution, and ``service`` carries the batches out through ``cloudfront``, at the ``pacing`` that AWS
+lets through, with several ``workers``. What is left of a batch goes as one of ``tickets`` through ``sqs`` to the
+function's own queue, and comes back as an event. ``settings`` is the only reader of the environment.
 
 Beside it, ``custom_resource`` connects a stack's queue or function to its bucket: ``notifications`` merges our
 entry into what the bucket notifies, and ``s3`` reads and writes that. ``sdk`` makes the clients of both sides.
-``cli``, ``local`` and ``demo`` are the same things by hand, and none of them is needed in Lambda.
+``cli``, ``local`` and ``demo`` are the same things by hand; ``letters`` says what is in the ``dead_letters``. None of
+these is needed in Lambda.
 """
 
 __version__ = "0.1.0"

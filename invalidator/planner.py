@@ -29,7 +29,8 @@ def make_plan(
     for batch in _distinct(left):
         waiting.setdefault(batch.distribution, []).append(batch)
     batches: list[Batch] = []
-    for distribution in distributions:
+    # Those that had to wait come first: with more distributions than there is time for, the last would wait for ever.
+    for distribution in sorted(distributions, key=lambda distribution: distribution not in waiting):
         mine = waiting.get(distribution, [])
         batches += [batch for batch in mine if batch.apart]
         open_ = [batch for batch in mine if not batch.apart]

@@ -345,6 +345,12 @@ def test_whatever_is_made_of_tickets_can_be_written_as_tickets(earlier: list[lis
         assert (again.caller_reference, paths([again])) == (batch.caller_reference, paths([batch]))
 
 
+def test_distributions_that_had_to_wait_come_before_the_others() -> None:
+    left = make_plan(decode(make.s3(Change("a"))).changes, [E2], "").batches
+    plan = make_plan(decode(make.s3(Change("b"))).changes, [E1, E2], "", left)
+    assert [batch.distribution for batch in plan.batches] == [E2, E1]
+
+
 @quickly
 @given(few, st.data())
 def test_the_parts_of_a_batch_have_references_of_their_own(deploy: list[Change], data: Any) -> None:
