@@ -42,7 +42,9 @@ def _many(seeds: range) -> int:
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     print(f"{total}\n{failures or 'None'} failed; {time.monotonic() - begun:.0f} seconds.")
-    return 1 if failures else 0
+    for bound in total.exceeded():
+        print(f"Too much: {bound}")
+    return 1 if failures or total.exceeded() else 0
 
 
 def _show(result: Result) -> None:

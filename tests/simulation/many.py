@@ -7,8 +7,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from math import nan
 from multiprocessing import get_context
+from typing import Final
 
 from tests.simulation.story import Report, Story
+
+MOST_PATHS: Final = 1.5
+MOST_BATCHES: Final = 3.0
+"""Against the same uploads where nothing goes wrong, over this many worlds at least."""
+ENOUGH_WORLDS: Final = 100
 
 
 @dataclass
@@ -63,6 +69,19 @@ class Total:
     def batches_ratio(self) -> float:
         """The same of the calls that were accepted."""
         return self.twins["batches"] / (self.twins["calm_batches"] or nan)
+
+    def exceeded(self) -> list[str]:
+        """Which of the bounds that the README states do not hold."""
+        if self.worlds < ENOUGH_WORLDS:
+            return []
+        calls = self.answers.total()
+        bounds = {
+            f"{self.paths_ratio:.2f} times the paths": self.paths_ratio <= MOST_PATHS,
+            f"{self.batches_ratio:.2f} times the calls": self.batches_ratio <= MOST_BATCHES,
+            "throttled calls": self.answers["Throttling"] <= calls / 4,
+            "calls to full distributions": self.answers["TooManyInvalidationsInProgress"] <= calls / 100,
+        }
+        return [name for name, holds in bounds.items() if not holds]
 
     def __str__(self) -> str:
         """A few lines to read and to quote."""

@@ -14,7 +14,8 @@ from tests.simulation.protections import TURNED_OFF
 from tests.simulation.story import Story
 from tests.simulation.weather import Deployment
 
-SEEDS = 500
+SEEDS = 100
+"""As many here; CI plays 500, with ``make simulate``."""
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -29,13 +30,9 @@ def test_nothing_is_lost_and_nothing_doubled_in_many_worlds() -> None:
     # Every kind of trouble was met, or the worlds would prove nothing.
     answers = {"Throttling", "TooManyInvalidationsInProgress", "InvalidArgument", "AccessDenied", "NoSuchDistribution"}
     assert answers | {"ServiceUnavailable", "InternalError", "no answer", "replayed"} <= set(total.answers)
-    assert total.tickets > 1_000
+    assert total.tickets > 500
     assert total.letters > 100
-    # The bounds that the README states.
-    assert total.paths_ratio <= 1.5
-    assert total.batches_ratio <= 3
-    assert total.answers["Throttling"] <= total.answers.total() / 4
-    assert total.answers["TooManyInvalidationsInProgress"] <= total.answers.total() / 100
+    assert total.exceeded() == []
 
 
 def caught(**story: Any) -> bool:
