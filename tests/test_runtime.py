@@ -50,10 +50,7 @@ def test_a_warm_process_takes_a_batch_from_a_queue(function: Function, double: S
 
 
 def test_as_many_messages_as_lambda_delivers_are_taken_at_once(function: Function, double: StrictCloudFront) -> None:
-    once, twice = uploads_event(2_000)["Records"], uploads_event(2_000)["Records"]
-    for record in twice:
-        record["messageId"] = "again-" + record["messageId"]
-    answer = function.invoke({"Records": once + twice})
+    answer = function.invoke(uploads_event(4_000, objects=2_000))
     assert (answer.failed, answer.payload) == (False, {"batchItemFailures": []})
     assert double.calls == 2
     assert len(double.paths("E1")) == 3_000

@@ -5,14 +5,17 @@ from hashlib import md5
 from typing import Any
 
 
-def uploads_event(messages: int) -> dict[str, Any]:
-    """An SQS event with that many uploads of a site, half of them index documents."""
+def uploads_event(messages: int, objects: int | None = None) -> dict[str, Any]:
+    """An SQS event with that many uploads of a site, half of them index documents.
+
+    With fewer ``objects``, their notifications come again and again; of 2,000, one distribution takes all at once.
+    """
     return {
         "Records": [
             {
                 "messageId": f"19dd0b57-b21e-4ac1-bd88-{number:012d}",
                 "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a" * 8,
-                "body": json.dumps({"Records": [_record(number)]}, separators=(",", ":")),
+                "body": json.dumps({"Records": [_record(number % (objects or messages))]}, separators=(",", ":")),
                 "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1795167012900"},
                 "messageAttributes": {},
                 "md5OfBody": "7b270e59b47ff90a553787216d55d91d",
