@@ -120,12 +120,15 @@ class Story:
         """Let it happen, and check everything. Raises AssertionError."""
         with _environment(self.distributions):
             random.seed(self.seed)
-            self._schedule()
-            self._run_until_quiet()
-            self._check_end()
-            self._mend()
-            self._run_until_quiet()
-            self._check_mended()
+            try:
+                self._schedule()
+                self._run_until_quiet()
+                self._check_end()
+                self._mend()
+                self._run_until_quiet()
+                self._check_mended()
+            finally:
+                self.world.close()
         return self._summary()
 
     def _schedule(self) -> None:

@@ -36,6 +36,7 @@ class World:
         self._order = count()
         self._due: list[tuple[float, int, Action]] = []
         self._hub = getcurrent()
+        self._tasks: list[greenlet] = []
 
     def note(self, text: str) -> None:
         """A line for whoever has to understand what went wrong."""
@@ -52,6 +53,7 @@ class World:
     def spawn(self, run: Action) -> greenlet:
         """A task, which begins when its turn comes."""
         task = greenlet(run, self._hub)
+        self._tasks.append(task)
         self.after(0.0, task.switch)
         return task
 
@@ -78,6 +80,11 @@ class World:
             # From the hub, to which a task returns at its end.
             self.after(0.0, partial(_end, task))
         self.sleep(0.0)
+
+    def close(self) -> None:
+        """End all tasks, each of which would keep the world in memory."""
+        for task in self._tasks:
+            _end(task)
 
     def run(self, until: float) -> None:
         """Let everything happen that is due until then."""
