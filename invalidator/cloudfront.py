@@ -77,14 +77,17 @@ class CloudFront:
             )
         except ClientError as error:
             raise _meaning(error) from error
-        except (HTTPClientError, ConnectionError, ResponseParserError) as error:
+        except (HTTPClientError, ConnectionError, ResponseParserError, UnicodeDecodeError) as error:
             raise UnavailableError(f"no answer that makes sense from CloudFront: {error}") from error
         except (BotoCoreError, OSError) as error:
             raise CdnError(f"the call could not be made: {sdk.explained(error, {})}") from error
         try:
-            return str(answer["Invalidation"]["Id"])
-        except KeyError as error:
-            raise UnavailableError("CloudFront answered without the id of an invalidation") from error
+            id_ = answer["Invalidation"]["Id"]
+        except (KeyError, TypeError):
+            id_ = None
+        if not id_:
+            raise UnavailableError("CloudFront answered without the id of an invalidation")
+        return str(id_)
 
 
 def connect() -> CloudFront:

@@ -30,6 +30,8 @@ VISIBLE_CHANGES: Final = ("ObjectCreated:", "ObjectRemoved:", "LifecycleExpirati
 _VISIBLE_DETAIL_TYPES: Final = ("Object Created", "Object Deleted")
 # Three are real (SQS around SNS around S3); the bound is there for a message made to nest without end.
 _MAX_ENVELOPES: Final = 4
+# A notification has one record. A message made of a million bad ones must not take the time of all others.
+_MAX_REFUSALS: Final = 100
 
 
 class Refusal(NamedTuple):
@@ -75,11 +77,18 @@ def _read_document(document: object, delivery: _Delivery, decoded: Decoded) -> N
     # An empty list beside other fields is no list of documents, but a stray field of one.
     if not isinstance(records, list) or (not records and document != {"Records": []}):
         records = [document]
+    refused = 0
     for record in records:
         try:
             _read_record(record, delivery, decoded)
         except EventError as error:
             decoded.refusals.append(Refusal(str(error), delivery.message_id))
+            refused += 1
+            if refused == _MAX_REFUSALS:
+                decoded.refusals.append(
+                    Refusal("so many records refused that the rest was not read", delivery.message_id)
+                )
+                break
 
 
 def _read_envelope(text: object, delivery: _Delivery, decoded: Decoded) -> None:

@@ -29,8 +29,8 @@ def make_plan(
     for batch in _distinct(left):
         waiting.setdefault(batch.distribution, []).append(batch)
     batches: list[Batch] = []
-    # Those that had to wait come first: with more distributions than there is time for, the last would wait for ever.
-    for distribution in sorted(distributions, key=lambda distribution: distribution not in waiting):
+    # Those come first whose work is the oldest: with more of them than there is time for, the last would wait for ever.
+    for distribution in sorted(distributions, key=lambda distribution: _oldest(waiting.get(distribution, []))):
         mine = waiting.get(distribution, [])
         batches += [batch for batch in mine if batch.apart]
         open_ = [batch for batch in mine if not batch.apart]
@@ -39,6 +39,11 @@ def make_plan(
         else:
             batches += [Batch(distribution, chunk, _caller_reference(distribution, digest)) for chunk, digest in chunks]
     return Plan(tuple(batches))
+
+
+def _oldest(left: list[Batch]) -> str:
+    """Since when something is left; after all times if nothing is."""
+    return min((batch.since for batch in left), default="~")
 
 
 def part(batch: Batch, items: tuple[Item, ...]) -> Batch:

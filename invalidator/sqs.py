@@ -32,9 +32,14 @@ class Queue:
     def send(self, text: str, delay: int = 0) -> None:
         """Store a message, to be delivered in ``delay`` seconds at the earliest. Raises StorageError."""
         try:
-            self._client.send_message(QueueUrl=self._url, MessageBody=text, DelaySeconds=delay)
+            answer = self._client.send_message(QueueUrl=self._url, MessageBody=text, DelaySeconds=delay)
+            stored = bool(answer["MessageId"])
         except sdk.ERRORS as error:
             raise StorageError(f"{self._url}: {sdk.explained(error, _ADVICE)}") from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise StorageError(f"{self._url}: an answer that makes no sense: {error!r}") from error
+        if not stored:
+            raise StorageError(f"{self._url}: an answer without the id of a message")
 
 
 def connect(url: str) -> Queue:
@@ -42,4 +47,5 @@ def connect(url: str) -> Queue:
 
     Raises ConfigurationError if what it finds there cannot be used.
     """
-    return Queue(sdk.client("sqs", attempts=2), url)
+    # One attempt: a second could store the message twice, and would take longer than there is time at the end.
+    return Queue(sdk.client("sqs", attempts=1), url)

@@ -42,6 +42,7 @@ _MAX_ATTEMPTS: Final = 10
 _MAX_ATTEMPTS_REFUSED: Final = 5
 _PASSING: Final = (ThrottledError, InProgressError, UnavailableError, OutOfTimeError)
 
+_quoted = encode_basestring_ascii
 _is_reference = re.compile(r"invalidator-[0-9a-f]{32}").fullmatch
 
 
@@ -71,9 +72,9 @@ def write(ticket: Ticket) -> str:
 def sizes(items: tuple[Item, ...]) -> list[int]:
     """Bytes that each item takes in a ticket."""
     # Of whichever cause is first: that depends on the order of the records, on which the plan does not. A path needs
-    # no escapes; two pairs of quotes, brackets and commas come to ten.
+    # no escapes; its quotes, brackets and commas come to eight.
     return [
-        len(path) + max([len(relation) + len(encode_basestring_ascii(change[1])) for change, relation in causes]) + 10
+        len(path) + max([len(_quoted(relation)) + len(_quoted(change[1])) for change, relation in causes]) + 8
         for path, causes in items
     ]
 

@@ -102,6 +102,7 @@ class Client:
         self._world.sleep(self._world.rng.uniform(0.005, 0.05))
         if self._world.happens(self._fails):
             raise self._fault()
+        return {"MessageId": "stored"}
 
     def _fault(self) -> ClientError:
         return ClientError({"Error": {"Code": "InternalError", "Message": "SQS"}}, "SendMessage")

@@ -109,7 +109,7 @@ class Story:
         self._expected = 0  # notifications that are still on their way
         self._changed_at: dict[str, float] = {}  # by message id
         self._stored: Counter[tuple[str, str]] = Counter()
-        self._may_bill: Counter[str] = Counter()
+        self._may_bill: Counter[tuple[str, str]] = Counter()
         self.queue.storing.append(self._note_stored)
         self.queue.deleting.append(self._check_acknowledged)
         self.function.delivering.append(self._note_delivered)
@@ -205,9 +205,9 @@ class Story:
             ticket = paths_of(message.body)
             if ticket is None:
                 key = self.uploads[_number_of(message.body)].key
-                self._may_bill.update(dict.fromkeys(self.distributions, len(viewed_at(key))))
+                self._may_bill.update((id_, path) for id_ in self.distributions for path in viewed_at(key))
             elif message.received > 1:
-                self._may_bill.update({id_: len(paths) for id_, paths in ticket.items()})
+                self._may_bill.update((id_, path) for id_, paths in ticket.items() for path in paths)
 
     def _check_acknowledged(self, message: Message) -> None:
         """A message is done with if all of it was accepted after the change, or is stored elsewhere."""
@@ -258,10 +258,11 @@ class Story:
         self._check_bill()
 
     def _check_bill(self) -> None:
-        for distribution in self.distributions:
-            billed = len(self.cloudfront.double.paths(distribution))
-            allowed = self._may_bill[distribution]
-            assert billed <= allowed, f"{distribution}: {billed} paths were billed, {allowed} were asked for"
+        accepted = self.cloudfront.double.accepted
+        billed = Counter((each.distribution, path) for each in accepted for path in each.paths)
+        for place, times in billed.items():
+            allowed = self._may_bill[place]
+            assert times <= allowed, f"{place} was billed {times} times, and delivered {allowed} times"
 
     def _summary(self) -> Report:
         report, called = self.report, self.cloudfront.called
