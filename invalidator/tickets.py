@@ -71,12 +71,15 @@ def write(ticket: Ticket) -> str:
 
 def sizes(items: tuple[Item, ...]) -> list[int]:
     """Bytes that each item takes in a ticket."""
-    # Of whichever cause is first: that depends on the order of the records, on which the plan does not. A path needs
-    # no escapes; its quotes, brackets and commas come to eight.
+    # A path needs no escapes; its quotes, brackets and commas come to eight.
     return [
-        len(path) + max([len(_quoted(relation)) + len(_quoted(change[1])) for change, relation in causes]) + 8
-        for path, causes in items
+        len(path) + (_size(causes[0]) if len(causes) == 1 else max(map(_size, causes))) + 8 for path, causes in items
     ]
+
+
+def _size(cause: Cause) -> int:
+    # The largest of an item counts: which one is first depends on the order of the records, and the plan must not.
+    return len(_quoted(cause[1])) + len(_quoted(cause[0][1]))
 
 
 def read(document: Json, message_id: str | None = None, *, redelivered: bool = False) -> Ticket:
