@@ -106,6 +106,7 @@ def plan(
     with _errors_explained():
         decoded = decode(_load(event) if event else _event_of(key or []), "plan")
         config = settings.load(instead=distribution_id or ())
+        decoded.refuse_strangers(config.distributions)
         made = make_plan(decoded.changes, config.distributions, config.index_document, decoded.tickets)
     if as_json:
         print(json.dumps(plan_json(made), indent=2))

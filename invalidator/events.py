@@ -12,7 +12,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.htm
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_plus
@@ -20,7 +20,7 @@ from urllib.parse import unquote_plus
 from invalidator import tickets
 from invalidator.errors import EventError
 from invalidator.limits import MAX_KEY_BYTES
-from invalidator.model import Batch, ObjectChange, ObjectKey
+from invalidator.model import Batch, DistributionId, ObjectChange, ObjectKey
 
 Json = dict[str, Any]
 
@@ -50,6 +50,14 @@ class Decoded:
     refusals: list[Refusal] = field(default_factory=list)
     ignored: int = 0
     from_queue: bool = False
+
+    def refuse_strangers(self, distributions: Container[DistributionId]) -> None:
+        """Drop the tickets for other distributions: whoever may write to the queue decides nothing more."""
+        for batch in self.tickets:
+            if batch.distribution not in distributions:
+                reason = f"a ticket for {batch.distribution!r:.40}, which is not one of the configured distributions"
+                self.refusals += [Refusal(reason, message_id) for message_id in batch.message_ids]
+        self.tickets = [batch for batch in self.tickets if batch.distribution in distributions]
 
 
 class _Delivery(NamedTuple):

@@ -11,7 +11,7 @@ from aws_lambda_powertools.logging import Logger
 
 from invalidator import cloudfront, sdk, settings, sqs, tickets
 from invalidator.errors import CdnError, ConfigurationError, IncompleteError, StorageError
-from invalidator.events import Decoded, Refusal, decode
+from invalidator.events import Decoded, decode
 from invalidator.limits import MAX_INVOCATION_SECONDS
 from invalidator.model import Batch, Outcome
 from invalidator.planner import make_plan
@@ -48,6 +48,8 @@ class _Result:
     done: list[Outcome] = field(default_factory=list)
     tickets: int = 0
     failed: list[Outcome] = field(default_factory=list)
+    # The messages of what failed; None for an event that is no queue's.
+    coming_again: set[str | None] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def _handle(event: object, context: "LambdaContext | LocalContext", edge: Edge) 
     for warning in config.warnings:
         logger.warning(warning)
     decoded = decode(event, context.aws_request_id)
-    _refuse_strangers(decoded, config)
+    decoded.refuse_strangers(config.distributions)
     if decoded.ignored:
         logger.info("records ignored", extra={"records": decoded.ignored})
     for refusal in decoded.refusals:
@@ -108,31 +110,26 @@ def _carry_out(
         if outcome.error is None:
             logger.info("invalidation created", extra={"invalidation": outcome.invalidation, **_details(outcome)})
             result.done.append(outcome)
-        elif _store(outcome, outcome.error, config, edge):
+        elif _store(outcome, outcome.error, result.coming_again, config, edge):
             result.tickets += 1
         else:
             result.failed.append(outcome)
+            result.coming_again |= outcome.batch.message_ids
     # They were served at the same time; whoever reads the answer wants them in the order of the settings.
     for outcomes in (result.done, result.failed):
         outcomes.sort(key=lambda outcome: config.distributions.index(outcome.batch.distribution))
     return result
 
 
-def _refuse_strangers(decoded: Decoded, config: settings.Settings) -> None:
-    """Drop the tickets for distributions that are not ours: whoever may write to the queue decides nothing more."""
-    for batch in decoded.tickets:
-        if batch.distribution not in config.distributions:
-            reason = f"a ticket for {batch.distribution!r:.40}, which is not one of the configured distributions"
-            decoded.refusals += [Refusal(reason, message_id) for message_id in batch.message_ids]
-    decoded.tickets = [batch for batch in decoded.tickets if batch.distribution in config.distributions]
-
-
-def _store(outcome: Outcome, error: CdnError, config: settings.Settings, edge: Edge) -> bool:
+def _store(
+    outcome: Outcome, error: CdnError, coming_again: set[str | None], config: settings.Settings, edge: Edge
+) -> bool:
     """Write a ticket for what is left. False if it is not stored anywhere: its messages have to come again."""
     batch, details = outcome.batch, {"error": str(error), **_details(outcome)}
     hopeless = tickets.is_hopeless(batch.attempts, error)
     url = config.dead_letters_url if hopeless else config.queue_url
-    if not (config.queue_url and url):
+    # What comes again anyway needs no ticket: it would be done twice, and with each failure there would be more of it.
+    if not (config.queue_url and url) or batch.message_ids <= coming_again:
         logger.error("invalidation failed", extra=details)
         return False
     delay = 0 if hopeless else tickets.delay(batch.attempts)
@@ -159,8 +156,7 @@ def _details(outcome: Outcome) -> dict[str, Any]:
 
 def _batch_answer(decoded: Decoded, result: _Result) -> dict[str, Any]:
     """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html: the others are deleted."""
-    ids = {refusal.message_id for refusal in decoded.refusals}
-    ids = ids.union(*(outcome.batch.message_ids for outcome in result.failed))
+    ids = {refusal.message_id for refusal in decoded.refusals} | result.coming_again
     named = sorted(message_id for message_id in ids if message_id is not None)
     if len(named) < len(ids):
         raise IncompleteError(_what_failed(decoded, result))

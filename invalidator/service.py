@@ -30,7 +30,7 @@ _TICK_SECONDS: Final = 0.001
 
 _MAX_PARALLEL: Final = 8
 _MAX_ATTEMPTS: Final = 8
-"""After these a batch is given back to whoever sent the event: a minute or two of pauses."""
+"""After these a batch is given up for this invocation: a minute or two of pauses."""
 
 
 class Budget(NamedTuple):

@@ -383,3 +383,12 @@ def test_events_that_aws_sam_generates_are_understood(file: Path) -> None:
     decoded = decode(json.loads(file.read_text()))
     assert [change.key for change in decoded.changes] == ["blog/red flower+1.html"]
     assert not decoded.refusals
+
+
+def test_a_message_made_of_bad_records_is_refused_in_a_few_words() -> None:
+    flood = {"Records": [make.s3_record(Change("before")), *[0] * 200_000]}
+    decoded = decode(make.sqs(flood, make.s3(Change("beside"))))
+    assert [change.key for change in decoded.changes] == ["before", "beside"]
+    assert len(decoded.refusals) == 101
+    assert {refusal.message_id for refusal in decoded.refusals} == {"m0"}
+    assert decoded.refusals[-1].reason == "so many records refused that the rest was not read"

@@ -1,7 +1,7 @@
 """The function as Lambda sees it, with the real SDK in between and the strict CloudFront behind HTTP."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -359,6 +359,38 @@ def test_a_ticket_that_cannot_be_stored_again_is_reported(cloudfront: StrictClou
     event = make.sqs(ticket(Change("a")), ticket(Change("b"), distribution="E2"))
     assert failed(invoke(event, queues)) == ["m0"]
     assert cloudfront.paths("E2") == ["/b"]
+
+
+@dataclass
+class FullOnce(StrictQueues):
+    """Queues that refuse the first message."""
+
+    refused: bool = False
+
+    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int) -> Any:  # noqa: N803
+        self.broken = {} if self.refused else {QueueUrl: FULL}
+        self.refused = True
+        return super().send_message(QueueUrl=QueueUrl, MessageBody=MessageBody, DelaySeconds=DelaySeconds)
+
+
+def test_what_comes_again_anyway_is_not_stored_beside_it(
+    cloudfront: StrictCloudFront, queues: StrictQueues, log: StringIO
+) -> None:
+    cloudfront.broken = {"E1": IN_PROGRESS, "E2": DENIED}
+    full_once = FullOnce(queues.urls)
+    assert failed(invoke(make.sqs(make.s3(Change("a"))), full_once)) == ["m0"]
+    assert full_once.messages == []
+    assert [line["message"] for line in lines_of(log)] == ["invalidation failed"] * 2
+
+
+def test_what_could_not_be_stored_keeps_no_other_message_from_being_stored(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    cloudfront.broken = {"E1": IN_PROGRESS, "E2": IN_PROGRESS}
+    full_once = FullOnce(queues.urls)
+    (lost,) = failed(invoke(make.sqs(ticket(Change("a")), ticket(Change("b"), distribution="E2")), full_once))
+    (kept,) = full_once.messages
+    assert (lost, json.loads(kept.body)["distribution"]) in {("m0", "E2"), ("m1", "E1")}
 
 
 def test_without_an_sdk_to_store_with_messages_are_reported(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:

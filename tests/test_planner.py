@@ -345,10 +345,15 @@ def test_whatever_is_made_of_tickets_can_be_written_as_tickets(earlier: list[lis
         assert (again.caller_reference, paths([again])) == (batch.caller_reference, paths([batch]))
 
 
-def test_distributions_that_had_to_wait_come_before_the_others() -> None:
-    left = make_plan(decode(make.s3(Change("a"))).changes, [E2], "").batches
-    plan = make_plan(decode(make.s3(Change("b"))).changes, [E1, E2], "", left)
-    assert [batch.distribution for batch in plan.batches] == [E2, E1]
+def test_those_come_first_whose_work_is_the_oldest() -> None:
+    ids = [DistributionId(f"E{number}") for number in range(1, 5)]
+    left: list[Batch] = []
+    for id_, time in zip(ids, ["", "2026-11-20T09:31:00Z", "2026-11-20T09:30:00Z"], strict=False):
+        changes = [change._replace(time=time) for change in decode(make.s3(Change("a"))).changes]
+        left += make_plan(changes, [id_], "").batches
+    plan = make_plan(decode(make.s3(Change("b"))).changes, reversed(ids), "", left)
+    # What is left for who knows how long first, what is new last.
+    assert [batch.distribution for batch in plan.batches] == ["E1", "E3", "E2", "E4"]
 
 
 @quickly

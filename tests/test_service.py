@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import ceil, inf, log2
-from socketserver import BaseRequestHandler, TCPServer
-from threading import Barrier, Event, Lock, Thread
+from threading import Barrier, Event, Lock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -42,6 +41,7 @@ from tests.doubles import (
     StrictCloudFront,
     Time,
 )
+from tests.loopback import answering, ok
 from tests.strategies import Change
 
 IDS = [f"E{number}" for number in range(1, 6)]
@@ -692,20 +692,16 @@ def test_every_error_of_cloudfront_has_its_meaning(fault: tuple[str, int], kind:
         b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n<cut",
         b"HTTP/1.1 500 Oops\r\nContent-Length: 4\r\n\r\noops",
         b"no HTTP at all\r\n\r\n",
+        ok(b"\xff\xfe"),
+        ok(b"<Invalidation><Id/></Invalidation>"),
+        ok(b"<Invalidation>text</Invalidation>"),
     ],
 )
 def test_an_answer_without_sense_is_no_answer_and_stops_nobody(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Handler(BaseRequestHandler):
-        def handle(self) -> None:
-            self.request.recv(65_536)
-            self.request.sendall(answer)
-
-    with TCPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_address[1]}")
+    with answering(answer) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         with pytest.raises(UnavailableError):
             connect().create_invalidation(plan_for(["E1"], Change("a")).batches[0])
-        server.shutdown()
 
 
 def test_the_sdk_itself_does_not_retry_and_ends_a_call_when_it_says(cloudfront: StrictCloudFront) -> None:

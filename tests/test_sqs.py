@@ -13,6 +13,7 @@ from invalidator import sqs
 from invalidator.errors import ConfigurationError, StorageError
 from invalidator.limits import MAX_DELAY_SECONDS, MAX_MESSAGE_BYTES
 from tests.doubles import Message, StrictQueues
+from tests.loopback import answering, ok
 
 URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/changes"
 
@@ -97,3 +98,16 @@ def test_an_sdk_that_cannot_be_set_up_is_a_configuration_error(monkeypatch: pyte
     monkeypatch.setenv("AWS_PROFILE", "nope")
     with pytest.raises(ConfigurationError, match="the AWS SDK cannot be set up"):
         sqs.connect(URL)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"MessageId": ""}', b"[]", b"1", b"<html>proxy</html>", b"\xff\xfe"])
+def test_an_answer_without_the_id_of_a_message_has_stored_nothing(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(ok(body)) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(StorageError, match="/123456789012/changes: "):
+            sqs.connect(f"{endpoint}/123456789012/changes").send("text")
+
+
+def test_a_message_is_sent_once_so_that_it_is_not_stored_twice() -> None:
+    queue = sqs.connect(URL)
+    assert queue._client.meta.config.retries["total_max_attempts"] == 1  # type: ignore[attr-defined]

@@ -291,3 +291,11 @@ def test_a_ticket_that_was_given_up_can_be_sent_back_as_often_as_it_takes(batch:
         batch = replace(batch, attempts=batch.attempts + 1)
         batch = tickets.read(written(batch), "m1").batch
     assert tickets.is_hopeless(batch.attempts, ThrottledError())
+
+
+def test_whatever_stands_in_tickets_is_cut_to_what_one_message_can_hold() -> None:
+    many = [[f"/{number}", "🌹" * 35, f"{number}"] for number in range(3_000)]
+    halves = [tickets.read(written(EXAMPLE) | {"items": part}).batch for part in (many[:1_500], many[1_500:])]
+    made = make_plan([], [halves[0].distribution], "", halves).batches
+    assert len(made) > 1
+    assert all(len(tickets.write(Ticket(batch, "why"))) <= MAX_MESSAGE_BYTES for batch in made)

@@ -39,7 +39,7 @@ def weather_of(rng: Random) -> Weather:
     return Weather(
         unavailable=up_to(0.3),
         hangs=up_to(0.1),
-        not_stored=up_to(0.1),
+        not_stored=up_to(0.3),
         twice=up_to(0.1),
         notified_twice=up_to(0.2),
         late=up_to(0.1),
