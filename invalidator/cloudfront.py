@@ -1,7 +1,9 @@
 """The only calls to CloudFront, and what its errors mean."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 the SDK's name
 from botocore.parsers import ResponseParserError
@@ -15,7 +17,9 @@ from invalidator.errors import (
     ThrottledError,
     UnavailableError,
 )
-from invalidator.model import Batch
+from invalidator.model import Batch, DistributionId
+
+Json = dict[str, Any]
 
 # The codes that botocore's standard mode retries; HTTP 429 means the first, HTTP 5xx the second.
 _THROTTLED: Final = {
@@ -36,28 +40,25 @@ _THROTTLED: Final = {
 _TRANSIENT: Final = {"RequestTimeout", "RequestTimeoutException"}
 _ADVICE: Final = {
     "NoSuchDistribution": "it is not in this account; correct the list of distributions",
-    "AccessDenied": "allow the role cloudfront:CreateInvalidation on this distribution",
+    "EntityNotFound": "it is not in this account; correct the list of distributions",
     "TooManyInvalidationsInProgress": "earlier invalidations have to complete first; send it again in half a minute",
     "InvalidArgument": "CloudFront takes no path like this; look at how the object is called",
 }
 
 
-class Client(Protocol):
-    """The part of an SDK client that is used here."""
+class Configured(NamedTuple):
+    """A DistributionConfig; for a tenant, that of its distribution, with the parameters of the tenant."""
 
-    def create_invalidation(self, *, DistributionId: str, InvalidationBatch: Any) -> Any:  # noqa: N803 the SDK's names
-        """Create an invalidation.
-
-        https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateInvalidation.html
-        """
+    config: Json
+    parameters: dict[str, str]
 
 
 class CloudFront:
-    """CreateInvalidation through an SDK client that does not retry by itself."""
+    """The calls, through an SDK client that does not retry by itself."""
 
     longest_call: Final[float] = sdk.LONGEST_ATTEMPT
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Any) -> None:
         self._client = client
 
     def create_invalidation(self, batch: Batch) -> str:
@@ -67,27 +68,70 @@ class CloudFront:
         invalidation of the first time. Raises CdnError, or that of its kinds which says more.
         """
         paths = [item.path for item in batch.items]
-        try:
-            answer = self._client.create_invalidation(
-                DistributionId=batch.distribution,
-                InvalidationBatch={
-                    "Paths": {"Quantity": len(paths), "Items": paths},
-                    "CallerReference": batch.caller_reference,
-                },
-            )
-        except ClientError as error:
-            raise _meaning(error) from error
-        except (HTTPClientError, ConnectionError, ResponseParserError, UnicodeDecodeError) as error:
-            raise UnavailableError(f"no answer that makes sense from CloudFront: {error}") from error
-        except (BotoCoreError, OSError) as error:
-            raise CdnError(f"the call could not be made: {sdk.explained(error, {})}") from error
-        try:
-            id_ = answer["Invalidation"]["Id"]
-        except (KeyError, TypeError):
-            id_ = None
+        content = {
+            "Paths": {"Quantity": len(paths), "Items": paths},
+            "CallerReference": batch.caller_reference,
+        }
+        with _errors_explained():
+            if is_tenant(batch.distribution):
+                answer = self._client.create_invalidation_for_distribution_tenant(
+                    Id=batch.distribution, InvalidationBatch=content
+                )
+            else:
+                answer = self._client.create_invalidation(DistributionId=batch.distribution, InvalidationBatch=content)
+        id_ = _part(answer, "Invalidation", "Id")
         if not id_:
             raise UnavailableError("CloudFront answered without the id of an invalidation")
         return str(id_)
+
+    # What follows changes nothing. Each raises CdnError, or that of its kinds which says more.
+
+    def configured(self, distribution: DistributionId) -> Configured:
+        """How a distribution is configured, or that of which this is a tenant."""
+        parameters: dict[str, str] = {}
+        with _errors_explained():
+            if is_tenant(distribution):
+                tenant = _object(self._client.get_distribution_tenant(Identifier=distribution), "DistributionTenant")
+                parameters = {item["Name"]: item["Value"] for item in tenant.get("Parameters") or []}
+                distribution = DistributionId(tenant.get("DistributionId", ""))
+            answer = self._client.get_distribution_config(Id=distribution)
+        return Configured(_object(answer, "DistributionConfig"), parameters)
+
+    def cache_policy(self, id_: str) -> Json:
+        """The CachePolicyConfig of a cache policy."""
+        with _errors_explained():
+            return _object(self._client.get_cache_policy_config(Id=id_), "CachePolicyConfig")
+
+    def summaries(self) -> Iterator[Json]:
+        """Every distribution of the account, page by page, in the words of DistributionSummary."""
+        page: Json = {}
+        while not page or page.get("IsTruncated"):
+            marker = {"Marker": page["NextMarker"]} if page else {}
+            with _errors_explained():
+                page = _object(self._client.list_distributions(**marker), "DistributionList")
+            yield from page.get("Items") or []
+
+    def tenants(self, distribution: DistributionId) -> Iterator[DistributionId]:
+        """The tenants of a distribution."""
+        marker: dict[str, str] | None = {}
+        while marker is not None:
+            with _errors_explained():
+                page = self._client.list_distribution_tenants(
+                    AssociationFilter={"DistributionId": distribution}, **marker
+                )
+            yield from (tenant["Id"] for tenant in page.get("DistributionTenantList") or [])
+            marker = {"Marker": page["NextMarker"]} if page.get("NextMarker") else None
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """The tags of a distribution, those that cost centres have: by name."""
+        with _errors_explained():
+            tags = _object(self._client.list_tags_for_resource(Resource=arn), "Tags")
+        return {tag["Key"]: tag.get("Value", "") for tag in tags.get("Items") or []}
+
+
+def is_tenant(distribution: DistributionId) -> bool:
+    """Whether this is the id of a tenant of a distribution."""
+    return distribution.startswith("dt_")
 
 
 def connect() -> CloudFront:
@@ -99,8 +143,35 @@ def connect() -> CloudFront:
     return CloudFront(sdk.client("cloudfront", attempts=1))
 
 
+@contextmanager
+def _errors_explained() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise _meaning(error) from error
+    except (HTTPClientError, ConnectionError, ResponseParserError, UnicodeDecodeError) as error:
+        raise UnavailableError(f"no answer that makes sense from CloudFront: {error}") from error
+    except (BotoCoreError, OSError) as error:
+        raise CdnError(f"the call could not be made: {sdk.explained(error, {})}") from error
+
+
+def _part(answer: Any, *names: str) -> Any:
+    """What stands somewhere in an answer; None if it is not there."""
+    for name in names:
+        answer = answer.get(name) if isinstance(answer, dict) else None
+    return answer
+
+
+def _object(answer: Any, name: str) -> Json:
+    found = _part(answer, name)
+    if not isinstance(found, dict):
+        raise UnavailableError(f"CloudFront answered without {name}")
+    return found
+
+
 def _meaning(error: ClientError) -> CdnError:
-    code, status, text = sdk.code_of(error), sdk.status_of(error), sdk.explained(error, _ADVICE)
+    advice = _ADVICE | {"AccessDenied": f"allow the role cloudfront:{error.operation_name} on this distribution"}
+    code, status, text = sdk.code_of(error), sdk.status_of(error), sdk.explained(error, advice)
     if code in _THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
         return ThrottledError(text)
     if code in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:

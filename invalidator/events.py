@@ -12,7 +12,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.htm
 """
 
 import json
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_plus
@@ -34,6 +34,10 @@ _MAX_ENVELOPES: Final = 4
 _MAX_REFUSALS: Final = 100
 
 
+# What json.loads does after looking for options: there may be thousands of messages.
+_decode_json: Final = json.JSONDecoder().decode
+
+
 class Refusal(NamedTuple):
     """Something that could not be read: why, and the id of the queue message that it came in, if one."""
 
@@ -51,13 +55,15 @@ class Decoded:
     ignored: int = 0
     from_queue: bool = False
 
-    def refuse_strangers(self, distributions: Container[DistributionId]) -> None:
+    def refuse_strangers(self, is_ours: Callable[[DistributionId], bool]) -> None:
         """Drop the tickets for other distributions: whoever may write to the queue decides nothing more."""
-        for batch in self.tickets:
-            if batch.distribution not in distributions:
+        tickets, self.tickets = self.tickets, []
+        for batch in tickets:
+            if is_ours(batch.distribution):
+                self.tickets.append(batch)
+            else:
                 reason = f"a ticket for {batch.distribution!r:.40}, which is not one of the configured distributions"
                 self.refusals += [Refusal(reason, message_id) for message_id in batch.message_ids]
-        self.tickets = [batch for batch in self.tickets if batch.distribution in distributions]
 
 
 class _Delivery(NamedTuple):
@@ -114,7 +120,7 @@ def _parse(text: object, envelopes: int) -> object:
     if not isinstance(text, str):
         raise EventError(f"the envelope holds {_seen(text)}; expected a string")
     try:
-        return json.loads(text)
+        return _decode_json(text)
     except (ValueError, RecursionError) as error:
         raise EventError(f"the envelope holds {len(text):,} characters that are not JSON: {error}") from error
 
@@ -224,11 +230,19 @@ DIALECTS: Final = (
 )
 
 
+# What there may be thousands of says by itself what it is.
+_BY_SOURCE: Final = {"aws:sqs": _read_sqs, "aws:s3": _read_s3}
+
+
 def _read_record(record: object, delivery: _Delivery, decoded: Decoded) -> None:
     if isinstance(record, dict):
-        for dialect in DIALECTS:
-            if dialect.infer(record):
-                dialect.read(record, delivery, decoded)
+        source = record.get("eventSource")
+        if isinstance(source, str) and source in _BY_SOURCE:
+            _BY_SOURCE[source](record, delivery, decoded)
+            return
+        for _, infer, read in DIALECTS:
+            if infer(record):
+                read(record, delivery, decoded)
                 return
     names = ", ".join(dialect.name for dialect in DIALECTS)
     raise EventError(f"{_seen(record)} is none of: {names}. Trying it by hand? See the samples in events/")

@@ -10,10 +10,11 @@ from uuid import uuid4
 from aws_lambda_powertools.logging import Logger
 
 from invalidator import cloudfront, sdk, settings, sqs, tickets
+from invalidator.catalog import Catalog
 from invalidator.errors import CdnError, ConfigurationError, IncompleteError, StorageError
 from invalidator.events import Decoded, decode
 from invalidator.limits import MAX_INVOCATION_SECONDS
-from invalidator.model import Batch, Outcome
+from invalidator.model import Batch, Distribution, Outcome, Plan, Site
 from invalidator.planner import make_plan
 from invalidator.service import Budget, Cdn, carry_out
 from invalidator.workers import Threads, Workers
@@ -24,10 +25,14 @@ if TYPE_CHECKING:
 logger = Logger(service=settings.service_name())
 # Made at the first event that needs it and kept: a warm invocation finds it connected.
 cdn = cache(cloudfront.connect)
+catalog = cache(lambda: Catalog(cdn()))
 queue = cache(sqs.connect)
 
 _PATIENCE_SECONDS: Final = 5.0
 """Longest pause on a distribution's own account where a ticket can wait instead: it holds up nothing else."""
+
+_DESCRIBING_SECONDS: Final = 10.0
+"""Longest time for learning about distributions, and no more than a quarter of what there is."""
 
 
 class Edge(NamedTuple):
@@ -35,7 +40,8 @@ class Edge(NamedTuple):
 
     cdn: Callable[[], Cdn] = cdn
     queue: Callable[[str], sqs.Queue] = queue
-    workers: Callable[[], Workers] = Threads
+    workers: Callable[[], Workers[Any]] = Threads
+    catalog: Callable[[], Catalog] = catalog
 
 
 AWS: Final = Edge()
@@ -45,6 +51,7 @@ AWS: Final = Edge()
 class _Result:
     """What became of an event's batches: accepted, stored as tickets, or neither."""
 
+    plan: Plan
     done: list[Outcome] = field(default_factory=list)
     tickets: int = 0
     failed: list[Outcome] = field(default_factory=list)
@@ -74,7 +81,9 @@ def lambda_handler(
 
     What cannot be invalidated now is stored as tickets, if there is a queue for them. Returns
     ``{"batchItemFailures": [{"itemIdentifier"}…]}`` for an SQS event, with the messages to deliver again. For any
-    other: ``{"invalidations": [{"distribution", "id", "items", "caller_reference"}…], "ignored": n, "tickets": n}``.
+    other: ``{"invalidations": [{"distribution", "id", "items", "caller_reference"}…], "ignored": n, "tickets": n,
+    "excluded": n, "unserved": n}``, the last two of which count changes that the settings exclude, or that concern
+    none of the distributions.
     Raises ConfigurationError before anything is done, and IncompleteError after everything was tried if something
     was neither done nor stored and there is no message to name in an answer: Lambda then retries.
     """
@@ -89,23 +98,59 @@ def _handle(event: object, context: "LambdaContext | LocalContext", edge: Edge) 
     for warning in config.warnings:
         logger.warning(warning)
     decoded = decode(event, context.aws_request_id)
-    decoded.refuse_strangers(config.distributions)
+    distributions = _distributions(decoded, config, context, edge)
     if decoded.ignored:
         logger.info("records ignored", extra={"records": decoded.ignored})
     for refusal in decoded.refusals:
         logger.error("record refused", extra={"reason": refusal.reason, "message_id": refusal.message_id})
-    result = _carry_out(decoded, config, context, edge)
+    plan = make_plan(decoded.changes, distributions, config.view, decoded.tickets)
+    _log_what_is_left_out(plan)
+    result = _carry_out(plan, config, context, edge)
     return _batch_answer(decoded, result) if decoded.from_queue else _summary(decoded, result)
 
 
-def _carry_out(
+def _distributions(
     decoded: Decoded, config: settings.Settings, context: "LambdaContext | LocalContext", edge: Edge
-) -> _Result:
-    plan = make_plan(decoded.changes, config.distributions, config.index_document, decoded.tickets)
+) -> list[Distribution]:
+    """All that there may be something to do for; tickets for others are refused."""
+    catalog = edge.catalog()
+    seconds = min(_DESCRIBING_SECONDS, context.get_remaining_time_in_millis() / 1000 / 4)
+    buckets = {change.bucket for change in decoded.changes}
+    found = catalog.look_up(config, buckets, edge.workers(), seconds)
+    decoded.refuse_strangers(lambda id_: catalog.has(id_, config))
+    for warning in catalog.warnings():
+        logger.warning(warning)
+    if not config.describe:
+        _log_that_nothing_is_described()
+    # Those that were discovered for a bucket of another event have tickets only.
+    others = {batch.distribution for batch in decoded.tickets} - {distribution.id for distribution in found}
+    return found + [Distribution(id_, Site(())) for id_ in sorted(others)]
+
+
+@cache
+def _log_that_nothing_is_described() -> None:
+    logger.info("DESCRIBE is off: every distribution is taken to serve each key as it is")
+
+
+def forget() -> None:
+    """Connect anew at the next event, as a cold start does."""
+    for kept in (cdn, catalog, queue, _log_that_nothing_is_described):
+        kept.cache_clear()
+
+
+def _log_what_is_left_out(plan: Plan) -> None:
+    for note in plan.notes:
+        details = {"distribution": note.distribution, "reason": note.text, "records": note.changes}
+        logger.info("left out on a distribution", extra=details)
+    if plan.excluded or plan.unserved:
+        logger.info("changes of no concern", extra={"excluded": plan.excluded, "unserved": plan.unserved})
+
+
+def _carry_out(plan: Plan, config: settings.Settings, context: "LambdaContext | LocalContext", edge: Edge) -> _Result:
     budget = Budget(lambda: context.get_remaining_time_in_millis() / 1000)
     if config.queue_url:
         budget = budget._replace(patience=_PATIENCE_SECONDS, closing=sdk.LONGEST_ATTEMPT)
-    result = _Result()
+    result = _Result(plan)
     for outcome in carry_out(plan, edge.cdn(), budget, edge.workers()):
         if outcome.error is None:
             logger.info("invalidation created", extra={"invalidation": outcome.invalidation, **_details(outcome)})
@@ -116,8 +161,11 @@ def _carry_out(
             result.failed.append(outcome)
             result.coming_again |= outcome.batch.message_ids
     # They were served at the same time; whoever reads the answer wants them in the order of the settings.
+    first = {id_: number for number, id_ in enumerate(config.distributions)}
     for outcomes in (result.done, result.failed):
-        outcomes.sort(key=lambda outcome: config.distributions.index(outcome.batch.distribution))
+        outcomes.sort(
+            key=lambda outcome: (first.get(outcome.batch.distribution, len(first)), outcome.batch.distribution)
+        )
     return result
 
 
@@ -173,6 +221,8 @@ def _summary(decoded: Decoded, result: _Result) -> dict[str, Any]:
         ],
         "ignored": decoded.ignored,
         "tickets": result.tickets,
+        "excluded": result.plan.excluded,
+        "unserved": result.plan.unserved,
     }
 
 

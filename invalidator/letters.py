@@ -5,14 +5,15 @@ that failed.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from invalidator import tickets
 from invalidator.events import DIALECTS, decode
-from invalidator.model import Batch, DistributionId
+from invalidator.model import Batch, Distribution, DistributionId
 from invalidator.planner import make_plan
+from invalidator.site import View
 
 EVERY: Final = DistributionId("")
 """Stands for all configured distributions where it is not known which those are."""
@@ -52,8 +53,12 @@ class Contents(NamedTuple):
     problem: str = ""
 
 
-def contents_of(letter: Letter, distributions: Sequence[DistributionId], index_document: str) -> Contents:
-    """What is stale, as far as this letter goes, on which of these distributions."""
+Serving = Callable[[set[str]], Sequence[Distribution]]
+"""What finds the distributions that may serve some buckets."""
+
+
+def contents_of(letter: Letter, serving: Serving, view: View) -> Contents:
+    """What is stale, as far as this letter goes, and on which distributions."""
     decoded = decode({"Records": [{"eventSource": "aws:sqs", "messageId": letter.id, "body": letter.body}]})
     problem = "; ".join(sorted({refusal.reason for refusal in decoded.refusals}))
     document = document_of(letter.body)
@@ -64,10 +69,11 @@ def contents_of(letter: Letter, distributions: Sequence[DistributionId], index_d
     if kind == TICKET and not problem:
         batch, why = tickets.read(document)
         return Contents(kind, tuple(_stale([batch], batch.attempts, why, letter)))
+    distributions = serving({change.bucket for change in decoded.changes})
     if kind == FAILED_INVOCATION:
         attempts, why = _attempts(document), _failure(document) or why
         distributions = _refusing(distributions, why)
-    plan = make_plan(decoded.changes, distributions, index_document)
+    plan = make_plan(decoded.changes, distributions, view)
     return Contents(kind, tuple(_stale([*plan.batches, *decoded.tickets], attempts, why, letter)), problem)
 
 
@@ -109,9 +115,9 @@ def _failure(record: dict[str, Any]) -> str:
     return message if isinstance(message, str) else ""
 
 
-def _refusing(distributions: Sequence[DistributionId], failure: str) -> Sequence[DistributionId]:
+def _refusing(distributions: Sequence[Distribution], failure: str) -> Sequence[Distribution]:
     """Those that a failure names; if it names none, nobody knows, and it may be any of them."""
-    return [id_ for id_ in distributions if _about(id_, failure) != failure] or distributions
+    return [one for one in distributions if _about(one.id, failure) != failure] or distributions
 
 
 def _about(distribution: str, why: str) -> str:

@@ -30,6 +30,12 @@ https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-
 (2026-11-20)
 """
 
+MAX_TAG_CHARACTERS: Final = 256
+"""Length of a cache tag, without the ``#`` that begins it in an invalidation.
+
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-specifying-tags.html (2026-11-22)
+"""
+
 MAX_KEY_BYTES: Final = 1_024
 """Length of an object key in UTF-8. Encoded, it is at most 3,073 characters: any key makes a valid path.
 

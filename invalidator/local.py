@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 BUCKET: Final = "origin"
 REGION: Final = "us-east-1"
 
-_QUEUES: Final = ("QUEUE_URL", "DEAD_LETTERS_URL")
+# Settings that name something in an AWS account.
+_NAMES: Final = ("QUEUE_URL", "DEAD_LETTERS_URL", "RULES_PARAMETER", "DISCOVER_TAG")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,9 @@ def embedded_aws(buckets: Iterable[str] = (BUCKET,), port: int = 0) -> Iterator[
                 _make_buckets(buckets)
                 distributions = tuple(_make_distribution(buckets, number) for number in (1, 2))
                 os.environ["DISTRIBUTION_IDS"] = ",".join(distributions)
+                if len(buckets) > 1:
+                    # A distribution serves them all as a group of origins, of which moto knows nothing.
+                    os.environ["DESCRIBE"] = "off"
                 yield EmbeddedAws(endpoint, distributions, replays)
         finally:
             server.stop()
@@ -114,7 +118,7 @@ def _environment(endpoint: str) -> Iterator[None]:
     """The SDK's variables for the embedded AWS in place of the machine's, for as long as it runs."""
     before = dict(os.environ)
     for name in before:
-        if name.startswith(("AWS_", "DISTRIBUTION_ID")) or name in _QUEUES or name.lower().endswith("_proxy"):
+        if name.startswith(("AWS_", "DISTRIBUTION_ID")) or name in _NAMES or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ |= {
         "AWS_ENDPOINT_URL": endpoint,
@@ -137,8 +141,7 @@ def _environment(endpoint: str) -> Iterator[None]:
 def _disconnect() -> None:
     """Let go of what is connected to another AWS."""
     boto3.DEFAULT_SESSION = None
-    handler.cdn.cache_clear()
-    handler.queue.cache_clear()
+    handler.forget()
     settings.forget()
 
 

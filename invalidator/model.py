@@ -1,7 +1,7 @@
 """The nouns: what changed, what has to be forgotten because of it, and how that went."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 from invalidator.errors import CdnError
 
@@ -9,9 +9,10 @@ ObjectKey = NewType("ObjectKey", str)
 """A key as S3 stores it, decoded. Bytes that are not UTF-8 are kept as surrogate escapes (PEP 383)."""
 
 UrlPath = NewType("UrlPath", str)
-"""A path as CloudFront wants it in an invalidation: encoded, beginning with a slash."""
+"""A path as CloudFront wants it in an invalidation: encoded, beginning with a slash. Or a cache tag: ``#tag``."""
 
 DistributionId = NewType("DistributionId", str)
+"""The id of a distribution, or of a tenant of one (``dt_…``)."""
 
 
 # What there is one of for every record is a NamedTuple and not, like the rest, a frozen dataclass: it is as
@@ -60,6 +61,54 @@ class Item(NamedTuple):
         return "; ".join(sorted({str(cause) for cause in self.causes}))
 
 
+class Origin(NamedTuple):
+    """A bucket behind a distribution; an empty name stands for any bucket.
+
+    CloudFront puts ``path`` ("" or "/prod") in front of what a viewer asks for. The website endpoint of a bucket
+    serves index documents by itself.
+    """
+
+    bucket: str
+    path: str = ""
+    is_website: bool = False
+
+
+class Behavior(NamedTuple):
+    """What a distribution does with the URLs that match a pattern, in which ``*`` and ``?`` are wildcards.
+
+    ``origins`` are those buckets that it may ask: several, if it is a group. With ``query_strings`` it caches a URL
+    apart for each query string, or for some part of it.
+    """
+
+    pattern: str
+    origins: tuple[Origin, ...]
+    query_strings: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """How a distribution finds an object for a URL: by the first of the behaviours that matches, the default one last.
+
+    ``root_object`` is what it serves at ``/``, if it says so. With ``cache_tags``, objects can be cleared by tag.
+    """
+
+    behaviors: tuple[Behavior, ...]
+    root_object: str = ""
+    cache_tags: bool = False
+
+
+UNKNOWN_SITE: Final = Site((Behavior("*", (Origin(""),)),))
+"""What is assumed of a distribution that is not described: any object of any bucket is served under its own key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A distribution, or a tenant of one, with what is known of it."""
+
+    id: DistributionId
+    site: Site = UNKNOWN_SITE
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one CreateInvalidation call carries: 1 to 3,000 items without duplicates, sorted by path.
@@ -86,11 +135,25 @@ class Batch:
         return min((time for time in times if time), default="")
 
 
+class Note(NamedTuple):
+    """Something that is not done on a distribution, why, and for how many of the changes."""
+
+    distribution: DistributionId
+    text: str
+    changes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All batches of one event. Carrying it out in any order gives the same result."""
+    """All batches of one event. Carrying it out in any order gives the same result.
+
+    ``excluded`` counts the changes that the settings exclude, ``unserved`` those that concern no distribution.
+    """
 
     batches: tuple[Batch, ...]
+    notes: tuple[Note, ...] = ()
+    excluded: int = 0
+    unserved: int = 0
 
     @property
     def calls(self) -> int:

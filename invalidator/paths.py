@@ -13,17 +13,21 @@ of an item is a wildcard, so that an object called ``*`` would flush the site.
 import re
 from typing import Final
 
-from invalidator.limits import MAX_PATH_CHARACTERS
+from invalidator.limits import MAX_PATH_CHARACTERS, MAX_TAG_CHARACTERS
 from invalidator.model import ObjectKey, UrlPath
 
 _RAW: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!$&'(),/:;=@"
-_is_spelt = re.compile(rf"/(?:[+{re.escape(_RAW.decode())}]|%[0-9A-F]{{2}})*\*?").fullmatch
-_has_one_spelling = re.compile(rf"[{re.escape(_RAW.decode())}]*").fullmatch
+_LITERAL: Final = re.escape(_RAW.decode())
+_is_spelt = re.compile(rf"/(?:[+{_LITERAL}]|%[0-9A-F]{{2}})*(?:\?(?:[+?{_LITERAL}]|%[0-9A-F]{{2}})*)?\*?").fullmatch
+_has_one_spelling = re.compile(rf"[{_LITERAL}]*").fullmatch
+# Visible ASCII; a comma would separate two tags, and there are no wildcards.
+_is_tag = re.compile(r"#[!-)+\--~]+").fullmatch
+_escape = re.compile("(%[0-9A-Fa-f]{2})")
 
 
-def _table(*, space: str, plus: str) -> tuple[str, ...]:
+def _table(*, space: str, plus: str, raw: bytes = _RAW) -> tuple[str, ...]:
     """The text that each byte of a key becomes."""
-    table = [chr(byte) if byte in _RAW else f"%{byte:02X}" for byte in range(256)]
+    table = [chr(byte) if byte in raw else f"%{byte:02X}" for byte in range(256)]
     table[ord(" ")], table[ord("+")] = space, plus
     return tuple(table)
 
@@ -36,6 +40,7 @@ _TABLES: Final = (
     _table(space="%20", plus="%2B"),
     _table(space="+", plus="%2B"),
 )
+_AS_WRITTEN: Final = _table(space="%20", plus="+", raw=_RAW + b"?*")
 
 
 def spellings(key: ObjectKey) -> tuple[UrlPath, ...]:
@@ -45,10 +50,35 @@ def spellings(key: ObjectKey) -> tuple[UrlPath, ...]:
     """
     if _has_one_spelling(key):
         return (UrlPath("/" + key),)
-    octets = key.encode("utf-8", "surrogateescape")
-    return tuple(dict.fromkeys(UrlPath("/" + "".join([table[octet] for octet in octets])) for table in _TABLES))
+    return tuple(dict.fromkeys(UrlPath("/" + text) for text in encodings(key)))
+
+
+def encodings(text: str) -> tuple[str, str, str]:
+    """A part of a key in the three ways in which viewers spell it; mostly they are the same."""
+    octets = text.encode("utf-8", "surrogateescape")
+    one, two, three = (_encoded(octets, table) for table in _TABLES)
+    return one, two, three
+
+
+def as_written(text: str) -> str:
+    """A piece of a path that a person wrote: what CloudFront does not take is encoded, and nothing twice."""
+    parts = _escape.split(text)
+    # The odd ones are escapes.
+    return "".join(
+        part.upper() if number % 2 else _encoded(part.encode("utf-8", "surrogateescape"), _AS_WRITTEN)
+        for number, part in enumerate(parts)
+    )
+
+
+def _encoded(octets: bytes, table: tuple[str, ...]) -> str:
+    return "".join([table[octet] for octet in octets])
 
 
 def is_path(text: str) -> bool:
     """Whether this could be a path of ours: spelt as above, with at most a wildcard at its end."""
     return len(text) <= MAX_PATH_CHARACTERS and _is_spelt(text) is not None
+
+
+def is_tag(text: str) -> bool:
+    """Whether CloudFront takes this for a cache tag: ``#`` and 1 to 256 visible characters."""
+    return len(text) <= MAX_TAG_CHARACTERS + 1 and _is_tag(text) is not None

@@ -1,44 +1,82 @@
 """Changes × distributions → a plan. Pure: the same input makes the same plan, in whatever order it comes."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
+from typing import NamedTuple
 
 from invalidator import tickets
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
-from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, Plan, UrlPath
-from invalidator.site import stale_paths
+from invalidator.model import (
+    Batch,
+    Cause,
+    Distribution,
+    DistributionId,
+    Item,
+    Note,
+    ObjectChange,
+    Plan,
+    Site,
+    UrlPath,
+)
+from invalidator.site import Paths, View, Viewers
 
 
 def make_plan(
     changes: Iterable[ObjectChange],
-    distributions: Iterable[DistributionId],
-    index_document: str,
+    distributions: Iterable[Distribution],
+    view: View,
     left: Iterable[Batch] = (),
 ) -> Plan:
-    """One batch a distribution, or as many as its items take; none if nothing changed.
+    """One batch a distribution, or as many as its items take; none if nothing changed that it serves.
 
     ``left`` are the batches that earlier invocations could not bring to an end. Those that are apart stay as
     they are; the others become one with the changes, so that they take no calls of their own.
     """
-    new = _items(chain.from_iterable(stale_paths(change, index_document) for change in changes))
-    chunks = [(chunk, _digest(chunk)) for chunk in _chunks(new)]
+    distributions, changes = list(distributions), list(changes)
+    taken = [change for change in changes if view.takes(change.key)] if view.include or view.exclude else changes
+    # Many distributions are alike: for those, everything is the same but the caller reference.
+    work = {site: _work(taken, site, view) for site in dict.fromkeys(item.site for item in distributions)}
     waiting: dict[DistributionId, list[Batch]] = {}
     for batch in _distinct(left):
         waiting.setdefault(batch.distribution, []).append(batch)
     batches: list[Batch] = []
     # Those come first whose work is the oldest: with more of them than there is time for, the last would wait for ever.
-    for distribution in sorted(distributions, key=lambda distribution: _oldest(waiting.get(distribution, []))):
-        mine = waiting.get(distribution, [])
+    for distribution in sorted(distributions, key=lambda distribution: _oldest(waiting.get(distribution.id, []))):
+        id_, mine, new = distribution.id, waiting.get(distribution.id, []), work[distribution.site]
         batches += [batch for batch in mine if batch.apart]
         open_ = [batch for batch in mine if not batch.apart]
         if open_:
-            batches += _merged(distribution, new, open_)
+            batches += _merged(id_, new.items, open_)
         else:
-            batches += [Batch(distribution, chunk, _caller_reference(distribution, digest)) for chunk, digest in chunks]
-    return Plan(tuple(batches))
+            batches += [Batch(id_, chunk, _caller_reference(id_, digest)) for chunk, digest in new.chunks]
+    notes = (Note(item.id, text, count) for item in distributions for text, count in work[item.site].notes)
+    unserved = set[int](range(len(taken))).intersection(*(new.unserved for new in work.values()))
+    return Plan(tuple(batches), tuple(notes), excluded=len(changes) - len(taken), unserved=len(unserved))
+
+
+class _Work(NamedTuple):
+    """What there is to do on a site: the items, in chunks with their digests, and what is not done; by index."""
+
+    items: tuple[Item, ...]
+    chunks: list[tuple[tuple[Item, ...], bytes]]
+    notes: list[tuple[str, int]]
+    unserved: set[int]
+
+
+def _work(changes: Sequence[ObjectChange], site: Site, view: View) -> _Work:
+    viewers, notes, unserved = Viewers(site, view), Counter[str](), set[int]()
+    stale: Paths = []
+    for number, change in enumerate(changes):
+        if told := viewers.collect(change, stale):
+            notes.update(set(told))
+            if not stale or stale[-1][1].change is not change:
+                unserved.add(number)
+    items = _items(stale)
+    return _Work(items, [(chunk, _digest(chunk)) for chunk in _chunks(items)], sorted(notes.items()), unserved)
 
 
 def _oldest(left: list[Batch]) -> str:
@@ -111,7 +149,7 @@ def _chunks(items: tuple[Item, ...]) -> Iterator[tuple[Item, ...]]:
 def _digest(items: tuple[Item, ...]) -> bytes:
     """What these items are and which changes are behind them."""
     causes = chain.from_iterable(item.causes for item in items)
-    identities = sorted({cause.change.identity for cause in causes})
+    identities = sorted({change.identity for change, _ in causes})
     # JSON, since it keeps apart what joining would blur: a key may hold any separator.
     return sha256(json.dumps([[item.path for item in items], identities]).encode()).digest()
 

@@ -60,7 +60,7 @@ def carry_out(
     plan: Plan,
     cdn: Cdn,
     budget: Budget,
-    workers: Workers,
+    workers: Workers[Outcome],
     chance: Callable[[], float] = random.random,
 ) -> Iterator[Outcome]:
     """Yield the outcome of each batch as soon as it is final: accepted, refused, or given up.
@@ -107,7 +107,9 @@ class _Lane:
 class _Run:
     """The state of ``carry_out``. All of it is changed by one thread; the others only make calls."""
 
-    def __init__(self, plan: Plan, cdn: Cdn, budget: Budget, workers: Workers, chance: Callable[[], float]) -> None:
+    def __init__(
+        self, plan: Plan, cdn: Cdn, budget: Budget, workers: Workers[Outcome], chance: Callable[[], float]
+    ) -> None:
         self._cdn, self._patience, self._workers, self._chance = cdn, budget.patience, workers, chance
         self._lanes: dict[DistributionId, _Lane] = {}
         self._running: dict[DistributionId, _Attempt] = {}

@@ -7,18 +7,21 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any, Final, NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError
 
-from invalidator import sdk
+from invalidator import rules, sdk
+from invalidator.distributions import Declared
 from invalidator.errors import ConfigurationError
 from invalidator.model import DistributionId
+from invalidator.site import View
 
 _DEFAULT_INDEX_DOCUMENT: Final = "index.html"
+_DISCOVER: Final = "discover"
 _DEFAULT_TTL_SECONDS: Final = 300
 
 _MAX_TTL_SECONDS: Final = 86_400
@@ -27,29 +30,43 @@ _PATIENCE_SECONDS: Final = 60
 
 # AWS's ids are some 14 characters of these. To ask no more than this shape keeps most of what is not meant to
 # be seen, in a secret that was named by mistake, from being taken for ids and shown in the log.
-_is_distribution_id = re.compile(r"[A-Z0-9]{1,32}").fullmatch
+_is_distribution_id = re.compile(r"[A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}").fullmatch
 _separators = re.compile(r"[\s,]+")
+_DECLARED: Final[dict[str, type]] = {"id": str, "bucket": str, "origin_path": str, "cache_tags": bool}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an invocation needs to know. ``distributions`` is not empty and has no duplicates.
+    """What an invocation needs to know.
+
+    ``distributions`` has no duplicates and is not empty, unless they are to be discovered: all of the account, or
+    those with ``discover_tag`` (``name`` or ``name=value``). ``declared`` is what was said of some of them;
+    ``describe`` is whether CloudFront is asked about them, every ``ttl`` seconds.
 
     ``queue_url`` is the function's own queue, ``dead_letters_url`` what keeps what that gives up; both may be
     empty. ``warnings`` say what is wrong and was got round.
     """
 
     distributions: tuple[DistributionId, ...]
-    index_document: str = _DEFAULT_INDEX_DOCUMENT
+    view: View = field(default_factory=View)
     queue_url: str = ""
     dead_letters_url: str = ""
     warnings: tuple[str, ...] = ()
+    discover: bool = False
+    discover_tag: str = ""
+    declared: Mapping[DistributionId, Declared] = field(default_factory=dict)
+    describe: bool = False
+    ttl: int = _DEFAULT_TTL_SECONDS
+
+
+Ids = dict[DistributionId, Declared | None]
+T = TypeVar("T")
 
 
 class _Kept(NamedTuple):
-    """The ids that a secret or parameter had, and until when they are not read again."""
+    """What was made of a secret or parameter, and until when it is not read again."""
 
-    ids: tuple[DistributionId, ...]
+    value: Any
     until: float
     warning: str = ""
 
@@ -69,16 +86,35 @@ def load(
     command line, which replace the configured ones if there are any. Raises ConfigurationError, naming the
     variable, if anything is missing, malformed or unreadable.
     """
-    warnings: list[str] = []
-    ids = dict.fromkeys(_checked(id_, "--distribution-id") for id_ in instead) or dict.fromkeys(
-        _configured_ids(environ, now(), warnings)
-    )
-    if not ids:
+    stored = _Stored(_ttl(environ), now(), [])
+    words = list(instead) or _words(environ.get("DISTRIBUTION_IDS", ""))
+    source = "--distribution-id" if instead else "DISTRIBUTION_IDS"
+    ids: Ids = {_checked(word, source): None for word in words if word != _DISCOVER}
+    if not instead:
+        ids |= _configured_ids(environ, stored)
+    if not ids and _DISCOVER not in words:
         raise ConfigurationError(
             "no distribution to invalidate: set DISTRIBUTION_IDS, DISTRIBUTION_ID, DISTRIBUTION_ID_<name>,"
             " DISTRIBUTION_IDS_SECRET or DISTRIBUTION_IDS_PARAMETER"
         )
-    return Settings(tuple(ids), _index_document(environ), *queue_urls(environ), tuple(warnings))
+    queue_url, dead_letters_url = queue_urls(environ)
+    return Settings(
+        tuple(ids),
+        _view(environ, stored),
+        queue_url,
+        dead_letters_url,
+        tuple(stored.warnings),
+        discover=_DISCOVER in words,
+        discover_tag=environ.get("DISCOVER_TAG", "").strip(),
+        declared={id_: declared for id_, declared in ids.items() if declared is not None},
+        describe=_one_of(environ, "DESCRIBE", {"": True, "on": True, "off": False}),
+        ttl=stored.ttl,
+    )
+
+
+def view(environ: Mapping[str, str] = os.environ) -> View:
+    """What holds for all distributions, for whom the distributions themselves are not known."""
+    return _view(environ, _Stored(_ttl(environ), time.monotonic(), []))
 
 
 def queue_urls(environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
@@ -107,6 +143,39 @@ def service_name(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("POWERTOOLS_SERVICE_NAME") or "invalidator"
 
 
+def _view(environ: Mapping[str, str], stored: "_Stored") -> View:
+    parameter = environ.get("RULES_PARAMETER", "").strip()
+    found = rules.parse(environ.get("RULES", "").strip() or "[]", "RULES")
+    if parameter:
+        found += stored.read("RULES_PARAMETER", parameter, lambda: _stored_rules(parameter))
+    return View(
+        _index_document(environ),
+        _one_of(environ, "DIRECTORY_URLS", {"": None, "slash": False, "bare": True}),
+        found,
+        _globs(environ, "INCLUDE"),
+        _globs(environ, "EXCLUDE"),
+    )
+
+
+def _one_of(environ: Mapping[str, str], name: str, meanings: dict[str, T]) -> T:
+    word = environ.get(name, "").strip().lower()
+    if word not in meanings:
+        raise ConfigurationError(f"{name}: {word!r:.40} is none of {', '.join(filter(None, meanings))}")
+    return meanings[word]
+
+
+def _globs(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """A JSON array of globs, or globs separated by commas or white space."""
+    text = environ.get(name, "").strip()
+    try:
+        value = json.loads(text) if text.startswith('["') else _words(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{name}: a JSON array that cannot be read: {error}") from error
+    if not all(isinstance(item, str) and item for item in value):
+        raise ConfigurationError(f'{name}: expected globs, as assets/*.js, or a JSON array of them, as ["assets/*.js"]')
+    return tuple(value)
+
+
 def _index_document(environ: Mapping[str, str]) -> str:
     name = environ.get("INDEX_DOCUMENT", _DEFAULT_INDEX_DOCUMENT).strip()
     if "/" in name:
@@ -119,34 +188,40 @@ def _index_document(environ: Mapping[str, str]) -> str:
 # --- the sources of ids ---------------------------------------------------------------------------------
 
 
-def _configured_ids(environ: Mapping[str, str], now: float, warnings: list[str]) -> Iterator[DistributionId]:
-    ttl = _ttl(environ)
-    for word in _words(environ.get("DISTRIBUTION_IDS", "")):
-        yield _checked(word, "DISTRIBUTION_IDS")
+class _Stored(NamedTuple):
+    """The secrets and parameters, as they are read at some moment. ``ttl`` and ``now`` are seconds."""
+
+    ttl: int
+    now: float
+    warnings: list[str]
+
+    def read(self, variable: str, name: str, parse: Callable[[], T]) -> T:
+        """What is made of one: what is known, while that is fresh, and for want of better."""
+        kept = _kept.get((variable, name))
+        if kept is None or self.now >= kept.until:
+            try:
+                kept = _Kept(parse(), self.now + self.ttl)
+            except ConfigurationError as error:
+                if kept is None:
+                    raise
+                warning = f"{error}; what was known so far stays in force"
+                kept = _Kept(kept.value, self.now + min(self.ttl, _PATIENCE_SECONDS), warning)
+            _kept[variable, name] = kept
+        if kept.warning:
+            self.warnings.append(kept.warning)
+        value: T = kept.value
+        return value
+
+
+def _configured_ids(environ: Mapping[str, str], stored: _Stored) -> Ids:
+    ids: Ids = {}
     for name in sorted(environ):
         if (name == "DISTRIBUTION_ID" or name.startswith("DISTRIBUTION_ID_")) and environ[name].strip():
-            yield _checked(environ[name].strip(), name)
-    for name, fetch in (("DISTRIBUTION_IDS_SECRET", _secret), ("DISTRIBUTION_IDS_PARAMETER", _parameter)):
-        if stored := environ.get(name, "").strip():
-            kept = _keep(name, stored, fetch, ttl, now)
-            if kept.warning:
-                warnings.append(kept.warning)
-            yield from kept.ids
-
-
-def _keep(variable: str, name: str, fetch: Callable[[str], str | bytes], ttl: int, now: float) -> _Kept:
-    """The ids of a secret or parameter: those known, while they are fresh, and for want of better ones."""
-    known = _kept.get((variable, name))
-    if known and now < known.until:
-        return known
-    try:
-        new = _Kept(tuple(_stored_ids(variable, name, fetch)), now + ttl)
-    except ConfigurationError as error:
-        if not known:
-            raise
-        new = _Kept(known.ids, now + min(ttl, _PATIENCE_SECONDS), f"{error}; the ids known so far stay in force")
-    _kept[variable, name] = new
-    return new
+            ids[_checked(environ[name].strip(), name)] = None
+    for variable, fetch in (("DISTRIBUTION_IDS_SECRET", _secret), ("DISTRIBUTION_IDS_PARAMETER", _parameter)):
+        if name := environ.get(variable, "").strip():
+            ids |= stored.read(variable, name, partial(_stored_ids, variable, name, fetch))
+    return ids
 
 
 def _words(text: str) -> list[str]:
@@ -162,32 +237,60 @@ def _checked(word: str, source: str, *, secret: bool = False) -> DistributionId:
     )
 
 
-def _stored_ids(variable: str, name: str, fetch: Callable[[str], str | bytes]) -> Iterator[DistributionId]:
+def _stored_ids(variable: str, name: str, fetch: Callable[[str, str], str | bytes]) -> Ids:
     """The ids in a secret or parameter. No error may show its content: nothing is quoted, nothing chained."""
+    where = f"{variable}: {name}"
+    ids: Ids = {}
+    for part in _parts(_content(variable, name, fetch)):
+        if isinstance(part, dict):
+            ids |= [_declared(part, where)]
+        elif isinstance(part, str):
+            ids |= {_checked(word, where, secret=True): None for word in _words(part)}
+        else:
+            raise ConfigurationError(
+                f"{where} is JSON but neither an array of ids nor an object whose values are ids, nor objects such as"
+                ' {"id": "E1A2B3C4D5E6F7", "bucket": "my-origin", "origin_path": "/prod"}'
+            )
+    if not ids:
+        raise ConfigurationError(f"{where} holds no distribution id")
+    return ids
+
+
+def _content(variable: str, name: str, fetch: Callable[[str, str], str | bytes]) -> str:
+    content = fetch(variable, name)
     try:
-        content = fetch(name)
-        text = content.decode() if isinstance(content, bytes) else content
+        return content.decode() if isinstance(content, bytes) else content
     except UnicodeDecodeError:
         raise ConfigurationError(f"{variable}: {name} holds bytes that are not text") from None
-    words = [word for part in _texts(text, variable, name) for word in _words(part)]
-    if not words:
-        raise ConfigurationError(f"{variable}: {name} holds no distribution id")
-    for word in words:
-        yield _checked(word, f"{variable}: {name}", secret=True)
 
 
-def _texts(text: str, variable: str, name: str) -> list[str]:
-    """A JSON array of texts, the values of a JSON object, a JSON text, or plain text."""
+def _parts(text: str) -> list[Any]:
+    """The parts of a JSON array, the values of a JSON object, an object that declares, a JSON text, or plain text."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return [text]
-    values = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else [value]
-    if not all(isinstance(item, str) for item in values):
-        raise ConfigurationError(
-            f"{variable}: {name} is JSON but neither an array of ids nor an object whose values are ids"
-        )
-    return values
+    if isinstance(value, dict):
+        # In the console's key/value editor, a name may be "id", too.
+        return [value] if "id" in value and set(value) <= set(_DECLARED) else list(value.values())
+    return value if isinstance(value, list) else [value]
+
+
+def _declared(written: dict[str, Any], where: str) -> tuple[DistributionId, Declared]:
+    """What a person says of a distribution. Of the fields, only the id has to be there."""
+    id_, bucket, path, tags = (written.get(name, kind()) for name, kind in _DECLARED.items())
+    if set(written) <= set(_DECLARED) and all(isinstance(text, str) for text in (id_, bucket, path)):
+        path = path.rstrip("/")
+        if isinstance(tags, bool) and (not path or path.startswith("/")):
+            return _checked(id_, where, secret=True), Declared(bucket, path, tags)
+    raise ConfigurationError(
+        f'{where}: an object in it is not what it should be: {{"id": "E1A2B3C4D5E6F7", "bucket": "my-origin",'
+        ' "origin_path": "/prod", "cache_tags": true}, of which all but the id may be left out'
+    )
+
+
+def _stored_rules(name: str) -> tuple[rules.Rule, ...]:
+    return rules.parse(_content("RULES_PARAMETER", name, _parameter), f"RULES_PARAMETER: {name}")
 
 
 def _ttl(environ: Mapping[str, str]) -> int:
@@ -208,21 +311,21 @@ def _provider(kind: str) -> Any:
     return getattr(parameters, kind)(boto_config=sdk.config(attempts=2))
 
 
-def _secret(name: str) -> str | bytes:
+def _secret(variable: str, name: str) -> str | bytes:
     from aws_lambda_powertools.utilities.parameters import GetParameterError
 
     try:
         content: str | bytes = _provider("SecretsProvider").get(name, force_fetch=True)
     except (GetParameterError, BotoCoreError, ValueError) as error:
-        raise ConfigurationError(f"DISTRIBUTION_IDS_SECRET: {name} cannot be read: {error}") from error
+        raise ConfigurationError(f"{variable}: {name} cannot be read: {error}") from error
     return content
 
 
-def _parameter(name: str) -> str | bytes:
+def _parameter(variable: str, name: str) -> str | bytes:
     from aws_lambda_powertools.utilities.parameters import GetParameterError
 
     try:
         content: str | bytes = _provider("SSMProvider").get(name, decrypt=True, force_fetch=True)
     except (GetParameterError, BotoCoreError, ValueError) as error:
-        raise ConfigurationError(f"DISTRIBUTION_IDS_PARAMETER: {name} cannot be read: {error}") from error
+        raise ConfigurationError(f"{variable}: {name} cannot be read: {error}") from error
     return content

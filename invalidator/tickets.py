@@ -20,7 +20,7 @@ from invalidator.errors import (
 )
 from invalidator.limits import MAX_DELAY_SECONDS, MAX_ITEMS_PER_CALL, MAX_MESSAGE_BYTES, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath
-from invalidator.paths import is_path
+from invalidator.paths import is_path, is_tag
 
 Json = dict[str, Any]
 
@@ -112,11 +112,11 @@ def _read(document: Json, message_id: str | None, *, redelivered: bool) -> Ticke
 
 
 def _can_be_sent(items: tuple[Item, ...]) -> bool:
-    wildcards = sum(item.is_wildcard for item in items if is_path(item.path))
+    paths = {item.path for item in items if is_path(item.path) or is_tag(item.path)}
     return (
         0 < len(items) <= MAX_ITEMS_PER_CALL
-        and len(items) == len({item.path for item in items if is_path(item.path)})
-        and wildcards <= MAX_WILDCARDS_PER_CALL
+        and len(items) == len(paths)
+        and sum(item.is_wildcard for item in items) <= MAX_WILDCARDS_PER_CALL
         and sum(sizes(items)) <= MAX_BYTES
     )
 

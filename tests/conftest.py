@@ -21,13 +21,19 @@ hypothesis.settings.load_profile("laws")
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
+SETTINGS = {
+    *("DEAD_LETTERS_URL", "DESCRIBE", "DIRECTORY_URLS", "DISCOVER_TAG", "EXCLUDE", "INCLUDE", "INDEX_DOCUMENT"),
+    *("QUEUE_URL", "RULES", "RULES_PARAMETER", "SETTINGS_TTL"),
+}
+
+
 @pytest.fixture(autouse=True)
 def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No variable of the machine reaches a test, and no connection or cached secret the next one."""
     for name in os.environ:
         if (
             name.startswith(("AWS_", "DISTRIBUTION_ID", "POWERTOOLS_"))
-            or name in {"INDEX_DOCUMENT", "SETTINGS_TTL", "QUEUE_URL", "DEAD_LETTERS_URL"}
+            or name in SETTINGS
             or name.lower().endswith("_proxy")
         ):
             monkeypatch.delenv(name)
@@ -42,8 +48,7 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, value)
     handler.logger.setLevel("INFO")
     yield
-    handler.cdn.cache_clear()
-    handler.queue.cache_clear()
+    handler.forget()
     settings.forget()
     boto3.DEFAULT_SESSION = None
 

@@ -9,7 +9,7 @@ the real SDK signs, sends and parses.
 
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,16 +18,18 @@ from itertools import count
 from math import inf
 from threading import Lock
 from typing import Any, NamedTuple
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl, unquote_to_bytes
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 import botocore.session
+from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.validate import validate_parameters
 
 from invalidator.handler import LocalContext
 from invalidator.model import Batch, Outcome
+from tests.configurations import Json, of_buckets
 from tests.loopback import Quiet, serving
 
 # RFC 1738 §2.2: what is neither unsafe nor a control character, and "%", which begins an escape.
@@ -129,6 +131,16 @@ class StrictCloudFront:
     # How it calls it that a reference was used with other paths: as documented, or as reported.
     used_reference: str = "InvalidArgument"
     time: Time | None = None
+    # How distributions are configured, where it matters; the others serve the buckets of these tests.
+    configs: dict[str, Json] = field(default_factory=dict)
+    policies: dict[str, Json] = field(default_factory=dict)
+    # The distribution and the parameters of each tenant.
+    tenants: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    # What each call that reads meets, by operation; and which were made.
+    unreadable: dict[str, tuple[str, int]] = field(default_factory=dict)
+    read: list[tuple[str, str]] = field(default_factory=list)
+    page: int = 100
     _one_at_a_time: Lock = field(default_factory=Lock)
 
     @property
@@ -148,6 +160,73 @@ class StrictCloudFront:
                 self.refused[error.response["Error"]["Code"]] += 1
                 raise
 
+    def create_invalidation_for_distribution_tenant(self, *, Id: str, InvalidationBatch: Any) -> dict[str, Any]:  # noqa: N803
+        """The same for a tenant."""
+        if Id not in self.tenants:
+            raise _error("EntityNotFound", 404, "The entity was not found.", "CreateInvalidationForDistributionTenant")
+        return self.create_invalidation(DistributionId=Id, InvalidationBatch=InvalidationBatch)
+
+    # --- what it says of itself -------------------------------------------------------------------------
+
+    def _reading(self, operation: str, id_: str, known: Container[str]) -> None:
+        with self._one_at_a_time:
+            self.read.append((operation, id_))
+        if operation in self.unreadable:
+            raise _error(*self.unreadable[operation], "on demand", operation)
+        if id_ not in known:
+            code = {"GetDistributionConfig": "NoSuchDistribution", "GetCachePolicyConfig": "NoSuchCachePolicy"}
+            raise _error(code.get(operation, "EntityNotFound"), 404, "There is none.", operation)
+
+    def get_distribution_config(self, *, Id: str) -> dict[str, Any]:  # noqa: N803
+        """What a distribution is made of."""
+        self._reading("GetDistributionConfig", Id, {*self.distributions, *self.configs})
+        return {"DistributionConfig": self.configs.get(Id) or of_buckets("origin", "other-origin")}
+
+    def get_distribution_tenant(self, *, Identifier: str) -> dict[str, Any]:  # noqa: N803
+        """What makes a tenant different."""
+        self._reading("GetDistributionTenant", Identifier, self.tenants)
+        distribution, parameters = self.tenants[Identifier]
+        named = [{"Name": name, "Value": value} for name, value in parameters.items()]
+        return {"DistributionTenant": {"Id": Identifier, "DistributionId": distribution, "Parameters": named}}
+
+    def get_cache_policy_config(self, *, Id: str) -> dict[str, Any]:  # noqa: N803
+        """What a cache policy says."""
+        self._reading("GetCachePolicyConfig", Id, self.policies)
+        return {"CachePolicyConfig": self.policies[Id]}
+
+    def list_distributions(self, *, Marker: str = "0") -> dict[str, Any]:  # noqa: N803
+        """A page of them."""
+        self._reading("ListDistributions", Marker, [Marker])
+        ids, start = sorted({*self.distributions, *self.configs}), int(Marker)
+        end = start + self.page
+        more = {"NextMarker": str(end)} if end < len(ids) else {}
+        items = [self._summary(id_) for id_ in ids[start:end]]
+        page = {"Marker": Marker, "MaxItems": self.page, "IsTruncated": bool(more), "Quantity": len(items), **more}
+        return {"DistributionList": page | ({"Items": items} if items else {})}
+
+    def _summary(self, id_: str) -> dict[str, Any]:
+        config = self.configs.get(id_) or of_buckets("origin", "other-origin")
+        about = {"Id": id_, "ARN": f"arn:aws:cloudfront::123456789012:distribution/{id_}", "Status": "Deployed"}
+        domain = {"DomainName": f"{id_.lower()}.cloudfront.net", "Aliases": {"Quantity": 0}}
+        # Neither the default root object nor the configuration of cache tags is part of it.
+        known = _operation("cloudfront", "ListDistributions").output_shape.members["DistributionList"]
+        names = known.members["Items"].member.members
+        return {name: value for name, value in (config | about | domain).items() if name in names}
+
+    def list_distribution_tenants(self, *, AssociationFilter: Any, Marker: str = "") -> dict[str, Any]:  # noqa: N803
+        """A page of the tenants of a distribution: one."""
+        distribution = AssociationFilter["DistributionId"]
+        self._reading("ListDistributionTenants", distribution, [distribution])
+        ids = sorted(id_ for id_, (of, _) in self.tenants.items() if of == distribution and id_ > Marker)
+        more = {"NextMarker": ids[0]} if len(ids) > 1 else {}
+        return {"DistributionTenantList": [{"Id": id_, "DistributionId": distribution} for id_ in ids[:1]], **more}
+
+    def list_tags_for_resource(self, *, Resource: str) -> dict[str, Any]:  # noqa: N803
+        """The tags of a distribution."""
+        self._reading("ListTagsForResource", Resource, [Resource])
+        tags = self.tags.get(Resource.rpartition("/")[2], {})
+        return {"Tags": {"Items": [{"Key": name, "Value": value} for name, value in tags.items()]}}
+
     def _create(self, DistributionId: str, InvalidationBatch: Any) -> dict[str, Any]:  # noqa: N803
         parameters = {"DistributionId": DistributionId, "InvalidationBatch": InvalidationBatch}
         validate_parameters(parameters, _operation("cloudfront", "CreateInvalidation").input_shape)
@@ -159,7 +238,7 @@ class StrictCloudFront:
             fault = THROTTLED
         if fault is not None:
             raise _error(*fault, f"{fault[0]} on demand")
-        if DistributionId not in self.distributions:
+        if DistributionId not in {*self.distributions, *self.configs, *self.tenants}:
             raise _error("NoSuchDistribution", 404, "The specified distribution does not exist.")
         _check(paths["Items"], paths["Quantity"], self.rejects)
         invalidation = self._accept(DistributionId, reference, tuple(paths["Items"]))
@@ -195,9 +274,13 @@ def _check(items: list[str], quantity: int, rejects: set[str]) -> None:
         raise _error("InconsistentQuantities", 400, "The value of Quantity and the size of Items don't match.")
     if len(items) > 3000:
         raise _error("BatchTooLarge", 413, "Invalidation batch specified is too large.")
-    if len(set(items)) != len(items) or not all(map(_is_path, items)) or rejects.intersection(items):
+    if (
+        len(set(items)) != len(items)
+        or not all(_is_path(item) or _is_tag(item) for item in items)
+        or rejects.intersection(items)
+    ):
         raise _error("InvalidArgument", 400, "Your request contains one or more invalid invalidation paths.")
-    for item in items:
+    for item in filter(_is_path, items):
         encoded = {int(escape_[1:], 16) for escape_ in re.findall(r"%[0-9A-F]{2}", item)}
         # The real one says nothing and clears nothing.
         assert encoded <= _WORTH_ENCODING, f"{item} would be accepted and clear nothing"
@@ -205,6 +288,10 @@ def _check(items: list[str], quantity: int, rejects: set[str]) -> None:
 
 def _is_path(item: str) -> bool:
     return len(item) <= 4000 and "*" not in item[:-1] and _TAKEN.fullmatch(item) is not None
+
+
+def _is_tag(item: str) -> bool:
+    return re.fullmatch(r"#[!-~]{1,256}", item) is not None and not re.search("[,*]", item)
 
 
 def keys_of(path: str) -> set[bytes]:
@@ -237,17 +324,19 @@ class Calls:
 
     def __init__(self, clock: Clock, takes: Callable[[Batch], float] = lambda _: 0.0) -> None:
         self._clock, self._takes = clock, takes
-        self._running: list[tuple[float, int, Outcome]] = []
+        self._running: list[tuple[float, int, Any]] = []
         self._numbers = count()
         self.pauses: list[float] = []
         self.most = 0
 
-    def start(self, call: Callable[[], Outcome]) -> None:
+    def start(self, call: Callable[[], Any]) -> None:
         outcome = call()
-        heappush(self._running, (self._clock.now + self._takes(outcome.batch), next(self._numbers), outcome))
+        # To describe a distribution takes no time.
+        seconds = self._takes(outcome.batch) if isinstance(outcome, Outcome) else 0.0
+        heappush(self._running, (self._clock.now + seconds, next(self._numbers), outcome))
         self.most = max(self.most, len(self._running))
 
-    def wait(self, seconds: float) -> Outcome | None:
+    def wait(self, seconds: float) -> Any:
         until = self._clock.now + max(seconds, 0.0)
         if self._running and self._running[0][0] <= until:
             end, _, outcome = heappop(self._running)
@@ -313,7 +402,6 @@ class StrictQueues:
 # --- over HTTP ------------------------------------------------------------------------------------------
 
 _NAMESPACE = "http://cloudfront.amazonaws.com/doc/2020-05-31/"
-_ROUTE = re.compile(r"/2020-05-31/distribution/([^/]+)/invalidation")
 
 
 @contextmanager
@@ -321,9 +409,14 @@ def serve(cloudfront: StrictCloudFront) -> Iterator[str]:
     """Serve it on loopback for as long as the context lasts; yields the endpoint's URL."""
 
     class Handler(Quiet):
+        def do_GET(self) -> None:
+            self.answer()
+
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, answer = _post(cloudfront, self.path, body)
+            self.answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+        def answer(self, body: bytes = b"") -> None:
+            status, answer = _answer(cloudfront, self.command, self.path, body)
             self.send_response(status)
             self.send_header("Content-Type", "text/xml")
             self.send_header("Content-Length", str(len(answer)))
@@ -334,19 +427,18 @@ def serve(cloudfront: StrictCloudFront) -> Iterator[str]:
         yield f"http://{address}"
 
 
-def _post(cloudfront: StrictCloudFront, path: str, body: bytes) -> tuple[int, bytes]:
-    route = _ROUTE.fullmatch(path)
-    assert route is not None, f"unexpected call: POST {path}"
-    tree = ET.fromstring(body)  # noqa: S314 written by the SDK of this very process
-    batch = {
-        "Paths": {
-            "Quantity": int(tree.findtext(f".//{{{_NAMESPACE}}}Quantity", "")),
-            "Items": [item.text or "" for item in tree.iter(f"{{{_NAMESPACE}}}Path")],
-        },
-        "CallerReference": tree.findtext(f"{{{_NAMESPACE}}}CallerReference"),
-    }
+def _answer(cloudfront: StrictCloudFront, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    """Find the operation that the SDK means, call it, and put its answer into XML, all by the SDK's own model."""
+    name, arguments = _route(method, path)
+    operation = _operation("cloudfront", name)
+    payload = operation.input_shape.serialization.get("payload")
+    if payload:
+        arguments[payload] = _from_xml(ET.fromstring(body), operation.input_shape.members[payload])  # noqa: S314 written by the SDK of this very process
+    elif body:
+        content = _from_xml(ET.fromstring(body), operation.input_shape)  # noqa: S314
+        arguments |= content
     try:
-        answer = cloudfront.create_invalidation(DistributionId=route[1], InvalidationBatch=batch)
+        answer = getattr(cloudfront, xform_name(name))(**arguments)
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
         text = (
@@ -354,8 +446,66 @@ def _post(cloudfront: StrictCloudFront, path: str, body: bytes) -> tuple[int, by
             f"<Message>{escape(message)}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
         )
         return error.response["ResponseMetadata"]["HTTPStatusCode"], text.encode()
-    text = (
-        f'<Invalidation xmlns="{_NAMESPACE}"><Id>{answer["Invalidation"]["Id"]}</Id><Status>InProgress</Status>'
-        "<CreateTime>2026-11-20T00:00:00Z</CreateTime></Invalidation>"
-    )
-    return 201, text.encode()
+    if name.startswith("CreateInvalidation"):
+        answer["Invalidation"] |= {"Status": "InProgress", "CreateTime": "2026-11-20T00:00:00Z"}
+    payload = operation.output_shape.serialization.get("payload")
+    shape, content = operation.output_shape, answer
+    if payload:
+        shape, content = shape.members[payload], answer[payload]
+    tree = _to_xml(content, shape, payload or f"{name}Result")
+    tree.set("xmlns", _NAMESPACE)
+    return operation.http.get("responseCode", 200), ET.tostring(tree)
+
+
+_SERVED = (
+    "CreateInvalidation",
+    "CreateInvalidationForDistributionTenant",
+    "GetDistributionConfig",
+    "GetDistributionTenant",
+    "GetCachePolicyConfig",
+    "ListDistributions",
+    "ListDistributionTenants",
+    "ListTagsForResource",
+)
+
+
+def _route(method: str, url: str) -> tuple[str, dict[str, Any]]:
+    """The operation, and what of its arguments stands in the URL."""
+    path, _, query = url.partition("?")
+    for name in _SERVED:
+        operation = _operation("cloudfront", name)
+        template = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", operation.http["requestUri"].partition("?")[0])
+        found = re.fullmatch(template, path)
+        if found and operation.http["method"] == method:
+            return name, {**found.groupdict(), **dict(parse_qsl(query))}
+    raise AssertionError(f"unexpected call: {method} {url}")
+
+
+def _from_xml(tree: ET.Element, shape: Any) -> Any:
+    match shape.type_name:
+        case "structure":
+            members = {member.serialization.get("name", name): name for name, member in shape.members.items()}
+            names = [(members[child.tag.removeprefix(f"{{{_NAMESPACE}}}")], child) for child in tree]
+            return {name: _from_xml(child, shape.members[name]) for name, child in names}
+        case "list":
+            return [_from_xml(child, shape.member) for child in tree]
+        case "integer":
+            return int(tree.text or "")
+    return tree.text or ""
+
+
+def _to_xml(value: Any, shape: Any, name: str) -> ET.Element:
+    tree = ET.Element(name)
+    match shape.type_name:
+        case "structure":
+            for key, content in value.items():
+                member = shape.members[key]  # a KeyError: the SDK knows nothing of the kind
+                tree.append(_to_xml(content, member, member.serialization.get("name", key)))
+        case "list":
+            for content in value:
+                tree.append(_to_xml(content, shape.member, shape.member.serialization.get("name", "member")))
+        case "boolean":
+            tree.text = "true" if value else "false"
+        case _:
+            tree.text = str(value)
+    return tree

@@ -1,12 +1,16 @@
 """Input for the laws: keys as hostile as S3 allows, changes, and every way in which these arrive."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 from hypothesis import strategies as st
+
+from invalidator.model import Batch, Distribution, DistributionId, ObjectChange, Plan
+from invalidator.planner import make_plan
+from invalidator.site import View
 
 Json = dict[str, Any]
 
@@ -41,6 +45,14 @@ names = st.sampled_from(
     ]
 )
 changes = st.builds(Change, keys | plain_keys, sequencers, st.sampled_from(["origin", "other-origin"]), names)
+
+
+def simple_plan(
+    changes: Iterable[ObjectChange], ids: Iterable[str], index_document: str = "index.html", left: Iterable[Batch] = ()
+) -> Plan:
+    """The plan for distributions of which nothing is known."""
+    distributions = [Distribution(DistributionId(id_)) for id_ in ids]
+    return make_plan(changes, distributions, View(index_document), left)
 
 
 # --- the dialects ---------------------------------------------------------------------------------------

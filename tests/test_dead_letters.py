@@ -18,13 +18,13 @@ from invalidator.errors import ConfigurationError, DeadLettersError, IncompleteE
 from invalidator.events import decode
 from invalidator.letters import EVERY, Contents, Letter, Stale, anew, contents_of, merged
 from invalidator.local import EmbeddedAws, embedded_aws
-from invalidator.model import Batch, DistributionId
-from invalidator.planner import make_plan
+from invalidator.model import Batch, Distribution, DistributionId
 from invalidator.queue_worker import QueueWorker
+from invalidator.site import View
 from tests import strategies as make
 from tests.doubles import DENIED, StrictCloudFront
 from tests.loopback import Quiet, serving
-from tests.strategies import Change
+from tests.strategies import Change, simple_plan
 
 IDS = [DistributionId("E1"), DistributionId("E2")]
 SENT = "2026-11-21T10:00:00Z"
@@ -37,11 +37,11 @@ def letter(document: object, sent: str = SENT, error: str = "") -> Letter:
 
 
 def read(document: object, *, ids: list[DistributionId] = IDS, error: str = "") -> Contents:
-    return contents_of(letter(document, error=error), ids, "index.html")
+    return contents_of(letter(document, error=error), lambda _: [Distribution(id_) for id_ in ids], View())
 
 
 def batches(*changes: Change) -> tuple[Batch, ...]:
-    return make_plan(decode(make.s3(*changes)).changes, IDS, "index.html").batches
+    return simple_plan(decode(make.s3(*changes)).changes, IDS, "index.html").batches
 
 
 def ticket(batch: Batch, why: str = "AccessDenied: no") -> str:
@@ -214,7 +214,9 @@ def listed(queue: DeadLetters) -> list[str]:
 
 def send_again(queue: DeadLetters, to: str, *, dry_run: bool = False) -> list[Sent]:
     with queue.held() as letters:
-        return [queue.send_again(item, contents_of(item, IDS, ""), to, dry_run=dry_run) for item in letters]
+        return [
+            queue.send_again(item, contents_of(item, lambda _: [], View()), to, dry_run=dry_run) for item in letters
+        ]
 
 
 def test_listing_shows_each_letter_once_and_takes_none(dead: str) -> None:

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from invalidator import tickets
 from invalidator.events import decode
 from invalidator.model import DistributionId
-from invalidator.planner import make_plan
 from tests import strategies as make
-from tests.strategies import ROUTES, TEST_EVENT, Change
+from tests.strategies import ROUTES, TEST_EVENT, Change, simple_plan
 
 EVENTS = Path(__file__).parent.parent / "events"
 SAM = Path(__file__).parent / "sam"
@@ -63,7 +62,7 @@ BARE = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a"}}}]}
 
 
 def _ticket(*changes: Change) -> Any:
-    (batch,) = make_plan(decode(make.s3(*changes)).changes, [DistributionId("E1")], "index.html").batches
+    (batch,) = simple_plan(decode(make.s3(*changes)).changes, [DistributionId("E1")], "index.html").batches
     return json.loads(tickets.write(tickets.Ticket(batch, "Throttling: Rate exceeded")))
 
 

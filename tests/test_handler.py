@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from invalidator import sdk, sqs, tickets
+from invalidator.catalog import Catalog
 from invalidator.cloudfront import CloudFront
 from invalidator.errors import ConfigurationError, IncompleteError
 from invalidator.events import decode
 from invalidator.handler import Edge, LocalContext, cdn, lambda_handler, logger, queue
 from invalidator.local import embedded_aws
 from invalidator.model import Batch, DistributionId, Outcome
-from invalidator.planner import make_plan
-from invalidator.site import stale_paths
 from tests import strategies as make
+from tests.configurations import WITH_QUERY_STRINGS, behavior, of_buckets
 from tests.doubles import (
     DENIED,
     IN_PROGRESS,
@@ -35,7 +35,7 @@ from tests.doubles import (
     StrictCloudFront,
     StrictQueues,
 )
-from tests.strategies import ROUTES, TEST_EVENT, Change
+from tests.strategies import ROUTES, TEST_EVENT, Change, simple_plan
 
 EVENTS = Path(__file__).parent.parent / "events"
 
@@ -92,6 +92,8 @@ def test_every_dialect_reaches_every_distribution(cloudfront: StrictCloudFront, 
             ],
             "ignored": 0,
             "tickets": 0,
+            "excluded": 0,
+            "unserved": 0,
         }
 
 
@@ -105,9 +107,10 @@ def test_every_sample_event_is_accepted_by_cloudfront(cloudfront: StrictCloudFro
 
 
 def test_a_test_event_is_acknowledged_and_nothing_called(cloudfront: StrictCloudFront) -> None:
-    assert lambda_handler(TEST_EVENT, LocalContext()) == {"invalidations": [], "ignored": 1, "tickets": 0}
+    answer = lambda_handler(TEST_EVENT, LocalContext())
+    assert answer == {"invalidations": [], "ignored": 1, "tickets": 0, "excluded": 0, "unserved": 0}
     assert failed(lambda_handler(make.sqs(TEST_EVENT), LocalContext())) == []
-    assert cloudfront.calls == 0
+    assert (cloudfront.calls, cloudfront.read) == (0, [])
 
 
 good = make.changes.map(make.s3)
@@ -123,7 +126,7 @@ def test_exactly_the_messages_that_cannot_be_decoded_are_reported(cloudfront: St
     answer = lambda_handler(make.sqs(*[fine if is_good else poison for is_good, fine, poison in batch]), LocalContext())
     assert failed(answer) == [f"m{number}" for number, (is_good, _, _) in enumerate(batch) if not is_good]
     changed = [change for is_good, fine, _ in batch if is_good for change in decode(fine).changes]
-    expected = {path for change in changed for path, _ in stale_paths(change, "index.html")}
+    expected = {item.path for batch in simple_plan(changed, ["E1"]).batches for item in batch.items}
     assert set(cloudfront.paths("E1")) == set(cloudfront.paths("E2")) == expected
 
 
@@ -207,7 +210,7 @@ def test_an_invocation_about_to_end_sends_nothing_and_acknowledges_nothing(cloud
 
 
 def test_a_record_that_nothing_identifies_is_known_by_the_request(cloudfront: StrictCloudFront) -> None:
-    bare = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a"}}}]}
+    bare = {"Records": [{"s3": {"bucket": {"name": "origin"}, "object": {"key": "a"}}}]}
     for request in ("r1", "r1", "r2"):
         lambda_handler(bare, LocalContext(aws_request_id=request))
     assert cloudfront.paths("E1") == ["/a", "/a"]
@@ -250,7 +253,7 @@ def redelivered(queues: StrictQueues, url: str = QUEUE) -> Any:
 
 def ticket(*changes: Change, distribution: str = "E1", **fields: Any) -> str:
     """What an invocation before has left."""
-    (batch,) = make_plan(decode(make.s3(*changes)).changes, [DistributionId(distribution)], "").batches
+    (batch,) = simple_plan(decode(make.s3(*changes)).changes, [DistributionId(distribution)], "").batches
     return tickets.write(tickets.Ticket(replace(batch, **fields), "Throttling: Rate exceeded"))
 
 
@@ -511,8 +514,11 @@ class Cut(BaseException):
 class CutOff(Calls):
     """An invocation that ends before it knows how its calls went."""
 
-    def wait(self, seconds: float) -> Outcome | None:  # noqa: ARG002 whatever it would have waited for
-        raise Cut
+    def wait(self, seconds: float) -> Any:
+        ended = super().wait(seconds)
+        if isinstance(ended, Outcome):
+            raise Cut
+        return ended
 
 
 @pytest.mark.parametrize("of_ticket", [False, True])
@@ -546,7 +552,7 @@ def test_a_ticket_that_was_perhaps_sent_is_not_mixed_with_what_is_new(
 def test_what_lambda_has_given_up_is_done_when_it_comes_as_a_failed_invocation(
     cloudfront: StrictCloudFront, queues: StrictQueues
 ) -> None:
-    bare = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a"}}}]}
+    bare = {"Records": [{"s3": {"bucket": {"name": "origin"}, "object": {"key": "a"}}}]}
     with pytest.raises(Cut):
         invoke(bare, queues, request="r1", workers=CutOff)
     assert failed(invoke(make.sqs(make.failed_invocation(bare, "r1")), queues, request="r2")) == []
@@ -594,14 +600,15 @@ def test_a_distribution_that_is_added_to_the_list_is_served(listed: Any) -> None
 
 def test_a_list_that_is_lost_is_a_warning_and_stops_nothing(listed: Any, log: StringIO) -> None:
     double = StrictCloudFront({"E1"})
-    edge = Edge(cdn=lambda: CloudFront(double))
+    cdn = CloudFront(double)
+    edge = Edge(cdn=lambda: cdn, catalog=lambda: Catalog(cdn))
     lambda_handler(make.s3(Change("a")), LocalContext(), edge)
     listed.delete_secret(SecretId="cdn", ForceDeleteWithoutRecovery=True)
     lambda_handler(make.s3(Change("b")), LocalContext(), edge)
     assert double.paths("E1") == ["/a", "/b"]
     (warning,) = [line for line in lines_of(log) if line["level"] == "WARNING"]
     assert "DISTRIBUTION_IDS_SECRET: cdn cannot be read" in warning["message"]
-    assert "the ids known so far stay in force" in warning["message"]
+    assert "what was known so far stays in force" in warning["message"]
 
 
 def test_a_list_that_never_could_be_read_stops_everything(listed: Any) -> None:
@@ -701,3 +708,155 @@ def test_the_event_is_logged_at_debug_only(cloudfront: StrictCloudFront, log: St
     logger.setLevel("DEBUG")
     lambda_handler(event, LocalContext())
     assert "seen" in log.getvalue()
+
+
+# --- what distributions serve ---------------------------------------------------------------------------
+
+
+def test_only_those_that_serve_the_bucket_are_called(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
+    ids = [f"E{number}" for number in range(20)]
+    cloudfront.configs = {id_: of_buckets("another") for id_ in ids} | {
+        id_: of_buckets("origin") for id_ in ("E7", "E13")
+    }
+    monkeypatch.setenv("DISTRIBUTION_IDS", " ".join(ids))
+    answer = lambda_handler(make.s3(Change("a"), Change("b")), LocalContext())
+    assert cloudfront.calls == 2
+    assert [item["distribution"] for item in answer["invalidations"]] == ["E7", "E13"]
+    skipped = [line for line in lines_of(log) if line["message"] == "left out on a distribution"]
+    assert [(line["distribution"], line["records"]) for line in skipped] == [
+        (id_, 2) for id_ in ids if id_ not in {"E7", "E13"}
+    ]
+    assert {line["reason"] for line in skipped} == {"it has no origin in the bucket"}
+
+
+def test_a_key_that_nothing_serves_is_counted_and_acknowledged(cloudfront: StrictCloudFront, log: StringIO) -> None:
+    cloudfront.configs = {id_: of_buckets("another") for id_ in ("E1", "E2")}
+    assert failed(lambda_handler(make.sqs(make.s3(Change("a"))))) == []
+    assert lambda_handler(make.s3(Change("a")))["unserved"] == 1
+    assert cloudfront.calls == 0
+    told = [line for line in lines_of(log) if line["message"] == "changes of no concern"]
+    assert [(line["excluded"], line["unserved"]) for line in told] == [(0, 1), (0, 1)]
+
+
+def test_what_is_excluded_is_counted_and_acknowledged(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXCLUDE", "assets/*.????????.js")
+    answer = lambda_handler(make.s3(Change("assets/app.0a1b2c3d.js"), Change("a.html")))
+    assert (answer["excluded"], answer["unserved"]) == (1, 0)
+    assert cloudfront.paths("E1") == ["/a.html"]
+
+
+def test_without_the_permission_to_describe_all_is_as_if_nothing_could_be_known(
+    cloudfront: StrictCloudFront, log: StringIO
+) -> None:
+    cloudfront.configs = {"E1": of_buckets("another")}
+    cloudfront.unreadable["GetDistributionConfig"] = DENIED
+    for key in ("a", "b"):
+        lambda_handler(make.s3(Change(key)))
+    assert cloudfront.paths("E1") == cloudfront.paths("E2") == ["/a", "/b"]
+    warnings = [line["message"] for line in lines_of(log) if line["level"] == "WARNING"]
+    assert len(warnings) == 2
+    assert "allow the role cloudfront:GetDistributionConfig on this distribution" in warnings[0]
+
+
+def test_to_describe_can_be_turned_off_which_is_said_once(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
+    monkeypatch.setenv("DESCRIBE", "off")
+    for key in ("a", "b"):
+        lambda_handler(make.s3(Change(key)))
+    assert (cloudfront.paths("E1"), cloudfront.read) == (["/a", "/b"], [])
+    assert len([line for line in lines_of(log) if line["message"].startswith("DESCRIBE is off")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("RULES", '[{"match": "(", "also": ["/a"]}]'),
+        ("RULES", '[{"match": "a", "also": ["/a*b"]}]'),
+        ("RULES", '[{"match": "a", "also": ["#a,b"]}]'),
+        ("RULES", '[{"match": "^(a+)+$", "also": ["/a"]}]'),
+        ("RULES_PARAMETER", "/nowhere"),
+        ("DIRECTORY_URLS", "both"),
+        ("DESCRIBE", "maybe"),
+        ("EXCLUDE", '["a", 1]'),
+        ("INCLUDE", '["a"'),
+    ],
+)
+def test_settings_that_cannot_work_stop_everything_before_anything_is_acknowledged(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    if variable == "RULES_PARAMETER":
+        with embedded_aws() as aws:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", aws.endpoint)
+            monkeypatch.setenv(variable, value)
+            with pytest.raises(ConfigurationError, match="RULES_PARAMETER: /nowhere cannot be read"):
+                lambda_handler(make.sqs(make.s3(Change("a"))))
+    else:
+        with pytest.raises(ConfigurationError, match=f"^{variable}"):
+            lambda_handler(make.sqs(make.s3(Change("a"))))
+    assert cloudfront.calls == 0
+
+
+def test_rules_and_tags_reach_the_distributions_that_take_them(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
+    cloudfront.configs["E1"] = of_buckets("origin") | {"CacheTagConfig": {"HeaderName": "x-amz-meta-cache-tag"}}
+    monkeypatch.setenv("RULES", '[{"match": "^p/([0-9]+)[.]json$", "also": ["#product:$1", "/p/$1/"]}]')
+    lambda_handler(make.s3(Change("p/42.json")))
+    assert cloudfront.paths("E1") == ["#product:42", "/p/42.json", "/p/42/"]
+    assert cloudfront.paths("E2") == ["/p/42.json", "/p/42/"]
+    (told,) = [line for line in lines_of(log) if line["message"] == "left out on a distribution"]
+    assert (told["distribution"], told["records"]) == ("E2", 1)
+    assert told["reason"].startswith("rule 1: its tags are left out")
+
+
+def test_tags_and_wildcards_can_wait_as_tickets(
+    cloudfront: StrictCloudFront, queues: StrictQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for id_ in ("E1", "E2"):
+        cloudfront.configs[id_] = of_buckets("origin") | {
+            "DefaultCacheBehavior": behavior("origin", WITH_QUERY_STRINGS),
+            "CacheTagConfig": {"HeaderName": "x-amz-meta-cache-tag"},
+        }
+    monkeypatch.setenv("RULES", '[{"match": "^(.*)[.]jpg$", "also": ["#image:$1"]}]')
+    cloudfront.broken["E1"] = cloudfront.broken["E2"] = IN_PROGRESS
+    assert failed(invoke(make.sqs(make.s3(Change("a.jpg"), Change("a/index.html"))), queues)) == []
+    cloudfront.broken.clear()
+    assert failed(invoke(make.sqs(*(json.loads(message.body) for message in queues.messages)), queues)) == []
+    assert cloudfront.paths("E1") == ["#image:a", "/a.jpg*", "/a/", "/a/?*", "/a/index.html*"]
+
+
+def test_tenants_are_invalidated_by_their_own_operation(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloudfront.tenants["dt_1wFXwCQzpJb"] = ("E1", {})
+    monkeypatch.setenv("DISTRIBUTION_IDS", "dt_1wFXwCQzpJb,E2,dt_gone")
+    with pytest.raises(IncompleteError, match=r"dt_gone: /a not invalidated: EntityNotFound: .*not in this account"):
+        lambda_handler(make.s3(Change("a")), HurriedContext())
+    assert cloudfront.paths("dt_1wFXwCQzpJb") == cloudfront.paths("E2") == ["/a"]
+
+
+def test_distributions_are_found_by_their_bucket(cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloudfront.distributions = set()
+    cloudfront.configs = {"E1": of_buckets("another"), "E2": of_buckets("origin"), "E3": of_buckets("origin")}
+    monkeypatch.setenv("DISTRIBUTION_IDS", "discover")
+    answer = lambda_handler(make.s3(Change("a")))
+    assert [item["distribution"] for item in answer["invalidations"]] == ["E2", "E3"]
+    assert failed(lambda_handler(make.sqs(ticket(Change("b"), distribution="E1")))) == []
+    assert cloudfront.paths("E1") == ["/b"]
+    assert failed(lambda_handler(make.sqs(ticket(Change("b"), distribution="E9")))) == ["m0"]
+
+
+def test_where_distributions_cannot_be_found_nothing_is_acknowledged(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTRIBUTION_IDS", "discover,E1")
+    cloudfront.unreadable["ListDistributions"] = DENIED
+    with pytest.raises(ConfigurationError, match=r"discover: AccessDenied: .*cloudfront:ListDistributions"):
+        lambda_handler(make.sqs(make.s3(Change("a"))))
+    assert cloudfront.calls == 0

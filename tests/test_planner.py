@@ -14,17 +14,17 @@ from invalidator import tickets
 from invalidator.events import decode
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Batch, DistributionId, Plan
-from invalidator.planner import make_plan, part, renamed
+from invalidator.planner import part, renamed
 from tests import strategies as make
 from tests.doubles import keys_of
-from tests.strategies import Change
+from tests.strategies import Change, simple_plan
 
 E1, E2 = DistributionId("E1"), DistributionId("E2")
 deploys = st.lists(make.changes, min_size=1, max_size=12)
 
 
 def plan_of(event: Any, index_document: str = "index.html") -> Plan:
-    return make_plan(decode(event).changes, [E1, E2], index_document)
+    return simple_plan(decode(event).changes, [E1, E2], index_document)
 
 
 def contents(plan: Plan) -> list[tuple[str, str, list[str], list[str]]]:
@@ -169,14 +169,14 @@ def test_where_a_message_is_full_the_order_of_records_changes_nothing_either(fil
 def left_of(deploy: Iterable[Change], distribution: str = "E1", message: str | None = None, **fields: Any) -> Batch:
     """What a ticket for these changes says after its way through the queue. ``wildcards`` adds items of these names."""
     wildcards = [[f"/{name}*", "object", name] for name in fields.pop("wildcards", ())]
-    (batch,) = make_plan(decode(make.s3(*deploy)).changes, [DistributionId(distribution)], "index.html").batches
+    (batch,) = simple_plan(decode(make.s3(*deploy)).changes, [DistributionId(distribution)], "index.html").batches
     document = json.loads(tickets.write(tickets.Ticket(replace(batch, **fields), "Throttling")))
     document["items"] += wildcards
     return tickets.read(document, message).batch
 
 
 def with_left(deploy: Iterable[Change], left: Iterable[Batch]) -> Plan:
-    return make_plan(decode(make.s3(*deploy)).changes, [E1, E2], "index.html", left)
+    return simple_plan(decode(make.s3(*deploy)).changes, [E1, E2], "index.html", left)
 
 
 def paths(batches: Iterable[Batch], distribution: str = "E1") -> list[str]:
@@ -350,8 +350,8 @@ def test_those_come_first_whose_work_is_the_oldest() -> None:
     left: list[Batch] = []
     for id_, time in zip(ids, ["", "2026-11-20T09:31:00Z", "2026-11-20T09:30:00Z"], strict=False):
         changes = [change._replace(time=time) for change in decode(make.s3(Change("a"))).changes]
-        left += make_plan(changes, [id_], "").batches
-    plan = make_plan(decode(make.s3(Change("b"))).changes, reversed(ids), "", left)
+        left += simple_plan(changes, [id_], "").batches
+    plan = simple_plan(decode(make.s3(Change("b"))).changes, reversed(ids), "", left)
     # What is left for who knows how long first, what is new last.
     assert [batch.distribution for batch in plan.batches] == ["E1", "E3", "E2", "E4"]
 

@@ -6,9 +6,9 @@ import pytest
 
 from invalidator import cloudfront, s3
 from invalidator.errors import CdnError, ConfigurationError, NotificationError
-from invalidator.model import DistributionId, ObjectChange, ObjectKey
+from invalidator.model import ObjectChange, ObjectKey
 from invalidator.notifications import Entry
-from invalidator.planner import make_plan
+from tests.strategies import simple_plan
 
 
 def connect() -> None:
@@ -36,7 +36,7 @@ def test_credentials_that_cannot_be_read_are_explained(monkeypatch: pytest.Monke
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent")
     with pytest.raises(NotificationError, match=r"bucket 'origin': .*/nonexistent"):
         connect()
-    plan = make_plan([ObjectChange("origin", ObjectKey("a"), "1")], [DistributionId("E1")], "")
+    plan = simple_plan([ObjectChange("origin", ObjectKey("a"), "1")], ["E1"])
     with pytest.raises(CdnError, match=r"the call could not be made: .*/nonexistent"):
         cloudfront.connect().create_invalidation(plan.batches[0])
 

@@ -26,7 +26,6 @@ from invalidator.errors import (
 from invalidator.events import decode
 from invalidator.limits import SECONDS_TO_COMPLETE
 from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, Outcome, Plan, UrlPath
-from invalidator.planner import make_plan
 from invalidator.service import Budget, carry_out
 from invalidator.workers import Threads
 from tests import strategies as make
@@ -42,13 +41,13 @@ from tests.doubles import (
     Time,
 )
 from tests.loopback import answering, ok
-from tests.strategies import Change
+from tests.strategies import Change, simple_plan
 
 IDS = [f"E{number}" for number in range(1, 6)]
 
 
 def plan_for(ids: list[str], *changes: Change) -> Plan:
-    return make_plan(decode(make.s3(*changes)).changes, map(DistributionId, ids), "index.html")
+    return simple_plan(decode(make.s3(*changes)).changes, map(DistributionId, ids), "index.html")
 
 
 def _items(form: str, count: int) -> tuple[Item, ...]:
@@ -603,7 +602,7 @@ def test_threads_make_calls_at_the_same_time() -> None:
         together.wait(10)
         return Outcome(batch_of(1), "I1")
 
-    workers = Threads()
+    workers = Threads[Outcome]()
     for _ in range(8):
         workers.start(call)
     ended = [workers.wait(10) for _ in range(8)]
@@ -611,7 +610,7 @@ def test_threads_make_calls_at_the_same_time() -> None:
 
 
 def test_threads_return_nothing_while_no_call_has_ended() -> None:
-    workers, go_on = Threads(), Event()
+    workers, go_on = Threads[Outcome](), Event()
 
     def call() -> Outcome:
         go_on.wait(10)
@@ -630,7 +629,7 @@ def test_what_a_call_raises_is_raised_where_it_is_waited_for(error: BaseExceptio
     def call() -> Outcome:
         raise error
 
-    workers = Threads()
+    workers = Threads[Outcome]()
     workers.start(call)
     with pytest.raises(type(error)) as caught:
         workers.wait(10)
@@ -710,7 +709,7 @@ def test_the_sdk_itself_does_not_retry_and_ends_a_call_when_it_says(cloudfront: 
     with pytest.raises(UnavailableError):
         cdn.create_invalidation(plan_for(["E1"], Change("a")).batches[0])
     assert cloudfront.calls == 1
-    config = cdn._client.meta.config  # type: ignore[attr-defined]
+    config = cdn._client.meta.config
     assert config.connect_timeout + config.read_timeout == cdn.longest_call
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
 import boto3
@@ -10,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from invalidator.distributions import Declared
 from invalidator.errors import ConfigurationError
+from invalidator.local import embedded_aws
 from invalidator.settings import Settings, forget, load
+from invalidator.site import View
 
 IDS = ("E1A2B3C4D5E6F7", "EDFDVBD6EXAMPLE")
 
@@ -150,7 +154,7 @@ def test_the_last_good_ids_stay_in_force_with_a_warning(stored: Stored, content:
         assert config.distributions == ("E1",)
         (warning,) = config.warnings
         assert warning.startswith(next(iter(stored.environ)))
-        assert warning.endswith("; the ids known so far stay in force")
+        assert warning.endswith("; what was known so far stays in force")
         assert "hunter2" not in warning
 
 
@@ -286,6 +290,98 @@ def test_a_region_that_is_missing_is_explained(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_index_document_is_index_html_unless_it_is_set() -> None:
     ids = {"DISTRIBUTION_IDS": "E1"}
-    assert load(ids).index_document == "index.html"
-    assert load(ids | {"INDEX_DOCUMENT": "default.htm"}).index_document == "default.htm"
-    assert load(ids | {"INDEX_DOCUMENT": ""}).index_document == ""
+    assert load(ids).view.index_document == "index.html"
+    assert load(ids | {"INDEX_DOCUMENT": "default.htm"}).view.index_document == "default.htm"
+    assert load(ids | {"INDEX_DOCUMENT": ""}).view.index_document == ""
+
+
+# --- what is said of distributions, and of all of them ---------------------------------------------------
+
+
+def test_a_stored_list_may_hold_ids_and_declarations_side_by_side(stored: Stored) -> None:
+    stored.put(
+        '["E1", {"id": "E2", "bucket": "b", "origin_path": "/prod/"}, {"id": "dt_3x", "cache_tags": true}, "E4"]'
+    )
+    found = stored.load()
+    assert found.distributions == ("E1", "E2", "dt_3x", "E4")
+    assert found.declared == {"E2": Declared("b", "/prod"), "dt_3x": Declared(cache_tags=True)}
+
+
+def test_one_declaration_may_stand_without_a_list(stored: Stored) -> None:
+    stored.put('{"id": "E1", "bucket": "b"}')
+    assert stored.load().declared == {"E1": Declared("b")}
+
+
+def test_names_of_a_key_value_secret_may_be_anything(stored: Stored) -> None:
+    stored.put('{"id": "E1", "other": "E2"}')
+    assert (stored.load().distributions, stored.load().declared) == (("E1", "E2"), {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"id": "E1", "path": "/prod"}]',
+        '[{"id": "E1", "bucket": 1}]',
+        '[{"id": "E1", "origin_path": "prod"}]',
+        '[{"id": "E1", "cache_tags": "hunter2!"}]',
+        '[{"bucket": "hunter2!"}]',
+        '[{"id": "hunter2!"}]',
+        '[["E1"]]',
+        "[1]",
+    ],
+)
+def test_a_declaration_that_is_none_is_refused_without_showing_it(stored: Stored, text: str) -> None:
+    stored.put(text)
+    with pytest.raises(ConfigurationError) as caught:
+        stored.load()
+    assert "hunter2!" not in str(caught.value)
+    assert "E1A2B3C4D5E6F7" in str(caught.value)
+
+
+def test_distributions_may_be_discovered_alone_or_beside_others() -> None:
+    alone = load({"DISTRIBUTION_IDS": "discover", "DISCOVER_TAG": "team=web"})
+    assert (alone.distributions, alone.discover, alone.discover_tag) == ((), True, "team=web")
+    beside = load({"DISTRIBUTION_IDS": "E1,discover", "DISTRIBUTION_ID_2": "E2"})
+    assert (beside.distributions, beside.discover) == (("E1", "E2"), True)
+    assert load({"DISTRIBUTION_IDS": "E9"}, instead=["discover"]).discover
+    assert not load({"DISTRIBUTION_IDS": "E1"}).discover
+
+
+def test_what_holds_for_all_distributions_has_defaults() -> None:
+    found = load({"DISTRIBUTION_IDS": "E1"})
+    assert (found.view, found.describe, found.ttl) == (View(), True, 300)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("slash", False), ("bare", True), ("", None), ("Bare", True)])
+def test_directories_are_asked_for_as_it_is_said(text: str, expected: bool | None) -> None:
+    assert load({"DISTRIBUTION_IDS": "E1", "DIRECTORY_URLS": text}).view.bare is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("assets/*.js, *.map", ("assets/*.js", "*.map")),
+        ('["a b/*", "c,d"]', ("a b/*", "c,d")),
+        ("[ab]*.js", ("[ab]*.js",)),
+        (" ", ()),
+    ],
+)
+def test_globs_are_words_or_a_json_array(text: str, expected: tuple[str, ...]) -> None:
+    found = load({"DISTRIBUTION_IDS": "E1", "INCLUDE": text, "EXCLUDE": text}).view
+    assert (found.include, found.exclude) == (expected, expected)
+
+
+def test_rules_come_from_the_variable_and_then_from_the_parameter() -> None:
+    with embedded_aws():
+        ssm = boto3.client("ssm")
+        ssm.put_parameter(Name="/rules", Value='[{"match": "b", "also": ["/b"]}]', Type="String")
+        environ = {
+            "DISTRIBUTION_IDS": "E1",
+            "RULES": '[{"match": "a", "also": ["/a"]}]',
+            "RULES_PARAMETER": "/rules",
+        }
+        assert [rule.also[0].written for rule in load(environ).view.rules] == [("/a",), ("/b",)]
+        ssm.put_parameter(Name="/rules", Value="[", Type="String", Overwrite=True)
+        still = load(environ, now=lambda: monotonic() + 300)
+        assert len(still.view.rules) == 2
+        assert still.warnings[0].startswith("RULES_PARAMETER: /rules: not JSON")

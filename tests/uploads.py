@@ -47,9 +47,9 @@ def _record(number: int) -> dict[str, Any]:
             "s3SchemaVersion": "1.0",
             "configurationId": "NTk4ZjVkMzEtMTQ3Yi00YzM2LWFkZGUtNTQ4NzgzYTk2ZTE4",
             "bucket": {
-                "name": "www-example-com-origin",
+                "name": "origin",
                 "ownerIdentity": {"principalId": "A3NL1KOZZKEXAMPLE"},
-                "arn": "arn:aws:s3:::www-example-com-origin",
+                "arn": "arn:aws:s3:::origin",
             },
             "object": {
                 "key": key,

@@ -120,6 +120,13 @@ class Client:
         self._watch(DistributionId, paths, "accepted")
         return answer
 
+    def get_distribution_config(self, *, Id: str) -> dict[str, Any]:  # noqa: N803
+        world, weather = self._world, self._weather
+        world.sleep(10.0 if world.happens(weather.hangs) else world.rng.uniform(0.1, 0.8))
+        if world.happens(weather.unavailable):
+            raise fault("ServiceUnavailable", 503, "not described", "GetDistributionConfig")
+        return self._cloudfront.double.get_distribution_config(Id=Id)
+
     def _note(self, distribution: str, batch: Any, result: str) -> None:
         paths = batch["Paths"]["Items"]
         self._world.note(f"{distribution} {batch['CallerReference'][-8:]} {len(paths)} {paths[:3]}: {result}")
@@ -142,9 +149,9 @@ class Client:
         return answer
 
 
-def fault(code: str, status: int, message: str) -> ClientError:
+def fault(code: str, status: int, message: str, operation: str = "CreateInvalidation") -> ClientError:
     """An answer of the service that is an error."""
     return ClientError(
         {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
-        "CreateInvalidation",
+        operation,
     )

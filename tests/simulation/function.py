@@ -10,8 +10,8 @@ from greenlet import greenlet
 
 from invalidator import cloudfront as edge_of_cloudfront
 from invalidator import handler, sqs
+from invalidator.catalog import Catalog
 from invalidator.handler import Edge, LocalContext
-from invalidator.model import Outcome
 from tests.simulation.cloudfront import PLAIN, WILDCARDS, CloudFront
 from tests.simulation.sqs import Client, Message, Queue
 from tests.simulation.weather import Deployment, Weather
@@ -40,17 +40,17 @@ class Workers:
 
     def __init__(self, world: World, tasks: list[greenlet]) -> None:
         self._world, self._tasks = world, tasks
-        self._ended: deque[Outcome] = deque()
+        self._ended: deque[Any] = deque()
         self._signal = Signal()
 
-    def start(self, call: Callable[[], Outcome]) -> None:
+    def start(self, call: Callable[[], Any]) -> None:
         def run() -> None:
             self._ended.append(call())
             self._signal.fire()
 
         self._tasks.append(self._world.spawn(run))
 
-    def wait(self, seconds: float) -> Outcome | None:
+    def wait(self, seconds: float) -> Any:
         if not self._ended:
             self._world.sleep(max(seconds, 0.0), self._signal)
         return self._ended.popleft() if self._ended else None
@@ -69,6 +69,7 @@ class Invocation:
             cdn=lambda: cdn,
             queue=lambda url: sqs.Queue(Client(world, queue, weather.not_stored), url),
             workers=lambda: Workers(world, self.tasks),
+            catalog=lambda: Catalog(cdn, lambda: world.now),
         )
 
     def _watch(self, distribution: str, paths: list[str], result: str) -> None:

@@ -48,15 +48,16 @@ class NoStore:
 class Impatient:
     """Workers that take a call for done as soon as it has begun."""
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: Workers[Any]) -> None:
         self._workers, self._ended = workers, deque[Outcome]()
 
     def start(self, call: Any) -> None:
         self._workers.start(call)
-        self._ended.append(Outcome(call.args[0], invalidation="surely"))
+        if isinstance(call.args[0], Batch):
+            self._ended.append(Outcome(call.args[0], invalidation="surely"))
 
-    def wait(self, _seconds: float) -> Outcome | None:
-        return self._ended.popleft() if self._ended else None
+    def wait(self, seconds: float) -> Any:
+        return self._ended.popleft() if self._ended else self._workers.wait(seconds)
 
 
 def _over(change: Callable[[Edge], Edge]) -> Handler:

@@ -1,0 +1,266 @@
+"""What is known of distributions: read once in a while, kept when it cannot be, and never in the way."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from invalidator.catalog import Answer, Catalog, inventory
+from invalidator.cloudfront import CloudFront
+from invalidator.distributions import Declared
+from invalidator.errors import ConfigurationError
+from invalidator.model import UNKNOWN_SITE, Behavior, DistributionId, Origin, Site
+from invalidator.settings import Settings
+from tests.configurations import behavior, configuration, custom, of_buckets, policy, with_oac
+from tests.doubles import DENIED, THROTTLED, Calls, Clock, StrictCloudFront
+
+E1, E2 = DistributionId("E1"), DistributionId("E2")
+ORIGIN = Site((Behavior("*", (Origin("origin"),)),))
+
+
+class Look:
+    """A catalog of a strict account, on a clock."""
+
+    def __init__(self, double: StrictCloudFront, **configured: Any) -> None:
+        self.double, self.clock = double, Clock()
+        self.catalog = Catalog(CloudFront(double), lambda: self.clock.now)
+        given: Any = {"distributions": (E1,), "describe": True} | configured
+        self.config = Settings(**given)
+        self.warnings: list[str] = []
+
+    def sites(self, *buckets: str, workers: Any = None) -> dict[str, Site]:
+        found = self.catalog.look_up(self.config, buckets or ("origin",), workers or Calls(self.clock), 10.0)
+        self.warnings = self.catalog.warnings()
+        return {distribution.id: distribution.site for distribution in found}
+
+    @property
+    def read(self) -> list[str]:
+        """What was read since the last time."""
+        read, self.double.read = self.double.read, []
+        return [f"{operation} {id_}" for operation, id_ in read]
+
+
+def look(configs: dict[str, Any] | None = None, **configured: Any) -> Look:
+    return Look(StrictCloudFront(set(), configs=configs or {"E1": of_buckets("origin")}), **configured)
+
+
+def test_a_distribution_is_described_once_in_the_time_that_settings_last() -> None:
+    account = look({"E1": of_buckets("origin"), "E2": of_buckets("other")}, distributions=(E1, E2))
+    assert account.sites() == {"E1": ORIGIN, "E2": Site((Behavior("*", (Origin("other"),)),))}
+    assert sorted(account.read) == ["GetDistributionConfig E1", "GetDistributionConfig E2"]
+    account.clock.now = 299
+    account.sites()
+    assert account.read == []
+    account.double.configs["E1"] = of_buckets("moved")
+    account.clock.now = 300
+    assert account.sites()["E1"].behaviors[0].origins == (Origin("moved"),)
+
+
+def test_nobody_is_asked_where_nothing_changed_or_where_it_is_off() -> None:
+    account = look()
+    assert account.catalog.look_up(account.config, [], Calls(account.clock), 10.0)[0].site == UNKNOWN_SITE
+    assert look(describe=False).sites() == {"E1": UNKNOWN_SITE}
+    assert account.read == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        (DENIED, "AccessDenied: on demand (allow the role cloudfront:GetDistributionConfig on this distribution)"),
+        (THROTTLED, "Throttling: on demand"),
+        (("InternalError", 500), "InternalError: on demand"),
+    ],
+)
+def test_what_cannot_be_described_is_taken_to_serve_everything_which_is_said_once(
+    broken: tuple[str, int], problem: str
+) -> None:
+    account = look({"E1": of_buckets("origin"), "E2": of_buckets("origin")}, distributions=(E1, E2))
+    account.double.unreadable["GetDistributionConfig"] = broken
+    assert account.sites() == {"E1": UNKNOWN_SITE, "E2": UNKNOWN_SITE}
+    assert sorted(account.warnings) == [
+        f"distribution {id_} cannot be described; it is taken to serve each key as it is: {problem}"
+        for id_ in ("E1", "E2")
+    ]
+    account.clock.now = 59
+    account.sites()
+    assert (len(account.read), account.warnings) == (2, [])
+    account.clock.now = 60
+    assert account.sites()["E1"] == UNKNOWN_SITE
+    assert (len(account.read), account.warnings) == (2, [])
+    account.double.unreadable.clear()
+    account.clock.now = 120
+    assert account.sites()["E1"] == ORIGIN
+    account.double.unreadable["GetDistributionConfig"] = broken
+    account.clock.now = 420
+    assert account.sites()["E1"] == ORIGIN
+    assert len(account.warnings) == 2
+
+
+def test_what_was_known_stays_in_force_when_it_cannot_be_read_any_more() -> None:
+    account = look()
+    account.sites()
+    account.double.unreadable["GetDistributionConfig"] = THROTTLED
+    account.clock.now = 300
+    assert account.sites() == {"E1": ORIGIN}
+    (warning,) = account.warnings
+    assert warning.startswith("distribution E1 cannot be described; what was known of it stays in force: Throttling")
+
+
+class Stuck:
+    """Workers whose calls never end."""
+
+    def start(self, call: Callable[[], Answer]) -> None:
+        """Begin nothing."""
+
+    def wait(self, seconds: float) -> None:
+        assert seconds <= 10.0
+
+
+def test_to_wait_for_a_description_takes_no_more_than_its_time() -> None:
+    ids = [DistributionId(f"E{number}") for number in range(20)]
+    account = look(distributions=tuple(ids))
+    assert account.sites(workers=Stuck()) == dict.fromkeys(ids, UNKNOWN_SITE)
+    assert len(account.warnings) == 20
+    assert account.warnings[0].endswith("no answer in time")
+
+
+def test_several_are_described_at_a_time() -> None:
+    ids = [DistributionId(f"E{number}") for number in range(20)]
+    account = look({id_: of_buckets("origin") for id_ in ids}, distributions=tuple(ids))
+    workers = Calls(account.clock)
+    assert account.sites(workers=workers) == dict.fromkeys(ids, ORIGIN)
+    assert workers.most == 8
+
+
+def test_a_policy_is_read_once_for_all_and_those_of_aws_never() -> None:
+    config = configuration(
+        [with_oac("o", "origin.s3.amazonaws.com")], behavior("o"), behavior("o", "mine", PathPattern="*.jpg")
+    )
+    account = look({"E1": config, "E2": config}, distributions=(E1, E2))
+    account.double.policies["mine"] = policy("all")
+    assert account.sites()["E2"].behaviors[0] == Behavior("*.jpg", (Origin("origin"),), query_strings=True)
+    assert [text for text in account.read if "Policy" in text] == ["GetCachePolicyConfig mine"]
+
+
+def test_a_policy_that_may_not_be_read_leaves_the_distribution_undescribed() -> None:
+    config = configuration([with_oac("o", "origin.s3.amazonaws.com")], behavior("o", "mine"))
+    account = look({"E1": config})
+    account.double.unreadable["GetCachePolicyConfig"] = DENIED
+    assert account.sites() == {"E1": UNKNOWN_SITE}
+    assert "cloudfront:GetCachePolicyConfig" in account.warnings[0]
+
+
+def test_a_tenant_is_described_by_its_distribution_and_its_parameters() -> None:
+    config = configuration([with_oac("o", "{{name}}.s3.amazonaws.com")], behavior("o"))
+    account = look({"E1": config}, distributions=("dt_1",))
+    account.double.tenants["dt_1"] = ("E1", {"name": "origin"})
+    assert account.sites() == {"dt_1": ORIGIN}
+
+
+def test_a_declaration_is_followed_whether_the_distribution_can_be_described_or_not() -> None:
+    declared = {E1: Declared("hidden", "/prod")}
+    hidden = Site((Behavior("*", (Origin("hidden", "/prod"),)),))
+    config = configuration([custom("ap", "ap.example.com")], behavior("ap"))
+    account = look({"E1": config}, declared=declared)
+    assert account.sites() == {"E1": hidden}
+    assert look(declared=declared, describe=False).sites() == {"E1": hidden}
+    account = look(declared=declared)
+    account.double.unreadable["GetDistributionConfig"] = DENIED
+    assert account.sites() == {"E1": hidden}
+
+
+# --- discovery ------------------------------------------------------------------------------------------
+
+
+def many(**configured: Any) -> Look:
+    """A hundred distributions on pages of ten, of which two serve the bucket."""
+    configs = {f"E{number:03}": of_buckets("other") for number in range(100)}
+    configs |= {"E042": of_buckets("origin"), "E099": of_buckets("origin", "other")}
+    account = look(configs, **({"distributions": (), "discover": True} | configured))
+    account.double.page = 10
+    return account
+
+
+def test_all_pages_are_searched_for_the_distributions_of_the_bucket() -> None:
+    account = many()
+    assert set(account.sites()) == {"E042", "E099"}
+    read = account.read
+    assert len([text for text in read if text.startswith("ListDistributions ")]) == 10
+    assert sorted(text for text in read if "Config" in text) == [
+        "GetDistributionConfig E042",
+        "GetDistributionConfig E099",
+    ]
+    account.clock.now = 299
+    account.sites()
+    assert account.read == []
+
+
+def test_each_bucket_of_an_event_is_looked_for() -> None:
+    assert len(many().sites("origin", "other")) == 100
+    assert many().sites("nobody") == {}
+
+
+def test_those_that_are_named_stay_beside_those_that_are_found() -> None:
+    assert list(many(distributions=("E001", "E042")).sites()) == ["E001", "E042", "E099"]
+
+
+@pytest.mark.parametrize(("tag", "expected"), [("team", {"E042", "E099"}), ("team=web", {"E042"}), ("other", set())])
+def test_a_tag_limits_what_is_found(tag: str, expected: set[str]) -> None:
+    account = many(discover_tag=tag)
+    account.double.tags = {"E042": {"team": "web"}, "E099": {"team": "shop"}, "E001": {"team": "web"}}
+    assert set(account.sites()) == expected
+    assert len([text for text in account.read if text.startswith("ListTags")]) == 2
+
+
+def test_a_distribution_without_viewers_of_its_own_is_replaced_by_its_tenants() -> None:
+    account = look({"E1": of_buckets("origin") | {"ConnectionMode": "tenant-only"}}, distributions=(), discover=True)
+    account.double.tenants = {id_: ("E9" if id_ == "dt_9" else "E1", {}) for id_ in ("dt_0", "dt_1", "dt_2", "dt_9")}
+    assert set(account.sites()) == {"dt_0", "dt_1", "dt_2"}
+    assert account.catalog.has(DistributionId("dt_1"), account.config)
+    assert not account.catalog.has(DistributionId("dt_9"), account.config)
+
+
+@pytest.mark.parametrize("operation", ["ListDistributions", "ListTagsForResource"])
+def test_without_knowing_the_distributions_nothing_is_done(operation: str) -> None:
+    account = many(distributions=("E001",), discover_tag="team")
+    account.double.unreadable[operation] = DENIED
+    problem = f"DISTRIBUTION_IDS: discover: AccessDenied: .*{operation}"
+    with pytest.raises(ConfigurationError, match=problem):
+        account.sites()
+    if operation == "ListDistributions":
+        with pytest.raises(ConfigurationError, match=problem):
+            account.catalog.has(E2, account.config)
+
+
+def test_those_that_were_found_stay_in_force_when_they_cannot_be_listed_any_more() -> None:
+    account = many()
+    account.sites()
+    account.double.unreadable["ListDistributions"] = THROTTLED
+    account.clock.now = 300
+    assert set(account.sites()) == {"E042", "E099"}
+    assert account.warnings == [
+        "the list of distributions cannot be read; what was known of it stays in force: Throttling: on demand"
+    ]
+
+
+def test_a_ticket_may_be_for_any_that_could_have_been_found() -> None:
+    account = many()
+    assert account.catalog.has(DistributionId("E000"), account.config)
+    assert not account.catalog.has(DistributionId("E100"), account.config)
+    assert not look().catalog.has(E2, look().config)
+
+
+# --- for people -----------------------------------------------------------------------------------------
+
+
+def test_the_inventory_shows_what_may_be_read() -> None:
+    account = many().double
+    account.configs["E042"] |= {"DefaultRootObject": "home.html", "ConnectionMode": "tenant-only"}
+    account.tenants["dt_1"] = ("E042", {})
+    (first, second) = inventory(CloudFront(account), "origin")
+    assert (first.id, first.root_object, first.tenants) == ("E042", "home.html", ("dt_1",))
+    assert (second.id, second.origins) == ("E099", (Origin("origin"), Origin("other")))
+    account.unreadable = dict.fromkeys(["GetDistributionConfig", "ListDistributionTenants"], DENIED)
+    (first, _) = inventory(CloudFront(account), "origin")
+    assert (first.root_object, first.cache_tags, first.tenants) == (None, None, ())
+    assert len(list(inventory(CloudFront(account), ""))) == 100
