@@ -10,28 +10,44 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from invalidator import __version__, dead_letters, handler, s3, settings
+from invalidator import __version__, dead_letters, doctor, examination, handler, s3, settings
+from invalidator.catalog import inventory
+from invalidator.distributions import Described
 from invalidator.errors import ConfigurationError, InvalidatorError
 from invalidator.events import decode
 from invalidator.letters import EVERY, FAILED_INVOCATION, Contents, Letter, contents_of, merged
+from invalidator.model import Distribution, ObjectChange
 from invalidator.notifications import Entry
 from invalidator.output import (
+    HOW_TO_USE_TAGS,
+    Explained,
     count,
+    distributions_json,
+    explanation_json,
+    findings_json,
     narrate,
     plan_json,
     print_accepted,
     print_change,
+    print_distributions,
+    print_explanation,
+    print_findings,
     print_plan,
     print_sent,
     print_stale,
+    progress,
     sent_json,
     stale_json,
 )
 from invalidator.planner import make_plan
+from invalidator.site import View, Viewers
+from invalidator.workers import Threads
 
 if TYPE_CHECKING:
     from invalidator.local import EmbeddedAws
@@ -42,6 +58,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+_DESCRIBING_SECONDS: Final = 30.0
 
 _EVENT: Any = typer.Argument(
     help="A file with the event; - is standard input.", encoding="utf-8-sig", metavar="EVENT.json"
@@ -92,6 +110,12 @@ def invoke(
 def plan(
     event: Annotated[typer.FileText | None, _EVENT] = None,
     key: Annotated[list[str] | None, typer.Option(help="An object key, as S3 stores it; repeatable.")] = None,
+    bucket: Annotated[
+        str | None,
+        typer.Option(
+            help="The bucket of the keys; without it, CloudFront is not asked who serves them.", metavar="NAME"
+        ),
+    ] = None,
     distribution_id: Annotated[
         list[str] | None, typer.Option(help="Instead of the configured distributions; repeatable.")
     ] = None,
@@ -104,22 +128,103 @@ def plan(
     if (event is None) == (not key):
         raise typer.BadParameter("give either an event or one --key or more", param_hint="EVENT.json")
     with _errors_explained():
-        decoded = decode(_load(event) if event else _event_of(key or []), "plan")
+        decoded = decode(_load(event) if event else _event_of(key or [], bucket or "any"), "plan")
         config = settings.load(instead=distribution_id or ())
-        decoded.refuse_strangers(config.distributions)
-        made = make_plan(decoded.changes, config.distributions, config.index_document, decoded.tickets)
+        if not (event or bucket):
+            config = replace(config, describe=False)
+        distributions = _serving(config, {change.bucket for change in decoded.changes})
+        decoded.refuse_strangers(lambda id_: handler.catalog().has(id_, config))
+        made = make_plan(decoded.changes, distributions, config.view, decoded.tickets)
     if as_json:
         print(json.dumps(plan_json(made), indent=2))
     else:
         print_plan(made)
     for refusal in decoded.refusals:
         narrate(f"refused: {refusal.reason}")
-    narrate(
-        f"{count(made.calls, 'call')}, {count(made.paths, 'path')}, {count(decoded.ignored, 'record')} ignored."
-        " Nothing was sent."
-    )
+    for note in made.notes:
+        narrate(f"{note.distribution}: {note.text} ({count(note.changes, 'change')})")
+    left_out = {
+        f"{count(made.excluded, 'change')} excluded": made.excluded,
+        f"{made.unserved:,} unserved": made.unserved,
+    }
+    told = [f"{count(decoded.ignored, 'record')} ignored", *(text for text, number in left_out.items() if number)]
+    narrate(f"{count(made.calls, 'call')}, {count(made.paths, 'path')}, {', '.join(told)}. Nothing was sent.")
     if decoded.refusals:
         raise typer.Exit(1)
+
+
+_JSON: Any = typer.Option("--json", help="As JSON.")
+
+
+@app.command()
+def explain(
+    key: Annotated[str, typer.Argument(help="An object key, as S3 stores it.")],
+    bucket: Annotated[str, typer.Option(help="The bucket that it is in.", metavar="NAME")],
+    distribution_id: Annotated[
+        list[str] | None,
+        typer.Option(help="Instead of the configured distributions; repeatable. 'discover' finds those of the bucket."),
+    ] = None,
+    as_json: Annotated[bool, _JSON] = False,
+) -> None:
+    """Say for each distribution what a change of an object would clear there, and why, or why nothing.
+
+    Example: invalidator explain blog/index.html --bucket my-origin --distribution-id discover
+    """
+    with _errors_explained():
+        config = settings.load(instead=distribution_id or ())
+        decoded = decode(_event_of([key], bucket), "explain")
+        if decoded.refusals:
+            raise ConfigurationError(f"KEY: {decoded.refusals[0].reason}")
+        explained = [_explained(item, decoded.changes[0], config.view) for item in _serving(config, {bucket})]
+    if as_json:
+        print(json.dumps(explanation_json(explained), indent=2))
+    elif explained:
+        print_explanation(explained)
+    elif config.discover:
+        narrate(f"No distribution of the account has an origin in bucket {bucket}.")
+    total = sum(len(item.paths) for item in explained)
+    narrate(f"{count(total, 'path')} on {count(len(explained), 'distribution')}. Nothing was sent.")
+
+
+def _explained(distribution: Distribution, change: ObjectChange, view: View) -> Explained:
+    if not view.takes(change.key):
+        return Explained(distribution.id, {}, ("INCLUDE and EXCLUDE leave this key out",))
+    paths: dict[str, list[str]] = {}
+    stale, notes = Viewers(distribution.site, view).stale(change)
+    for path, cause in stale:
+        paths.setdefault(path, []).append(str(cause))
+    return Explained(distribution.id, dict(sorted(paths.items())), tuple(dict.fromkeys(notes)))
+
+
+@app.command()
+def distributions(
+    bucket: Annotated[str, typer.Option(help="Only those that serve this bucket.", metavar="NAME")] = "",
+    as_json: Annotated[bool, _JSON] = False,
+) -> None:
+    """List the distributions of the account: what they serve, and how they are called.
+
+    Needs cloudfront:ListDistributions, and for all columns cloudfront:GetDistributionConfig and
+    cloudfront:ListDistributionTenants.
+
+    Example: invalidator distributions --bucket my-origin
+    """
+    found: list[Described] = []
+    with _errors_explained(), progress("reading distributions") as advance:
+        for described in inventory(handler.cdn(), bucket):
+            found.append(described)
+            advance()
+    if as_json:
+        print(json.dumps(distributions_json(found), indent=2))
+    else:
+        print_distributions(found)
+    of_bucket = f" with an origin in bucket {bucket}" if bucket else ""
+    narrate(f"{count(len(found), 'distribution')}{of_bucket}.")
+
+
+@app.command()
+def tags() -> None:
+    """Explain how to clear objects by cache tags: what to configure, and how to upload."""
+    print(HOW_TO_USE_TAGS)
 
 
 _BUCKET: Any = typer.Option(help="The origin bucket.", metavar="NAME")
@@ -212,6 +317,39 @@ def dlq(
         raise typer.Exit(1)
 
 
+@app.command("doctor")
+def doctor_(
+    bucket: Annotated[str, _BUCKET],
+    queue: Annotated[
+        str | None, typer.Option(help="The function's queue; if not given, QUEUE_URL.", metavar="URL|NAME")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Look for what is set up wrong between a bucket, its queue and its distributions, and say what to do.
+
+    Takes your credentials, and the settings in the variables here: set them as the function has them. Changes
+    nothing. Fails if anything is wrong, or cannot be looked at.
+
+    Example: invalidator doctor --bucket my-origin --queue my-changes
+    """
+    with _errors_explained():
+        _check_entry(bucket, "doctor")
+        if queue is not None:
+            examination.check_queue(queue)
+        found = list(examination.connect(bucket, handler.cdn(), handler.catalog()).findings(queue or ""))
+    if as_json:
+        print(json.dumps(findings_json(found), indent=2))
+    else:
+        print_findings(found)
+    wrong, unknown = (sum(item.verdict == verdict for item in found) for verdict in ("wrong", "unknown"))
+    narrate(
+        f"{count(len(found), 'finding')}: {f'{wrong:,} wrong' if wrong else 'nothing wrong'}"
+        f"{f', {unknown:,} that cannot be judged' if unknown else ''}. Nothing was changed."
+    )
+    if not doctor.are_well(found):
+        raise typer.Exit(1)
+
+
 @app.command()
 def local(
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes any free one.", min=0, max=65535)] = 4577,
@@ -262,8 +400,8 @@ def _contents(held: list[Letter]) -> Letters:
     try:
         config, unknown = settings.load(), ""
     except ConfigurationError as error:
-        config, unknown = settings.Settings((EVERY,)), str(error)
-    found = [(letter, contents_of(letter, config.distributions, config.index_document)) for letter in held]
+        config, unknown = settings.Settings((EVERY,), settings.view()), str(error)
+    found = [(letter, contents_of(letter, partial(_serving, config), config.view)) for letter in held]
     if unknown and any(row.distribution == EVERY for _, contents in found for row in contents.stale):
         narrate(f"The configured distributions are not known here: {unknown}")
     return found
@@ -311,6 +449,15 @@ def _narrate_empty(queue: dead_letters.DeadLetters) -> None:
         narrate("The dead-letter queue is empty: nothing is known to be stale.")
 
 
+def _serving(config: settings.Settings, buckets: set[str]) -> list[Distribution]:
+    """The distributions that may serve these buckets, with what CloudFront says of them."""
+    catalog = handler.catalog()
+    found = catalog.look_up(config, buckets, Threads(), _DESCRIBING_SECONDS)
+    for warning in catalog.warnings():
+        narrate(f"warning: {warning}")
+    return found
+
+
 # --- input ----------------------------------------------------------------------------------------------
 
 
@@ -321,14 +468,14 @@ def _load(file: typer.FileText) -> Any:
         raise ConfigurationError(f"{file.name} is not JSON: {error}") from error
 
 
-def _event_of(keys: list[str]) -> dict[str, Any]:
+def _event_of(keys: list[str], bucket: str) -> dict[str, Any]:
     """As EventBridge would tell of them: the dialect whose keys are as S3 stores them."""
     return {
         "Records": [
             {
                 "source": "aws.s3",
                 "detail-type": "Object Created",
-                "detail": {"bucket": {"name": "any"}, "object": {"key": key}},
+                "detail": {"bucket": {"name": bucket}, "object": {"key": key}},
             }
             for key in keys
         ]

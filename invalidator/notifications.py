@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote_plus, unquote_plus
 
 from invalidator.errors import NotificationError
@@ -171,3 +171,21 @@ def _why(ours: Mapping[str, Any], other: Mapping[str, Any], arn: str) -> str:
         f" (its entry {other.get('Id', 'without an id')!r}), and S3 sends an event to one target only. Give a"
         " prefix or suffix that shares no key with it, or use EventBridge, which goes beside it (trigger=eventbridge)"
     )
+
+
+# --- as it is -------------------------------------------------------------------------------------------
+
+
+class Told(NamedTuple):
+    """An entry of whatever origin: whom the bucket tells of which events, of which keys."""
+
+    id: str
+    target: str
+    events: frozenset[str]
+    prefix: str = ""
+    suffix: str = ""
+
+
+def told(configuration: Configuration) -> list[Told]:
+    """All entries of a bucket. EventBridge is no entry."""
+    return [Told(str(entry.get("Id", "")), target, *_meaning(entry)) for target, entry in _entries(configuration)]

@@ -1,21 +1,32 @@
 """What the command line prints: data on standard output, narration on standard error, colour on a terminal only."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from invalidator.dead_letters import Sent
+from invalidator.distributions import Described
+from invalidator.doctor import Finding
 from invalidator.letters import EVERY, Contents, Letter, Stale
-from invalidator.model import Plan
+from invalidator.model import Origin, Plan
 from invalidator.notifications import Configuration, difference
 
 if TYPE_CHECKING:
     from invalidator.local import Accepted
+
+
+class Explained(NamedTuple):
+    """What a distribution would get for an object: each path with its reasons, and what there is to say beside."""
+
+    distribution: str
+    paths: dict[str, list[str]]
+    notes: tuple[str, ...]
 
 
 def _console(*, stderr: bool = False) -> Console:
@@ -29,6 +40,24 @@ def _console(*, stderr: bool = False) -> Console:
 def narrate(text: str) -> None:
     """A sentence about what is going on; dim if it is indented."""
     _console(stderr=True).print(text, soft_wrap=True, style="dim" if text.startswith(" ") else "")
+
+
+@contextmanager
+def progress(doing: str) -> Iterator[Callable[[], None]]:
+    """Yields what is to be called for each thing that was done; the count is shown on a terminal only."""
+    console = _console(stderr=True)
+    if not console.is_terminal:
+        yield lambda: None
+        return
+    done = 0
+    with console.status(f"{doing} …") as status:
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            status.update(f"{doing}: {done:,} …")
+
+        yield advance
 
 
 def print_accepted(accepted: "list[Accepted]") -> None:
@@ -66,6 +95,70 @@ def print_plan(made: Plan) -> None:
         _console().print(table)
 
 
+def print_explanation(explained: list[Explained]) -> None:
+    """A line for each path, or one for what keeps a distribution from getting any."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("distribution", "path", "reason"):
+        table.add_column(name, overflow="fold")
+    for distribution, paths, notes in explained:
+        for path, reasons in paths.items():
+            table.add_row(Text(distribution, "cyan"), Text(path), Text("; ".join(reasons)))
+        for note in notes:
+            table.add_row(Text(distribution, "cyan"), "-", Text(_plain(note), "dim" if paths else "yellow"))
+    _console().print(table)
+
+
+def explanation_json(explained: list[Explained]) -> list[dict[str, Any]]:
+    """The same for a program."""
+    return [
+        {
+            "distribution": distribution,
+            "items": [{"path": path, "reasons": reasons} for path, reasons in paths.items()],
+            "notes": list(notes),
+        }
+        for distribution, paths, notes in explained
+    ]
+
+
+def print_distributions(found: list[Described]) -> None:
+    """A row for each distribution; a question mark where something may not be read."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("id", "domain", "aliases", "origins", "root object", "tags", "tenants"):
+        table.add_column(name, overflow="fold")
+    for item in found:
+        origins = [_origin(origin) for origin in item.origins] + list(item.others)
+        root = "?" if item.root_object is None else item.root_object
+        tags = {None: "?", True: "on", False: "off"}[item.cache_tags]
+        cells = (item.domain, "\n".join(item.aliases), "\n".join(origins), root, tags, "\n".join(item.tenants))
+        table.add_row(Text(item.id, "cyan"), *map(Text, cells))
+    if found:
+        _console().print(table)
+
+
+def distributions_json(found: list[Described]) -> list[dict[str, Any]]:
+    """The same for a program."""
+    return [
+        {
+            "id": item.id,
+            "domain": item.domain,
+            "aliases": list(item.aliases),
+            "origins": [
+                {"bucket": origin.bucket, "origin_path": origin.path, "website": origin.is_website}
+                for origin in item.origins
+            ],
+            "other_origins": list(item.others),
+            "default_root_object": item.root_object,
+            "cache_tags": item.cache_tags,
+            "tenants": list(item.tenants),
+        }
+        for item in found
+    ]
+
+
+def _origin(origin: Origin) -> str:
+    return f"{origin.bucket}{origin.path}{' (website)' if origin.is_website else ''}"
+
+
 def print_change(before: Configuration, after: Configuration, result: str, *, dry_run: bool) -> None:
     """What a change does to a bucket's notifications; ``result`` says how things stand after it."""
     lines = difference(before, after)
@@ -92,7 +185,29 @@ def plan_json(made: Plan) -> dict[str, Any]:
         ],
         "calls": made.calls,
         "paths": made.paths,
+        "notes": [note._asdict() for note in made.notes],
+        "excluded": made.excluded,
+        "unserved": made.unserved,
     }
+
+
+# --- findings -------------------------------------------------------------------------------------------
+
+_MARKS: Final = {"ok": ("ok   ", "green"), "wrong": ("wrong", "bold red"), "unknown": ("?    ", "yellow")}
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    """A line for each, and below it what to do."""
+    out = _console()
+    for check, verdict, text, todo in findings:
+        out.print(Text.assemble(_MARKS[verdict], f"  {check}: {_plain(text)}"), soft_wrap=True)
+        if todo:
+            out.print(Text(f"       → {_plain(todo)}"), soft_wrap=True)
+
+
+def findings_json(findings: Iterable[Finding]) -> dict[str, Any]:
+    """The same for a program."""
+    return {"findings": [finding._asdict() for finding in findings]}
 
 
 # --- dead letters ---------------------------------------------------------------------------------------
@@ -159,3 +274,34 @@ def _told(contents: Contents) -> str:
 def _plain(text: str) -> str:
     """Text from outside, on one line and without what would be a command to the terminal."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in "; ".join(text.splitlines()))
+
+
+# --- cache tags -----------------------------------------------------------------------------------------
+
+HOW_TO_USE_TAGS: Final = r"""
+A cache tag clears, with one path, everything that was cached under it: all pages that show product 42, say.
+
+1. Let the distribution read the tags from what S3 sends, which is the metadata of each object:
+
+   aws cloudfront get-distribution-config --id E1A2B3C4D5E6F7 > config.json
+   (take out ETag and the outermost level, and add: "CacheTagConfig": {"HeaderName": "x-amz-meta-cache-tag"})
+   aws cloudfront update-distribution --id E1A2B3C4D5E6F7 --if-match ETAG --distribution-config file://config.json
+
+2. Upload objects with their tags, separated by commas. (The shorthand of --metadata would take the comma for its own.)
+
+   aws s3 cp shoes.html s3://my-origin/shoes.html --metadata '{"cache-tag": "product:42,category:shoes"}'
+
+3. Say which tags go stale with which object:
+
+   RULES='[{"match": "^data/products/([0-9]+)\\.json$", "also": ["#product:$1", "/products/$1/"]}]'
+
+   Where a distribution does not read tags, the paths of the rule alone are cleared, and the log says so.
+
+4. See what an upload would clear:
+
+   invalidator explain data/products/42.json --bucket my-origin
+
+A tag is 1 to 256 visible ASCII characters without commas and asterisks; upper and lower case are the same. Of an
+object, the first 50 count. What was cached before step 1 is not known by any tag: clear it once by its paths.
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-by-tags.html
+""".strip()

@@ -77,7 +77,7 @@ class Bucket:
 
         def change() -> Change:
             self._check_region(entry)
-            before = self._read()
+            before = self.configuration()
             check_targets = entry.target != EVENTBRIDGE
             return self._write(before, connected(before, entry), dry_run=dry_run, check_targets=check_targets)
 
@@ -87,7 +87,7 @@ class Bucket:
         """Take our entry out; if a target is given, only if it is that which the entry notifies."""
 
         def change() -> Change:
-            before = self._read()
+            before = self.configuration()
             return self._write(before, disconnected(before, id_, target), dry_run=dry_run, check_targets=False)
 
         return self._patiently(change)
@@ -111,15 +111,22 @@ class Bucket:
     def _check_region(self, entry: Entry) -> None:
         """S3 reaches targets of its own Region only; a rule elsewhere would wait for ever and not say so."""
         there = self._client.meta.region_name if entry.target == EVENTBRIDGE else region_of(entry.target)
-        answer = self._client.get_bucket_location(Bucket=self._name)["LocationConstraint"]
-        here = _FIRST_REGIONS.get(answer, answer)
+        here = self.region()
         if here != there:
             raise NotificationError(
                 f"bucket {self._name!r} is in {here}, and {entry.target} in {there}: a bucket notifies targets in its"
                 f" own Region only (deploy with --region {here}, or name a target there)"
             )
 
-    def _read(self) -> Configuration:
+    # These two raise what the SDK raises, or NotificationError for an answer that is none.
+
+    def region(self) -> str:
+        """The Region that the bucket is in."""
+        answer = self._client.get_bucket_location(Bucket=self._name)["LocationConstraint"]
+        return str(_FIRST_REGIONS.get(answer, answer))
+
+    def configuration(self) -> Configuration:
+        """What the bucket notifies, whole."""
         answer = self._client.get_bucket_notification_configuration(Bucket=self._name)
         return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 

@@ -20,13 +20,13 @@ from invalidator.cli import app
 from invalidator.events import decode
 from invalidator.local import embedded_aws
 from invalidator.model import DistributionId
-from invalidator.planner import make_plan
 from invalidator.queue_worker import QueueWorker
 from invalidator.tickets import Ticket, write
 from tests import strategies as make
 from tests import strict_s3
+from tests.configurations import of_buckets
 from tests.doubles import DENIED, StrictCloudFront
-from tests.strategies import Change
+from tests.strategies import Change, simple_plan
 from tests.strict_s3 import StrictS3
 
 ROOT = Path(__file__).parent.parent
@@ -177,11 +177,27 @@ def test_plan_as_json_is_what_invoke_sends(cloudfront: StrictCloudFront) -> None
     assert sorted(sent) == [  # they are sent at the same time
         (batch["distribution"], batch["items"], batch["caller_reference"]) for batch in planned["batches"]
     ]
-    assert set(planned) == {"batches", "calls", "paths"}
+    assert set(planned) == {"batches", "calls", "paths", "notes", "excluded", "unserved"}
     assert (planned["calls"], planned["paths"]) == (2, 12)
     for batch in planned["batches"]:
         assert set(batch) == {"distribution", "items", "caller_reference", "reasons"}
         assert len(batch["reasons"]) == len(batch["items"])
+
+
+def test_plan_knows_who_serves_a_bucket_if_it_is_told_which(cloudfront: StrictCloudFront) -> None:
+    cloudfront.configs = {"E1": of_buckets("another"), "E2": of_buckets("mine")}
+    done = run("plan", "--key", "a", "--key", "b.map", "--bucket", "mine", EXCLUDE="*.map")
+    assert rows(done) == [["distribution", "path", "reason"], ["E2", "/a", "object 'a'"]]
+    assert done.stderr.splitlines() == [
+        "E1: it has no origin in the bucket (1 change)",
+        "1 call, 1 path, 0 records ignored, 1 change excluded. Nothing was sent.",
+    ]
+    assert run("plan", "--key", "a", "--bucket", "nobodys").stderr.splitlines()[-1] == (
+        "0 calls, 0 paths, 0 records ignored, 1 unserved. Nothing was sent."
+    )
+    cloudfront.read.clear()
+    assert len(rows(run("plan", "--key", "a"))) == 3
+    assert cloudfront.read == []
 
 
 def test_plan_reports_what_it_cannot_read(cloudfront: StrictCloudFront) -> None:
@@ -271,6 +287,7 @@ def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         sqs.create_queue(QueueName="changes", Attributes={"RedrivePolicy": redrive})
         monkeypatch.setenv("DEAD_LETTERS_URL", url)
         monkeypatch.setenv("DISTRIBUTION_IDS", "E1,E2")
+        monkeypatch.setenv("DESCRIBE", "off")
         yield url
 
 
@@ -284,7 +301,7 @@ def ticket(*keys: str, since: str = "2026-11-20T09:30:12.345Z") -> str:
     event = make.s3(*map(Change, keys))
     for record in event["Records"]:
         record["eventTime"] = since
-    (batch,) = make_plan(decode(event).changes, [DistributionId("E1")], "index.html").batches
+    (batch,) = simple_plan(decode(event).changes, [DistributionId("E1")], "index.html").batches
     return write(Ticket(replace(batch, attempts=5), "AccessDenied: no\x1b[31m"))
 
 
