@@ -23,11 +23,10 @@ from typing import Any
 
 from invalidator.events import decode
 from invalidator.model import DistributionId
-from invalidator.planner import make_plan
 from tests.doubles import StrictCloudFront, serve
 from tests.lambda_runtime import deployed
 from tests.packaged import BUCKET, DISTRIBUTIONS, package
-from tests.strategies import Change, s3
+from tests.strategies import Change, s3, simple_plan
 from tests.uploads import uploads_event
 
 HERE = Path(__file__).parent
@@ -204,7 +203,7 @@ def _decode_and_plan() -> tuple[list[float], list[float]]:
     ids = [DistributionId("E1"), DistributionId("E2")]
 
     def ours() -> None:
-        make_plan(decode(event).changes, ids, "index.html")
+        simple_plan(decode(event).changes, ids, "index.html")
 
     def floor() -> None:
         for body in bodies:

@@ -7,24 +7,36 @@ const RETENTIONS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
 
+const PARAMETER_NAME = [
+  /^(arn:aws[\w-]*:ssm:[a-z0-9-]+:\d{12}:parameter\/[\w.-]+|\/?[\w.-]+)(\/[\w.-]+)*$/,
+  'the name or ARN of a parameter in Parameter Store',
+];
+
 // Name: [default, what it has to match if it is given, what to expect in words]
 const PARAMETERS = {
   bucket: ['', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of the origin bucket, not a URL or an ARN'],
-  distributions: ['', /^[A-Z0-9]{1,32}(,[A-Z0-9]{1,32})*$/, 'ids separated by commas, as E1A2B3C4D5E6F7'],
+  distributions: [
+    '',
+    /^([A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}|discover)(,([A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}|discover))*$/,
+    'ids separated by commas, as E1A2B3C4D5E6F7, or discover',
+  ],
+  'discover-tag': ['', /^[\w .:/=+@-]{1,384}$/, 'the name of a tag, or name=value'],
   secret: [
     '',
     /^(arn:aws[\w-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+-\w{6}|[\w/+=.@-]{1,512})$/,
     'the name of a secret, or its whole ARN with the six characters at the end',
   ],
-  parameter: [
-    '',
-    /^(arn:aws[\w-]*:ssm:[a-z0-9-]+:\d{12}:parameter\/[\w.-]+|\/?[\w.-]+)(\/[\w.-]+)*$/,
-    'the name or ARN of a parameter in Parameter Store',
-  ],
+  parameter: ['', ...PARAMETER_NAME],
   trigger: ['queue', /^(queue|direct|eventbridge)$/, 'queue, direct or eventbridge'],
   prefix: ['', /^[^*]{1,1024}$/, 'how keys begin, without a wildcard'],
   suffix: ['', /^[^*]{1,1024}$/, 'how keys end, without a wildcard'],
   'index-document': ['index.html', /^[^/\s][^/\n]*$/, 'the name of a file without a directory, or none'],
+  'directory-urls': ['', /^(slash|bare)$/, 'slash or bare'],
+  describe: ['on', /^(on|off)$/, 'on or off'],
+  rules: ['', /^\[[^]*\]$/, 'a JSON array of rules'],
+  'rules-parameter': ['', ...PARAMETER_NAME],
+  include: ['', /^[^]{1,1024}$/, 'globs on keys'],
+  exclude: ['', /^[^]{1,1024}$/, 'globs on keys'],
   'alarm-topic': ['', /^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, 'the ARN of an SNS topic'],
   'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `a number of days out of ${RETENTIONS.join(', ')}`],
   'powertools-layer': [
@@ -75,7 +87,6 @@ function checkPresence(values) {
         ' --param distributions=E1A2B3C4D5E6F7,E7F6D5C4B3A2E1.'
     );
   }
-  return given[0];
 }
 
 const substituted = (text) => ({ 'Fn::Sub': text });
@@ -110,19 +121,62 @@ function layerArn(given) {
   return given.startsWith('arn:') ? given : substituted(`arn:aws:lambda:\${AWS::Region}:${layer}:${given}`);
 }
 
+const cloudfront = (resource) => substituted(`arn:\${AWS::Partition}:cloudfront::\${AWS::AccountId}:${resource}`);
+
+function statement(actions, resources) {
+  return { Effect: 'Allow', Action: actions.map((name) => `cloudfront:${name}`), Resource: resources };
+}
+
+// What the function may do to distributions. Ids in a secret or parameter can change without a deployment, and those
+// that are discovered are not known: there, it is every distribution of the account.
+function statements({ distributions, describe }) {
+  const words = distributions.split(',').filter(Boolean);
+  const discover = words.includes('discover');
+  const known = words.length > 0 && !discover;
+  const tenants = known ? words.filter((id) => id.startsWith('dt_')) : ['*'];
+  const plain = known ? words.filter((id) => !id.startsWith('dt_')) : ['*'];
+  const arns = plain.map((id) => cloudfront(`distribution/${id}`));
+  const tenantArns = tenants.map((id) => cloudfront(`distribution-tenant/${id}`));
+  const found = [];
+  if (plain.length) found.push(statement(['CreateInvalidation'], arns));
+  if (tenants.length) found.push(statement(['CreateInvalidationForDistributionTenant'], tenantArns));
+  if (describe === 'on') {
+    // Which distribution a tenant is one of, only the tenant says.
+    found.push(statement(['GetDistributionConfig'], tenants.length ? [cloudfront('distribution/*')] : arns));
+    if (tenants.length) found.push(statement(['GetDistributionTenant'], tenantArns));
+    found.push(statement(['GetCachePolicyConfig'], [cloudfront('cache-policy/*')]));
+  }
+  if (discover) {
+    found.push(statement(['ListDistributions', 'ListDistributionTenants'], ['*']));
+    found.push(statement(['ListTagsForResource'], [cloudfront('distribution/*')]));
+  }
+  return found;
+}
+
+function reading(action, arns) {
+  return arns.length ? [{ Effect: 'Allow', Action: action, Resource: arns }] : [];
+}
+
 module.exports = async ({ options, resolveVariable }) => {
   checkNames(options.param);
   const values = await read(resolveVariable);
-  const source = checkPresence(values);
+  checkPresence(values);
   return {
     ...values,
-    source,
-    'distribution-arns': (values.distributions || '*')
-      .split(',')
-      .map((id) => substituted(`arn:\${AWS::Partition}:cloudfront::\${AWS::AccountId}:distribution/${id}`)),
-    // Secrets Manager adds a hyphen and six characters of its own to the name.
-    'secret-arn': arnOf(values.secret, 'secretsmanager', `secret:${values.secret}-??????`),
-    'parameter-arn': arnOf(values.parameter, 'ssm', `parameter/${values.parameter.replace(/^\//, '')}`),
+    statements: [
+      ...statements(values),
+      // Secrets Manager adds a hyphen and six characters of its own to the name.
+      ...reading(
+        'secretsmanager:GetSecretValue',
+        [values.secret].filter(Boolean).map((name) => arnOf(name, 'secretsmanager', `secret:${name}-??????`))
+      ),
+      ...reading(
+        'ssm:GetParameter',
+        [values.parameter, values['rules-parameter']]
+          .filter(Boolean)
+          .map((name) => arnOf(name, 'ssm', `parameter/${name.replace(/^\//, '')}`))
+      ),
+    ],
     'index-document': values['index-document'] === 'none' ? '' : values['index-document'],
     'log-retention': Number(values['log-retention']),
     'alarm-actions': values['alarm-topic'] ? [values['alarm-topic']] : [],

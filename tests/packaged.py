@@ -19,6 +19,15 @@ BUCKET, DISTRIBUTIONS = "bucket=my-origin", "distributions=E1A2B3C4D5E6F7,E7F6D5
 TOPIC = "arn:aws:sns:us-east-1:111122223333:ops"
 CASES = {
     "queue": (BUCKET, DISTRIBUTIONS),
+    "discover": (
+        BUCKET,
+        "distributions=discover,dt_1wFXwCQzpJbJnDg3j8XuV1LhPZ4",
+        "discover-tag=invalidate=yes",
+        "directory-urls=bare",
+        'rules=[{"match": "^(.*)[.]html$", "also": ["/$1", "#page:$1"]}]',
+        "rules-parameter=/cloudfront/rules",
+        "exclude=assets/*.????????.js",
+    ),
     "direct": (
         BUCKET,
         "secret=cloudfront/ids",
@@ -29,10 +38,11 @@ CASES = {
         "suffix=.html",
         "index-document=default.htm",
         "powertools-layer=99",
+        "describe=off",
     ),
     "eventbridge": (BUCKET, "parameter=/cloudfront/ids", "trigger=eventbridge", "prefix=blog/", "suffix=.html"),
 }
-"""A deployment for each trigger; between them, the distributions come from everywhere."""
+"""A deployment for each trigger, and one that uses what else there is; the distributions come from everywhere."""
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def test_what_a_parameter_cannot_be_is_refused(wrong: str) -> None:
 def test_blanks_around_ids_do_not_matter() -> None:
     made = computed(BUCKET, "distributions= E1 ,, E2\tE3 ")
     assert made["distributions"] == "E1,E2,E3"
-    assert [arn["Fn::Sub"].rpartition("/")[2] for arn in made["distribution-arns"]] == ["E1", "E2", "E3"]
+    assert [arn["Fn::Sub"].rpartition("/")[2] for arn in made["statements"][0]["Resource"]] == ["E1", "E2", "E3"]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_blanks_around_ids_do_not_matter() -> None:
 )
 def test_an_arn_is_taken_as_it_is(name: str, arn: str) -> None:
     made = computed(BUCKET, f"{name}={arn}")
-    assert (made[name], made[f"{name}-arn"]) == (arn, arn)
+    assert (made[name], made["statements"][-1]["Resource"]) == (arn, [arn])
 
 
 def test_every_parameter_is_in_the_readme_with_its_default() -> None:

@@ -20,6 +20,10 @@ from invalidator.tickets import Ticket, write
 from tests import strategies as make
 from tests import strict_s3
 from tests.cloudformation import Context
+from tests.configurations import behavior, of_buckets
+from tests.configurations import policy as cache_policy
+from tests.conftest import SETTINGS
+from tests.doubles import StrictCloudFront, serve
 from tests.packaged import CASES, ROOT, Package, osls
 from tests.strategies import Change
 from tests.test_architecture import ours
@@ -130,6 +134,7 @@ def test_every_variable_is_one_that_is_read(packaged: Package) -> None:
     ("case", "variable", "value"),
     [
         ("queue", "DISTRIBUTION_IDS", "E1A2B3C4D5E6F7,E7F6D5C4B3A2E1"),
+        ("discover", "DISTRIBUTION_IDS", "discover,dt_1wFXwCQzpJbJnDg3j8XuV1LhPZ4"),
         ("direct", "DISTRIBUTION_IDS_SECRET", "cloudfront/ids"),
         ("eventbridge", "DISTRIBUTION_IDS_PARAMETER", "/cloudfront/ids"),
     ],
@@ -141,6 +146,22 @@ def test_the_distributions_come_from_where_the_parameter_says(
     assert variables["INDEX_DOCUMENT"] == ("default.htm" if case == "direct" else "index.html")
     given = {name: text for name, text in variables.items() if name.startswith("DISTRIBUTION") and text}
     assert given == {variable: value}
+
+
+def test_what_the_function_is_to_know_of_urls_reaches_it(packages: dict[str, Package]) -> None:
+    variables = properties(packages["discover"], "InvalidateLambdaFunction")["Environment"]["Variables"]
+    assert {name: text for name, text in variables.items() if text and name in SETTINGS - {"INDEX_DOCUMENT"}} == {
+        "QUEUE_URL": "<Queue>",
+        "DEAD_LETTERS_URL": "<DeadLetters>",
+        "DESCRIBE": "on",
+        "DIRECTORY_URLS": "bare",
+        "DISCOVER_TAG": "invalidate=yes",
+        "RULES": '[{"match": "^(.*)[.]html$", "also": ["/$1", "#page:$1"]}]',
+        "RULES_PARAMETER": "/cloudfront/rules",
+        "EXCLUDE": "assets/*.????????.js",
+    }
+    variables = properties(packages["direct"], "InvalidateLambdaFunction")["Environment"]["Variables"]
+    assert variables["DESCRIBE"] == "off"
 
 
 def test_the_function_knows_the_queues_that_there_are(packages: dict[str, Package]) -> None:
@@ -292,25 +313,48 @@ def writing_to(log_group: str) -> set[tuple[str, str]]:
 RECEIVING = {(f"sqs:{name}", "<Queue.Arn>") for name in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
 STORING = {("sqs:SendMessage", "<Queue.Arn>"), ("sqs:SendMessage", "<DeadLetters.Arn>")}
 KEEPING = {("sqs:SendMessage", "<DeadLetters.Arn>")}
-ANY_DISTRIBUTION = ("cloudfront:CreateInvalidation", "arn:aws:cloudfront::111122223333:distribution/*")
+
+
+def cloudfront(resource: str, *actions: str) -> set[tuple[str, str]]:
+    arn = resource if resource == "*" else f"arn:aws:cloudfront::111122223333:{resource}"
+    return {(f"cloudfront:{action}", arn) for action in actions}
+
+
+def parameter(name: str) -> set[tuple[str, str]]:
+    return {("ssm:GetParameter", f"arn:aws:ssm:us-east-1:111122223333:parameter/{name}")}
+
+
+POLICIES = cloudfront("cache-policy/*", "GetCachePolicyConfig")
+INVALIDATING_ANY = cloudfront("distribution/*", "CreateInvalidation") | cloudfront(
+    "distribution-tenant/*", "CreateInvalidationForDistributionTenant"
+)
+DESCRIBING_ANY = (
+    POLICIES
+    | cloudfront("distribution/*", "GetDistributionConfig")
+    | cloudfront("distribution-tenant/*", "GetDistributionTenant")
+)
 MAY = {
     "queue": RECEIVING
     | STORING
-    | {
-        ("cloudfront:CreateInvalidation", f"arn:aws:cloudfront::111122223333:distribution/{id_}")
-        for id_ in ("E1A2B3C4D5E6F7", "E7F6D5C4B3A2E1")
-    },
+    | POLICIES
+    | cloudfront("distribution/E1A2B3C4D5E6F7", "CreateInvalidation", "GetDistributionConfig")
+    | cloudfront("distribution/E7F6D5C4B3A2E1", "CreateInvalidation", "GetDistributionConfig"),
+    "discover": RECEIVING
+    | STORING
+    | INVALIDATING_ANY
+    | DESCRIBING_ANY
+    | cloudfront("*", "ListDistributions", "ListDistributionTenants")
+    | cloudfront("distribution/*", "ListTagsForResource")
+    | parameter("cloudfront/rules"),
     "direct": KEEPING
+    | INVALIDATING_ANY
     | {
-        ANY_DISTRIBUTION,
         (
             "secretsmanager:GetSecretValue",
             "arn:aws:secretsmanager:us-east-1:111122223333:secret:cloudfront/ids-??????",
         ),
     },
-    "eventbridge": RECEIVING
-    | STORING
-    | {ANY_DISTRIBUTION, ("ssm:GetParameter", "arn:aws:ssm:us-east-1:111122223333:parameter/cloudfront/ids")},
+    "eventbridge": RECEIVING | STORING | INVALIDATING_ANY | DESCRIBING_ANY | parameter("cloudfront/ids"),
 }
 
 
@@ -341,7 +385,7 @@ def test_no_arn_is_tied_to_a_partition_but_that_of_the_public_layer(packages: di
 
 # What Lambda does in the role's name: polling the queue, or, where there is none, keeping what failed. (It writes the
 # log, too.)
-BY_LAMBDA = {"queue": RECEIVING, "direct": KEEPING, "eventbridge": RECEIVING}
+BY_LAMBDA = {"queue": RECEIVING, "discover": RECEIVING, "direct": KEEPING, "eventbridge": RECEIVING}
 # Two operations whose permission has another name.
 NAMED_OTHERWISE = {
     "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
@@ -379,21 +423,36 @@ def messages_in(url: str) -> int:
     return sum(map(int, found.values()))
 
 
+def an_account() -> StrictCloudFront:
+    """Distributions of all kinds, E2 being one of tenants, and a cache policy of its own."""
+    config = of_buckets("origin") | {"DefaultCacheBehavior": behavior("origin", "mine")}
+    account = StrictCloudFront(
+        {"E1"},
+        configs={"E1": config, "E2": config | {"ConnectionMode": "tenant-only"}},
+        policies={"mine": cache_policy("none")},
+        tenants={"dt_1": ("E2", {}), "dt_2": ("E2", {})},
+    )
+    account.tags = {id_: {"invalidate": "yes"} for id_ in account.configs}
+    return account
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_function_may_make_exactly_the_calls_that_it_makes(
     packages: dict[str, Package], case: str, called: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with embedded_aws() as aws:
-        ids = ",".join([*aws.distributions, "E0MISSING"])
-        boto3.client("secretsmanager").create_secret(Name="cloudfront/ids", SecretString=ids)
-        boto3.client("ssm").put_parameter(Name="/cloudfront/ids", Value=ids, Type="String")
+    with embedded_aws(), serve(an_account()) as account:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", account)
+        boto3.client("secretsmanager").create_secret(Name="cloudfront/ids", SecretString="E1 dt_2 E0MISSING")
+        boto3.client("ssm").put_parameter(Name="/cloudfront/ids", Value="E1 dt_2 E0MISSING", Type="String")
+        boto3.client("ssm").put_parameter(Name="/cloudfront/rules", Value="[]", Type="String")
+        listed = {"queue": "E1 E0MISSING", "discover": "discover dt_2 E0MISSING"}.get(case, "")
         queues = {
             f"<{name}>": boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
             for name in ("Queue", "DeadLetters")
         }
         variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
         for name, value in variables.items():
-            monkeypatch.setenv(name, ids if name == "DISTRIBUTION_IDS" and value else queues.get(value, value))
+            monkeypatch.setenv(name, listed if name == "DISTRIBUTION_IDS" else queues.get(value, value))
         called.clear()
         event = {"Records": [*make.s3(Change("a"))["Records"], ticket_of_many_attempts("E0MISSING")]}
         if case == "direct":
