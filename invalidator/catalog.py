@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 from invalidator import distributions
 from invalidator.cloudfront import Configured, is_tenant
 from invalidator.distributions import MANAGED_POLICIES, Declared, Described, Json, has_tenants
-from invalidator.errors import CdnError, ConfigurationError
+from invalidator.errors import CdnError, ConfigurationError, ThrottledError, UnavailableError
 from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId, Site
 from invalidator.settings import Settings
 from invalidator.workers import Workers
@@ -20,6 +20,7 @@ _Key = tuple[object, ...]
 _PATIENCE_SECONDS: Final = 60
 """For which, at most, something that could not be read is not asked for again."""
 _MAX_PARALLEL: Final = 8
+_PAUSES_SECONDS: Final = (1.0, 3.0)
 
 
 class Account(Protocol):
@@ -58,10 +59,15 @@ class _Kept(NamedTuple):
 
 
 class Catalog:
-    """The distributions of an account. ``now`` is a clock in seconds."""
+    """The distributions of an account. ``now`` is a clock in seconds, and ``pause`` lets some of them pass."""
 
-    def __init__(self, account: Account, now: Callable[[], float] = time.monotonic) -> None:
-        self._account, self._now = account, now
+    def __init__(
+        self,
+        account: Account,
+        now: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._account, self._now, self._pause = account, now, pause
         self._kept: dict[_Key, _Kept] = {}
         self._warned: dict[_Key, str] = {}
         self._warnings: list[str] = []
@@ -190,6 +196,15 @@ class Catalog:
 
     # --- discovery --------------------------------------------------------------------------------------
 
+    def _patiently(self, read: Callable[[], T]) -> T:
+        """What is read, at the third attempt at the latest: without it, a cold start could do nothing at all."""
+        for seconds in _PAUSES_SECONDS:
+            try:
+                return read()
+            except (ThrottledError, UnavailableError):
+                self._pause(seconds)
+        return read()
+
     def _discovered(self, bucket: str, config: Settings) -> list[DistributionId]:
         def read() -> list[DistributionId]:
             found = [summary for summary in self._summaries(config) if distributions.serves(summary, bucket)]
@@ -201,20 +216,24 @@ class Catalog:
             return self._cached(("the list of distributions of bucket", bucket, config.discover_tag), config.ttl, read)
 
     def _summaries(self, config: Settings) -> list[Json]:
-        return self._cached(("the list of", "distributions"), config.ttl, lambda: list(self._account.summaries()))
+        return self._cached(("the list of", "distributions"), config.ttl, lambda: self._patiently(self._list))
+
+    def _list(self) -> list[Json]:
+        return list(self._account.summaries())
 
     def _viewed(self, summary: Json, config: Settings) -> list[DistributionId]:
         """The distribution itself or, if it has no viewers of its own, its tenants."""
         id_ = DistributionId(summary["Id"])
         if not has_tenants(summary):
             return [id_]
-        return self._cached(("the list of tenants of", id_), config.ttl, lambda: list(self._account.tenants(id_)))
+        read = partial(self._patiently, lambda: list(self._account.tenants(id_)))
+        return self._cached(("the list of tenants of", id_), config.ttl, read)
 
     def _is_chosen(self, summary: Json, config: Settings) -> bool:
         name, equals, value = config.discover_tag.partition("=")
         if not name:
             return True
-        tags = self._account.tags(summary["ARN"])
+        tags = self._patiently(lambda: self._account.tags(summary["ARN"]))
         return name in tags and (not equals or tags[name] == value)
 
 

@@ -23,7 +23,8 @@ class Look:
 
     def __init__(self, double: StrictCloudFront, **configured: Any) -> None:
         self.double, self.clock = double, Clock()
-        self.catalog = Catalog(CloudFront(double), lambda: self.clock.now)
+        self.pauses: list[float] = []
+        self.catalog = Catalog(CloudFront(double), lambda: self.clock.now, self.pauses.append)
         given: Any = {"distributions": (E1,), "describe": True} | configured
         self.config = Settings(**given)
         self.warnings: list[str] = []
@@ -230,6 +231,23 @@ def test_without_knowing_the_distributions_nothing_is_done(operation: str) -> No
     if operation == "ListDistributions":
         with pytest.raises(ConfigurationError, match=problem):
             account.catalog.has(E2, account.config)
+    assert account.pauses == []
+
+
+@pytest.mark.parametrize("fault", [THROTTLED, ("InternalError", 500)])
+def test_a_list_that_cannot_be_had_just_now_is_asked_for_again(fault: tuple[str, int]) -> None:
+    account = many()
+    account.double.unreadable["ListDistributions"] = fault
+    account.catalog._pause = lambda _: account.double.unreadable.clear()
+    assert set(account.sites()) == {"E042", "E099"}
+
+
+def test_after_the_third_time_it_is_given_up() -> None:
+    account = many()
+    account.double.unreadable["ListDistributions"] = THROTTLED
+    with pytest.raises(ConfigurationError, match="Throttling"):
+        account.sites()
+    assert (account.pauses, account.read) == ([1.0, 3.0], ["ListDistributions 0"] * 3)
 
 
 def test_those_that_were_found_stay_in_force_when_they_cannot_be_listed_any_more() -> None:

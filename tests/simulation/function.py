@@ -69,7 +69,7 @@ class Invocation:
             cdn=lambda: cdn,
             queue=lambda url: sqs.Queue(Client(world, queue, weather.not_stored), url),
             workers=lambda: Workers(world, self.tasks),
-            catalog=lambda: Catalog(cdn, lambda: world.now),
+            catalog=lambda: Catalog(cdn, lambda: world.now, world.sleep),
         )
 
     def _watch(self, distribution: str, paths: list[str], result: str) -> None:
