@@ -17,7 +17,7 @@ const PARAMETERS = {
   bucket: ['', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of the origin bucket, not a URL or an ARN'],
   distributions: [
     '',
-    /^([A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}|discover)(,([A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}|discover))*$/,
+    /^((?!DISCOVER\b)[A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}|discover)(,((?!DISCOVER\b)[A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}|discover))*$/,
     'ids separated by commas, as E1A2B3C4D5E6F7, or discover',
   ],
   'discover-tag': ['', /^[\w .:/=+@-]{1,384}$/, 'the name of a tag, or name=value'],
@@ -30,10 +30,11 @@ const PARAMETERS = {
   trigger: ['queue', /^(queue|direct|eventbridge)$/, 'queue, direct or eventbridge'],
   prefix: ['', /^[^*]{1,1024}$/, 'how keys begin, without a wildcard'],
   suffix: ['', /^[^*]{1,1024}$/, 'how keys end, without a wildcard'],
+  'settings-ttl': ['300', /^\d{1,5}$/, 'a number of seconds'],
   'index-document': ['index.html', /^[^/\s][^/\n]*$/, 'the name of a file without a directory, or none'],
   'directory-urls': ['', /^(slash|bare)$/, 'slash or bare'],
   describe: ['on', /^(on|off)$/, 'on or off'],
-  rules: ['', /^\[[^]*\]$/, 'a JSON array of rules'],
+  rules: ['', /^\s*\[[^]*\]\s*$/, 'a JSON array of rules'],
   'rules-parameter': ['', ...PARAMETER_NAME],
   include: ['', /^[^]{1,1024}$/, 'globs on keys'],
   exclude: ['', /^[^]{1,1024}$/, 'globs on keys'],
@@ -79,6 +80,9 @@ async function read(resolveVariable) {
 function checkPresence(values) {
   if (!values.bucket) {
     throw mistake("--param bucket: it is missing; give the origin bucket's name, as --param bucket=my-origin.");
+  }
+  if (values['discover-tag'] && !values.distributions.split(',').includes('discover')) {
+    throw mistake('--param discover-tag: it goes with --param distributions=discover.');
   }
   const given = SOURCES.filter((name) => values[name]);
   if (given.length !== 1) {
@@ -129,7 +133,8 @@ function statement(actions, resources) {
 
 // What the function may do to distributions. Ids in a secret or parameter can change without a deployment, and those
 // that are discovered are not known: there, it is every distribution of the account.
-function statements({ distributions, describe }) {
+function statements(given) {
+  const { distributions, describe } = given;
   const words = distributions.split(',').filter(Boolean);
   const discover = words.includes('discover');
   const known = words.length > 0 && !discover;
@@ -148,7 +153,7 @@ function statements({ distributions, describe }) {
   }
   if (discover) {
     found.push(statement(['ListDistributions', 'ListDistributionTenants'], ['*']));
-    found.push(statement(['ListTagsForResource'], [cloudfront('distribution/*')]));
+    if (given['discover-tag']) found.push(statement(['ListTagsForResource'], [cloudfront('distribution/*')]));
   }
   return found;
 }

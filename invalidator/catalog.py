@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 from invalidator import distributions
 from invalidator.cloudfront import Configured, is_tenant
-from invalidator.distributions import MANAGED_POLICIES, Declared, Described, Json, has_tenants
+from invalidator.distributions import MANAGED_POLICIES, Declared, Described, Json, has_tenants, serves
 from invalidator.errors import CdnError, ConfigurationError, ThrottledError, UnavailableError
 from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId, Site
 from invalidator.settings import Settings
@@ -19,6 +19,8 @@ _Key = tuple[object, ...]
 
 _PATIENCE_SECONDS: Final = 60
 """For which, at most, something that could not be read is not asked for again."""
+_PATIENCE_SECONDS_PASSING: Final = 5
+"""The same, if it is likely to be over soon."""
 _MAX_PARALLEL: Final = 8
 _PAUSES_SECONDS: Final = (1.0, 3.0)
 
@@ -48,6 +50,7 @@ class Answer(NamedTuple):
     distribution: DistributionId
     site: Site | None
     problem: str = ""
+    is_passing: bool = False
 
 
 class _Kept(NamedTuple):
@@ -102,7 +105,7 @@ class Catalog:
             return False
         with _discovering():
             found = [summary for summary in self._summaries(config) if has_tenants(summary) == is_tenant(id_)]
-            return any(id_ in self._viewed(summary, config) for summary in found)
+            return any(id_ in self._viewed(summary, config) and self._is_chosen(summary, config) for summary in found)
 
     def warnings(self) -> list[str]:
         """What there is to be said since the last time; what goes on is not said again."""
@@ -129,6 +132,15 @@ class Catalog:
             self._kept[key] = kept
         value: T = kept.value
         return value
+
+    def _patiently(self, read: Callable[[], T]) -> T:
+        """What is read, at the third attempt at the latest: a cold start has nothing else to go by."""
+        for seconds in _PAUSES_SECONDS:
+            try:
+                return read()
+            except (ThrottledError, UnavailableError):
+                self._pause(seconds)
+        return read()
 
     # --- descriptions -----------------------------------------------------------------------------------
 
@@ -164,30 +176,43 @@ class Catalog:
             del running[answer.distribution]
             yield answer
         for id_ in [*running, *waiting]:
-            yield Answer(id_, None, "no answer in time")
+            yield Answer(id_, None, "no answer in time", is_passing=True)
 
     def _describe(self, id_: DistributionId, config: Settings) -> Answer:
+        key = _key(id_, config)
         try:
-            described, parameters = self._account.configured(id_)
+            described, parameters = self._patiently(lambda: self._account.configured(id_))
             varies = {policy: self._varies(policy, config) for policy in distributions.policy_ids(described)}
+            site = distributions.site_of(described, varies.__getitem__, config.declared.get(id_), parameters)
         except CdnError as error:
-            return Answer(id_, None, str(error))
-        return Answer(id_, distributions.site_of(described, varies.__getitem__, config.declared.get(id_), parameters))
+            is_passing = isinstance(error, ThrottledError | UnavailableError)
+            return Answer(id_, None, str(error), is_passing=is_passing)
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            return Answer(id_, None, f"what CloudFront says of it cannot be understood ({error!r:.80})")
+        # Here, since it may come too late for the invocation that asked, and in time for the next.
+        self._kept[key] = _Kept(site, self._now() + config.ttl)
+        self._warned.pop(key, None)
+        return Answer(id_, site)
 
     def _varies(self, policy: str, config: Settings) -> bool:
         if policy in MANAGED_POLICIES:
             return MANAGED_POLICIES[policy]
-        read = partial(self._account.cache_policy, policy)
-        return self._cached(("cache policy", policy), config.ttl, lambda: distributions.policy_varies_by_query(read()))
+        key, read = ("cache policy", policy), partial(self._account.cache_policy, policy)
+        try:
+            return self._cached(key, config.ttl, lambda: distributions.policy_varies_by_query(self._patiently(read)))
+        except CdnError as error:
+            self._warn(
+                key, f"cache policy {policy} cannot be read; query strings are taken to make no difference: {error}"
+            )
+            return False
 
     def _settled(self, answer: Answer, config: Settings) -> Site:
         key, site = _key(answer.distribution, config), answer.site
         if site is not None:
-            self._kept[key] = _Kept(site, self._now() + config.ttl)
-            self._warned.pop(key, None)
             return site
         known = self._kept.get(key) or _Kept(_assumed(config.declared.get(answer.distribution)), 0.0, is_assumed=True)
-        self._kept[key] = known._replace(until=self._now() + min(config.ttl, _PATIENCE_SECONDS))
+        seconds = _PATIENCE_SECONDS_PASSING if answer.is_passing else _PATIENCE_SECONDS
+        self._kept[key] = known._replace(until=self._now() + min(config.ttl, seconds))
         meanwhile = "it is taken to serve each key as it is"
         if not known.is_assumed:
             meanwhile = "what was known of it stays in force"
@@ -196,24 +221,15 @@ class Catalog:
 
     # --- discovery --------------------------------------------------------------------------------------
 
-    def _patiently(self, read: Callable[[], T]) -> T:
-        """What is read, at the third attempt at the latest: without it, a cold start could do nothing at all."""
-        for seconds in _PAUSES_SECONDS:
-            try:
-                return read()
-            except (ThrottledError, UnavailableError):
-                self._pause(seconds)
-        return read()
-
     def _discovered(self, bucket: str, config: Settings) -> list[DistributionId]:
-        def read() -> list[DistributionId]:
-            found = [summary for summary in self._summaries(config) if distributions.serves(summary, bucket)]
-            return [
-                id_ for summary in found if self._is_chosen(summary, config) for id_ in self._viewed(summary, config)
-            ]
-
         with _discovering():
-            return self._cached(("the list of distributions of bucket", bucket, config.discover_tag), config.ttl, read)
+            serving = [item for item in self._summaries(config) if item.get("Enabled", True) and serves(item, bucket)]
+            chosen = [summary for summary in serving if self._is_chosen(summary, config)]
+            found = [id_ for summary in chosen for id_ in self._viewed(summary, config)]
+        if not found:
+            tagged = f" and the tag {config.discover_tag}" if config.discover_tag else ""
+            self._warn(("bucket", bucket), f"no distribution was found with an origin in bucket {bucket}{tagged}")
+        return found
 
     def _summaries(self, config: Settings) -> list[Json]:
         return self._cached(("the list of", "distributions"), config.ttl, lambda: self._patiently(self._list))
@@ -233,7 +249,8 @@ class Catalog:
         name, equals, value = config.discover_tag.partition("=")
         if not name:
             return True
-        tags = self._patiently(lambda: self._account.tags(summary["ARN"]))
+        arn = summary["ARN"]
+        tags = self._cached(("tags of", arn), config.ttl, partial(self._patiently, lambda: self._account.tags(arn)))
         return name in tags and (not equals or tags[name] == value)
 
 
@@ -251,7 +268,7 @@ def inventory(account: Account, bucket: str) -> Iterator[Described]:
     Raises CdnError if they cannot be listed.
     """
     for summary in account.summaries():
-        if bucket and not distributions.serves(summary, bucket):
+        if bucket and not serves(summary, bucket):
             continue
         id_ = DistributionId(summary["Id"])
         config: Json | None = None

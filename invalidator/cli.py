@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -131,8 +130,10 @@ def plan(
         decoded = decode(_load(event) if event else _event_of(key or [], bucket or "any"), "plan")
         config = settings.load(instead=distribution_id or ())
         if not (event or bucket):
+            if config.discover:
+                raise ConfigurationError("--bucket: give the bucket of the keys, for distributions to be discovered")
             config = replace(config, describe=False)
-        distributions = _serving(config, {change.bucket for change in decoded.changes})
+        distributions, _ = _serving(config, {change.bucket for change in decoded.changes})
         decoded.refuse_strangers(lambda id_: handler.catalog().has(id_, config))
         made = make_plan(decoded.changes, distributions, config.view, decoded.tickets)
     if as_json:
@@ -171,19 +172,25 @@ def explain(
     Example: invalidator explain blog/index.html --bucket my-origin --distribution-id discover
     """
     with _errors_explained():
+        _check_bucket(bucket)
         config = settings.load(instead=distribution_id or ())
         decoded = decode(_event_of([key], bucket), "explain")
         if decoded.refusals:
-            raise ConfigurationError(f"KEY: {decoded.refusals[0].reason}")
-        explained = [_explained(item, decoded.changes[0], config.view) for item in _serving(config, {bucket})]
+            reason = decoded.refusals[0].reason if key else "it is empty"
+            raise ConfigurationError(f"KEY: {reason}")
+        serving, warnings = _serving(config, {bucket})
+        explained = [_explained(item, decoded.changes[0], config.view) for item in serving]
     if as_json:
         print(json.dumps(explanation_json(explained), indent=2))
     elif explained:
         print_explanation(explained)
     elif config.discover:
-        narrate(f"No distribution of the account has an origin in bucket {bucket}.")
+        tagged = f" and the tag {config.discover_tag}" if config.discover_tag else ""
+        narrate(f"No distribution of the account has an origin in bucket {bucket}{tagged}.")
     total = sum(len(item.paths) for item in explained)
     narrate(f"{count(total, 'path')} on {count(len(explained), 'distribution')}. Nothing was sent.")
+    if warnings:  # who serves it is what was asked
+        raise typer.Exit(1)
 
 
 def _explained(distribution: Distribution, change: ObjectChange, view: View) -> Explained:
@@ -192,7 +199,9 @@ def _explained(distribution: Distribution, change: ObjectChange, view: View) -> 
     paths: dict[str, list[str]] = {}
     stale, notes = Viewers(distribution.site, view).stale(change)
     for path, cause in stale:
-        paths.setdefault(path, []).append(str(cause))
+        reasons = paths.setdefault(path, [])
+        if str(cause) not in reasons:
+            reasons.append(str(cause))
     return Explained(distribution.id, dict(sorted(paths.items())), tuple(dict.fromkeys(notes)))
 
 
@@ -210,6 +219,8 @@ def distributions(
     """
     found: list[Described] = []
     with _errors_explained(), progress("reading distributions") as advance:
+        if bucket:
+            _check_bucket(bucket)
         for described in inventory(handler.cdn(), bucket):
             found.append(described)
             advance()
@@ -401,7 +412,9 @@ def _contents(held: list[Letter]) -> Letters:
         config, unknown = settings.load(), ""
     except ConfigurationError as error:
         config, unknown = settings.Settings((EVERY,), settings.view()), str(error)
-    found = [(letter, contents_of(letter, partial(_serving, config), config.view)) for letter in held]
+    found = [
+        (letter, contents_of(letter, lambda buckets: _serving(config, buckets)[0], config.view)) for letter in held
+    ]
     if unknown and any(row.distribution == EVERY for _, contents in found for row in contents.stale):
         narrate(f"The configured distributions are not known here: {unknown}")
     return found
@@ -449,13 +462,14 @@ def _narrate_empty(queue: dead_letters.DeadLetters) -> None:
         narrate("The dead-letter queue is empty: nothing is known to be stale.")
 
 
-def _serving(config: settings.Settings, buckets: set[str]) -> list[Distribution]:
-    """The distributions that may serve these buckets, with what CloudFront says of them."""
+def _serving(config: settings.Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
+    """The distributions that may serve these buckets, with what CloudFront says of them, and what it does not."""
     catalog = handler.catalog()
     found = catalog.look_up(config, buckets, Threads(), _DESCRIBING_SECONDS)
-    for warning in catalog.warnings():
+    warnings = catalog.warnings()
+    for warning in warnings:
         narrate(f"warning: {warning}")
-    return found
+    return found, warnings
 
 
 # --- input ----------------------------------------------------------------------------------------------
@@ -488,8 +502,11 @@ def _check_entry(name: str, id_: str, prefix: str = "", suffix: str = "") -> Non
     for option, text in (("--id", id_), ("--prefix", prefix), ("--suffix", suffix)):
         if not text.isprintable() or (option != "--id" and "*" in text):
             raise ConfigurationError(f"{option}: {text!r} is not what it should be: text without a wildcard")
-    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-21)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
+    _check_bucket(name)
+
+
+def _check_bucket(name: str) -> None:
+    if not settings.is_bucket_name(name):
         raise ConfigurationError(f"--bucket: {name!r} is not the name of a bucket (not a URL, not an ARN)")
 
 

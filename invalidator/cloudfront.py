@@ -104,23 +104,28 @@ class CloudFront:
 
     def summaries(self) -> Iterator[Json]:
         """Every distribution of the account, page by page, in the words of DistributionSummary."""
-        page: Json = {}
-        while not page or page.get("IsTruncated"):
-            marker = {"Marker": page["NextMarker"]} if page else {}
+        marker: dict[str, str] = {}
+        while True:
             with _errors_explained():
                 page = _object(self._client.list_distributions(**marker), "DistributionList")
             yield from page.get("Items") or []
+            following = page.get("NextMarker") if page.get("IsTruncated") else None
+            if not following or marker == {"Marker": following}:
+                return
+            marker = {"Marker": following}
 
     def tenants(self, distribution: DistributionId) -> Iterator[DistributionId]:
         """The tenants of a distribution."""
-        marker: dict[str, str] | None = {}
-        while marker is not None:
+        marker: dict[str, str] = {}
+        while True:
             with _errors_explained():
                 page = self._client.list_distribution_tenants(
                     AssociationFilter={"DistributionId": distribution}, **marker
                 )
             yield from (tenant["Id"] for tenant in page.get("DistributionTenantList") or [])
-            marker = {"Marker": page["NextMarker"]} if page.get("NextMarker") else None
+            if not page.get("NextMarker") or marker == {"Marker": page["NextMarker"]}:
+                return
+            marker = {"Marker": page["NextMarker"]}
 
     def tags(self, arn: str) -> dict[str, str]:
         """The tags of a distribution, those that cost centres have: by name."""

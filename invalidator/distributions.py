@@ -4,7 +4,7 @@ Shapes: https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_Distribut
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
@@ -30,12 +30,18 @@ _placeholder = re.compile(r"\{\{([^{}]+)\}\}")
 class Declared(NamedTuple):
     """What a person says of a distribution that does not show it: which bucket its other origins hide.
 
-    An empty bucket stands for any. ``cache_tags`` is true where objects carry tags that CloudFront is told of.
+    An empty bucket stands for any, if there is an origin path; without both, nothing is hidden. ``cache_tags`` is true
+    where objects carry tags that CloudFront is told of.
     """
 
     bucket: str = ""
     origin_path: str = ""
     cache_tags: bool = False
+
+    @property
+    def origin(self) -> Origin | None:
+        """What the origins stand for whose domain is not that of a bucket."""
+        return Origin(self.bucket, self.origin_path) if self.bucket or self.origin_path else None
 
 
 def of_bucket(domain: str, origin_path: str) -> Origin | None:
@@ -46,8 +52,8 @@ def of_bucket(domain: str, origin_path: str) -> Origin | None:
         _, bucket, *rest = [*path.split("/", 2), ""]
         return Origin(bucket, f"/{rest[0]}" if rest[0] else "") if bucket else None
     found = _is_bucket(domain)
-    # The alias of an access point looks like a bucket, whose name it hides.
-    if found is None or found["bucket"].endswith("-s3alias"):
+    # The alias of an access point, or of an Object Lambda one, looks like a bucket, whose name it hides.
+    if found is None or found["bucket"].endswith(("-s3alias", "--ol-s3")):
         return None
     return Origin(found["bucket"], path, is_website=found["website"] is not None)
 
@@ -63,13 +69,14 @@ def site_of(
     ``varies_by_query`` says of the id of a cache policy whether query strings are part of its cache key;
     ``parameters`` are those of a tenant.
     """
-    origins = _origins(config, declared, parameters or {})
+    defaults = {name: value for name, value in _defaults(config) if value is not None}
+    origins = _origins(config, declared, defaults | dict(parameters or {}))
 
     def behavior(described: Json, pattern: str) -> Behavior:
         found = origins.get(described.get("TargetOriginId", ""), ())
         return Behavior(pattern, found, _has_query_strings(described, varies_by_query))
 
-    others = [behavior(described, described["PathPattern"]) for described in _items(config, "CacheBehaviors")]
+    others = [behavior(described, described.get("PathPattern", "")) for described in _items(config, "CacheBehaviors")]
     default = behavior(config.get("DefaultCacheBehavior") or {}, DEFAULT_PATTERN)
     tags = bool((config.get("CacheTagConfig") or {}).get("HeaderName")) or bool(declared and declared.cache_tags)
     return Site((*others, default), (config.get("DefaultRootObject") or "").removeprefix("/"), tags)
@@ -77,12 +84,17 @@ def site_of(
 
 def undescribed(declared: Declared) -> Site:
     """What is known of a distribution from its declaration alone."""
-    origin = Origin(declared.bucket, declared.origin_path)
+    origin = declared.origin or Origin("")
     return Site((Behavior(DEFAULT_PATTERN, (origin,)),), cache_tags=declared.cache_tags)
 
 
 def serves(config: Json, bucket: str) -> bool:
-    """Whether this bucket is an origin. A summary, as ListDistributions returns it, says enough."""
+    """Whether this bucket is an origin. A summary, as ListDistributions returns it, says enough.
+
+    Where the domain has parameters of tenants, it may be.
+    """
+    if any(_placeholder.search(item.get("DomainName") or "") for item in _items(config, "Origins")):
+        return True
     return any(origin.bucket == bucket for found in _origins(config, None, {}).values() for origin in found)
 
 
@@ -93,12 +105,19 @@ def _origins(config: Json, declared: Declared | None, parameters: Mapping[str, s
         domain, path = (_filled(described.get(name) or "", parameters) for name in ("DomainName", "OriginPath"))
         origin = of_bucket(domain, path)
         if origin is None and declared is not None:
-            origin = Origin(declared.bucket, declared.origin_path)
-        found[described["Id"]] = (origin,) if origin else ()
+            origin = declared.origin
+        found[described.get("Id", "")] = (origin,) if origin else ()
     for group in _items(config, "OriginGroups"):
-        members = [found.get(member["OriginId"], ()) for member in _items(group, "Members")]
-        found[group["Id"]] = tuple(dict.fromkeys(origin for member in members for origin in member))
+        members = [found.get(member.get("OriginId", ""), ()) for member in _items(group, "Members")]
+        found[group.get("Id", "")] = tuple(dict.fromkeys(origin for member in members for origin in member))
     return found
+
+
+def _defaults(config: Json) -> Iterator[tuple[str, str | None]]:
+    """What the parameters of tenants are where a tenant does not say."""
+    for described in (config.get("TenantConfig") or {}).get("ParameterDefinitions") or []:
+        definition = (described.get("Definition") or {}).get("StringSchema") or {}
+        yield described.get("Name", ""), definition.get("DefaultValue")
 
 
 def _items(holder: Json, name: str) -> list[Json]:

@@ -123,7 +123,7 @@ class Examination:
         for summary in self._account.summaries():
             if summary.get("Enabled", True) and distributions.serves(summary, self._name):
                 id_, site = DistributionId(summary["Id"]), distributions.site_of(summary, lambda _: False)
-                ids = self._account.tenants(id_) if summary.get("ConnectionMode") == "tenant-only" else [id_]
+                ids = self._account.tenants(id_) if distributions.has_tenants(summary) else [id_]
                 found |= dict.fromkeys(ids, site)
         known = {*self._seen.sites, *self._seen.unseen}
         return {id_: site for id_, site in found.items() if id_ not in known}

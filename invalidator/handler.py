@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ from invalidator.catalog import Catalog
 from invalidator.errors import CdnError, ConfigurationError, IncompleteError, StorageError
 from invalidator.events import Decoded, decode
 from invalidator.limits import MAX_INVOCATION_SECONDS
-from invalidator.model import Batch, Distribution, Outcome, Plan, Site
+from invalidator.model import Batch, Distribution, DistributionId, Outcome, Plan, Site
 from invalidator.planner import make_plan
 from invalidator.service import Budget, Cdn, carry_out
 from invalidator.workers import Threads, Workers
@@ -117,7 +117,7 @@ def _distributions(
     seconds = min(_DESCRIBING_SECONDS, context.get_remaining_time_in_millis() / 1000 / 4)
     buckets = {change.bucket for change in decoded.changes}
     found = catalog.look_up(config, buckets, edge.workers(), seconds)
-    decoded.refuse_strangers(lambda id_: catalog.has(id_, config))
+    decoded.refuse_strangers(partial(_is_ours, catalog, config))
     for warning in catalog.warnings():
         logger.warning(warning)
     if not config.describe:
@@ -125,6 +125,14 @@ def _distributions(
     # Those that were discovered for a bucket of another event have tickets only.
     others = {batch.distribution for batch in decoded.tickets} - {distribution.id for distribution in found}
     return found + [Distribution(id_, Site(())) for id_ in sorted(others)]
+
+
+def _is_ours(catalog: Catalog, config: settings.Settings, id_: DistributionId) -> bool:
+    try:
+        return catalog.has(id_, config)
+    except ConfigurationError as error:
+        logger.warning(str(error))
+        return False  # the ticket comes again, and the others do not wait for it
 
 
 @cache

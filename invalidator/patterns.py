@@ -2,15 +2,18 @@
 
 Python's engine goes back and tries again, so ``^(a+)+$`` takes twice as long for each further character of a key that
 does not match. Keys come from whoever may upload: a pattern is tried before it is used, on keys made to keep each of
-its repetitions busy, from short ones to the longest that S3 has, and as soon as one takes too long it is refused.
+its repetitions busy, from short ones to the longest that S3 has, and as soon as one takes too long it is refused. What
+such keys cannot be made for (look-around, references to groups, conditions) is refused as it is.
 """
 
 import fnmatch
 import importlib
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
 from invalidator.limits import MAX_KEY_BYTES
@@ -47,9 +50,20 @@ _STEPS: Final = (
     904,
 )
 _CHARACTERS: Final = "a0A/._- \n\0é"
+_MAX_LITERALS: Final = 12
+_MAX_TEXTS: Final = 24
+_REPEATS: Final = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
+_SINGLE: Final = ("LITERAL", "NOT_LITERAL", "ANY", "IN")
+_NOT_TRIED: Final = {
+    "ASSERT": "look-around",
+    "ASSERT_NOT": "look-around",
+    "GROUPREF": "a reference to a group",
+    "GROUPREF_EXISTS": "a condition",
+}
 
-# The standard library's own parser of patterns; its name is not public, its result has been the same since Python 1.6.
+# The standard library's own parser of patterns; its name is not public, its result has been the same for decades.
 _parser: Final[Any] = importlib.import_module("re._parser")
+_compiler: Final[Any] = importlib.import_module("re._compiler")
 
 
 @lru_cache(maxsize=1_000)
@@ -74,19 +88,29 @@ class Expression:
     """A pattern that is looked for in keys, in which ``.`` is any character: a key may hold line breaks."""
 
     def __init__(self, text: str) -> None:
-        """Raise re.error if it is none."""
-        self._pattern = re.compile(text, re.DOTALL)
-        self._tree = _parser.parse(text, re.DOTALL)
+        """Raise re.error if it is none, or has in it what cannot be tried."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # for "[[", which means what it has always meant
+            pattern = re.compile(text, re.DOTALL)
+            self._tree = _parser.parse(text, re.DOTALL)
+        if strange := sorted(set(_operations(self._tree)) & set(_NOT_TRIED)):
+            raise re.error(f"{_NOT_TRIED[strange[0]]} cannot be used here")
+        literals = dict.fromkeys(c for c in text if c.isalnum() or c in ",;:~=+@!&%")
+        self._texts = _Texts((*_CHARACTERS, *list(literals)[:_MAX_LITERALS]))
         # What begins with ".*" is found at the beginning, or nowhere: to look further takes time and finds nothing.
-        self.search = self._pattern.match if _begins_with_anything(self._tree) else self._pattern.search
-        self.groups = self._pattern.groups
-        self.names = frozenset(self._pattern.groupindex)
+        self.search = pattern.match if _begins_with_anything(self._tree) else pattern.search
+        self.groups = pattern.groups
+        self.names = frozenset(pattern.groupindex)
+        self._tried = self.search
+        if _loosen(self._tree):
+            loose = _compiler.compile(self._tree, re.DOTALL)
+            self._tried = loose.match if _begins_with_anything(self._tree) else loose.search
 
     def slow_key(self) -> str | None:
         """A key on which it takes too long; None if none was found."""
         attacks = (
             (before, body, after)
-            for before, bodies in _repeats(self._tree, "")
+            for before, bodies in self._texts.repeats(self._tree, "")
             for body in bodies
             for after in self._misfits(before, body)
         )
@@ -95,7 +119,7 @@ class Expression:
             if slow := self._slow_length(before, body, after):
                 return slow
             if time.thread_time() - start > _SECONDS_IN_ALL:
-                return before + body + after
+                return None  # nothing of what was tried took long; only that there is so much of it
         return None
 
     def _slow_length(self, before: str, body: str, after: str) -> str | None:
@@ -111,7 +135,7 @@ class Expression:
 
     def _seconds(self, key: str) -> float:
         start = time.thread_time()
-        self.search(key)
+        self._tried(key)
         return time.thread_time() - start
 
     def _misfits(self, before: str, body: str) -> list[str]:
@@ -120,7 +144,7 @@ class Expression:
         return [end for end in ends if not self._fits(before + body * 2 + end)][:2]
 
     def _fits(self, key: str) -> bool:
-        match = self.search(key)
+        match = self._tried(key)
         return match is not None and match.span() == (0, len(key))
 
 
@@ -136,19 +160,31 @@ def _begins_with_anything(tree: Any) -> bool:
     return least == 0 and most == _parser.MAXREPEAT and [str(inner) for inner, _ in body] == ["ANY"]
 
 
-def _repeats(tree: Any, before: str) -> Iterator[tuple[str, list[str]]]:
-    """Each repetition: a text that leads up to it, and texts that it can repeat."""
+def _loosen(tree: Any) -> bool:
+    """Let what is repeated a certain number of times be repeated at will, unless it is a single character.
+
+    ``(?:a|aa){30}`` takes no time on 29 characters and ages on 40; ``(?:a|aa)+`` shows from the start where it leads.
+    """
+    changed = False
+    for position, (operation, argument) in enumerate(tree.data):
+        if str(operation) in _REPEATS:
+            least, most, body = argument
+            changed |= _loosen(body)
+            if 1 < most < _parser.MAXREPEAT and (len(body) != 1 or str(body[0][0]) not in _SINGLE):
+                tree.data[position] = (operation, (min(least, 1), _parser.MAXREPEAT, body))
+                changed = True
+        else:
+            for inner in _inner(str(operation), argument):
+                changed |= _loosen(inner)
+    return changed
+
+
+def _operations(tree: Any) -> Iterator[str]:
     for operation, argument in tree:
         name = str(operation)
-        if name in {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}:
-            least, most, body = argument
-            if least != most:
-                yield before, list(dict.fromkeys(_texts(body)))[:12]
-            yield from _repeats(body, before)
-        else:
-            for inner in _inner(name, argument):
-                yield from _repeats(inner, before)
-        before = (before + next(iter(_texts([(operation, argument)])), ""))[:MAX_KEY_BYTES]
+        yield name
+        for inner in [argument[2]] if name in _REPEATS else _inner(name, argument):
+            yield from _operations(inner)
 
 
 def _inner(name: str, argument: Any) -> list[Any]:
@@ -159,47 +195,62 @@ def _inner(name: str, argument: Any) -> list[Any]:
             return list(argument[1])
         case "ATOMIC_GROUP":
             return [argument]
-        case "ASSERT" | "ASSERT_NOT":
-            return [argument[1]]
-        case "GROUPREF_EXISTS":
-            return [branch for branch in argument[1:] if branch is not None]
     return []
 
 
-def _texts(tree: Any) -> Iterator[str]:
-    """Some texts that this matches, each branch and each kind of character among them; the least of repetitions."""
-    choices = [list(_choices(str(operation), argument)) for operation, argument in tree]
-    firsts = [choice[0] if choice else "" for choice in choices]
-    yield "".join(firsts)[:MAX_KEY_BYTES]
-    for position, choice in enumerate(choices):
-        for other in choice[1:]:
-            yield "".join([*firsts[:position], other, *firsts[position + 1 :]])[:MAX_KEY_BYTES]
+class _Texts:
+    """Texts made for a pattern, of characters that are likely to matter."""
 
+    def __init__(self, characters: tuple[str, ...]) -> None:
+        self._characters = tuple(dict.fromkeys(characters))
 
-def _choices(name: str, argument: Any) -> Iterator[str]:
-    match name:
-        case "LITERAL":
-            yield chr(argument)
-        case "NOT_LITERAL":
-            yield from (c for c in _CHARACTERS if ord(c) != argument)
-        case "ANY":
-            yield from (c for c in _CHARACTERS if c != "\n")
-        case "IN":
-            yield from _of_set(argument)
-        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
-            least, _, body = argument
-            for text in _texts(body):
-                yield (text * max(least, 1))[:MAX_KEY_BYTES]
-        case "BRANCH" | "SUBPATTERN" | "ATOMIC_GROUP" | "GROUPREF_EXISTS":
-            for inner in _inner(name, argument):
-                yield from _texts(inner)
+    def repeats(self, tree: Any, before: str) -> Iterator[tuple[str, list[str]]]:
+        """Each repetition, the inner ones first: a text that leads up to it, and texts that it can repeat."""
+        for operation, argument in tree:
+            name = str(operation)
+            if name in _REPEATS:
+                _, most, body = argument
+                yield from self.repeats(body, before)
+                if most > 1:
+                    yield before, list(dict.fromkeys(self._matching(body)))[:_MAX_TEXTS]
+            else:
+                for inner in _inner(name, argument):
+                    yield from self.repeats(inner, before)
+            before = (before + next(iter(self._matching([(operation, argument)])), ""))[:MAX_KEY_BYTES]
 
+    def _matching(self, tree: Any) -> Iterator[str]:
+        """Some that this matches, each branch and each kind of character among them; the least of repetitions."""
+        choices = [list(islice(self._choices(str(operation), argument), _MAX_TEXTS)) for operation, argument in tree]
+        firsts = [choice[0] if choice else "" for choice in choices]
+        yield "".join(firsts)[:MAX_KEY_BYTES]
+        for position, choice in enumerate(choices):
+            for other in choice[1:]:
+                yield "".join([*firsts[:position], other, *firsts[position + 1 :]])[:MAX_KEY_BYTES]
 
-def _of_set(members: Any) -> Iterator[str]:
-    listed = [chr(argument) for name, argument in members if str(name) == "LITERAL"]
-    listed += [chr(end) for name, argument in members if str(name) == "RANGE" for end in argument]
-    fits = re.compile(_set_source(members)).fullmatch
-    yield from dict.fromkeys(c for c in (*listed, *_CHARACTERS) if fits(c))
+    def _choices(self, name: str, argument: Any) -> Iterator[str]:
+        match name:
+            case "LITERAL":
+                yield chr(argument)
+            case "NOT_LITERAL":
+                yield from (c for c in self._characters if ord(c) != argument)
+            case "ANY":
+                yield from self._characters
+            case "IN":
+                yield from self._of_set(argument)
+            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+                least, _, body = argument
+                for text in self._matching(body):
+                    yield (text * min(max(least, 1), MAX_KEY_BYTES))[:MAX_KEY_BYTES]
+            case "BRANCH" | "SUBPATTERN" | "ATOMIC_GROUP":
+                for inner in _inner(name, argument):
+                    yield from self._matching(inner)
+
+    def _of_set(self, members: Any) -> Iterator[str]:
+        listed = [chr(argument) for name, argument in members if str(name) == "LITERAL"]
+        listed += [chr(end) for name, argument in members if str(name) == "RANGE" for end in argument]
+        fits = re.compile(_set_source(members)).fullmatch
+        found = list(dict.fromkeys(c for c in (*listed, *self._characters) if fits(c)))
+        yield from found or [c for c in map(chr, range(0x20, 0x250)) if fits(c)][:2]
 
 
 def _set_source(members: Any) -> str:

@@ -53,7 +53,9 @@ def make_plan(
             batches += _merged(id_, new.items, open_)
         else:
             batches += [Batch(id_, chunk, _caller_reference(id_, digest)) for chunk, digest in new.chunks]
-    notes = (Note(item.id, text, count) for item in distributions for text, count in work[item.site].notes)
+    # Of what is here for its tickets alone there is nothing to say.
+    told = [item for item in distributions if item.site.behaviors]
+    notes = (Note(item.id, text, count) for item in told for text, count in work[item.site].notes)
     unserved = set[int](range(len(taken))).intersection(*(new.unserved for new in work.values()))
     return Plan(tuple(batches), tuple(notes), excluded=len(changes) - len(taken), unserved=len(unserved))
 

@@ -34,8 +34,13 @@ class Template(NamedTuple):
     is_tag: bool
 
     def fill(self, match: re.Match[str]) -> list[str]:
-        """Every spelling of the path, or the tag, that this gives for a match."""
-        matched = [match[group] or "" for group in self.groups]
+        """Every spelling of the path, or the tag, that this gives for a match; none if one of its groups has no part.
+
+        (With nothing in place of it, ``/$1*`` would be the whole site.)
+        """
+        matched = [match[group] for group in self.groups]
+        if None in matched:
+            return []
         if self.is_tag:
             return [self._joined(matched).lower()]  # CloudFront's tags are case-insensitive
         spelt = zip(*map(encodings, matched), strict=True) if matched else [()]
@@ -167,6 +172,8 @@ def _template(text: str, expression: Expression, where: str) -> Template:
             groups.append(_group(found, expression, where))
             written.append("")
     written[-1] += text[end:]
+    if not text.isprintable():
+        raise ConfigurationError(f"{where} holds characters that nobody can see; encode them, as %0A")
     _check(written, where, is_a_tag=is_a_tag)
     return Template(tuple(written if is_a_tag else map(as_written, written)), tuple(groups), is_a_tag)
 

@@ -29,6 +29,7 @@ _TICK_SECONDS: Final = 0.001
 """What Lambda's clock can tell apart."""
 
 _MAX_PARALLEL: Final = 8
+_MAX_ATTEMPTS_IN_PROGRESS: Final = 3
 _MAX_ATTEMPTS: Final = 8
 """After these a batch is given up for this invocation: a minute or two of pauses."""
 
@@ -228,6 +229,9 @@ class _Run:
         batch = attempt.batch
         if isinstance(error, InProgressError) and self._lanes[batch.distribution].room.has_accepted:
             attempts = 0  # it is our own work that it waits for
+        elif isinstance(error, InProgressError):
+            # Or that of another invocation: it waits for longer each time, and is not given up for it.
+            attempts = max(batch.attempts, min(batch.attempts + 1, _MAX_ATTEMPTS_IN_PROGRESS))
         elif isinstance(error, OutOfTimeError) and self._answered:
             attempts = batch.attempts  # to have stood behind others is no attempt
         else:

@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, Final, NamedTuple, TypeVar
@@ -31,6 +32,8 @@ _PATIENCE_SECONDS: Final = 60
 # AWS's ids are some 14 characters of these. To ask no more than this shape keeps most of what is not meant to
 # be seen, in a secret that was named by mistake, from being taken for ids and shown in the log.
 _is_distribution_id = re.compile(r"[A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}").fullmatch
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-21)
+is_bucket_name = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]").fullmatch
 _separators = re.compile(r"[\s,]+")
 _DECLARED: Final[dict[str, type]] = {"id": str, "bucket": str, "origin_path": str, "cache_tags": bool}
 
@@ -89,10 +92,14 @@ def load(
     stored = _Stored(_ttl(environ), now(), [])
     words = list(instead) or _words(environ.get("DISTRIBUTION_IDS", ""))
     source = "--distribution-id" if instead else "DISTRIBUTION_IDS"
-    ids: Ids = {_checked(word, source): None for word in words if word != _DISCOVER}
-    if not instead:
-        ids |= _configured_ids(environ, stored)
-    if not ids and _DISCOVER not in words:
+    discover = any(word.lower() == _DISCOVER for word in words)
+    ids: Ids = {_checked(word, source): None for word in words if word.lower() != _DISCOVER}
+    if instead:
+        with suppress(ConfigurationError):  # what is declared of them holds, if it can be read
+            ids |= {id_: declared for id_, declared in _configured_ids(environ, stored).items() if id_ in ids}
+    else:
+        _add(ids, _configured_ids(environ, stored))
+    if not ids and not discover:
         raise ConfigurationError(
             "no distribution to invalidate: set DISTRIBUTION_IDS, DISTRIBUTION_ID, DISTRIBUTION_ID_<name>,"
             " DISTRIBUTION_IDS_SECRET or DISTRIBUTION_IDS_PARAMETER"
@@ -104,8 +111,8 @@ def load(
         queue_url,
         dead_letters_url,
         tuple(stored.warnings),
-        discover=_DISCOVER in words,
-        discover_tag=environ.get("DISCOVER_TAG", "").strip(),
+        discover=discover,
+        discover_tag="=".join(part.strip() for part in environ.get("DISCOVER_TAG", "").split("=", 1)),
         declared={id_: declared for id_, declared in ids.items() if declared is not None},
         describe=_one_of(environ, "DESCRIBE", {"": True, "on": True, "off": False}),
         ttl=stored.ttl,
@@ -168,12 +175,14 @@ def _globs(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """A JSON array of globs, or globs separated by commas or white space."""
     text = environ.get(name, "").strip()
     try:
-        value = json.loads(text) if text.startswith('["') else _words(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{name}: a JSON array that cannot be read: {error}") from error
-    if not all(isinstance(item, str) and item for item in value):
+        value = json.loads(text) if text.startswith("[") else None
+    except (ValueError, RecursionError):
+        value = None
+    # A glob may begin with a bracket, too; with a quotation mark in it, an array was meant.
+    globs = value if isinstance(value, list) else _words(text)
+    if not all(isinstance(item, str) and item for item in globs) or (value is None and re.search("[\"']", text)):
         raise ConfigurationError(f'{name}: expected globs, as assets/*.js, or a JSON array of them, as ["assets/*.js"]')
-    return tuple(value)
+    return tuple(globs)
 
 
 def _index_document(environ: Mapping[str, str]) -> str:
@@ -220,8 +229,14 @@ def _configured_ids(environ: Mapping[str, str], stored: _Stored) -> Ids:
             ids[_checked(environ[name].strip(), name)] = None
     for variable, fetch in (("DISTRIBUTION_IDS_SECRET", _secret), ("DISTRIBUTION_IDS_PARAMETER", _parameter)):
         if name := environ.get(variable, "").strip():
-            ids |= stored.read(variable, name, partial(_stored_ids, variable, name, fetch))
+            _add(ids, stored.read(variable, name, partial(_stored_ids, variable, name, fetch)))
     return ids
+
+
+def _add(ids: Ids, more: Ids) -> None:
+    """An id that is named again without a declaration keeps the one that it has."""
+    for id_, declared in more.items():
+        ids[id_] = declared or ids.get(id_)
 
 
 def _words(text: str) -> list[str]:
@@ -243,9 +258,9 @@ def _stored_ids(variable: str, name: str, fetch: Callable[[str, str], str | byte
     ids: Ids = {}
     for part in _parts(_content(variable, name, fetch)):
         if isinstance(part, dict):
-            ids |= [_declared(part, where)]
+            _add(ids, dict([_declared(part, where)]))
         elif isinstance(part, str):
-            ids |= {_checked(word, where, secret=True): None for word in _words(part)}
+            _add(ids, {_checked(word, where, secret=True): None for word in _words(part)})
         else:
             raise ConfigurationError(
                 f"{where} is JSON but neither an array of ids nor an object whose values are ids, nor objects such as"
@@ -281,7 +296,7 @@ def _declared(written: dict[str, Any], where: str) -> tuple[DistributionId, Decl
     id_, bucket, path, tags = (written.get(name, kind()) for name, kind in _DECLARED.items())
     if set(written) <= set(_DECLARED) and all(isinstance(text, str) for text in (id_, bucket, path)):
         path = path.rstrip("/")
-        if isinstance(tags, bool) and (not path or path.startswith("/")):
+        if isinstance(tags, bool) and (not path or path.startswith("/")) and (not bucket or is_bucket_name(bucket)):
             return _checked(id_, where, secret=True), Declared(bucket, path, tags)
     raise ConfigurationError(
         f'{where}: an object in it is not what it should be: {{"id": "E1A2B3C4D5E6F7", "bucket": "my-origin",'

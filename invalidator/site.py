@@ -1,5 +1,6 @@
 """A changed object → the paths under which the viewers of a distribution know it. Pure."""
 
+import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -12,6 +13,9 @@ from invalidator.rules import Rule, follow
 NO_ORIGIN: Final = "it has no origin in the bucket"
 OUTSIDE: Final = "the key is outside of its origin paths"
 NO_BEHAVIOR: Final = "none of its cache behaviours leads to the object"
+
+# What looks like a file: nothing is below it.
+_FILE: Final = re.compile(r"\.[A-Za-z]\w*$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +78,16 @@ class Viewers:
             return [NO_ORIGIN]
         notes: list[str] = []
         before, why_not = len(paths), OUTSIDE
+        replaced = bool(self._whole_rules) and self._follow(self._whole_rules, change.key, change, paths, notes)
         for origin in origins:
             key = _without(origin.path, change.key) if origin.path else change.key
             if key is not None:
                 why_not = NO_BEHAVIOR
-                if not (self._relative_rules and self._follow(self._relative_rules, key, change, paths, notes)):
+                followed = self._relative_rules and self._follow(self._relative_rules, key, change, paths, notes)
+                if not (replaced or followed):
                     self._add_object(change, key, origin, paths)
                 if key.endswith(self._directory_names):
                     self._add_directories(change, key, origin, paths)
-        if self._whole_rules:
-            self._follow(self._whole_rules, change.key, change, paths, notes)
         return notes if notes or len(paths) > before else [why_not]
 
     def _origins(self, bucket: str) -> list[Origin]:
@@ -99,7 +103,7 @@ class Viewers:
             return
         for path in spelt:
             cause = Cause(change, relation)
-            paths += [(item, cause) for item in self._reached(path, key, origin)]
+            paths += [(item, cause) for item in self._reached(path, key, origin, _FILE)]
             relation = "other spelling of object"
 
     def _add_directories(self, change: ObjectChange, key: ObjectKey, origin: Origin, paths: Paths) -> None:
@@ -124,12 +128,14 @@ class Viewers:
         for path in spellings(ObjectKey(url)):
             paths += [(item, cause) for item in self._reached(path, url, origin)]
 
-    def _reached(self, path: UrlPath, url: str, origin: Origin) -> tuple[UrlPath, ...]:
+    def _reached(
+        self, path: UrlPath, url: str, origin: Origin, wide: re.Pattern[str] | None = None
+    ) -> tuple[UrlPath, ...]:
         """The items for a path, if it leads to that origin."""
         if self._uniform:
             return (path,)
         behaviors = [behavior for behavior in self._behaviors(path, url) if origin in behavior.origins]
-        return _items(path, behaviors) if behaviors else ()
+        return _items(path, behaviors, wide) if behaviors else ()
 
     def _behaviors(self, path: UrlPath, url: str) -> list[Behavior]:
         """Those that may decide about a URL: the first that matches, whether CloudFront decodes it before or not."""
@@ -165,16 +171,16 @@ class Viewers:
         return _items(path, self._behaviors(path, unquote(path[1:])))
 
 
-def _items(path: UrlPath, behaviors: list[Behavior]) -> tuple[UrlPath, ...]:
+def _items(path: UrlPath, behaviors: list[Behavior], wide: re.Pattern[str] | None = None) -> tuple[UrlPath, ...]:
     """The path, with all query strings if they are cached apart.
 
-    ``/a.jpg*`` is what the documentation recommends. But ``/dir/*`` would take all of the directory along, and
-    ``/dir*`` or ``/about*`` as much: there, what begins with a question mark is an item of its own.
+    ``/a.jpg*`` is what the documentation recommends for a file. But ``/dir/*`` would take all of the directory along,
+    and ``/about*`` or ``/v1.2*`` perhaps as much: there, what begins with a question mark is an item of its own.
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-specifying-objects.html (2026-11-22)
     """
     if not any(behavior.query_strings for behavior in behaviors):
         return (path,)
-    if "." in path[path.rindex("/") :]:
+    if wide and wide.search(path):
         return (UrlPath(f"{path}*"),)
     return (path, UrlPath(f"{path}?*"))
 

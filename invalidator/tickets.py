@@ -40,7 +40,7 @@ _FIRST_DELAY_SECONDS: Final = 30
 # An hour and a quarter, or, where it takes a person to mend it, seven and a half minutes.
 _MAX_ATTEMPTS: Final = 10
 _MAX_ATTEMPTS_REFUSED: Final = 5
-_PASSING: Final = (ThrottledError, InProgressError, UnavailableError, OutOfTimeError)
+_PASSING: Final = (ThrottledError, UnavailableError, OutOfTimeError)
 
 _quoted = encode_basestring_ascii
 _is_reference = re.compile(r"invalidator-[0-9a-f]{32}").fullmatch
@@ -130,4 +130,6 @@ def is_hopeless(attempts: int, error: CdnError) -> bool:
     """Whether there is no point in another attempt before a person has looked at it."""
     if isinstance(error, InvalidPathError):
         return True
+    if isinstance(error, InProgressError):
+        return False  # what is in progress completes; an alarm tells of a distribution that stays full
     return attempts >= (_MAX_ATTEMPTS if isinstance(error, _PASSING) else _MAX_ATTEMPTS_REFUSED)

@@ -23,6 +23,7 @@ CASES = {
         BUCKET,
         "distributions=discover,dt_1wFXwCQzpJbJnDg3j8XuV1LhPZ4",
         "discover-tag=invalidate=yes",
+        "settings-ttl=60",
         "directory-urls=bare",
         'rules=[{"match": "^(.*)[.]html$", "also": ["/$1", "#page:$1"]}]',
         "rules-parameter=/cloudfront/rules",

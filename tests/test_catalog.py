@@ -82,12 +82,14 @@ def test_what_cannot_be_described_is_taken_to_serve_everything_which_is_said_onc
         f"distribution {id_} cannot be described; it is taken to serve each key as it is: {problem}"
         for id_ in ("E1", "E2")
     ]
-    account.clock.now = 59
+    is_passing = broken != DENIED
+    attempts = 2 * len([0.0, *account.pauses[:2]])
+    account.clock.now = 4 if is_passing else 59
     account.sites()
-    assert (len(account.read), account.warnings) == (2, [])
+    assert (len(account.read), account.warnings) == (attempts, [])
     account.clock.now = 60
     assert account.sites()["E1"] == UNKNOWN_SITE
-    assert (len(account.read), account.warnings) == (2, [])
+    assert (len(account.read), account.warnings) == (attempts, [])
     account.double.unreadable.clear()
     account.clock.now = 120
     assert account.sites()["E1"] == ORIGIN
@@ -143,12 +145,44 @@ def test_a_policy_is_read_once_for_all_and_those_of_aws_never() -> None:
     assert [text for text in account.read if "Policy" in text] == ["GetCachePolicyConfig mine"]
 
 
-def test_a_policy_that_may_not_be_read_leaves_the_distribution_undescribed() -> None:
-    config = configuration([with_oac("o", "origin.s3.amazonaws.com")], behavior("o", "mine"))
+def test_a_policy_that_may_not_be_read_is_taken_to_know_no_query_strings() -> None:
+    config = configuration([with_oac("o", "origin.s3.amazonaws.com", "/prod")], behavior("o", "mine"))
     account = look({"E1": config})
     account.double.unreadable["GetCachePolicyConfig"] = DENIED
-    assert account.sites() == {"E1": UNKNOWN_SITE}
+    assert account.sites() == {"E1": Site((Behavior("*", (Origin("origin", "/prod"),)),))}
+    assert account.warnings[0].startswith("cache policy mine cannot be read; query strings are taken to make no")
     assert "cloudfront:GetCachePolicyConfig" in account.warnings[0]
+
+
+@pytest.mark.parametrize("fault", [THROTTLED, ("InternalError", 500)])
+def test_a_description_that_cannot_be_had_just_now_is_asked_for_again(fault: tuple[str, int]) -> None:
+    account = look()
+    account.double.unreadable["GetDistributionConfig"] = fault
+    account.catalog._pause = lambda _: account.double.unreadable.clear()
+    assert account.sites() == {"E1": ORIGIN}
+    assert account.warnings == []
+
+
+def test_a_description_that_comes_too_late_is_there_for_the_next_event() -> None:
+    account = look()
+
+    calls = []
+
+    class Late(Stuck):
+        def start(self, call: Callable[[], Answer]) -> None:
+            calls.append(call)
+
+    assert account.sites(workers=Late()) == {"E1": UNKNOWN_SITE}
+    calls[0]()
+    assert account.sites(workers=Stuck()) == {"E1": ORIGIN}
+    assert account.warnings == []
+
+
+@pytest.mark.parametrize("odd", [{"Origins": 1}, {"CacheBehaviors": {"Items": [None]}}, {"DefaultRootObject": 1}])
+def test_what_cannot_be_understood_concerns_one_distribution_only(odd: dict[str, Any]) -> None:
+    account = look({"E1": of_buckets("origin"), "E2": of_buckets("origin") | odd}, distributions=(E1, E2))
+    assert account.sites() == {"E1": ORIGIN, "E2": UNKNOWN_SITE}
+    assert "what CloudFront says of it cannot be understood" in account.warnings[0]
 
 
 def test_a_tenant_is_described_by_its_distribution_and_its_parameters() -> None:
@@ -203,6 +237,28 @@ def test_each_bucket_of_an_event_is_looked_for() -> None:
 
 def test_those_that_are_named_stay_beside_those_that_are_found() -> None:
     assert list(many(distributions=("E001", "E042")).sites()) == ["E001", "E042", "E099"]
+
+
+def test_a_disabled_distribution_is_not_found() -> None:
+    account = many()
+    account.double.configs["E042"] |= {"Enabled": False}
+    assert set(account.sites()) == {"E099"}
+
+
+def test_to_find_nothing_is_worth_a_word() -> None:
+    account = many(discover_tag="team")
+    assert account.sites() == {}
+    assert account.warnings == ["no distribution was found with an origin in bucket origin and the tag team"]
+
+
+def test_what_tenants_are_called_may_be_a_parameter() -> None:
+    named = configuration([with_oac("o", "{{name}}-site.s3.amazonaws.com", "/{{path}}")], behavior("o"))
+    parameter = {"Name": "path", "Definition": {"StringSchema": {"Required": False, "DefaultValue": "main"}}}
+    named |= {"ConnectionMode": "tenant-only", "TenantConfig": {"ParameterDefinitions": [parameter]}}
+    account = look({"E1": named}, distributions=(), discover=True)
+    account.double.tenants = {"dt_1": ("E1", {"name": "acme"}), "dt_2": ("E1", {"name": "other", "path": "new"})}
+    origins = {id_: site.behaviors[0].origins[0] for id_, site in account.sites("acme-site").items()}
+    assert origins == {"dt_1": Origin("acme-site", "/main"), "dt_2": Origin("other-site", "/new")}
 
 
 @pytest.mark.parametrize(("tag", "expected"), [("team", {"E042", "E099"}), ("team=web", {"E042"}), ("other", set())])

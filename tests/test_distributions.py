@@ -23,7 +23,7 @@ from invalidator.distributions import (
     undescribed,
 )
 from invalidator.local import embedded_aws
-from invalidator.model import Behavior, Origin, Site
+from invalidator.model import UNKNOWN_SITE, Behavior, Origin, Site
 from tests.configurations import (
     CACHING_OPTIMIZED,
     WITH_QUERY_STRINGS,
@@ -111,6 +111,7 @@ def test_in_the_path_style_the_bucket_is_the_first_part_of_the_origin_path(path:
         "d1234.execute-api.eu-central-1.amazonaws.com",
         "my-ap-111122223333.s3-accesspoint.eu-central-1.amazonaws.com",
         "my-ap-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias.s3.eu-central-1.amazonaws.com",
+        "my-olap-1a4n8yjrb3kda96f67zwrwiiuse1a--ol-s3.s3.eu-central-1.amazonaws.com",
         "my-origin.s3-website.amazonaws.com",
         "mediastore.eu-central-1.amazonaws.com",
         "",
@@ -237,6 +238,12 @@ def test_a_summary_is_enough_to_know_whether_a_bucket_is_served() -> None:
     assert serves(summary, "two")
     assert not serves(summary, "three")
     assert not serves({}, "one")
+
+
+def test_a_declaration_of_tags_alone_hides_nothing() -> None:
+    config = configuration([custom("api", "api.example.com")], behavior("api"))
+    assert site(config, declared=Declared(cache_tags=True)) == Site((Behavior("*", ()),), cache_tags=True)
+    assert undescribed(Declared(cache_tags=True)).behaviors == UNKNOWN_SITE.behaviors
 
 
 def test_what_may_not_be_read_is_unknown_and_not_off() -> None:

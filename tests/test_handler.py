@@ -34,6 +34,7 @@ from tests.doubles import (
     OnClock,
     StrictCloudFront,
     StrictQueues,
+    Time,
 )
 from tests.strategies import ROUTES, TEST_EVENT, Change, simple_plan
 
@@ -49,9 +50,10 @@ def invoke(
     limit: float = 120.0,
     request: str = "request",
     workers: type[Calls] = Calls,
+    clock: Clock | None = None,
 ) -> dict[str, Any]:
     """Run the function in virtual time, with queues that are not those of the SDK."""
-    clock = Clock(limit)
+    clock = clock or Clock(limit)
     edge = Edge(queue=partial(sqs.Queue, queues or StrictQueues(set())), workers=lambda: workers(clock))
     return lambda_handler(event, OnClock(aws_request_id=request, clock=clock), edge)
 
@@ -432,8 +434,7 @@ def test_a_ticket_for_a_distribution_that_is_not_ours_is_refused(
 @pytest.mark.parametrize(
     ("fault", "before", "where"),
     [
-        (IN_PROGRESS, 8, (QUEUE, 900)),
-        (IN_PROGRESS, 9, (DEAD_LETTERS, 0)),
+        (THROTTLED, 8, (QUEUE, 900)),
         (THROTTLED, 9, (DEAD_LETTERS, 0)),
         (UNAVAILABLE, 9, (DEAD_LETTERS, 0)),
         (DENIED, 1, (QUEUE, 60)),
@@ -449,6 +450,38 @@ def test_what_is_refused_too_often_is_given_up(
     assert delayed(queues) == [where]
     (left,) = stored(queues, where[0])
     assert (left.attempts, paths(left)) == (before + 1, ["/a"])
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 1), (2, 3), (3, 3), (9, 9)])
+def test_what_waits_for_others_to_complete_is_never_given_up(
+    cloudfront: StrictCloudFront, queues: StrictQueues, before: int, after: int
+) -> None:
+    cloudfront.broken["E1"] = IN_PROGRESS
+    assert failed(invoke(make.sqs(ticket(Change("a"), attempts=before)), queues)) == []
+    (left,) = stored(queues, QUEUE)
+    assert left.attempts == after
+
+
+def test_a_deploy_of_many_wildcards_ends_with_all_of_them_accepted(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    for id_ in ("E1", "E2"):
+        default = {"DefaultCacheBehavior": behavior("origin", WITH_QUERY_STRINGS)}
+        cloudfront.configs[id_] = of_buckets("origin") | default
+    clock = Clock()
+    cloudfront.time = Time(clock)
+    waiting = make.sqs(*(make.s3(Change(f"{number}.jpg")) for number in range(200)))["Records"]
+    for _ in range(200):
+        # Two invocations at a time, of which one finds the distributions busy with the work of the other.
+        for records in filter(None, (waiting[::2], waiting[1::2])):
+            clock.limit = clock.now + 120
+            assert failed(invoke({"Records": records}, queues, clock=clock)) == []
+        assert stored(queues, DEAD_LETTERS) == []
+        if not queues.messages:
+            break
+        clock.now += max(message.delay for message in queues.messages)
+        waiting = redelivered(queues, QUEUE)["Records"]
+    assert sorted(cloudfront.paths("E1")) == sorted(f"/{number}.jpg*" for number in range(200))
 
 
 def test_what_was_given_up_can_be_sent_back_again_and_again(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:

@@ -20,6 +20,13 @@ from invalidator.patterns import Expression, glob, path_pattern
         "^(?P<lang>[a-z]{2})/(?P<rest>.*)$",
         "(?i)^(.*)\\.HTML?$",
         "^data/(.+?)-(\\d+)\\.(json|csv)$",
+        "([\\w-]+)/([\\w-]+)\\.html$",
+        "(\\w+)-(\\w+)\\.html",
+        "^(\\d{4})(\\d{2})(\\d{2})-(.*)$",
+        "^(?:[a-z0-9-]+/){1,3}index\\.html$",
+        "^([0-9a-f]{2}){16}\\.js$",
+        "[[a]b",
+        "a{1000000000,}",
         "",
     ],
 )
@@ -43,8 +50,16 @@ def test_what_people_write_is_taken(text: str) -> None:
         "^(.*)/(.*)/(.*)/(.*)\\.html$",
         "^(([a-z])+.)+[A-Z]([a-z])+$",
         "^((é|é)*)*$x",
-        "(?=(a+)+$)b",
-        "(.*)(.*)\\1x",
+        "(?:a|aa){30}$",
+        "^(?:\\d\\d|\\d){30}-",
+        "^(?:.|..){35}Q",
+        "^(?:[a-z]|[a-z]{2}){30}/",
+        "(?:(?:a|aa){40}c?)+$",
+        "(?:ab|ab){30}$",
+        "(?:a|aa){500}$",
+        "^([^\\Wa-zA0é_]+)+$",
+        "^([^a0A/._\\- \\n\\0é]+)+$",
+        "^(.*?,){11}P",
         f"(?:{'|'.join(['ab'] * 100)})*c",
     ],
 )
@@ -52,6 +67,14 @@ def test_what_goes_back_for_ever_is_found_with_a_key_that_shows_it(text: str) ->
     key = Expression(text).slow_key()
     assert key is not None
     assert 0 < len(key) <= 1024
+
+
+@pytest.mark.parametrize(
+    "text", ["(?=(a+)+$)b", "(?!b)a", "(?<=X)(a+)+$", "(.*)\\1", "(a)?(?(1)b|c)", "((?:x(?<!y))*)"]
+)
+def test_what_cannot_be_tried_is_refused(text: str) -> None:
+    with pytest.raises(re.error, match="cannot be used here"):
+        Expression(text)
 
 
 def test_a_dot_is_any_character_of_a_key() -> None:

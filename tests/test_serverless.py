@@ -154,6 +154,7 @@ def test_what_the_function_is_to_know_of_urls_reaches_it(packages: dict[str, Pac
         "QUEUE_URL": "<Queue>",
         "DEAD_LETTERS_URL": "<DeadLetters>",
         "DESCRIBE": "on",
+        "SETTINGS_TTL": "60",
         "DIRECTORY_URLS": "bare",
         "DISCOVER_TAG": "invalidate=yes",
         "RULES": '[{"match": "^(.*)[.]html$", "also": ["/$1", "#page:$1"]}]',

@@ -111,6 +111,10 @@ class Stored:
         self.now += after
         return load(self.environ | more, now=lambda: self.now)
 
+    def load_instead(self, id_: str) -> Settings:
+        """Load them for an id of a command line."""
+        return load(self.environ, instead=[id_], now=lambda: self.now)
+
 
 @pytest.fixture(params=["DISTRIBUTION_IDS_SECRET", "DISTRIBUTION_IDS_PARAMETER"])
 def stored(request: pytest.FixtureRequest, aws: None) -> Stored:
@@ -300,16 +304,23 @@ def test_the_index_document_is_index_html_unless_it_is_set() -> None:
 
 def test_a_stored_list_may_hold_ids_and_declarations_side_by_side(stored: Stored) -> None:
     stored.put(
-        '["E1", {"id": "E2", "bucket": "b", "origin_path": "/prod/"}, {"id": "dt_3x", "cache_tags": true}, "E4"]'
+        '["E1", {"id": "E2", "bucket": "b0b", "origin_path": "/prod/"}, {"id": "dt_3x", "cache_tags": true}, "E4"]'
     )
     found = stored.load()
     assert found.distributions == ("E1", "E2", "dt_3x", "E4")
-    assert found.declared == {"E2": Declared("b", "/prod"), "dt_3x": Declared(cache_tags=True)}
+    assert found.declared == {"E2": Declared("b0b", "/prod"), "dt_3x": Declared(cache_tags=True)}
 
 
 def test_one_declaration_may_stand_without_a_list(stored: Stored) -> None:
-    stored.put('{"id": "E1", "bucket": "b"}')
-    assert stored.load().declared == {"E1": Declared("b")}
+    stored.put('{"id": "E1", "bucket": "b0b"}')
+    assert stored.load().declared == {"E1": Declared("b0b")}
+
+
+def test_a_declaration_holds_wherever_else_the_id_is_named(stored: Stored) -> None:
+    stored.put('["E1", {"id": "E1", "bucket": "b0b"}, "E1"]')
+    assert stored.load().declared == {"E1": Declared("b0b")}
+    assert stored.load_instead("E1").declared == {"E1": Declared("b0b")}
+    assert stored.load_instead("E2").declared == {}
 
 
 def test_names_of_a_key_value_secret_may_be_anything(stored: Stored) -> None:
@@ -322,6 +333,7 @@ def test_names_of_a_key_value_secret_may_be_anything(stored: Stored) -> None:
     [
         '[{"id": "E1", "path": "/prod"}]',
         '[{"id": "E1", "bucket": 1}]',
+        '[{"id": "E1", "bucket": "https://hunter2!"}]',
         '[{"id": "E1", "origin_path": "prod"}]',
         '[{"id": "E1", "cache_tags": "hunter2!"}]',
         '[{"bucket": "hunter2!"}]',
@@ -363,12 +375,20 @@ def test_directories_are_asked_for_as_it_is_said(text: str, expected: bool | Non
         ("assets/*.js, *.map", ("assets/*.js", "*.map")),
         ('["a b/*", "c,d"]', ("a b/*", "c,d")),
         ("[ab]*.js", ("[ab]*.js",)),
+        ('[ "a/*",\n "b" ]', ("a/*", "b")),
+        ("[]", ()),
         (" ", ()),
     ],
 )
 def test_globs_are_words_or_a_json_array(text: str, expected: tuple[str, ...]) -> None:
     found = load({"DISTRIBUTION_IDS": "E1", "INCLUDE": text, "EXCLUDE": text}).view
     assert (found.include, found.exclude) == (expected, expected)
+
+
+@pytest.mark.parametrize("text", ["['a/*']", '["a/*"', '"a/*"', "[1]", '[""]', "[null]"])
+def test_globs_that_were_meant_for_an_array_are_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^INCLUDE: expected globs, as assets"):
+        load({"DISTRIBUTION_IDS": "E1", "INCLUDE": text})
 
 
 def test_rules_come_from_the_variable_and_then_from_the_parameter() -> None:

@@ -121,6 +121,8 @@ def test_the_query_strings_of_a_directory_take_nothing_of_it_along() -> None:
     assert paths(site, "a/index.html") == {"/a/", "/a/?*", "/a/index.html*"}
     assert paths(site, "a/index.html", View(bare=True)) == {"/a", "/a?*", "/a/", "/a/?*", "/a/index.html*"}
     assert paths(site, "v1.2/licence") == {"/v1.2/licence", "/v1.2/licence?*"}
+    assert paths(site, "v1.2/index.html", View(bare=True)) >= {"/v1.2", "/v1.2?*"}
+    assert paths(site, "v1.2") == {"/v1.2", "/v1.2?*"}
 
 
 def test_of_an_unknown_distribution_every_bucket_is_served_under_its_keys() -> None:
@@ -143,6 +145,11 @@ def test_a_rule_for_whole_keys_serves_what_no_origin_does() -> None:
     assert paths(Site((default(PROD),)), "data/list.json", view) == {"/list/"}
     assert paths(Site((default(REST),)), "data/list.json", view) == {"/list/", "/data/list.json"}
     assert paths(Site((default(Origin("another")),)), "data/list.json", view) == set()
+
+
+def test_a_rule_for_whole_keys_can_replace_the_path_too() -> None:
+    view = rules('{"match": "^pages/(.*)[.]md$", "instead": ["/$1/"], "whole_key": true}')
+    assert paths(Site((default(REST),)), "pages/a.md", view) == {"/a/"}
 
 
 def test_instead_replaces_the_paths_of_the_object_and_nothing_else() -> None:

@@ -288,7 +288,7 @@ def test_each_attempt_is_twice_as_far_from_the_one_before(attempts: int, seconds
     ("error", "attempts"),
     [
         (ThrottledError(), 10),
-        (InProgressError(), 10),
+        (InProgressError(), 13),
         (UnavailableError(), 10),
         (OutOfTimeError(), 10),
         (CdnError(), 5),
