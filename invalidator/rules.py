@@ -34,13 +34,10 @@ class Template(NamedTuple):
     is_tag: bool
 
     def fill(self, match: re.Match[str]) -> list[str]:
-        """Every spelling of the path, or the tag, that this gives for a match; none if one of its groups has no part.
-
-        (With nothing in place of it, ``/$1*`` would be the whole site.)
-        """
-        matched = [match[group] for group in self.groups]
-        if None in matched:
-            return []
+        """Every spelling of the path, or the tag, that this gives for a match; a group with no part in it is empty."""
+        if self.written[-1].endswith("*") and any(match[group] is None for group in self.groups):
+            return []  # "/$1*" would be the whole site
+        matched = [match[group] or "" for group in self.groups]
         if self.is_tag:
             return [self._joined(matched).lower()]  # CloudFront's tags are case-insensitive
         spelt = zip(*map(encodings, matched), strict=True) if matched else [()]

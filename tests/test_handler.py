@@ -874,14 +874,18 @@ def test_tenants_are_invalidated_by_their_own_operation(
     assert cloudfront.paths("dt_1wFXwCQzpJb") == cloudfront.paths("E2") == ["/a"]
 
 
-def test_distributions_are_found_by_their_bucket(cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_distributions_are_found_by_their_bucket(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
     cloudfront.distributions = set()
     cloudfront.configs = {"E1": of_buckets("another"), "E2": of_buckets("origin"), "E3": of_buckets("origin")}
     monkeypatch.setenv("DISTRIBUTION_IDS", "discover")
     answer = lambda_handler(make.s3(Change("a")))
     assert [item["distribution"] for item in answer["invalidations"]] == ["E2", "E3"]
-    assert failed(lambda_handler(make.sqs(ticket(Change("b"), distribution="E1")))) == []
+    assert failed(lambda_handler(make.sqs(ticket(Change("b"), distribution="E1"), make.s3(Change("c"))))) == []
     assert cloudfront.paths("E1") == ["/b"]
+    told = [line["distribution"] for line in lines_of(log) if line["message"] == "left out on a distribution"]
+    assert told == []
     assert failed(lambda_handler(make.sqs(ticket(Change("b"), distribution="E9")))) == ["m0"]
 
 

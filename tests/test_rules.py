@@ -34,7 +34,7 @@ def also(match: str, *templates: str, key: str) -> list[str]:
         ("^(.*)\\.html$", "/$1", "red flower.html", ["/red%20flower", "/red+flower"]),
         ("^(.*)\\.html$", "/$1", "c++.html", ["/c++", "/c%2B%2B"]),
         ("^(.*)\\.html$", "/$1", "é*?#%.html", ["/%C3%A9%2A%3F%23%25"]),
-        ("^(a)|b", "/x$1", "b", []),
+        ("^(a)|b", "/x$1", "b", ["/x"]),
         ("^data/(?:([a-z]+)/)?all[.]json$", "/$1*", "data/all.json", []),
         ("^(a*)b", "/x$1", "b", ["/x"]),
         ("^(?P<lang>..)/(?P<rest>.*)$", "/${rest}?lang=${lang}", "de/a", ["/a?lang=de"]),
