@@ -688,9 +688,9 @@ def test_a_missing_permission_is_named_and_stops_nothing_else(
 
 def test_where_nothing_is_allowed_each_check_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     body = b"<Error><Code>AccessDenied</Code><Message>You may not.</Message></Error>"
-    head = b"HTTP/1.1 403 Forbidden\r\nx-amzn-query-error: AccessDenied;Sender\r\nContent-Length: %d\r\n\r\n" % len(
-        body
-    )
+    # Each connection is answered once, and the SDK would use it again.
+    lines = "HTTP/1.1 403 Forbidden", "x-amzn-query-error: AccessDenied;Sender", "Connection: close"
+    head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode()
     with answering(head + body) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         monkeypatch.setenv("DISTRIBUTION_IDS", "E1")

@@ -1,15 +1,15 @@
 """Laws of the spelling of paths."""
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invalidator.limits import MAX_KEY_BYTES, MAX_PATH_CHARACTERS
+from invalidator.limits import MAX_KEY_BYTES, MAX_PATH_CHARACTERS, MAX_TAG_CHARACTERS
 from invalidator.model import ObjectKey
-from invalidator.paths import is_path, spellings
+from invalidator.paths import as_written, is_path, is_tag, spellings
 from tests.doubles import keys_of
 from tests.strategies import keys
 
@@ -61,8 +61,27 @@ def test_what_is_made_here_is_known_again_with_a_wildcard_or_without(key: str, w
 
 @given(st.text("/aZ0%2Ff*+~?# é\n", max_size=8))
 def test_a_path_of_ours_is_one_that_cloudfront_takes(text: str) -> None:
-    expected = re.fullmatch(r"/(?:[A-Za-z0-9\-_.!$&'()+,/:;=@]|%[0-9A-F]{2})*\*?", text) is not None
+    # A question mark begins a query string, and stands for itself in one.
+    expected = re.fullmatch(r"/(?:[A-Za-z0-9\-_.!$&'()+,/:;=@?]|%[0-9A-F]{2})*\*?", text) is not None
     assert is_path(text) == expected
+
+
+@given(st.text("#aZ0%2F*+~? é\n,:-!", max_size=8))
+def test_a_tag_is_visible_ascii_without_commas_and_asterisks(text: str) -> None:
+    assert is_tag(text) == (re.fullmatch(r"#[^\x00-\x20\x7f-\U0010ffff,*]+", text) is not None)
+
+
+@pytest.mark.parametrize(("characters", "valid"), [(MAX_TAG_CHARACTERS, True), (MAX_TAG_CHARACTERS + 1, False)])
+def test_a_tag_has_a_length_that_cloudfront_takes(characters: int, valid: bool) -> None:
+    assert is_tag("#" + "a" * characters) == valid
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=12))
+def test_what_a_person_wrote_is_encoded_once(text: str) -> None:
+    once = as_written(text)
+    assert as_written(once) == once
+    assert is_path("/" + once.replace("*", ""))
+    assert unquote_to_bytes(once) == unquote_to_bytes(text)
 
 
 @pytest.mark.parametrize(("characters", "valid"), [(MAX_PATH_CHARACTERS, True), (MAX_PATH_CHARACTERS + 1, False)])
