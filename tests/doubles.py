@@ -187,7 +187,8 @@ class StrictCloudFront:
         self._reading("GetDistributionTenant", Identifier, self.tenants)
         distribution, parameters = self.tenants[Identifier]
         named = [{"Name": name, "Value": value} for name, value in parameters.items()]
-        return {"DistributionTenant": {"Id": Identifier, "DistributionId": distribution, "Parameters": named}}
+        more = {"Parameters": named} if named else {}
+        return {"DistributionTenant": {"Id": Identifier, "DistributionId": distribution, **more}}
 
     def get_cache_policy_config(self, *, Id: str) -> dict[str, Any]:  # noqa: N803
         """What a cache policy says."""
@@ -225,7 +226,9 @@ class StrictCloudFront:
         """The tags of a distribution."""
         self._reading("ListTagsForResource", Resource, [Resource])
         tags = self.tags.get(Resource.rpartition("/")[2], {})
-        return {"Tags": {"Items": [{"Key": name, "Value": value} for name, value in tags.items()]}}
+        return {
+            "Tags": {"Items": [{"Key": name, **({"Value": value} if value else {})} for name, value in tags.items()]}
+        }
 
     def _create(self, DistributionId: str, InvalidationBatch: Any) -> dict[str, Any]:  # noqa: N803
         parameters = {"DistributionId": DistributionId, "InvalidationBatch": InvalidationBatch}

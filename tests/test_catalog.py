@@ -1,6 +1,8 @@
 """What is known of distributions: read once in a while, kept when it cannot be, and never in the way."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -109,6 +111,48 @@ def test_what_was_known_stays_in_force_when_it_cannot_be_read_any_more() -> None
     assert warning.startswith("distribution E1 cannot be described; what was known of it stays in force: Throttling")
 
 
+def test_a_problem_is_said_again_when_it_is_another_or_had_gone() -> None:
+    account = look()
+    account.sites()
+    said = []
+    for broken in (THROTTLED, THROTTLED, DENIED, None, DENIED):
+        account.double.unreadable = {"GetDistributionConfig": broken} if broken else {}
+        account.clock.now += 300
+        account.sites()
+        said.append([warning.partition("stays in force: ")[2].partition(":")[0] for warning in account.warnings])
+    assert said == [["Throttling"], [], ["AccessDenied"], [], ["AccessDenied"]]
+
+
+@pytest.mark.parametrize("ttl", [0, 10])
+def test_what_cannot_be_read_is_asked_for_again_no_later_than_the_rest(ttl: int) -> None:
+    account = look(ttl=ttl)
+    account.double.unreadable["GetDistributionConfig"] = THROTTLED
+    assert account.sites() == {"E1": UNKNOWN_SITE}
+    account.double.unreadable.clear()
+    account.clock.now = ttl
+    assert account.sites() == {"E1": ORIGIN}
+
+
+def test_what_is_declared_anew_is_in_force_at_once() -> None:
+    account = look({"E1": configuration([custom("ap", "ap.example.com")], behavior("ap"))})
+    assert account.sites()["E1"].behaviors[0].origins == ()
+    account.config = replace(account.config, declared={E1: Declared("hidden")})
+    assert account.sites()["E1"].behaviors[0].origins == (Origin("hidden"),)
+
+
+class Silent(StrictCloudFront):
+    """One that has nothing to say of distributions."""
+
+    def get_distribution_config(self, *, Id: str) -> dict[str, Any]:  # noqa: ARG002, N803
+        return {}
+
+
+def test_an_answer_that_says_nothing_leaves_the_distribution_undescribed() -> None:
+    account = Look(Silent({"E1"}))
+    assert account.sites() == {"E1": UNKNOWN_SITE}
+    assert account.warnings[0].endswith("CloudFront answered without DistributionConfig")
+
+
 class Stuck:
     """Workers whose calls never end."""
 
@@ -125,6 +169,24 @@ def test_to_wait_for_a_description_takes_no_more_than_its_time() -> None:
     assert account.sites(workers=Stuck()) == dict.fromkeys(ids, UNKNOWN_SITE)
     assert len(account.warnings) == 20
     assert account.warnings[0].endswith("no answer in time")
+    account.clock.now = 5  # by then, CloudFront may be itself again
+    account.sites()
+    assert len(account.read) == 20
+
+
+class Slow(Calls):
+    """Workers whose calls take three seconds, one after the other."""
+
+    def wait(self, seconds: float) -> Any:
+        self._clock.now += min(seconds, 3.0)
+        return super().wait(0.0) if seconds >= 3.0 else None
+
+
+def test_all_descriptions_together_take_no_more_than_their_time() -> None:
+    ids = [DistributionId(f"E{number}") for number in range(20)]
+    account = look({id_: of_buckets("origin") for id_ in ids}, distributions=tuple(ids))
+    account.sites(workers=Slow(account.clock))
+    assert (len(account.warnings), account.clock.now) == (17, 10.0)
 
 
 def test_several_are_described_at_a_time() -> None:
@@ -143,6 +205,30 @@ def test_a_policy_is_read_once_for_all_and_those_of_aws_never() -> None:
     account.double.policies["mine"] = policy("all")
     assert account.sites()["E2"].behaviors[0] == Behavior("*.jpg", (Origin("origin"),), query_strings=True)
     assert [text for text in account.read if "Policy" in text] == ["GetCachePolicyConfig mine"]
+
+
+def test_a_policy_is_read_again_when_its_time_is_over_and_stays_in_force_if_it_cannot_be() -> None:
+    config = configuration([with_oac("o", "origin.s3.amazonaws.com")], behavior("o", "mine"))
+    account = look({"E1": config}, ttl=300)
+    account.double.policies["mine"] = policy("none")
+
+    def after(seconds: int) -> tuple[bool, int, int]:
+        """Whether query strings matter, and how often that was read and warned of."""
+        account.clock.now += seconds
+        varies = account.sites()["E1"].behaviors[0].query_strings
+        return varies, len([text for text in account.read if "Policy" in text]), len(account.warnings)
+
+    assert after(0) == (False, 1, 0)
+    account.double.policies["mine"] = policy("all")
+    assert after(300) == (True, 1, 0)
+    account.double.unreadable["GetCachePolicyConfig"] = DENIED
+    assert after(300) == (True, 1, 1)
+    assert account.warnings[0].startswith("cache policy mine cannot be read; what was known of it stays in force: ")
+    assert after(300) == (True, 1, 0)
+    account.double.unreadable.clear()
+    assert after(300) == (True, 1, 0)
+    account.double.unreadable["GetCachePolicyConfig"] = DENIED
+    assert after(300) == (True, 1, 1)
 
 
 def test_a_policy_that_may_not_be_read_is_taken_to_know_no_query_strings() -> None:
@@ -190,6 +276,9 @@ def test_a_tenant_is_described_by_its_distribution_and_its_parameters() -> None:
     account = look({"E1": config}, distributions=("dt_1",))
     account.double.tenants["dt_1"] = ("E1", {"name": "origin"})
     assert account.sites() == {"dt_1": ORIGIN}
+    account = look(distributions=("dt_1",))
+    account.double.tenants["dt_1"] = ("E1", {})
+    assert account.sites() == {"dt_1": ORIGIN}
 
 
 def test_a_declaration_is_followed_whether_the_distribution_can_be_described_or_not() -> None:
@@ -235,6 +324,27 @@ def test_each_bucket_of_an_event_is_looked_for() -> None:
     assert many().sites("nobody") == {}
 
 
+class Endless(StrictCloudFront):
+    """One that has the same page after each page."""
+
+    def list_distributions(self, *, Marker: str = "0") -> dict[str, Any]:  # noqa: ARG002, N803
+        page: dict[str, Any] = super().list_distributions()["DistributionList"]
+        return {"DistributionList": page | {"IsTruncated": True, "NextMarker": "again"}}
+
+    def list_distribution_tenants(self, *, AssociationFilter: Any, **_: str) -> dict[str, Any]:  # noqa: N803
+        return super().list_distribution_tenants(AssociationFilter=AssociationFilter) | {"NextMarker": "again"}
+
+
+def test_pages_without_end_are_not_read_for_ever() -> None:
+    account = CloudFront(Endless({"E1"}, tenants={"dt_1": ("E1", {})}))
+    assert len(list(islice(account.summaries(), 10))) == 2
+    assert len(list(islice(account.tenants(E1), 10))) == 2
+
+
+def test_in_an_account_without_distributions_none_is_found() -> None:
+    assert Look(StrictCloudFront(set()), distributions=(), discover=True).sites() == {}
+
+
 def test_those_that_are_named_stay_beside_those_that_are_found() -> None:
     assert list(many(distributions=("E001", "E042")).sites()) == ["E001", "E042", "E099"]
 
@@ -249,6 +359,10 @@ def test_to_find_nothing_is_worth_a_word() -> None:
     account = many(discover_tag="team")
     assert account.sites() == {}
     assert account.warnings == ["no distribution was found with an origin in bucket origin and the tag team"]
+    account.sites("b", "c")
+    assert [warning.split()[9] for warning in account.warnings] == ["b", "c"]
+    account.sites("origin", "b", "c")
+    assert account.warnings == []
 
 
 def test_what_tenants_are_called_may_be_a_parameter() -> None:
@@ -261,12 +375,29 @@ def test_what_tenants_are_called_may_be_a_parameter() -> None:
     assert origins == {"dt_1": Origin("acme-site", "/main"), "dt_2": Origin("other-site", "/new")}
 
 
-@pytest.mark.parametrize(("tag", "expected"), [("team", {"E042", "E099"}), ("team=web", {"E042"}), ("other", set())])
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ("team", {"E042", "E099"}),
+        ("team=web", {"E042"}),
+        ("team=a=b", {"E099"}),
+        ("team=", set()),
+        ("empty=", {"E042"}),
+        ("other", set()),
+        ("other=web", set()),
+    ],
+)
 def test_a_tag_limits_what_is_found(tag: str, expected: set[str]) -> None:
     account = many(discover_tag=tag)
-    account.double.tags = {"E042": {"team": "web"}, "E099": {"team": "shop"}, "E001": {"team": "web"}}
+    account.double.tags = {"E042": {"team": "web", "empty": ""}, "E099": {"team": "a=b"}, "E001": {"team": "web"}}
     assert set(account.sites()) == expected
     assert len([text for text in account.read if text.startswith("ListTags")]) == 2
+    account.clock.now = 299
+    account.sites()
+    assert account.read == []
+    account.double.tags.clear()
+    account.clock.now = 300
+    assert account.sites() == {}
 
 
 def test_a_distribution_without_viewers_of_its_own_is_replaced_by_its_tenants() -> None:
@@ -275,6 +406,29 @@ def test_a_distribution_without_viewers_of_its_own_is_replaced_by_its_tenants() 
     assert set(account.sites()) == {"dt_0", "dt_1", "dt_2"}
     assert account.catalog.has(DistributionId("dt_1"), account.config)
     assert not account.catalog.has(DistributionId("dt_9"), account.config)
+
+
+def test_the_tenants_of_each_distribution_are_listed_once_in_the_time_that_settings_last() -> None:
+    only_tenants = of_buckets("origin") | {"ConnectionMode": "tenant-only"}
+    account = look(
+        {"E1": only_tenants, "E2": only_tenants, "E3": of_buckets("origin")}, distributions=(), discover=True
+    )
+    account.double.tenants = {"dt_1": ("E1", {}), "dt_2": ("E2", {})}
+
+    def found_after(seconds: int) -> tuple[set[str], list[str]]:
+        account.clock.now += seconds
+        return set(account.sites("origin", "other")), [text for text in account.read if "Tenants" in text]
+
+    listings = ["ListDistributionTenants E1", "ListDistributionTenants E2"]
+    assert found_after(0) == ({"dt_1", "dt_2", "E3"}, listings)
+    assert account.catalog.has(DistributionId("dt_2"), account.config)
+    account.double.tenants = {"dt_1": ("E1", {}), "dt_3": ("E2", {})}
+    assert found_after(299) == ({"dt_1", "dt_2", "E3"}, [])
+    assert found_after(1) == ({"dt_1", "dt_3", "E3"}, listings)
+    account.double.unreadable["ListDistributionTenants"] = DENIED
+    account.clock.now += 300
+    assert account.catalog.has(DistributionId("E3"), account.config)
+    assert account.read == ["ListDistributions 0"]
 
 
 @pytest.mark.parametrize("operation", ["ListDistributions", "ListTagsForResource"])
@@ -298,6 +452,27 @@ def test_a_list_that_cannot_be_had_just_now_is_asked_for_again(fault: tuple[str,
     assert set(account.sites()) == {"E042", "E099"}
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        *("GetCachePolicyConfig", "GetDistributionConfig", "GetDistributionTenant", "ListDistributions"),
+        *("ListDistributionTenants", "ListTagsForResource"),
+    ],
+)
+def test_whatever_cannot_be_read_just_now_is_asked_for_again(operation: str) -> None:
+    config = configuration([with_oac("o", "origin.s3.amazonaws.com")], behavior("o", "mine"))
+    account = look(
+        {"E1": config | {"ConnectionMode": "tenant-only"}}, distributions=(), discover=True, discover_tag="team"
+    )
+    account.double.policies["mine"] = policy("all")
+    account.double.tenants["dt_1"] = ("E1", {})
+    account.double.tags["E1"] = {"team": "web"}
+    account.double.unreadable[operation] = THROTTLED
+    account.catalog._pause = lambda _: account.double.unreadable.clear()
+    assert account.sites() == {"dt_1": Site((Behavior("*", (Origin("origin"),), query_strings=True),))}
+    assert account.warnings == []
+
+
 def test_after_the_third_time_it_is_given_up() -> None:
     account = many()
     account.double.unreadable["ListDistributions"] = THROTTLED
@@ -317,10 +492,28 @@ def test_those_that_were_found_stay_in_force_when_they_cannot_be_listed_any_more
     ]
 
 
+@pytest.mark.parametrize(("ttl", "patience"), [(300, 60), (10, 10)])
+def test_a_list_that_cannot_be_read_is_asked_for_again_within_a_minute(ttl: int, patience: int) -> None:
+    account = many(ttl=ttl)
+    account.sites()
+    account.double.unreadable["ListDistributions"] = DENIED
+    listings = []
+    for seconds in (ttl, patience - 1, 1):
+        account.read.clear()
+        account.clock.now += seconds
+        account.sites()
+        listings.append([text for text in account.read if text.startswith("ListDistributions ")])
+    assert listings == [["ListDistributions 0"], [], ["ListDistributions 0"]]
+
+
 def test_a_ticket_may_be_for_any_that_could_have_been_found() -> None:
     account = many()
     assert account.catalog.has(DistributionId("E000"), account.config)
     assert not account.catalog.has(DistributionId("E100"), account.config)
+    account = many(discover_tag="team")
+    account.double.tags["E000"] = {"team": "web"}
+    assert account.catalog.has(DistributionId("E000"), account.config)
+    assert not account.catalog.has(DistributionId("E001"), account.config)
     assert not look().catalog.has(E2, look().config)
 
 
@@ -337,4 +530,6 @@ def test_the_inventory_shows_what_may_be_read() -> None:
     account.unreadable = dict.fromkeys(["GetDistributionConfig", "ListDistributionTenants"], DENIED)
     (first, _) = inventory(CloudFront(account), "origin")
     assert (first.root_object, first.cache_tags, first.tenants) == (None, None, ())
+    account.read.clear()
     assert len(list(inventory(CloudFront(account), ""))) == 100
+    assert [id_ for operation, id_ in account.read if operation == "ListDistributionTenants"] == ["E042"]

@@ -15,6 +15,7 @@ from invalidator.distributions import (
     Declared,
     Json,
     described,
+    has_tenants,
     of_bucket,
     policy_ids,
     policy_varies_by_query,
@@ -125,6 +126,14 @@ def test_an_origin_path_may_be_encoded() -> None:
     assert of_bucket("b.s3.amazonaws.com", "/my%20site/") == of_bucket("b.s3.amazonaws.com", "/my site")
 
 
+def test_an_origin_need_not_have_a_path() -> None:
+    origin = with_oac("o", "my-origin.s3.amazonaws.com")
+    del origin["OriginPath"]
+    config = configuration([origin], behavior("o"))
+    assert site(config).behaviors[-1].origins == (Origin("my-origin"),)
+    assert serves(config, "my-origin")
+
+
 @given(st.text(), st.text())
 def test_no_domain_breaks_anything(domain: str, path: str) -> None:
     of_bucket(domain, path)
@@ -151,6 +160,10 @@ def test_behaviours_stay_in_their_order_and_the_default_one_is_last() -> None:
     rest, website = Origin("my-origin"), Origin("my-origin", is_website=True)
     expected = (Behavior("/api/*", ()), Behavior("*.html", (website,)), Behavior("*", (rest,)))
     assert site(config) == Site(expected, "home.html")
+
+
+def test_the_default_root_object_is_a_key_however_it_is_written() -> None:
+    assert site(of_buckets("b") | {"DefaultRootObject": "/home.html"}).root_object == "home.html"
 
 
 def test_a_group_of_origins_serves_what_each_of_them_has() -> None:
@@ -246,11 +259,36 @@ def test_a_declaration_of_tags_alone_hides_nothing() -> None:
     assert undescribed(Declared(cache_tags=True)).behaviors == UNKNOWN_SITE.behaviors
 
 
+def test_a_declared_path_without_a_bucket_holds_for_any() -> None:
+    config = configuration([custom("api", "api.example.com")], behavior("api"))
+    anywhere = Site((Behavior("*", (Origin("", "/prod"),)),))
+    assert site(config, declared=Declared(origin_path="/prod")) == anywhere
+    assert undescribed(Declared(origin_path="/prod")) == anywhere
+
+
+def test_a_parameter_that_nobody_has_a_value_for_stays_as_it_is() -> None:
+    definitions = [{"Name": name, "Definition": {"StringSchema": {"Required": True}}} for name in ("one", "two")]
+    config = configuration([with_oac("o", "b.s3.amazonaws.com", "/{{one}}/{{two}}")], behavior("o"))
+    config |= {"TenantConfig": {"ParameterDefinitions": definitions}}
+    assert site(config, parameters={"two": "2"}).behaviors[-1].origins == (Origin("b", "/{{one}}/2"),)
+
+
 def test_what_may_not_be_read_is_unknown_and_not_off() -> None:
     summary = of_buckets("one") | {"Id": "E1", "DomainName": "d1.cloudfront.net"}
     assert described(summary, None, ()).cache_tags is None
     assert described(summary, None, ()).root_object is None
     assert described(summary, of_buckets("one"), ()).cache_tags is False
+
+
+def test_a_bucket_behind_two_origins_is_shown_once() -> None:
+    origins = [with_oac("one", "b.s3.amazonaws.com"), with_oac("two", "b.s3.eu-central-1.amazonaws.com")]
+    summary = configuration(origins, behavior("one")) | {"Id": "E1"}
+    assert described(summary, None, ()).origins == (Origin("b"),)
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("tenant-only", True), ("direct", False), (None, False)])
+def test_a_distribution_has_viewers_of_its_own_unless_it_says_otherwise(mode: str | None, expected: bool) -> None:
+    assert has_tenants(of_buckets("b") | ({"ConnectionMode": mode} if mode else {})) is expected
 
 
 # --- as moto makes them, by the commands ----------------------------------------------------------------

@@ -127,6 +127,72 @@ def test_an_arn_is_taken_as_it_is(name: str, arn: str) -> None:
     assert (made[name], made["statements"][-1]["Resource"]) == (arn, [arn])
 
 
+def allowed(*given: str) -> set[tuple[str, str]]:
+    """The actions on distributions, and the last part of the ARN of that on which each is allowed."""
+    statements = computed(BUCKET, *given)["statements"]
+    assert all(item["Resource"] for item in statements)  # IAM takes no empty one
+    texts = [
+        (item["Action"], arn["Fn::Sub"]) if isinstance(arn, dict) else (item["Action"], arn)
+        for item in statements
+        for arn in item["Resource"]
+    ]
+    return {
+        (name.removeprefix("cloudfront:"), arn.rpartition("::${AWS::AccountId}:")[2])
+        for names, arn in texts
+        for name in names
+    }
+
+
+ONE, TENANT = "distribution/E1", "distribution-tenant/dt_1"
+ANY, ANY_TENANT, ANY_POLICY = "distribution/*", "distribution-tenant/*", "cache-policy/*"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            ["distributions=E1"],
+            {("CreateInvalidation", ONE), ("GetDistributionConfig", ONE), ("GetCachePolicyConfig", ANY_POLICY)},
+        ),
+        (["distributions=E1", "describe=off"], {("CreateInvalidation", ONE)}),
+        (["distributions=dt_1", "describe=off"], {("CreateInvalidationForDistributionTenant", TENANT)}),
+        (
+            ["distributions=E1,dt_1"],
+            {
+                ("CreateInvalidation", ONE),
+                ("CreateInvalidationForDistributionTenant", TENANT),
+                ("GetDistributionConfig", ANY),
+                ("GetDistributionTenant", TENANT),
+                ("GetCachePolicyConfig", ANY_POLICY),
+            },
+        ),
+        (
+            ["distributions=E1,discover", "describe=off"],
+            {
+                ("CreateInvalidation", ANY),
+                ("CreateInvalidationForDistributionTenant", ANY_TENANT),
+                ("ListDistributions", "*"),
+                ("ListDistributionTenants", "*"),
+            },
+        ),
+        (
+            ["distributions=discover", "discover-tag=team", "describe=off"],
+            {
+                ("CreateInvalidation", ANY),
+                ("CreateInvalidationForDistributionTenant", ANY_TENANT),
+                ("ListDistributions", "*"),
+                ("ListDistributionTenants", "*"),
+                ("ListTagsForResource", ANY),
+            },
+        ),
+    ],
+)
+def test_the_function_may_do_to_distributions_what_the_parameters_take(
+    given: list[str], expected: set[tuple[str, str]]
+) -> None:
+    assert allowed(*given) == expected
+
+
 def test_every_parameter_is_in_the_readme_with_its_default() -> None:
     text = (ROOT / "deploy" / "parameters.js").read_text()
     table = re.search(r"^const PARAMETERS = \{\n(.*?)^\};", text, re.MULTILINE | re.DOTALL)

@@ -71,6 +71,13 @@ def test_a_tag_is_visible_ascii_without_commas_and_asterisks(text: str) -> None:
     assert is_tag(text) == (re.fullmatch(r"#[^\x00-\x20\x7f-\U0010ffff,*]+", text) is not None)
 
 
+def test_a_tag_may_hold_every_other_visible_character() -> None:
+    visible = "".join(map(chr, range(0x21, 0x7F)))
+    assert "".join(character for character in map(chr, range(0x200)) if is_tag(f"#{character}")) == "".join(
+        character for character in visible if character not in ",*"
+    )
+
+
 @pytest.mark.parametrize(("characters", "valid"), [(MAX_TAG_CHARACTERS, True), (MAX_TAG_CHARACTERS + 1, False)])
 def test_a_tag_has_a_length_that_cloudfront_takes(characters: int, valid: bool) -> None:
     assert is_tag("#" + "a" * characters) == valid

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from invalidator import tickets
 from invalidator.events import decode
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
-from invalidator.model import Batch, DistributionId, Plan
-from invalidator.planner import part, renamed
+from invalidator.model import Batch, Behavior, Distribution, DistributionId, Note, Origin, Plan, Site
+from invalidator.planner import make_plan, part, renamed
+from invalidator.rules import parse
+from invalidator.site import NO_ORIGIN, OUTSIDE, View
 from tests import strategies as make
 from tests.doubles import keys_of
 from tests.strategies import Change, simple_plan
@@ -161,6 +163,54 @@ def test_where_a_message_is_full_the_order_of_records_changes_nothing_either(fil
     forward, backward = (plan_of(make.s3(*map(Change, order))) for order in (keys, keys[::-1]))
     assert forward.calls > 2
     assert contents(forward) == contents(backward)
+
+
+# --- what is not done -----------------------------------------------------------------------------------
+
+HERE, BELOW_A, ELSEWHERE = (
+    Site((Behavior("*", (origin,)),)) for origin in (Origin("origin"), Origin("origin", "/a"), Origin("elsewhere"))
+)
+
+
+def plan_for(sites: Iterable[Site], view: View) -> Plan:
+    """What becomes of b, a/1 and c."""
+    distributions = [Distribution(DistributionId(f"E{number}"), site) for number, site in enumerate(sites, 1)]
+    return make_plan(decode(make.s3(Change("b"), Change("a/1"), Change("c"))).changes, distributions, view)
+
+
+@pytest.mark.parametrize(
+    ("sites", "view", "paths", "excluded", "unserved"),
+    [
+        ([HERE], View(), 3, 0, 0),
+        ([ELSEWHERE], View(), 0, 0, 3),
+        ([BELOW_A], View(), 1, 0, 2),
+        ([HERE, ELSEWHERE], View(), 3, 0, 0),
+        ([ELSEWHERE, BELOW_A], View(), 1, 0, 2),
+        ([HERE], View(include=("a/*",)), 1, 2, 0),
+        ([HERE], View(exclude=("a/*",)), 2, 1, 0),
+        ([BELOW_A], View(exclude=("b",)), 1, 1, 1),
+        ([], View(exclude=("b",)), 0, 1, 2),
+    ],
+)
+def test_a_change_is_served_excluded_or_of_no_concern_to_any_distribution(
+    sites: list[Site], view: View, paths: int, excluded: int, unserved: int
+) -> None:
+    plan = plan_for(sites, view)
+    assert (plan.paths, plan.excluded, plan.unserved) == (paths, excluded, unserved)
+
+
+def test_each_distribution_has_its_notes_with_the_number_of_changes_each_is_about() -> None:
+    view = View(rules=parse('[{"match": "^a|^1", "also": ["#one", "#two"]}]', "RULES"))
+    tags = "rule 1: its tags are left out, since the distribution does not know objects by cache tags"
+    assert plan_for([HERE], view).unserved == 0
+    assert plan_for([Site(())], view).notes == ()  # that of a ticket for another distribution
+    assert plan_for([HERE, ELSEWHERE, HERE, BELOW_A], view).notes == (
+        Note(E1, tags, 1),
+        Note(E2, NO_ORIGIN, 3),
+        Note(DistributionId("E3"), tags, 1),
+        Note(DistributionId("E4"), tags, 1),
+        Note(DistributionId("E4"), OUTSIDE, 2),
+    )
 
 
 # --- what earlier invocations have left -----------------------------------------------------------------

@@ -14,7 +14,7 @@ from moto import mock_aws
 from invalidator.distributions import Declared
 from invalidator.errors import ConfigurationError
 from invalidator.local import embedded_aws
-from invalidator.settings import Settings, forget, load
+from invalidator.settings import Settings, forget, load, view
 from invalidator.site import View
 
 IDS = ("E1A2B3C4D5E6F7", "EDFDVBD6EXAMPLE")
@@ -34,6 +34,11 @@ def put_secret(value: str | bytes, name: str = "cdn") -> str:
 @given(st.lists(st.sampled_from(["E1", "E2", "E3"]), min_size=1), st.sampled_from([",", " ", "\n", ", ", "\t,\n "]))
 def test_a_list_is_separated_by_commas_or_white_space_and_has_no_duplicates(ids: list[str], separator: str) -> None:
     assert load({"DISTRIBUTION_IDS": separator.join(ids)}).distributions == tuple(dict.fromkeys(ids))
+
+
+@pytest.mark.parametrize("id_", ["E" * 32, "dt_" + "aA0" * 21 + "a"])
+def test_an_id_may_be_longer_than_those_of_today(id_: str) -> None:
+    assert load({"DISTRIBUTION_IDS": id_}).distributions == (id_,)
 
 
 def test_distributions_are_the_union_of_all_variables(aws: None) -> None:
@@ -240,6 +245,7 @@ def test_a_queue_is_known_by_its_url() -> None:
         ({"DISTRIBUTION_IDS": "E1", "SETTINGS_TTL": "9" * 5_000}, "SETTINGS_TTL: '999"),
         ({"DISTRIBUTION_IDS": "E1", "SETTINGS_TTL": "86401"}, "SETTINGS_TTL: '86401' is not"),
         ({"DISTRIBUTION_IDS": "E" * 33}, "is not a distribution id"),
+        ({"DISTRIBUTION_IDS": "dt_" + "a" * 65}, "is not a distribution id"),
         ({"DISTRIBUTION_IDS": "e1"}, "DISTRIBUTION_IDS: 'e1' is not a distribution id"),
         ({"DISTRIBUTION_IDS": "E1", "SETTINGS_TTL": "-1"}, "SETTINGS_TTL: '-1' is not"),
         ({"DISTRIBUTION_IDS": "E1", "QUEUE_URL": "changes"}, "QUEUE_URL: 'changes' is not the URL of a queue"),
@@ -311,6 +317,12 @@ def test_a_stored_list_may_hold_ids_and_declarations_side_by_side(stored: Stored
     assert found.declared == {"E2": Declared("b0b", "/prod"), "dt_3x": Declared(cache_tags=True)}
 
 
+@pytest.mark.parametrize(("written", "path"), [("/", ""), ("/a/b/", "/a/b"), ("/a//", "/a")])
+def test_a_slash_at_the_end_of_a_declared_path_makes_no_difference(stored: Stored, written: str, path: str) -> None:
+    stored.put(json.dumps([{"id": "E1", "origin_path": written}]))
+    assert stored.load().declared == {"E1": Declared("", path)}
+
+
 def test_one_declaration_may_stand_without_a_list(stored: Stored) -> None:
     stored.put('{"id": "E1", "bucket": "b0b"}')
     assert stored.load().declared == {"E1": Declared("b0b")}
@@ -321,11 +333,23 @@ def test_a_declaration_holds_wherever_else_the_id_is_named(stored: Stored) -> No
     assert stored.load().declared == {"E1": Declared("b0b")}
     assert stored.load_instead("E1").declared == {"E1": Declared("b0b")}
     assert stored.load_instead("E2").declared == {}
+    forget()
+    stored.put("broken")
+    assert (stored.load_instead("E1").distributions, stored.load_instead("E1").declared) == (("E1",), {})
+
+
+def test_a_declaration_in_a_secret_holds_where_a_parameter_names_the_id_too(aws: None) -> None:
+    put_secret('[{"id": "E1", "bucket": "b0b"}]')
+    boto3.client("ssm").put_parameter(Name="/cdn/ids", Value="E1,E2", Type="StringList")
+    found = load({"DISTRIBUTION_IDS_SECRET": "cdn", "DISTRIBUTION_IDS_PARAMETER": "/cdn/ids", "DISTRIBUTION_ID": "E1"})
+    assert (found.distributions, found.declared) == (("E1", "E2"), {"E1": Declared("b0b")})
 
 
 def test_names_of_a_key_value_secret_may_be_anything(stored: Stored) -> None:
     stored.put('{"id": "E1", "other": "E2"}')
     assert (stored.load().distributions, stored.load().declared) == (("E1", "E2"), {})
+    stored.put('{"bucket": "E3"}')
+    assert stored.load(300).distributions == ("E3",)
 
 
 @pytest.mark.parametrize(
@@ -356,12 +380,39 @@ def test_distributions_may_be_discovered_alone_or_beside_others() -> None:
     beside = load({"DISTRIBUTION_IDS": "E1,discover", "DISTRIBUTION_ID_2": "E2"})
     assert (beside.distributions, beside.discover) == (("E1", "E2"), True)
     assert load({"DISTRIBUTION_IDS": "E9"}, instead=["discover"]).discover
+    assert load({"DISTRIBUTION_IDS": "discover", "DISCOVER_TAG": " team = a = b\n"}).discover_tag == "team=a = b"
+    for word in ("Discover", "DISCOVER"):
+        assert (load({"DISTRIBUTION_IDS": word}).distributions, load({"DISTRIBUTION_IDS": word}).discover) == ((), True)
     assert not load({"DISTRIBUTION_IDS": "E1"}).discover
+
+
+def test_the_ids_of_a_command_line_replace_all_that_are_configured() -> None:
+    configured = {"DISTRIBUTION_IDS": "E1,discover", "DISTRIBUTION_ID": "E2", "DISTRIBUTION_ID_3": "E3"}
+    found = load(configured, instead=["E9"])
+    assert (found.distributions, found.discover) == (("E9",), False)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("on", True), ("off", False), (" Off\n", False), (" ", True)])
+def test_to_describe_is_on_or_off(text: str, expected: bool) -> None:
+    assert load({"DISTRIBUTION_IDS": "E1", "DESCRIBE": text}).describe is expected
+
+
+def test_what_cloudfront_says_is_kept_as_long_as_what_is_stored() -> None:
+    assert load({"DISTRIBUTION_IDS": "E1", "SETTINGS_TTL": "60"}).ttl == 60
 
 
 def test_what_holds_for_all_distributions_has_defaults() -> None:
     found = load({"DISTRIBUTION_IDS": "E1"})
     assert (found.view, found.describe, found.ttl) == (View(), True, 300)
+
+
+def test_what_holds_for_all_distributions_can_be_had_without_them() -> None:
+    environ = {"INDEX_DOCUMENT": "home.htm", "DIRECTORY_URLS": "bare", "EXCLUDE": "*.map"}
+    assert (
+        view(environ)
+        == load(environ | {"DISTRIBUTION_IDS": "E1"}).view
+        == View("home.htm", bare=True, exclude=("*.map",))
+    )
 
 
 @pytest.mark.parametrize(("text", "expected"), [("slash", False), ("bare", True), ("", None), ("Bare", True)])
@@ -385,7 +436,9 @@ def test_globs_are_words_or_a_json_array(text: str, expected: tuple[str, ...]) -
     assert (found.include, found.exclude) == (expected, expected)
 
 
-@pytest.mark.parametrize("text", ["['a/*']", '["a/*"', '"a/*"', "[1]", '[""]', "[null]"])
+@pytest.mark.parametrize(
+    "text", ["['a/*']", '["a/*"', '"a/*"', "[1]", '["a/*", ""]', "[null]", '["a/*",' + "[" * 60_000]
+)
 def test_globs_that_were_meant_for_an_array_are_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^INCLUDE: expected globs, as assets"):
         load({"DISTRIBUTION_IDS": "E1", "INCLUDE": text})

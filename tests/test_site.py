@@ -47,6 +47,13 @@ def test_a_bucket_behind_several_origins_is_served_by_each_of_them() -> None:
     assert paths(site, "prod/a") == {"/prod/a", "/a"}
 
 
+def test_each_bucket_of_an_event_has_its_own_origins() -> None:
+    viewers = Viewers(Site((default(PROD, Origin("c")),)), View())
+    found = {(path, cause.change.bucket) for b in "bcb" for path, cause in viewers.stale(changed("prod/a", b)).paths}
+    assert found == {("/a", "b"), ("/prod/a", "c")}
+    assert viewers.stale(changed("prod/a", "d")).notes == (NO_ORIGIN,)
+
+
 def test_a_distribution_without_the_bucket_gets_nothing() -> None:
     site = Site((default(Origin("another")),))
     assert (paths(site, "a"), notes(site, "a")) == (set(), (NO_ORIGIN,))
@@ -110,6 +117,16 @@ def test_a_directory_without_its_slash_is_cleared_where_it_is_found_so(
     assert paths(Site((default(origin),)), "index.html", View(bare=bare)) == {"/", "/index.html"}
 
 
+def test_an_index_document_that_is_not_the_root_is_no_root_without_a_slash_either() -> None:
+    for origin in (REST, WEBSITE):
+        assert paths(Site((default(origin),), "home.html"), "index.html", View(bare=True)) == {"/index.html"}
+
+
+def test_query_strings_are_cleared_where_either_spelling_has_them_in_the_cache_key() -> None:
+    site = Site((Behavior("caf%C3%A9/*", (REST,), query_strings=True), default(REST)))
+    assert paths(site, "caf\u00e9/a.jpg") == {"/caf%C3%A9/a.jpg*"}
+
+
 def test_query_strings_are_cleared_where_they_are_part_of_the_cache_key() -> None:
     site = Site((Behavior("*.jpg", (REST,), query_strings=True), default(REST)))
     assert paths(site, "a b.jpg") == {"/a%20b.jpg*", "/a+b.jpg*"}
@@ -165,6 +182,13 @@ def test_the_path_of_the_object_stays_where_nothing_can_replace_it() -> None:
     assert notes(Site((default(REST),)), "a.html", view) != ()
 
 
+def test_what_is_wrong_with_a_rule_is_told_where_nothing_is_cleared_too() -> None:
+    site = Site((Behavior("api/*", ()), default(REST)))
+    (note,) = notes(site, "api/a", rules('{"match": "a", "also": ["#tag"]}'))
+    assert note.startswith("rule 1: its tags are left out")
+    assert notes(site, "api/a", rules('{"match": "b", "also": ["#tag"]}')) == (NO_BEHAVIOR,)
+
+
 def test_what_a_rule_gives_is_cleared_with_its_query_strings_too() -> None:
     site = Site((Behavior("en/*", (), query_strings=True), default(REST)))
     view = rules('{"match": "^(.*)[.]html$", "also": ["/en/$1", "/en/$1/", "/en/$1?x=1", "/en/*", "/$1"]}')
@@ -178,6 +202,19 @@ def test_what_a_rule_gives_is_cleared_with_its_query_strings_too() -> None:
         "/en/*",
         "/a",
     }
+
+
+@pytest.mark.parametrize("pattern", ["caf\u00e9/*", "caf%C3%A9/*"])
+def test_what_a_rule_gives_is_compared_with_patterns_in_either_spelling(pattern: str) -> None:
+    site = Site((Behavior(pattern, (), query_strings=True), default(REST)))
+    view = rules('{"match": "^(.*)[.]html$", "also": ["/caf\u00e9/$1"]}')
+    assert paths(site, "a.html", view) == {"/a.html", "/caf%C3%A9/a", "/caf%C3%A9/a?*"}
+
+
+def test_all_rules_that_match_give_all_that_they_have_and_any_of_them_replaces_the_object() -> None:
+    both, other = '{"match": "^(.*)[.]html$", "also": ["/en/$1"], "instead": ["/$1"]}', '{"match": "a", "also": ["/x"]}'
+    for view in (rules(both, other), rules(other, both)):
+        assert paths(Site((default(REST),)), "a.html", view) == {"/en/a", "/a", "/x"}
 
 
 @pytest.mark.parametrize(
