@@ -13,6 +13,9 @@ PARAMS ?= --param bucket=my-origin --param distributions=E1A2B3C4D5E6F7,E7F6D5C4
 SEEDS ?= 500
 SEED ?=
 
+# Of the tests, many wait for processes of their own: one more than there are processors.
+workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+
 .PHONY: help demo test check format simulate bench bench-deployment package requirements clean
 
 help:
@@ -31,7 +34,7 @@ demo: $(VENV)/.ready
 	@$(py) -m invalidator demo
 
 test: $(VENV)/.ready
-	@$(py) -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+	@$(py) -m pytest -n $(workers) --dist worksteal $(PYTEST_ARGS)
 
 check: $(VENV)/.ready
 	@$(py) -m ruff check .

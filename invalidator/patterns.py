@@ -152,7 +152,7 @@ def _begins_with_anything(tree: Any) -> bool:
     if not len(tree):
         return False
     operation, argument = tree[0]
-    if str(operation) == "SUBPATTERN":
+    if str(operation) == "SUBPATTERN" and not argument[2]:  # which are flags that are turned off, as in (?-s:.*)
         return _begins_with_anything(argument[-1])
     if str(operation) != "MAX_REPEAT":
         return False

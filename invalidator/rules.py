@@ -134,9 +134,10 @@ def _expression(text: str, where: str) -> Expression:
         raise ConfigurationError(f"{where}: {len(text):,} characters; at most {_MAX_CHARACTERS:,} are taken")
     try:
         expression = Expression(text)
+        slow = expression.slow_key()
     except (re.error, RecursionError, OverflowError) as error:
-        raise ConfigurationError(f"{where}: {text!r} is no regular expression: {error}") from error
-    if slow := expression.slow_key():
+        raise ConfigurationError(f"{where}: {text!r:.200} is no regular expression: {error}") from error
+    if slow:
         raise ConfigurationError(
             f"{where}: {text!r} takes too long on some keys, as {slow!r:.60}: let no two parts of it match the same"
             " characters in a row (for instance [^/]* in place of .*)"

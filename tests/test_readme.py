@@ -50,7 +50,8 @@ def test_a_command_of_the_readme_prints_what_the_readme_shows(
     python, *arguments = shlex.split(command)
     assert python.endswith("bin/python")
     if "pytest" in arguments:
-        assert arguments == ["-m", "pytest", "-n", "auto", "--dist", "loadfile"]
+        workers = str(os.sysconf("SC_NPROCESSORS_ONLN") + 1)
+        assert arguments == ["-m", "pytest", "-n", workers, "--dist", "worksteal"]
         passed = re.fullmatch(r"…\n=+ (\d+) passed in .* =+\n", shown)
         assert passed is not None
         if request.config.args_source is pytest.Config.ArgsSource.TESTPATHS and not request.config.option.keyword:
