@@ -50,6 +50,8 @@ _STEPS: Final = (
     904,
 )
 _CHARACTERS: Final = "a0A/._- \n\0é"
+_MAX_DEPTH: Final = 50
+"""Of groups within groups. How many Python itself takes is different for each version, and for each caller's stack."""
 _MAX_LITERALS: Final = 12
 _MAX_TEXTS: Final = 24
 _REPEATS: Final = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
@@ -93,7 +95,7 @@ class Expression:
             warnings.simplefilter("ignore", FutureWarning)  # for "[[", which means what it has always meant
             pattern = re.compile(text, re.DOTALL)
             self._tree = _parser.parse(text, re.DOTALL)
-        if strange := sorted(set(_operations(self._tree)) & set(_NOT_TRIED)):
+        if strange := sorted(set(_operations(self._tree, _MAX_DEPTH)) & set(_NOT_TRIED)):
             raise re.error(f"{_NOT_TRIED[strange[0]]} cannot be used here")
         literals = dict.fromkeys(c for c in text if c.isalnum() or c in ",;:~=+@!&%")
         self._texts = _Texts((*_CHARACTERS, *list(literals)[:_MAX_LITERALS]))
@@ -179,12 +181,14 @@ def _loosen(tree: Any) -> bool:
     return changed
 
 
-def _operations(tree: Any) -> Iterator[str]:
+def _operations(tree: Any, depth: int) -> Iterator[str]:
+    if not depth:
+        raise re.error(f"it is more than {_MAX_DEPTH} groups deep")
     for operation, argument in tree:
         name = str(operation)
         yield name
         for inner in [argument[2]] if name in _REPEATS else _inner(name, argument):
-            yield from _operations(inner)
+            yield from _operations(inner, depth - 1)
 
 
 def _inner(name: str, argument: Any) -> list[Any]:

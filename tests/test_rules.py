@@ -164,7 +164,9 @@ def test_no_rules_break_anything(rules: Any) -> None:
         parse(json.dumps(rules), "RULES")
 
 
-@pytest.mark.parametrize("match", ["(" * 400 + "a" + ")" * 400, "(a|" * 200 + "a" + ")" * 200])
+@pytest.mark.parametrize(
+    "match", ["(" * 400 + "a" + ")" * 400, "(a|" * 200 + "a" + ")" * 200, "(" * 50 + "a" + ")" * 50]
+)
 def test_an_expression_that_is_too_deep_is_refused(match: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^RULES, rule 1, match: "):
         parse(json.dumps([{"match": match, "also": ["/a"]}]), "RULES")
