@@ -211,6 +211,8 @@ class Catalog:
         if site is not None:
             return site
         known = self._kept.get(key) or _Kept(_assumed(config.declared.get(answer.distribution)), 0.0, is_assumed=True)
+        if self._now() < known.until:  # it has just come, behind the answer that there is none
+            return cast("Site", known.value)
         seconds = _PATIENCE_SECONDS_PASSING if answer.is_passing else _PATIENCE_SECONDS
         self._kept[key] = known._replace(until=self._now() + min(config.ttl, seconds))
         meanwhile = "it is taken to serve each key as it is"

@@ -51,7 +51,10 @@ _STEPS: Final = (
 )
 _CHARACTERS: Final = "a0A/._- \n\0é"
 _MAX_DEPTH: Final = 50
-"""Of groups within groups. How many Python itself takes is different for each version, and for each caller's stack."""
+"""Of groups, alternatives and repetitions within each other: less than this is taken.
+
+How many Python itself takes is different for each version, and for each caller's stack.
+"""
 _MAX_LITERALS: Final = 12
 _MAX_TEXTS: Final = 24
 _REPEATS: Final = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
@@ -183,7 +186,7 @@ def _loosen(tree: Any) -> bool:
 
 def _operations(tree: Any, depth: int) -> Iterator[str]:
     if not depth:
-        raise re.error(f"it is more than {_MAX_DEPTH} groups deep")
+        raise re.error(f"groups, alternatives and repetitions are nested {_MAX_DEPTH} deep, or deeper")
     for operation, argument in tree:
         name = str(operation)
         yield name

@@ -174,12 +174,18 @@ def test_to_wait_for_a_description_takes_no_more_than_its_time() -> None:
     assert len(account.read) == 20
 
 
-class Slow(Calls):
+class Slow:
     """Workers whose calls take three seconds, one after the other."""
 
-    def wait(self, seconds: float) -> Any:
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._waiting = clock, list[Callable[[], Answer]]()
+
+    def start(self, call: Callable[[], Answer]) -> None:
+        self._waiting.append(call)
+
+    def wait(self, seconds: float) -> Answer | None:
         self._clock.now += min(seconds, 3.0)
-        return super().wait(0.0) if seconds >= 3.0 else None
+        return self._waiting.pop(0)() if seconds >= 3.0 else None
 
 
 def test_all_descriptions_together_take_no_more_than_their_time() -> None:
@@ -260,6 +266,23 @@ def test_a_description_that_comes_too_late_is_there_for_the_next_event() -> None
 
     assert account.sites(workers=Late()) == {"E1": UNKNOWN_SITE}
     calls[0]()
+    assert account.sites(workers=Stuck()) == {"E1": ORIGIN}
+    assert account.warnings == []
+
+
+def test_a_description_that_comes_just_after_the_wait_is_used_and_kept_like_any_other() -> None:
+    account = look()
+
+    class JustLate:
+        def start(self, call: Callable[[], Answer]) -> None:
+            self.call = call
+
+        def wait(self, _seconds: float) -> None:
+            self.call()
+
+    assert account.sites(workers=JustLate()) == {"E1": ORIGIN}
+    assert account.warnings == []
+    account.clock.now = 299
     assert account.sites(workers=Stuck()) == {"E1": ORIGIN}
     assert account.warnings == []
 

@@ -128,3 +128,17 @@ def test_a_glob_of_many_asterisks_does_not_go_back_for_long() -> None:
 )
 def test_path_patterns_have_two_wildcards_and_no_more(pattern: str, url: str, expected: bool) -> None:
     assert bool(path_pattern(pattern)(url)) is expected
+
+
+def nested(opening: str, closing: str, times: int) -> str:
+    return opening * times + "a" + closing * times
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing", "most"), [("(", ")", 49), ("(bb|", ")", 24), ("(b", ")?", 24), ("(?:", ")", 200)]
+)
+def test_expressions_are_taken_up_to_a_depth_and_no_further(opening: str, closing: str, most: int) -> None:
+    assert Expression(nested(opening, closing, most)).slow_key() is None
+    if opening != "(?:":  # which leaves nothing to be nested
+        with pytest.raises(re.error, match=r"^groups, alternatives and repetitions are nested 50 deep, or deeper$"):
+            Expression(nested(opening, closing, most + 1))
