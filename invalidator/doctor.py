@@ -97,7 +97,7 @@ def distributions(
 
     ``unseen`` are configured, but nobody can say how they are; ``others`` serve it and are not configured.
     """
-    serving = [id_ for id_, site in sites.items() if origins(site, bucket)]
+    serving = [id_ for id_, site in sites.items() if site.origins(bucket)]
     if not serving:
         return [_nobody(bucket, sites, unseen, others)]
     found = [Finding("distributions", "ok", f"{_names(serving)} {_verb(serving, 'serve')} bucket {bucket}")]
@@ -143,12 +143,6 @@ def _configure(ids: Collection[str]) -> str:
 
 def _declare(id_: str, bucket: str) -> str:
     return f"say so in the secret or parameter that holds the ids: {dumps([{'id': id_, 'bucket': bucket}])}"
-
-
-def origins(site: Site, bucket: str) -> list[Origin]:
-    """Where a distribution asks this bucket."""
-    found = (origin for behavior in site.behaviors for origin in behavior.origins)
-    return [origin for origin in dict.fromkeys(found) if origin.bucket in ("", bucket)]
 
 
 def key_prefix(origin: Origin) -> str:

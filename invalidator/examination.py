@@ -140,7 +140,7 @@ class Examination:
         # Where the settings cannot be read, those that serve the bucket are the best guess.
         sites = self._seen.sites if self._seen.config else self._seen.others
         for id_, site in sites.items():
-            for origin in doctor.origins(site, self._name):
+            for origin in site.origins(self._name):
                 found.setdefault(doctor.key_prefix(origin), []).append(id_)
         return {prefix: list(dict.fromkeys(ids)) for prefix, ids in found.items()}
 

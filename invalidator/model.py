@@ -96,6 +96,11 @@ class Site:
     root_object: str = ""
     cache_tags: bool = False
 
+    def origins(self, bucket: str) -> list[Origin]:
+        """Where it asks this bucket, each once."""
+        found = (origin for behavior in self.behaviors for origin in behavior.origins)
+        return [origin for origin in dict.fromkeys(found) if origin.bucket in ("", bucket)]
+
 
 UNKNOWN_SITE: Final = Site((Behavior("*", (Origin(""),)),))
 """What is assumed of a distribution that is not described: any object of any bucket is served under its own key."""

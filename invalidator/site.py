@@ -73,7 +73,7 @@ class Viewers:
         """Add those paths to others. Returns what there is to say about those that are not added."""
         origins = self._known.get(change.bucket)
         if origins is None:
-            origins = self._known[change.bucket] = self._origins(change.bucket)
+            origins = self._known[change.bucket] = self._site.origins(change.bucket)
         if not origins:
             return [NO_ORIGIN]
         notes: list[str] = []
@@ -89,10 +89,6 @@ class Viewers:
                 if key.endswith(self._directory_names):
                     self._add_directories(change, key, origin, paths)
         return notes if notes or len(paths) > before else [why_not]
-
-    def _origins(self, bucket: str) -> list[Origin]:
-        origins = (origin for behavior in self._site.behaviors for origin in behavior.origins)
-        return list(dict.fromkeys(origin for origin in origins if origin.bucket in ("", bucket)))
 
     # --- what is served from the object -----------------------------------------------------------------
 
