@@ -6,7 +6,6 @@ each figure is a median. Needs Linux, for the peak memory of a process.
 
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -17,10 +16,10 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import machine
 from invalidator.events import decode
 from invalidator.model import DistributionId
 from tests.doubles import StrictCloudFront, serve
@@ -92,7 +91,8 @@ def main() -> None:
         *deployed_rows,
     ]
     table = "| what | median | |\n|---|---|---|\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    text = f"{table}\nMeasured by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.\n"
+    where = machine("boto3", "aws-lambda-powertools")
+    text = f"{table}\nMeasured by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {where}.\n"
     (HERE / "results.md").write_text("# The last run\n\n" + text)
     _into_readme(text)
     print(text)
@@ -229,14 +229,6 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
 
 def _ms(seconds: list[float]) -> str:
     return f"{statistics.median(seconds) * 1000:.0f} ms"
-
-
-def _machine() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    model = models[0] if models else platform.machine()
-    packages = ", ".join(f"{name} {version(name)}" for name in ("boto3", "aws-lambda-powertools"))
-    return f"{os.cpu_count()} cores of {model}, Python {platform.python_version()}, {packages}"
 
 
 def _into_readme(text: str) -> None:
