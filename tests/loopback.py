@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseRequestHandler
+from ssl import SSLContext
 from typing import Any
 
 
@@ -24,9 +25,11 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(handler: type[BaseRequestHandler]) -> Iterator[str]:
-    """Serve on any free port for as long as the context lasts; yields host and port."""
+def serving(handler: type[BaseRequestHandler], tls: SSLContext | None = None) -> Iterator[str]:
+    """Serve on any free port for as long as the context lasts, over TLS if asked to; yields host and port."""
     with _Server(("127.0.0.1", 0), handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
