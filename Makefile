@@ -16,7 +16,7 @@ SEED ?=
 # Of the tests, many wait for processes of their own: one more than there are processors.
 workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help demo test check format simulate bench bench-deployment package requirements clean
+.PHONY: help demo test check format simulate bench bench-deployment bench-planner package requirements clean
 
 help:
 	@echo 'make demo          real uploads become invalidations, on an embedded AWS'
@@ -26,6 +26,7 @@ help:
 	@echo 'make simulate      failures of all kinds: in SEEDS=500 simulated worlds, or in that of SEED=n'
 	@echo 'make bench         measure; writes benchmarks/results.md and the table in the README'
 	@echo 'make bench-deployment  simulate deploys with several batching windows; writes benchmarks/deployment.md'
+	@echo 'make bench-planner  measure the planner of wildcards beside others; writes benchmarks/planner.md'
 	@echo 'make package       make the deployment package with osls, check it, and show what is in it'
 	@echo 'make requirements  pin the newest versions in requirements.txt'
 	@echo 'make clean         remove everything made here'
@@ -50,6 +51,9 @@ simulate: $(VENV)/.ready
 
 bench-deployment: $(VENV)/.ready
 	@$(py) -m benchmarks.deployment
+
+bench-planner: $(VENV)/.ready
+	@$(py) -m benchmarks.planner
 
 bench: $(VENV)/.ready
 	@$(py) -m benchmarks
