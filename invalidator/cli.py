@@ -149,7 +149,7 @@ def plan(
         f"{made.unserved:,} unserved": made.unserved,
     }
     told = [f"{count(decoded.ignored, 'record')} ignored", *(text for text, number in left_out.items() if number)]
-    narrate(f"{count(made.calls, 'call')}, {count(made.paths, 'path')}, {', '.join(told)}. Nothing was sent.")
+    narrate(f"{count(made.cost.calls, 'call')}, {count(made.cost.paths, 'path')}, {', '.join(told)}. Nothing was sent.")
     if decoded.refusals:
         raise typer.Exit(1)
 

@@ -11,6 +11,7 @@ InvalidatorError
 │   ├── InvalidPathError    … since a path in it is invalid, and it is not said which
 │   └── ReferenceUsedError  … since its caller reference belongs to other paths
 ├── StorageError            what is left to do could not be stored
+├── ListingError            the objects of a bucket cannot be listed, or not within the bounds
 ├── DeadLettersError        the dead letters cannot be read, given back or sent again
 ├── NotificationError       a bucket's notification configuration was left as it was
 │   ├── NoSuchBucketError   … since there is no such bucket
@@ -64,6 +65,10 @@ class ReferenceUsedError(CdnError):
 
 class StorageError(InvalidatorError):
     """A message was not accepted by a queue, as far as we know."""
+
+
+class ListingError(InvalidatorError):
+    """The objects of a bucket cannot be listed or looked at, or that would take more pages or time than there is."""
 
 
 class NotificationError(InvalidatorError):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from invalidator import tickets
+from invalidator.coalesce import EXACT
 from invalidator.events import DIALECTS, decode
 from invalidator.model import Batch, Distribution, DistributionId
 from invalidator.planner import make_plan
@@ -73,7 +74,7 @@ def contents_of(letter: Letter, serving: Serving, view: View) -> Contents:
     if kind == FAILED_INVOCATION:
         attempts, why = _attempts(document), _failure(document) or why
         distributions = _refusing(distributions, why)
-    plan = make_plan(decoded.changes, distributions, view)
+    plan = make_plan(decoded.changes, distributions, view, allowance=EXACT)
     return Contents(kind, tuple(_stale([*plan.batches, *decoded.tickets], attempts, why, letter)), problem)
 
 

@@ -17,6 +17,18 @@ MAX_WILDCARDS_PER_CALL: Final = 15
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html (2026-11-20)
 """
 
+FREE_PATHS: Final = 1_000
+"""Paths a month that an account can invalidate at no charge.
+
+https://aws.amazon.com/cloudfront/pricing/pay-as-you-go/ (2026-11-22)
+"""
+
+USD_PER_PATH: Final = 0.005
+"""Price of each path beyond those, in US dollars; a wildcard is one path, and so is a cache tag.
+
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/PayingForInvalidation.html (2026-11-22)
+"""
+
 SECONDS_TO_COMPLETE: Final = 25.0
 """Within these an invalidation is no longer in progress, 19 times out of 20.
 

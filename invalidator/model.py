@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, NewType
 
 from invalidator.errors import CdnError
+from invalidator.limits import USD_PER_PATH
 
 ObjectKey = NewType("ObjectKey", str)
 """A key as S3 stores it, decoded. Bytes that are not UTF-8 are kept as surrogate escapes (PEP 383)."""
@@ -44,11 +45,26 @@ class Cause(NamedTuple):
         return f"{self.relation} {self.change.key!r}"
 
 
+class Wide(NamedTuple):
+    """What a wildcard stands for that was made to save paths: so many objects that changed, and so many that did not.
+
+    Of the latter it is None where they are not known.
+    """
+
+    changed: int
+    evicted: int | None
+
+    def __str__(self) -> str:
+        evicted = "an unknown number of" if self.evicted is None else f"{self.evicted:,}"
+        return f"{self.changed:,} changed, {evicted} unchanged evicted"
+
+
 class Item(NamedTuple):
-    """One path to invalidate, with every change that makes it stale."""
+    """One path to invalidate, with every change that makes it stale; if it was widened, with what that costs."""
 
     path: UrlPath
     causes: tuple[Cause, ...]
+    wide: Wide | None = None
 
     @property
     def is_wildcard(self) -> bool:
@@ -57,7 +73,9 @@ class Item(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """The distinct causes in words, in an order that does not depend on that of the records."""
+        """What a wide item costs; else the distinct causes, in an order that does not depend on that of the records."""
+        if self.wide:
+            return str(self.wide)
         return "; ".join(sorted({str(cause) for cause in self.causes}))
 
 
@@ -96,6 +114,11 @@ class Site:
     root_object: str = ""
     cache_tags: bool = False
 
+    def buckets(self, known: set[str]) -> set[str]:
+        """Those that it asks; if it may ask any, of those known."""
+        names = {origin.bucket for behavior in self.behaviors for origin in behavior.origins}
+        return names - {""} | (known if "" in names else set())
+
     def origins(self, bucket: str) -> list[Origin]:
         """Where it asks this bucket, each once."""
         found = (origin for behavior in self.behaviors for origin in behavior.origins)
@@ -114,6 +137,20 @@ class Distribution:
     site: Site = UNKNOWN_SITE
 
 
+class Cost(NamedTuple):
+    """What something takes: paths, wildcards among them, calls, and unchanged objects evicted, None if not known."""
+
+    paths: int
+    wildcards: int
+    calls: int
+    evicted: int | None
+
+    @property
+    def usd(self) -> float:
+        """US dollars, as far as the paths are beyond the free ones of the month."""
+        return round(self.paths * USD_PER_PATH, 3)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one CreateInvalidation call carries: 1 to 3,000 items without duplicates, sorted by path.
@@ -127,6 +164,14 @@ class Batch:
     caller_reference: str
     attempts: int = 0
     apart: bool = False
+
+    @property
+    def cost(self) -> Cost:
+        """What sending it takes."""
+        evicted = [item.wide.evicted for item in self.items if item.wide]
+        known = [number for number in evicted if number is not None]
+        wildcards = sum(item.is_wildcard for item in self.items)
+        return Cost(len(self.items), wildcards, 1, sum(known) if len(known) == len(evicted) else None)
 
     @property
     def message_ids(self) -> set[str | None]:
@@ -153,22 +198,21 @@ class Plan:
     """All batches of one event. Carrying it out in any order gives the same result.
 
     ``excluded`` counts the changes that the settings exclude, ``unserved`` those that concern no distribution.
+    ``warnings`` say why something costs more than it would have to.
     """
 
     batches: tuple[Batch, ...]
     notes: tuple[Note, ...] = ()
     excluded: int = 0
     unserved: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
-    def calls(self) -> int:
-        """CreateInvalidation calls that the plan takes when none is refused."""
-        return len(self.batches)
-
-    @property
-    def paths(self) -> int:
-        """Paths that AWS counts for its price; the same path on two distributions counts twice."""
-        return sum(len(batch.items) for batch in self.batches)
+    def cost(self) -> Cost:
+        """What it takes if nothing is refused; the same path on two distributions counts twice."""
+        costs = [batch.cost for batch in self.batches]
+        evicted = None if any(cost.evicted is None for cost in costs) else sum(cost.evicted or 0 for cost in costs)
+        return Cost(sum(cost.paths for cost in costs), sum(cost.wildcards for cost in costs), len(costs), evicted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from invalidator.dead_letters import Sent
 from invalidator.distributions import Described
 from invalidator.doctor import Finding
 from invalidator.letters import EVERY, Contents, Letter, Stale
-from invalidator.model import Origin, Plan
+from invalidator.model import Cost, Origin, Plan
 from invalidator.notifications import Configuration, difference
 
 if TYPE_CHECKING:
@@ -180,14 +180,26 @@ def plan_json(made: Plan) -> dict[str, Any]:
                 "items": [item.path for item in batch.items],
                 "caller_reference": batch.caller_reference,
                 "reasons": [item.reason for item in batch.items],
+                "cost": cost_json(batch.cost),
             }
             for batch in made.batches
         ],
-        "calls": made.calls,
-        "paths": made.paths,
+        "cost": cost_json(made.cost),
+        "warnings": list(made.warnings),
         "notes": [note._asdict() for note in made.notes],
         "excluded": made.excluded,
         "unserved": made.unserved,
+    }
+
+
+def cost_json(cost: Cost) -> dict[str, Any]:
+    """What something takes; ``usd`` as if the free paths of the month were used, ``evicted`` null if not known."""
+    return {
+        "paths": cost.paths,
+        "wildcards": cost.wildcards,
+        "calls": cost.calls,
+        "usd": cost.usd,
+        "evicted": cost.evicted,
     }
 
 

@@ -2,14 +2,17 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple, NoReturn
+from urllib.parse import unquote
 
 from invalidator import tickets
-from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
+from invalidator.coalesce import Allowance, Neighbours, coalesce
+from invalidator.errors import ListingError
+from invalidator.limits import FREE_PATHS, MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import (
     Batch,
     Cause,
@@ -18,11 +21,23 @@ from invalidator.model import (
     Item,
     Note,
     ObjectChange,
+    ObjectKey,
+    Origin,
     Plan,
     Site,
     UrlPath,
 )
 from invalidator.site import Paths, View, Viewers
+
+Objects = Callable[[str, str], Iterable[ObjectKey]]
+"""The keys in a bucket that begin so. Raises ListingError."""
+
+_DEFAULT: Final = Allowance()
+
+
+def unlisted(_bucket: str, _prefix: str) -> NoReturn:
+    """For want of a listing."""
+    raise ListingError("what else is in the bucket is not known")
 
 
 def make_plan(
@@ -30,8 +45,13 @@ def make_plan(
     distributions: Iterable[Distribution],
     view: View,
     left: Iterable[Batch] = (),
+    allowance: Allowance = _DEFAULT,
+    objects: Objects = unlisted,
 ) -> Plan:
     """One batch a distribution, or as many as its items take; none if nothing changed that it serves.
+
+    Where a distribution would get more items than it is allowed, or where the same is cleared with fewer at a lower
+    cost, wildcards take their place, for which ``objects`` lists what else is in the buckets.
 
     ``left`` are the batches that earlier invocations could not bring to an end. Those that are apart stay as
     they are; the others become one with the changes, so that they take no calls of their own.
@@ -39,7 +59,10 @@ def make_plan(
     distributions, changes = list(distributions), list(changes)
     taken = [change for change in changes if view.takes(change.key)] if view.include or view.exclude else changes
     # Many distributions are alike: for those, everything is the same but the caller reference.
-    work = {site: _work(taken, site, view) for site in dict.fromkeys(item.site for item in distributions)}
+    sites = Counter(item.site for item in distributions)
+    found = {site: _found(taken, site, view) for site in sites}
+    saves = sum(number * len(found[site].items) for site, number in sites.items()) > FREE_PATHS
+    work = {site: _work(found[site], allowance, _neighbours(taken, site, view, objects), saves) for site in sites}
     waiting: dict[DistributionId, list[Batch]] = {}
     for batch in _distinct(left):
         waiting.setdefault(batch.distribution, []).append(batch)
@@ -55,21 +78,21 @@ def make_plan(
             batches += [Batch(id_, chunk, _caller_reference(id_, digest)) for chunk, digest in new.chunks]
     # Of what is here for its tickets alone there is nothing to say.
     told = [item for item in distributions if item.site.behaviors]
-    notes = (Note(item.id, text, count) for item in told for text, count in work[item.site].notes)
-    unserved = set[int](range(len(taken))).intersection(*(new.unserved for new in work.values()))
-    return Plan(tuple(batches), tuple(notes), excluded=len(changes) - len(taken), unserved=len(unserved))
+    notes = (Note(item.id, text, count) for item in told for text, count in found[item.site].notes)
+    unserved = set[int](range(len(taken))).intersection(*(new.unserved for new in found.values()))
+    warnings = dict.fromkeys(new.warning for new in work.values() if new.warning)
+    return Plan(tuple(batches), tuple(notes), len(changes) - len(taken), len(unserved), tuple(warnings))
 
 
-class _Work(NamedTuple):
-    """What there is to do on a site: the items, in chunks with their digests, and what is not done; by index."""
+class _Found(NamedTuple):
+    """What is stale on a site, and what there is to say about what is not; ``unserved`` are indices of changes."""
 
     items: tuple[Item, ...]
-    chunks: list[tuple[tuple[Item, ...], bytes]]
     notes: list[tuple[str, int]]
     unserved: set[int]
 
 
-def _work(changes: Sequence[ObjectChange], site: Site, view: View) -> _Work:
+def _found(changes: Sequence[ObjectChange], site: Site, view: View) -> _Found:
     viewers, notes, unserved = Viewers(site, view), Counter[str](), set[int]()
     stale: Paths = []
     for number, change in enumerate(changes):
@@ -77,8 +100,41 @@ def _work(changes: Sequence[ObjectChange], site: Site, view: View) -> _Work:
             notes.update(set(told))
             if not stale or stale[-1][1].change is not change:
                 unserved.add(number)
-    items = _items(stale)
-    return _Work(items, [(chunk, _digest(chunk)) for chunk in _chunks(items)], sorted(notes.items()), unserved)
+    return _Found(_items(stale), sorted(notes.items()), unserved)
+
+
+class _Work(NamedTuple):
+    """What there is to send to distributions with the same site: the items, and these in chunks with their digests."""
+
+    items: tuple[Item, ...]
+    chunks: list[tuple[tuple[Item, ...], bytes]]
+    warning: str
+
+
+def _work(found: _Found, allowance: Allowance, neighbours: Neighbours, saves: bool) -> _Work:
+    items, warning = coalesce(found.items, allowance, neighbours, saves=saves)
+    return _Work(items, [(chunk, _digest(chunk)) for chunk in _chunks(items)], warning)
+
+
+def _neighbours(changes: Sequence[ObjectChange], site: Site, view: View, objects: Objects) -> Neighbours:
+    """The URLs of what is served beside the changed objects."""
+
+    def urls(prefix: str) -> Iterator[UrlPath]:
+        changed, viewers = {(change.bucket, change.key) for change in changes}, Viewers(site, view)
+        for bucket in sorted(site.buckets({bucket for bucket, _ in changed})):
+            for origin in site.origins(bucket):
+                for key in objects(bucket, _key(origin, prefix)):
+                    if (bucket, key) not in changed and (url := viewers.url(key, origin)):
+                        yield url
+
+    return urls
+
+
+def _key(origin: Origin, prefix: str) -> str:
+    """How the keys begin of what has URLs that begin so."""
+    # The usual spelling of a plus sign is itself, so that here it is never a space.
+    key = f"{origin.path}{unquote(prefix, errors='surrogateescape')}"[1:]
+    return next((key[:place] for place, char in enumerate(key) if "\udc80" <= char <= "\udcff"), key)
 
 
 def _oldest(left: list[Batch]) -> str:
@@ -100,8 +156,11 @@ def renamed(batch: Batch) -> Batch:
 def _merged(distribution: DistributionId, new: tuple[Item, ...], left: list[Batch]) -> list[Batch]:
     if not new and len(left) == 1:
         return left
-    together = chain(new, *(batch.items for batch in left))
-    items = _items((item.path, cause) for item in together for cause in item.causes)
+    together: dict[UrlPath, Item] = {}
+    for item in chain(new, *(batch.items for batch in left)):
+        known = together.get(item.path)
+        together[item.path] = Item(item.path, known.causes + item.causes, known.wide or item.wide) if known else item
+    items = tuple(together[path] for path in sorted(together))
     attempts = max(batch.attempts for batch in left)
     return [
         Batch(distribution, chunk, _caller_reference(distribution, _digest(chunk)), attempts)
@@ -119,7 +178,7 @@ def _distinct(left: Iterable[Batch]) -> Iterator[Batch]:
         first, *others = same[key]
         if others:
             items = (
-                Item(many[0].path, tuple(chain(*(item.causes for item in many))))
+                many[0]._replace(causes=tuple(chain(*(item.causes for item in many))))
                 for many in zip(*(batch.items for batch in same[key]), strict=True)
             )
             attempts, apart = max(batch.attempts for batch in same[key]), any(batch.apart for batch in same[key])

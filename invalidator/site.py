@@ -90,6 +90,14 @@ class Viewers:
                     self._add_directories(change, key, origin, paths)
         return notes if notes or len(paths) > before else [why_not]
 
+    def url(self, key: ObjectKey, origin: Origin) -> UrlPath | None:
+        """The usual path of an object that is not known to have changed, if it is served from that origin."""
+        relative = _without(origin.path, key) if origin.path else key
+        if relative is None:
+            return None
+        path = spellings(relative)[0]
+        return path if self._uniform or self._reached(path, relative, origin) else None
+
     # --- what is served from the object -----------------------------------------------------------------
 
     def _add_object(self, change: ObjectChange, key: ObjectKey, origin: Origin, paths: Paths) -> None:

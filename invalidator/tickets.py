@@ -19,7 +19,7 @@ from invalidator.errors import (
     UnavailableError,
 )
 from invalidator.limits import MAX_DELAY_SECONDS, MAX_ITEMS_PER_CALL, MAX_MESSAGE_BYTES, MAX_WILDCARDS_PER_CALL
-from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath
+from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath, Wide
 from invalidator.paths import is_path, is_tag
 
 Json = dict[str, Any]
@@ -64,7 +64,10 @@ def write(ticket: Ticket) -> str:
         "apart": batch.apart,
         "since": batch.since[:_MAX_SINCE_CHARACTERS],
         "why": why[:_MAX_WHY_CHARACTERS],
-        "items": [[item.path, item.causes[0].relation, item.causes[0].change.key] for item in batch.items],
+        "items": [
+            [path, (_price(wide) if wide else "") + causes[0].relation, causes[0].change.key]
+            for path, causes, wide in batch.items
+        ],
     }
     return json.dumps(document, separators=(",", ":"))
 
@@ -73,8 +76,17 @@ def sizes(items: tuple[Item, ...]) -> list[int]:
     """Bytes that each item takes in a ticket."""
     # A path needs no escapes; its quotes, brackets and commas come to eight.
     return [
-        len(path) + (_size(causes[0]) if len(causes) == 1 else max(map(_size, causes))) + 8 for path, causes in items
+        len(path)
+        + (_size(causes[0]) if len(causes) == 1 else max(map(_size, causes)))
+        + (len(_price(wide)) if wide else 0)
+        + 8
+        for path, causes, wide in items
     ]
+
+
+def _price(wide: Wide) -> str:
+    """What precedes the first of the many objects that a wide item stands for."""
+    return f"{wide}, among them "
 
 
 def _size(cause: Cause) -> int:

@@ -8,6 +8,7 @@ from urllib.parse import quote, quote_plus
 
 from hypothesis import strategies as st
 
+from invalidator.coalesce import EXACT
 from invalidator.model import Batch, Distribution, DistributionId, ObjectChange, Plan
 from invalidator.planner import make_plan
 from invalidator.site import View
@@ -50,9 +51,9 @@ changes = st.builds(Change, keys | plain_keys, sequencers, st.sampled_from(["ori
 def simple_plan(
     changes: Iterable[ObjectChange], ids: Iterable[str], index_document: str = "index.html", left: Iterable[Batch] = ()
 ) -> Plan:
-    """The plan for distributions of which nothing is known."""
+    """The plan for distributions of which nothing is known, with nothing widened."""
     distributions = [Distribution(DistributionId(id_)) for id_ in ids]
-    return make_plan(changes, distributions, View(index_document), left)
+    return make_plan(changes, distributions, View(index_document), left, EXACT)
 
 
 # --- the dialects ---------------------------------------------------------------------------------------

@@ -531,7 +531,7 @@ def test_one_invalid_path_among_three_thousand_costs_the_others_nothing(
     given_up = stored(queues, DEAD_LETTERS)
     assert [batch.distribution for batch in given_up] == ["E1", "E2"]
     for batch in given_up:
-        ((path, (cause,)),) = batch.items
+        ((path, (cause,), _),) = batch.items
         assert (path, cause.change.key, cause.relation) == ("/0815", "0815", "object")
     assert delayed(queues) == [(DEAD_LETTERS, 0)] * 2
     assert "InvalidArgument" in json.loads(queues.messages[0].body)["why"]

@@ -96,7 +96,7 @@ def test_a_reference_is_128_bits_and_says_whose_it_is(deploy: list[Change]) -> N
 @given(deploys)
 def test_no_two_batches_have_the_same_reference(deploy: list[Change]) -> None:
     plan = plan_of(make.s3(*deploy))
-    assert len(references(plan)) == plan.calls
+    assert len(references(plan)) == plan.cost.calls
 
 
 @given(deploys)
@@ -111,8 +111,8 @@ def test_a_batch_has_no_duplicate_and_knows_the_messages_behind_it(deploy: list[
 @pytest.mark.parametrize("objects", [0, 1, 2_999, 3_000, 3_001, 6_000, 7_500])
 def test_a_distribution_gets_as_few_calls_as_carry_its_items(objects: int) -> None:
     plan = plan_of(make.s3(*[Change(f"a{number}") for number in range(objects)]))
-    assert plan.calls == 2 * -(-objects // MAX_ITEMS_PER_CALL)
-    assert plan.paths == 2 * objects
+    assert plan.cost.calls == 2 * -(-objects // MAX_ITEMS_PER_CALL)
+    assert plan.cost.paths == 2 * objects
     assert all(1 <= len(batch.items) <= MAX_ITEMS_PER_CALL for batch in plan.batches)
 
 
@@ -161,7 +161,7 @@ def test_where_a_message_is_full_the_order_of_records_changes_nothing_either(fil
     long = filling * (1_000 // len(filling.encode()))
     keys = [f"{long}{number:03}{sign}" for number in range(200) for sign in " +"]
     forward, backward = (plan_of(make.s3(*map(Change, order))) for order in (keys, keys[::-1]))
-    assert forward.calls > 2
+    assert forward.cost.calls > 2
     assert contents(forward) == contents(backward)
 
 
@@ -196,7 +196,7 @@ def test_a_change_is_served_excluded_or_of_no_concern_to_any_distribution(
     sites: list[Site], view: View, paths: int, excluded: int, unserved: int
 ) -> None:
     plan = plan_for(sites, view)
-    assert (plan.paths, plan.excluded, plan.unserved) == (paths, excluded, unserved)
+    assert (plan.cost.paths, plan.excluded, plan.unserved) == (paths, excluded, unserved)
 
 
 def test_each_distribution_has_its_notes_with_the_number_of_changes_each_is_about() -> None:
