@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invalidator import rules
-from invalidator.coalesce import Allowance
+from invalidator.coalesce import EXACT
 from invalidator.distributions import policy_varies_by_query, site_of
 from invalidator.events import decode
 from invalidator.model import Distribution, DistributionId
@@ -30,7 +30,6 @@ Json = dict[str, Any]
 Objects = dict[tuple[str, str], int]
 """The version of each object, by bucket and key."""
 
-EXACT: Final = Allowance(wildcards=0)
 INDEX: Final = "index.html"
 
 
@@ -319,7 +318,7 @@ class World:
             for number, edge in enumerate(self.edges)
         ]
         batches = make_plan(
-            decode(event).changes, sites, View(INDEX, self.bare, parsed(self.rewriting)), (), EXACT
+            decode(event).changes, sites, View(INDEX, self.bare, parsed(self.rewriting)), allowance=EXACT
         ).batches
         return [[i.path for batch in batches if batch.distribution == site.id for i in batch.items] for site in sites]
 
