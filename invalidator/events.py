@@ -132,8 +132,9 @@ def _read_s3(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
     version = record.get("eventVersion", "2.0")
     if not isinstance(version, str) or version[:2] != "2.":
         raise EventError(f"an S3 record of eventVersion {version!r:.40}; expected 2.x")
-    # A record that does not say what happened counts as a change: to clear one path too many does no harm.
-    name = record.get("eventName") or VISIBLE_CHANGES[0]
+    # A record that does not say what happened counts as a change: to clear one path too many does no harm. Nor is it
+    # taken for an upload, which might be skipped.
+    name = record.get("eventName") or VISIBLE_CHANGES[1]
     if not isinstance(name, str):
         raise EventError(f"an S3 record whose eventName is {_seen(name)}; expected a string")
     if not name.removeprefix("s3:").startswith(VISIBLE_CHANGES):
@@ -145,7 +146,10 @@ def _read_s3(record: Json, delivery: _Delivery, decoded: Decoded) -> None:
     key = unquote_plus(key, errors="surrogateescape")
     time = record.get("eventTime")
     identity = _identity(details, "versionId", "eTag", time, delivery)
-    decoded.changes.append(_change(bucket, key, identity, delivery, time))
+    version = details.get("versionId")
+    if version and not ("ObjectCreated:" in name and isinstance(version, str)):
+        version = ""
+    decoded.changes.append(_change(bucket, key, identity, delivery, time, version or ""))
 
 
 def _read_eventbridge(event: Json, delivery: _Delivery, decoded: Decoded) -> None:
@@ -160,7 +164,10 @@ def _read_eventbridge(event: Json, delivery: _Delivery, decoded: Decoded) -> Non
     _check(key, errors="strict")
     time = event.get("time")
     identity = _identity(details, "version-id", "etag", time, delivery)
-    decoded.changes.append(_change(bucket, key, identity, delivery, time))
+    version = details.get("version-id")
+    if version and not (kind == "Object Created" and isinstance(version, str)):
+        version = ""
+    decoded.changes.append(_change(bucket, key, identity, delivery, time, version or ""))
 
 
 def _read_ticket(document: Json, delivery: _Delivery, decoded: Decoded) -> None:
@@ -278,12 +285,13 @@ def _identity(details: Json, version: str, etag: str, time: object, delivery: _D
     return f"delivery {delivery.id}"
 
 
-def _change(bucket: str, key: str, identity: str, delivery: _Delivery, time: object) -> ObjectChange:
+def _change(bucket: str, key: str, identity: str, delivery: _Delivery, time: object, version: str) -> ObjectChange:
     if not key.isascii() or len(key) > MAX_KEY_BYTES:
         _check(key, errors="surrogateescape")
     # The lengths keep apart what a key with blanks in it could blur.
     whole = f"{len(bucket)} {len(key)} {bucket} {key} {identity}"
-    return ObjectChange(bucket, ObjectKey(key), whole, delivery.message_id, time if isinstance(time, str) else "")
+    when = time if isinstance(time, str) else ""
+    return ObjectChange(bucket, ObjectKey(key), whole, delivery.message_id, when, version)
 
 
 def _check(key: str, errors: str) -> None:

@@ -25,7 +25,8 @@ class ObjectChange(NamedTuple):
 
     ``identity`` tells this change from every other change of any object, and is the same each time that
     the change is delivered. ``message_id`` is that of the queue message that brought it, if one did. ``time``
-    is when it happened, in the words of the event (ISO 8601), or empty.
+    is when it happened, in the words of the event (ISO 8601), or empty. ``version`` is the version id of an object
+    that was written; empty for one that was removed, and where the event has none.
     """
 
     bucket: str
@@ -33,6 +34,7 @@ class ObjectChange(NamedTuple):
     identity: str
     message_id: str | None = None
     time: str = ""
+    version: str = ""
 
 
 class Cause(NamedTuple):

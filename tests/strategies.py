@@ -24,6 +24,7 @@ class Change:
     sequencer: str = "0055AED6DCD90281E5"
     bucket: str = "origin"
     name: str = "ObjectCreated:Put"
+    version: str = ""
 
 
 _awkward = st.sampled_from([*" +%*?#~&=/\\\n\0", "//", "..", "%20", "%2A", "é", "🌹", "index.html", "/index.html"])
@@ -61,6 +62,7 @@ def simple_plan(
 
 def s3_record(change: Change, encode: Callable[[str], str] = quote_plus) -> Json:
     """One record of an S3 notification."""
+    version = {"versionId": change.version} if change.version else {}
     return {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
@@ -71,7 +73,7 @@ def s3_record(change: Change, encode: Callable[[str], str] = quote_plus) -> Json
             "s3SchemaVersion": "1.0",
             "configurationId": "invalidator",
             "bucket": {"name": change.bucket, "arn": f"arn:aws:s3:::{change.bucket}"},
-            "object": {"key": encode(change.key), "size": 1, "sequencer": change.sequencer},
+            "object": {"key": encode(change.key), "size": 1, "sequencer": change.sequencer, **version},
         },
     }
 
@@ -84,6 +86,7 @@ def s3(*changes: Change) -> Json:
 def eventbridge(change: Change) -> Json:
     """An EventBridge event; its key is raw."""
     kind = "Object Created" if change.name.startswith("ObjectCreated") else "Object Deleted"
+    version = {"version-id": change.version} if change.version else {}
     return {
         "version": "0",
         "id": "17793124-05d4-b198-2fde-7ededc63b103",
@@ -92,7 +95,7 @@ def eventbridge(change: Change) -> Json:
         "time": "2026-11-20T09:30:12Z",
         "detail": {
             "bucket": {"name": change.bucket},
-            "object": {"key": change.key, "sequencer": change.sequencer},
+            "object": {"key": change.key, "sequencer": change.sequencer, **version},
         },
     }
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -324,6 +325,25 @@ def test_a_failed_invocation_is_not_one_that_a_queue_had_made() -> None:
 )
 def test_it_is_known_when_an_object_changed(event: Any, time: str) -> None:
     assert [change.time for change in decode(event).changes] == [time]
+
+
+@given(make.changes, make.routes, st.sampled_from(["", "3HL4kqtJvjVBH40Nrjfkd", "null"]))
+def test_the_version_of_what_was_written_is_known_and_no_other(change: Change, route: str, version: str) -> None:
+    (decoded,) = decode(ROUTES[route](replace(change, version=version))).changes
+    assert decoded.version == (version if change.name.startswith("ObjectCreated") else "")
+
+
+@pytest.mark.parametrize("route", ["s3", "eventbridge"])
+@pytest.mark.parametrize("version", [None, 7, 0, [], ["v1"], {"v1": 1}, True])
+def test_a_version_that_is_no_text_is_none(route: str, version: Any) -> None:
+    (decoded,) = decode(ROUTES[route](Change("a", version=version))).changes
+    assert decoded.version == ""
+
+
+@pytest.mark.parametrize("name", ["", None])
+def test_a_record_that_does_not_say_what_happened_is_not_taken_for_an_upload(name: str | None) -> None:
+    record = make.s3_record(Change("a", version="v1")) | {"eventName": name}
+    assert [change.version for change in decode({"Records": [record]}).changes] == [""]
 
 
 # --- records that nothing identifies --------------------------------------------------------------------
