@@ -10,14 +10,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cache, partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError
 
 from invalidator import rules, sdk
+from invalidator.coalesce import Allowance
 from invalidator.distributions import Declared
 from invalidator.errors import ConfigurationError
+from invalidator.limits import MAX_WILDCARDS_PER_CALL
 from invalidator.model import DistributionId
 from invalidator.site import View
 
@@ -26,6 +29,9 @@ _DISCOVER: Final = "discover"
 _DEFAULT_TTL_SECONDS: Final = 300
 
 _MAX_TTL_SECONDS: Final = 86_400
+_MAX_PATHS: Final = 1_000_000
+_DEFAULT_LIST_PAGES: Final = 1_000
+_MAX_LIST_PAGES: Final = 100_000
 _PATIENCE_SECONDS: Final = 60
 """For which, at most, a secret that cannot be read is not asked for again."""
 
@@ -38,6 +44,13 @@ _separators = re.compile(r"[\s,]+")
 _DECLARED: Final[dict[str, type]] = {"id": str, "bucket": str, "origin_path": str, "cache_tags": bool}
 
 
+class Comparison(Enum):
+    """What has to be the same in two versions of an object, for the later one to be skipped."""
+
+    VERSIONS = "versions"
+    VERSIONS_AND_METADATA = "versions+metadata"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What an invocation needs to know.
@@ -47,7 +60,9 @@ class Settings:
     ``describe`` is whether CloudFront is asked about them, every ``ttl`` seconds.
 
     ``queue_url`` is the function's own queue, ``dead_letters_url`` what keeps what that gives up; both may be
-    empty. ``warnings`` say what is wrong and was got round.
+    empty. ``warnings`` say what is wrong and was got round. ``allowance`` is how much one plan may send to each
+    distribution, ``list_pages`` how many pages of listings an invocation may ask S3 for. ``skip_unchanged`` is how
+    an upload is compared with the version before, so as not to invalidate what is the same; None: not at all.
     """
 
     distributions: tuple[DistributionId, ...]
@@ -60,6 +75,9 @@ class Settings:
     declared: Mapping[DistributionId, Declared] = field(default_factory=dict)
     describe: bool = False
     ttl: int = _DEFAULT_TTL_SECONDS
+    allowance: Allowance = field(default_factory=Allowance)
+    list_pages: int = _DEFAULT_LIST_PAGES
+    skip_unchanged: Comparison | None = None
 
 
 Ids = dict[DistributionId, Declared | None]
@@ -116,6 +134,9 @@ def load(
         declared={id_: declared for id_, declared in ids.items() if declared is not None},
         describe=_one_of(environ, "DESCRIBE", {"": True, "on": True, "off": False}),
         ttl=stored.ttl,
+        allowance=_allowance(environ),
+        list_pages=_whole(environ, "LIST_PAGES", _DEFAULT_LIST_PAGES, range(1, _MAX_LIST_PAGES + 1)),
+        skip_unchanged=_one_of(environ, "SKIP_UNCHANGED", {"": None} | {item.value: item for item in Comparison}),
     )
 
 
@@ -169,6 +190,22 @@ def _one_of(environ: Mapping[str, str], name: str, meanings: dict[str, T]) -> T:
     if word not in meanings:
         raise ConfigurationError(f"{name}: {word!r:.40} is none of {', '.join(filter(None, meanings))}")
     return meanings[word]
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, allowed: range, unit: str = "") -> int:
+    text = environ.get(name, "").strip() or str(default)
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) not in allowed:
+        raise ConfigurationError(f"{name}: {text!r:.40} is not a whole number{unit} from {allowed[0]} to {allowed[-1]}")
+    return int(text)
+
+
+def _allowance(environ: Mapping[str, str]) -> Allowance:
+    most = Allowance()
+    return Allowance(
+        _whole(environ, "MAX_PATHS", most.paths, range(1, _MAX_PATHS + 1)),
+        _whole(environ, "MAX_WILDCARDS", most.wildcards, range(MAX_WILDCARDS_PER_CALL + 1)),
+        _one_of(environ, "LOSSLESS", {"": None, "on": True, "off": False}),
+    )
 
 
 def _globs(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
@@ -309,12 +346,7 @@ def _stored_rules(name: str) -> tuple[rules.Rule, ...]:
 
 
 def _ttl(environ: Mapping[str, str]) -> int:
-    text = environ.get("SETTINGS_TTL", "").strip() or str(_DEFAULT_TTL_SECONDS)
-    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > _MAX_TTL_SECONDS:
-        raise ConfigurationError(
-            f"SETTINGS_TTL: {text!r:.40} is not a whole number of seconds from 0 to {_MAX_TTL_SECONDS}"
-        )
-    return int(text)
+    return _whole(environ, "SETTINGS_TTL", _DEFAULT_TTL_SECONDS, range(_MAX_TTL_SECONDS + 1), " of seconds")
 
 
 @cache

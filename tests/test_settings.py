@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from invalidator.coalesce import Allowance
 from invalidator.distributions import Declared
 from invalidator.errors import ConfigurationError
+from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.local import embedded_aws
-from invalidator.settings import Settings, forget, load, view
+from invalidator.settings import Comparison, Settings, forget, load, view
 from invalidator.site import View
 
 IDS = ("E1A2B3C4D5E6F7", "EDFDVBD6EXAMPLE")
@@ -442,6 +444,73 @@ def test_globs_are_words_or_a_json_array(text: str, expected: tuple[str, ...]) -
 def test_globs_that_were_meant_for_an_array_are_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^INCLUDE: expected globs, as assets"):
         load({"DISTRIBUTION_IDS": "E1", "INCLUDE": text})
+
+
+# --- how much is sent, listed and compared ---------------------------------------------------------------
+
+
+def test_a_plan_may_take_what_one_call_takes_unless_it_is_said() -> None:
+    found = load({"DISTRIBUTION_IDS": "E1"})
+    assert found.allowance == Allowance() == Allowance(MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL, None)
+    assert (found.list_pages, found.skip_unchanged) == (1_000, None)
+    said = {"MAX_PATHS": "50", "MAX_WILDCARDS": "0", "LOSSLESS": "off", "LIST_PAGES": "7", "SKIP_UNCHANGED": "versions"}
+    found = load({"DISTRIBUTION_IDS": "E1"} | said)
+    assert found.allowance == Allowance(50, 0, lossless=False)
+    assert (found.list_pages, found.skip_unchanged) == (7, Comparison.VERSIONS)
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most", "default"),
+    [
+        ("SETTINGS_TTL", 0, 86_400, 300),
+        ("MAX_PATHS", 1, 1_000_000, 3_000),
+        ("MAX_WILDCARDS", 0, 15, 15),
+        ("LIST_PAGES", 1, 100_000, 1_000),
+    ],
+)
+def test_a_whole_number_is_one_within_its_bounds(name: str, least: int, most: int, default: int) -> None:
+    def value(text: str) -> int:
+        found = load({"DISTRIBUTION_IDS": "E1", name: text})
+        return {
+            "SETTINGS_TTL": found.ttl,
+            "MAX_PATHS": found.allowance.paths,
+            "MAX_WILDCARDS": found.allowance.wildcards,
+            "LIST_PAGES": found.list_pages,
+        }[name]
+
+    taken = {str(least): least, str(most): most, f" {most}\n": most, f"00{most}": most, "": default, " ": default}
+    assert {text: value(text) for text in taken} == taken
+    for text in (str(least - 1), str(most + 1), "-1", "+1", "1.0", "1e2", "1_0", "all", "٣", "9" * 5_000):
+        with pytest.raises(ConfigurationError, match=rf"^{name}: .* is not a whole number.* from {least} to {most}$"):
+            value(text)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("on", True), ("Off", False), ("", None), (" ", None)])
+def test_wildcards_that_lose_nothing_are_used_always_never_or_where_they_save_something(
+    text: str, expected: bool | None
+) -> None:
+    assert load({"DISTRIBUTION_IDS": "E1", "LOSSLESS": text}).allowance.lossless is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", None),
+        ("versions", Comparison.VERSIONS),
+        ("Versions+Metadata ", Comparison.VERSIONS_AND_METADATA),
+    ],
+)
+def test_uploads_are_compared_as_it_is_said(text: str, expected: Comparison | None) -> None:
+    assert load({"DISTRIBUTION_IDS": "E1", "SKIP_UNCHANGED": text}).skip_unchanged is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("LOSSLESS", "'perhaps' is none of on, off"), ("SKIP_UNCHANGED", "'perhaps' is none of versions, versions.metad")],
+)
+def test_a_word_that_is_none_of_those_is_refused(name: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name}: {words}"):
+        load({"DISTRIBUTION_IDS": "E1", name: "perhaps"})
 
 
 def test_rules_come_from_the_variable_and_then_from_the_parameter() -> None:
