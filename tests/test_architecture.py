@@ -37,10 +37,10 @@ MAY_IMPORT = {
     "rules": BOTTOM | {"paths", "patterns"},
     "site": BOTTOM | {"paths", "patterns", "rules"},
     "distributions": BOTTOM,
-    "settings": BOTTOM | {"distributions", "rules", "sdk", "site"},
     "knapsack": BOTTOM,
     "cover": BOTTOM | {"knapsack"},
     "coalesce": BOTTOM | {"cover"},
+    "settings": BOTTOM | {"coalesce", "distributions", "rules", "sdk", "site"},
     "planner": BOTTOM | {"coalesce", "site", "tickets"},
     "pacing": BOTTOM,
     "workers": BOTTOM,
@@ -49,6 +49,8 @@ MAY_IMPORT = {
     "cloudfront": BOTTOM | {"sdk"},
     "catalog": BOTTOM | {"cloudfront", "distributions", "settings", "workers"},
     "sqs": BOTTOM | {"sdk"},
+    "versions": BOTTOM,
+    "listings": BOTTOM | {"sdk", "versions"},
     "notifications": BOTTOM | {"events"},
     "s3": BOTTOM | {"sdk", "notifications"},
     "custom_resource": BOTTOM | {"s3", "sdk", "notifications"},
@@ -66,7 +68,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 AWS = {"boto3", "botocore", "moto"}
-MAY_IMPORT_AWS = {"sdk", "cloudfront", "s3", "settings", "local", "queue_worker", "demo"}
+MAY_IMPORT_AWS = {"sdk", "cloudfront", "s3", "listings", "settings", "local", "queue_worker", "demo"}
 MAY_IMPORT_POWERTOOLS = {"handler", "settings"}
 # local, too, to point the SDK at the embedded AWS; it decides nothing by it.
 MAY_SEE_ENVIRONMENT = {"settings", "local"}
