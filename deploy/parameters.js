@@ -38,6 +38,11 @@ const PARAMETERS = {
   'rules-parameter': ['', ...PARAMETER_NAME],
   include: ['', /^[^]{1,1024}$/, 'globs on keys'],
   exclude: ['', /^[^]{1,1024}$/, 'globs on keys'],
+  'max-paths': ['3000', /^([1-9]\d{0,5}|1000000)$/, 'a number of paths from 1 to 1000000'],
+  'max-wildcards': ['15', /^(\d|1[0-5])$/, 'a number of wildcards from 0 to 15'],
+  lossless: ['', /^(on|off)$/, 'on or off'],
+  'list-pages': ['1000', /^([1-9]\d{0,4}|100000)$/, 'a number of pages from 1 to 100000'],
+  'skip-unchanged': ['', /^versions(\+metadata)?$/, 'versions or versions+metadata'],
   'alarm-topic': ['', /^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, 'the ARN of an SNS topic'],
   'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `a number of days out of ${RETENTIONS.join(', ')}`],
   'powertools-layer': [
@@ -158,6 +163,21 @@ function statements(given) {
   return found;
 }
 
+// What the function may see of the bucket: its neighbours, where wildcards may evict them, and the versions before those
+// that were uploaded.
+function listing(given) {
+  const arn = `arn:\${AWS::Partition}:s3:::${given.bucket}`;
+  const skip = given['skip-unchanged'];
+  const onBucket = [
+    ...(given['max-wildcards'] === '0' ? [] : ['s3:ListBucket']),
+    ...(skip ? ['s3:ListBucketVersions'] : []),
+  ];
+  return [
+    ...(onBucket.length ? [{ Effect: 'Allow', Action: onBucket, Resource: [substituted(arn)] }] : []),
+    ...reading('s3:GetObjectVersion', skip === 'versions+metadata' ? [substituted(`${arn}/*`)] : []),
+  ];
+}
+
 function reading(action, arns) {
   return arns.length ? [{ Effect: 'Allow', Action: action, Resource: arns }] : [];
 }
@@ -170,6 +190,7 @@ module.exports = async ({ options, resolveVariable }) => {
     ...values,
     statements: [
       ...statements(values),
+      ...listing(values),
       // Secrets Manager adds a hyphen and six characters of its own to the name.
       ...reading(
         'secretsmanager:GetSecretValue',

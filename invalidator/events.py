@@ -12,7 +12,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.htm
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_plus
@@ -47,13 +47,24 @@ class Refusal(NamedTuple):
 
 @dataclass(slots=True)
 class Decoded:
-    """What was in an event. ``ignored`` counts what was understood and concerns no viewer."""
+    """What was in an event.
+
+    ``ignored`` counts what was understood and concerns no viewer, ``unchanged`` what was skipped later, since it made
+    no difference.
+    """
 
     changes: list[ObjectChange] = field(default_factory=list)
     tickets: list[Batch] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     ignored: int = 0
     from_queue: bool = False
+    unchanged: int = 0
+
+    def skip(self, unchanged: Container[ObjectChange]) -> None:
+        """Drop changes that made no difference; their messages are done with, if nothing else is in them."""
+        before = len(self.changes)
+        self.changes = [change for change in self.changes if change not in unchanged]
+        self.unchanged += before - len(self.changes)
 
     def refuse_strangers(self, is_ours: Callable[[DistributionId], bool]) -> None:
         """Drop the tickets for other distributions: whoever may write to the queue decides nothing more."""

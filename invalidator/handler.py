@@ -14,6 +14,8 @@ from invalidator.catalog import Catalog
 from invalidator.errors import CdnError, ConfigurationError, IncompleteError, StorageError
 from invalidator.events import Decoded, decode
 from invalidator.limits import MAX_INVOCATION_SECONDS
+from invalidator.listings import Listings, Unchanged
+from invalidator.listings import connect as connect_listings
 from invalidator.model import Batch, Distribution, DistributionId, Outcome, Plan, Site
 from invalidator.planner import make_plan
 from invalidator.service import Budget, Cdn, carry_out
@@ -27,12 +29,19 @@ logger = Logger(service=settings.service_name())
 cdn = cache(cloudfront.connect)
 catalog = cache(lambda: Catalog(cdn()))
 queue = cache(sqs.connect)
+listings = cache(connect_listings)
 
 _PATIENCE_SECONDS: Final = 5.0
 """Longest pause on a distribution's own account where a ticket can wait instead: it holds up nothing else."""
 
 _DESCRIBING_SECONDS: Final = 10.0
 """Longest time for learning about distributions, and no more than a quarter of what there is."""
+
+_COMPARING_SECONDS: Final = 10.0
+"""Longest time for comparing uploads with what was there before, and no more than a quarter of what there is."""
+
+_LAST_ANSWER_SECONDS: Final = 2.0
+"""How much of that is left for the last answer, so that what was found before is not lost."""
 
 
 class Edge(NamedTuple):
@@ -42,6 +51,7 @@ class Edge(NamedTuple):
     queue: Callable[[str], sqs.Queue] = queue
     workers: Callable[[], Workers[Any]] = Threads
     catalog: Callable[[], Catalog] = catalog
+    listings: Callable[[], Listings] = listings
 
 
 AWS: Final = Edge()
@@ -82,8 +92,8 @@ def lambda_handler(
     What cannot be invalidated now is stored as tickets, if there is a queue for them. Returns
     ``{"batchItemFailures": [{"itemIdentifier"}…]}`` for an SQS event, with the messages to deliver again. For any
     other: ``{"invalidations": [{"distribution", "id", "items", "caller_reference"}…], "ignored": n, "tickets": n,
-    "excluded": n, "unserved": n}``, the last two of which count changes that the settings exclude, or that concern
-    none of the distributions.
+    "excluded": n, "unserved": n, "unchanged": n}``, the last three of which count changes that the settings exclude,
+    that concern none of the distributions, or that wrote what had been there before.
     Raises ConfigurationError before anything is done, and IncompleteError after everything was tried if something
     was neither done nor stored and there is no message to name in an answer: Lambda then retries.
     """
@@ -103,6 +113,7 @@ def _handle(event: object, context: "LambdaContext | LocalContext", edge: Edge) 
         logger.info("records ignored", extra={"records": decoded.ignored})
     for refusal in decoded.refusals:
         logger.error("record refused", extra={"reason": refusal.reason, "message_id": refusal.message_id})
+    _skip_unchanged(decoded, config, context, edge)
     plan = make_plan(decoded.changes, distributions, config.view, decoded.tickets)
     _log_what_is_left_out(plan)
     result = _carry_out(plan, config, context, edge)
@@ -127,6 +138,30 @@ def _distributions(
     return found + [Distribution(id_, Site(())) for id_ in sorted(others)]
 
 
+def _skip_unchanged(
+    decoded: Decoded, config: settings.Settings, context: "LambdaContext | LocalContext", edge: Edge
+) -> None:
+    """Drop the uploads that wrote what had been there before. What cannot be compared in time stays."""
+    if config.skip_unchanged is None:
+        return
+    uploads = [change for change in decoded.changes if change.version and config.view.takes(change.key)]
+    if not uploads:
+        return
+    listings, workers = edge.listings(), edge.workers()
+    seconds = min(_COMPARING_SECONDS, context.get_remaining_time_in_millis() / 1000 / 4)
+    bounds = listings.bounds(config.list_pages, max(seconds - _LAST_ANSWER_SECONDS, seconds / 2))
+    metadata = config.skip_unchanged is settings.Comparison.VERSIONS_AND_METADATA
+    workers.start(partial(listings.unchanged, uploads, bounds, metadata=metadata))
+    found: Unchanged = workers.wait(seconds) or Unchanged(
+        frozenset(), ("S3 does not answer; all uploads are invalidated",)
+    )
+    for warning in found.warnings:
+        logger.warning(warning)
+    decoded.skip(found.changes)
+    if decoded.unchanged:
+        logger.info("unchanged uploads skipped", extra={"uploads": decoded.unchanged})
+
+
 def _is_ours(catalog: Catalog, config: settings.Settings, id_: DistributionId) -> bool:
     try:
         return catalog.has(id_, config)
@@ -142,7 +177,7 @@ def _log_that_nothing_is_described() -> None:
 
 def forget() -> None:
     """Connect anew at the next event, as a cold start does."""
-    for kept in (cdn, catalog, queue, _log_that_nothing_is_described):
+    for kept in (cdn, catalog, queue, listings, _log_that_nothing_is_described):
         kept.cache_clear()
 
 
@@ -231,6 +266,7 @@ def _summary(decoded: Decoded, result: _Result) -> dict[str, Any]:
         "tickets": result.tickets,
         "excluded": result.plan.excluded,
         "unserved": result.plan.unserved,
+        "unchanged": decoded.unchanged,
     }
 
 

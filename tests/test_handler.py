@@ -1,7 +1,9 @@
 """The function as Lambda sees it, with the real SDK in between and the strict CloudFront behind HTTP."""
 
 import json
+import os
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -18,7 +20,8 @@ from invalidator.catalog import Catalog
 from invalidator.cloudfront import CloudFront
 from invalidator.errors import ConfigurationError, IncompleteError
 from invalidator.events import decode
-from invalidator.handler import Edge, LocalContext, cdn, lambda_handler, logger, queue
+from invalidator.handler import Edge, LocalContext, cdn, forget, lambda_handler, listings, logger, queue
+from invalidator.listings import Bounds, Listings
 from invalidator.local import embedded_aws
 from invalidator.model import Batch, DistributionId, Outcome
 from tests import strategies as make
@@ -37,6 +40,7 @@ from tests.doubles import (
     Time,
 )
 from tests.strategies import ROUTES, TEST_EVENT, Change, simple_plan
+from tests.versioned_s3 import VersionedS3
 
 EVENTS = Path(__file__).parent.parent / "events"
 
@@ -96,6 +100,7 @@ def test_every_dialect_reaches_every_distribution(cloudfront: StrictCloudFront, 
             "tickets": 0,
             "excluded": 0,
             "unserved": 0,
+            "unchanged": 0,
         }
 
 
@@ -110,7 +115,7 @@ def test_every_sample_event_is_accepted_by_cloudfront(cloudfront: StrictCloudFro
 
 def test_a_test_event_is_acknowledged_and_nothing_called(cloudfront: StrictCloudFront) -> None:
     answer = lambda_handler(TEST_EVENT, LocalContext())
-    assert answer == {"invalidations": [], "ignored": 1, "tickets": 0, "excluded": 0, "unserved": 0}
+    assert answer == {"invalidations": [], "ignored": 1, "tickets": 0, "excluded": 0, "unserved": 0, "unchanged": 0}
     assert failed(lambda_handler(make.sqs(TEST_EVENT), LocalContext())) == []
     assert (cloudfront.calls, cloudfront.read) == (0, [])
 
@@ -221,6 +226,10 @@ def test_a_record_that_nothing_identifies_is_known_by_the_request(cloudfront: St
 def test_a_warm_invocation_finds_its_connections_made() -> None:
     assert cdn() is cdn()
     assert queue(QUEUE) is queue(QUEUE)
+    kept = listings()
+    assert kept is listings()
+    forget()
+    assert kept is not listings()
 
 
 def test_the_function_runs_without_a_context(cloudfront: StrictCloudFront) -> None:
@@ -606,6 +615,153 @@ def test_a_call_that_hangs_is_stored_apart(cloudfront: StrictCloudFront, queues:
     assert (left.distribution, left.apart) == ("E1", True)
     assert failed(invoke(redelivered(queues), queues)) == []
     assert cloudfront.paths("E1") == cloudfront.paths("E2") == ["/a"]
+
+
+# --- uploads that change nothing ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> VersionedS3:
+    """The bucket, with the versions of which uploads are compared."""
+    monkeypatch.setenv("SKIP_UNCHANGED", "versions")
+    return VersionedS3()
+
+
+def listing(s3: VersionedS3) -> Listings:
+    return Listings(s3, lambda: 0.0, lambda: datetime(2026, 11, 20, 9, 31, tzinfo=UTC))
+
+
+def compare(event: Any, listings: Listings, workers: type[Calls] = Calls, clock: Clock | None = None) -> dict[str, Any]:
+    """Run the function in virtual time on a bucket with versions."""
+    clock = clock or Clock()
+    return lambda_handler(event, OnClock(clock=clock), Edge(workers=lambda: workers(clock), listings=lambda: listings))
+
+
+def uploaded(s3: VersionedS3, key: str, *bodies: bytes, **headers: Any) -> Change:
+    """The last of some uploads of an object, at the time of the events."""
+    time = datetime(2026, 11, 20, 9, 30, 12, tzinfo=UTC)
+    (*_, version) = [s3.write(key, body, time, **headers) for body in bodies]
+    return Change(key, version=version)
+
+
+def test_an_upload_of_what_was_there_before_is_done_with_and_takes_no_path(
+    cloudfront: StrictCloudFront, s3: VersionedS3, log: StringIO
+) -> None:
+    same, other = uploaded(s3, "same", b"1", b"1"), uploaded(s3, "other", b"1", b"2")
+    event = make.sqs(make.s3(same), make.s3(other), make.eventbridge(same))
+    assert failed(compare(event, listing(s3))) == []
+    assert cloudfront.paths("E1") == cloudfront.paths("E2") == ["/other"]
+    told = [line["uploads"] for line in lines_of(log) if line["message"] == "unchanged uploads skipped"]
+    assert told == [2]
+    assert len(s3.calls) <= 2
+
+
+def test_an_event_in_which_nothing_changed_takes_no_call(cloudfront: StrictCloudFront, s3: VersionedS3) -> None:
+    answer = compare(make.s3(*[uploaded(s3, key, b"1", b"1") for key in "abc"]), listing(s3))
+    assert (answer["invalidations"], answer["unchanged"]) == ([], 3)
+    assert cloudfront.calls == 0
+
+
+def test_what_is_skipped_does_not_keep_a_failure_from_being_reported(
+    cloudfront: StrictCloudFront, s3: VersionedS3
+) -> None:
+    cloudfront.broken["E1"] = DENIED
+    same, other = uploaded(s3, "same", b"1", b"1"), uploaded(s3, "other", b"1", b"2")
+    event = make.sqs(make.s3(same), make.s3(same, other), "poison")
+    assert failed(compare(event, listing(s3), clock=Clock(1.5))) == ["m1", "m2"]
+
+
+def test_a_removal_is_never_skipped(cloudfront: StrictCloudFront, s3: VersionedS3) -> None:
+    same = uploaded(s3, "a", b"1", b"1")
+    compare(make.s3(replace(same, name="ObjectRemoved:Delete")), listing(s3))
+    assert cloudfront.paths("E1") == ["/a"]
+    assert s3.calls == []
+
+
+def test_metadata_are_compared_where_that_is_wanted(
+    cloudfront: StrictCloudFront, s3: VersionedS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKIP_UNCHANGED", "versions+metadata")
+    uploaded(s3, "a", b"1", ContentType="text/plain")
+    change = uploaded(s3, "a", b"1", ContentType="text/html")
+    assert compare(make.s3(change), listing(s3))["unchanged"] == 0
+    again = uploaded(s3, "a", b"1", ContentType="text/html")
+    assert compare(make.s3(again), listing(s3))["unchanged"] == 1
+    assert cloudfront.paths("E1") == ["/a"]
+
+
+def test_nothing_is_compared_unless_it_is_wanted(
+    cloudfront: StrictCloudFront, s3: VersionedS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SKIP_UNCHANGED")
+    assert compare(make.s3(uploaded(s3, "a", b"1", b"1")), listing(s3))["unchanged"] == 0
+    assert s3.calls == []
+
+
+def test_what_is_excluded_is_not_compared(
+    cloudfront: StrictCloudFront, s3: VersionedS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXCLUDE", "*.map")
+    answer = compare(make.s3(uploaded(s3, "a.map", b"1", b"1")), listing(s3))
+    assert (answer["excluded"], answer["unchanged"]) == (1, 0)
+    assert s3.calls == []
+
+
+def test_what_cannot_be_compared_is_invalidated_with_a_warning(
+    cloudfront: StrictCloudFront, s3: VersionedS3, log: StringIO
+) -> None:
+    s3.broken["ListObjectVersions"] = DENIED
+    assert failed(compare(make.sqs(make.s3(uploaded(s3, "a", b"1", b"1"))), listing(s3))) == []
+    assert cloudfront.paths("E1") == ["/a"]
+    (warning,) = [line["message"] for line in lines_of(log) if line["level"] == "WARNING"]
+    assert "allow s3:ListBucketVersions on this bucket" in warning
+
+
+def test_a_bucket_that_does_not_answer_is_not_waited_for(
+    cloudfront: StrictCloudFront, s3: VersionedS3, log: StringIO
+) -> None:
+    class Silent(Calls):
+        def start(self, call: Any) -> None:
+            if not isinstance(call, partial) or call.func != same.unchanged:
+                super().start(call)
+
+    same, clock = listing(s3), Clock()
+    event = make.sqs(make.s3(uploaded(s3, "a", b"1", b"1")))
+    assert failed(compare(event, same, Silent, clock)) == []
+    assert clock.now == 10.0
+    assert cloudfront.paths("E1") == ["/a"]
+    (warning,) = [line["message"] for line in lines_of(log) if line["level"] == "WARNING"]
+    assert warning == "S3 does not answer; all uploads are invalidated"
+
+
+@pytest.mark.parametrize(("limit", "seconds"), [(120.0, 8.0), (40.0, 8.0), (20.0, 3.0), (8.0, 1.0)])
+def test_comparing_leaves_time_for_what_it_is_about(
+    cloudfront: StrictCloudFront, s3: VersionedS3, limit: float, seconds: float
+) -> None:
+    class Watched(Listings):
+        def bounds(self, pages: int, seconds: float) -> Bounds:
+            bounds.append((pages, seconds))
+            return super().bounds(pages, seconds)
+
+    bounds: list[tuple[int, float]] = []
+    compare(make.s3(uploaded(s3, "a", b"1")), Watched(s3, lambda: 0.0), clock=Clock(limit))
+    assert bounds == [(1_000, seconds)]
+
+
+def test_uploads_are_compared_through_the_sdk(cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKIP_UNCHANGED", "versions+metadata")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", os.environ["AWS_ENDPOINT_URL"])
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="origin")
+        client.put_bucket_versioning(Bucket="origin", VersioningConfiguration={"Status": "Enabled"})
+        for body, expected in (b"1", 0), (b"1", 1), (b"2", 0), (b"1", 0), (b"1", 1):
+            version = client.put_object(Bucket="origin", Key="a b", Body=body)["VersionId"]
+            event = make.s3(Change("a b", version, version=version))
+            event["Records"][0]["eventTime"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
+            assert lambda_handler(event)["unchanged"] == expected
+    assert cloudfront.paths("E1") == ["/a%20b", "/a+b"] * 3
 
 
 # --- a list of distributions that changes ---------------------------------------------------------------
