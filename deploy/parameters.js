@@ -173,8 +173,8 @@ function listing(given) {
     ...(skip ? ['s3:ListBucketVersions'] : []),
   ];
   return [
-    ...(onBucket.length ? [{ Effect: 'Allow', Action: onBucket, Resource: [substituted(arn)] }] : []),
-    ...reading('s3:GetObjectVersion', skip === 'versions+metadata' ? [substituted(`${arn}/*`)] : []),
+    ...reading(onBucket, onBucket.length ? [substituted(arn)] : []),
+    ...reading(['s3:GetObjectVersion'], skip === 'versions+metadata' ? [substituted(`${arn}/*`)] : []),
   ];
 }
 

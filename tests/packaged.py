@@ -28,6 +28,7 @@ CASES = {
         'rules=[{"match": "^(.*)[.]html$", "also": ["/$1", "#page:$1"]}]',
         "rules-parameter=/cloudfront/rules",
         "exclude=assets/*.????????.js",
+        "skip-unchanged=versions",
     ),
     "direct": (
         BUCKET,
@@ -40,8 +41,19 @@ CASES = {
         "index-document=default.htm",
         "powertools-layer=99",
         "describe=off",
+        "max-wildcards=0",
     ),
-    "eventbridge": (BUCKET, "parameter=/cloudfront/ids", "trigger=eventbridge", "prefix=blog/", "suffix=.html"),
+    "eventbridge": (
+        BUCKET,
+        "parameter=/cloudfront/ids",
+        "trigger=eventbridge",
+        "prefix=blog/",
+        "suffix=.html",
+        "max-paths=500",
+        "lossless=on",
+        "list-pages=20",
+        "skip-unchanged=versions+metadata",
+    ),
 }
 """A deployment for each trigger, and one that uses what else there is; the distributions come from everywhere."""
 

@@ -29,6 +29,7 @@ LAYER_IN_CHINA = "arn:aws-cn:lambda:cn-north-1:498634801083:layer:x:3"
         ((BUCKET, DISTRIBUTIONS, "alarm-topic=ops"), "--param alarm-topic: 'ops' is not what"),
         ((BUCKET, DISTRIBUTIONS, "index-document=a/b"), "--param index-document: 'a/b' is not what"),
         ((BUCKET, DISTRIBUTIONS, "powertools-layer=latest"), "--param powertools-layer: 'latest' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "max-paths=0"), "--param max-paths: '0' is not what it should be: a number of paths"),
         ((BUCKET, DISTRIBUTIONS, "constructor=x"), "--param constructor: there is no such parameter"),
     ],
 )
@@ -98,6 +99,8 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
         ),
         *("parameter=/", "parameter=a//b", "parameter=arn:aws:ssm:us-east-1:1:document/x", "parameter=a*"),
         *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "powertools-layer=0", "index-document= "),
+        *("max-paths=0", "max-paths=1000001", "max-paths=01", "max-paths=-1", "max-wildcards=16", "max-wildcards=all"),
+        *("lossless=yes", "list-pages=0", "list-pages=100001", "skip-unchanged=on", "skip-unchanged=versions+"),
     ],
 )
 def test_what_a_parameter_cannot_be_is_refused(wrong: str) -> None:
@@ -129,7 +132,9 @@ def test_an_arn_is_taken_as_it_is(name: str, arn: str) -> None:
 
 def allowed(*given: str) -> set[tuple[str, str]]:
     """The actions on distributions, and the last part of the ARN of that on which each is allowed."""
-    statements = computed(BUCKET, *given)["statements"]
+    statements = [
+        item for item in computed(BUCKET, *given)["statements"] if not all(a.startswith("s3:") for a in item["Action"])
+    ]
     assert all(item["Resource"] for item in statements)  # IAM takes no empty one
     texts = [
         (item["Action"], arn["Fn::Sub"]) if isinstance(arn, dict) else (item["Action"], arn)
@@ -141,6 +146,44 @@ def allowed(*given: str) -> set[tuple[str, str]]:
         for names, arn in texts
         for name in names
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "on_bucket", "on_objects"),
+    [
+        ([], ["s3:ListBucket"], []),
+        (["max-wildcards=0"], [], []),
+        (["max-wildcards=0", "skip-unchanged=versions"], ["s3:ListBucketVersions"], []),
+        (["skip-unchanged=versions"], ["s3:ListBucket", "s3:ListBucketVersions"], []),
+        (
+            ["max-wildcards=1", "skip-unchanged=versions+metadata"],
+            ["s3:ListBucket", "s3:ListBucketVersions"],
+            ["s3:GetObjectVersion"],
+        ),
+    ],
+)
+def test_the_function_may_see_of_the_bucket_what_the_parameters_take(
+    given: list[str], on_bucket: list[str], on_objects: list[str]
+) -> None:
+    allowed = {
+        statement["Resource"][0]["Fn::Sub"]: statement["Action"]
+        for statement in computed(BUCKET, DISTRIBUTIONS, *given)["statements"]
+        if str(statement["Resource"]).count(":s3:::")
+    }
+    expected = {"arn:${AWS::Partition}:s3:::my-origin": on_bucket, "arn:${AWS::Partition}:s3:::my-origin/*": on_objects}
+    assert allowed == {arn: actions for arn, actions in expected.items() if actions}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("max-paths=1", "max-paths=999999", "max-paths=1000000", "max-wildcards=9", "max-wildcards=15"),
+        *("lossless=off", "list-pages=100000", "list-pages=99999", "skip-unchanged=versions+metadata"),
+    ],
+)
+def test_what_a_parameter_can_be_reaches_the_templates(given: str) -> None:
+    name, _, value = given.partition("=")
+    assert computed(BUCKET, DISTRIBUTIONS, given)[name] == value
 
 
 ONE, TENANT = "distribution/E1", "distribution-tenant/dt_1"

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,9 +161,20 @@ def test_what_the_function_is_to_know_of_urls_reaches_it(packages: dict[str, Pac
         "RULES": '[{"match": "^(.*)[.]html$", "also": ["/$1", "#page:$1"]}]',
         "RULES_PARAMETER": "/cloudfront/rules",
         "EXCLUDE": "assets/*.????????.js",
+        "MAX_PATHS": "3000",
+        "MAX_WILDCARDS": "15",
+        "LIST_PAGES": "1000",
+        "SKIP_UNCHANGED": "versions",
     }
     variables = properties(packages["direct"], "InvalidateLambdaFunction")["Environment"]["Variables"]
-    assert variables["DESCRIBE"] == "off"
+    assert (variables["DESCRIBE"], variables["MAX_WILDCARDS"], variables["SKIP_UNCHANGED"]) == ("off", "0", "")
+    variables = properties(packages["eventbridge"], "InvalidateLambdaFunction")["Environment"]["Variables"]
+    assert {name: variables[name] for name in ("MAX_PATHS", "LOSSLESS", "LIST_PAGES", "SKIP_UNCHANGED")} == {
+        "MAX_PATHS": "500",
+        "LOSSLESS": "on",
+        "LIST_PAGES": "20",
+        "SKIP_UNCHANGED": "versions+metadata",
+    }
 
 
 def test_the_function_knows_the_queues_that_there_are(packages: dict[str, Package]) -> None:
@@ -325,6 +337,10 @@ def parameter(name: str) -> set[tuple[str, str]]:
     return {("ssm:GetParameter", f"arn:aws:ssm:us-east-1:111122223333:parameter/{name}")}
 
 
+def of_bucket(*actions: str, objects: str = "") -> set[tuple[str, str]]:
+    return {(f"s3:{action}", f"arn:aws:s3:::my-origin{objects}") for action in actions}
+
+
 POLICIES = cloudfront("cache-policy/*", "GetCachePolicyConfig")
 INVALIDATING_ANY = cloudfront("distribution/*", "CreateInvalidation") | cloudfront(
     "distribution-tenant/*", "CreateInvalidationForDistributionTenant"
@@ -338,6 +354,7 @@ MAY = {
     "queue": RECEIVING
     | STORING
     | POLICIES
+    | of_bucket("ListBucket")
     | cloudfront("distribution/E1A2B3C4D5E6F7", "CreateInvalidation", "GetDistributionConfig")
     | cloudfront("distribution/E7F6D5C4B3A2E1", "CreateInvalidation", "GetDistributionConfig"),
     "discover": RECEIVING
@@ -346,6 +363,7 @@ MAY = {
     | DESCRIBING_ANY
     | cloudfront("*", "ListDistributions", "ListDistributionTenants")
     | cloudfront("distribution/*", "ListTagsForResource")
+    | of_bucket("ListBucket", "ListBucketVersions")
     | parameter("cloudfront/rules"),
     "direct": KEEPING
     | INVALIDATING_ANY
@@ -355,7 +373,13 @@ MAY = {
             "arn:aws:secretsmanager:us-east-1:111122223333:secret:cloudfront/ids-??????",
         ),
     },
-    "eventbridge": RECEIVING | STORING | INVALIDATING_ANY | DESCRIBING_ANY | parameter("cloudfront/ids"),
+    "eventbridge": RECEIVING
+    | STORING
+    | INVALIDATING_ANY
+    | DESCRIBING_ANY
+    | of_bucket("ListBucket", "ListBucketVersions")
+    | of_bucket("GetObjectVersion", objects="/*")
+    | parameter("cloudfront/ids"),
 }
 
 
@@ -387,8 +411,13 @@ def test_no_arn_is_tied_to_a_partition_but_that_of_the_public_layer(packages: di
 # What Lambda does in the role's name: polling the queue, or, where there is none, keeping what failed. (It writes the
 # log, too.)
 BY_LAMBDA = {"queue": RECEIVING, "discover": RECEIVING, "direct": KEEPING, "eventbridge": RECEIVING}
-# Two operations whose permission has another name.
+# What is listed only where more changes than may be sent.
+UNDER_PRESSURE = of_bucket("ListBucket")
+# Operations whose permission has another name.
 NAMED_OTHERWISE = {
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:HeadObject": "s3:GetObjectVersion",
+    "s3:ListObjectsV2": "s3:ListBucket",
     "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
     "s3:PutBucketNotificationConfiguration": "s3:PutBucketNotification",
 }
@@ -415,6 +444,15 @@ def ticket_of_many_attempts(distribution: str) -> Any:
     item = Item(UrlPath("/b"), (Cause(change, "object"),))
     batch = Batch(DistributionId(distribution), (item,), f"invalidator-{'0' * 32}", attempts=4, apart=True)
     return json.loads(write(Ticket(batch, "AccessDenied")))
+
+
+def uploaded_again(key: str) -> Any:
+    """The event of an object that was there before, in a bucket with versions."""
+    s3 = boto3.client("s3")
+    s3.put_bucket_versioning(Bucket="origin", VersioningConfiguration={"Status": "Enabled"})
+    for _ in range(2):
+        version = s3.put_object(Bucket="origin", Key=key)["VersionId"]
+    return make.s3_record(Change(key, version=version)) | {"eventTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
 
 
 def messages_in(url: str) -> int:
@@ -454,8 +492,10 @@ def test_the_function_may_make_exactly_the_calls_that_it_makes(
         variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
         for name, value in variables.items():
             monkeypatch.setenv(name, listed if name == "DISTRIBUTION_IDS" else queues.get(value, value))
+        event = {"Records": [uploaded_again("a"), ticket_of_many_attempts("E0MISSING")]}
+        if "skip-unchanged" in packages[case].given:
+            event["Records"].append(make.s3_record(Change("b")))
         called.clear()
-        event = {"Records": [*make.s3(Change("a"))["Records"], ticket_of_many_attempts("E0MISSING")]}
         if case == "direct":
             with pytest.raises(IncompleteError, match="E0MISSING: /a not invalidated"):
                 handler.lambda_handler(event)
@@ -463,7 +503,7 @@ def test_the_function_may_make_exactly_the_calls_that_it_makes(
             assert handler.lambda_handler(event)["tickets"] == 2
         made = set(called)
         stored = {name for name, url in queues.items() if messages_in(url)}
-    assert made == {action for action, _ in MAY[case] - BY_LAMBDA[case]}
+    assert made == {action for action, _ in MAY[case] - BY_LAMBDA[case] - UNDER_PRESSURE}
     assert stored == {queue.replace(".Arn", "") for action, queue in MAY[case] - BY_LAMBDA[case] if "Send" in action}
 
 
