@@ -54,7 +54,7 @@ def coalesce(items: tuple[Item, ...], allowance: Allowance, neighbours: Neighbou
     """
     lossless = saves if allowance.lossless is None else allowance.lossless
     need = _need(items, allowance)
-    if not allowance.wildcards or not (lossless or need.is_over):
+    if not allowance.wildcards or len(need.urls) <= 1 or not (lossless or need.is_over):
         return Coalesced(items)
     items = _widened(items, {})
     need = _need(items, allowance)

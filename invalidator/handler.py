@@ -1,7 +1,7 @@
 """The Lambda function: event in, invalidations out, and an answer by which Lambda knows what to send again."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -11,10 +11,10 @@ from aws_lambda_powertools.logging import Logger
 
 from invalidator import cloudfront, sdk, settings, sqs, tickets
 from invalidator.catalog import Catalog
-from invalidator.errors import CdnError, ConfigurationError, IncompleteError, StorageError
+from invalidator.errors import CdnError, ConfigurationError, IncompleteError, ListingError, StorageError
 from invalidator.events import Decoded, decode
 from invalidator.limits import MAX_INVOCATION_SECONDS
-from invalidator.model import Batch, Distribution, DistributionId, Outcome, Plan, Site
+from invalidator.model import Batch, Distribution, DistributionId, ObjectKey, Outcome, Plan, Site
 from invalidator.planner import make_plan
 from invalidator.service import Budget, Cdn, carry_out
 from invalidator.workers import Threads, Workers
@@ -22,7 +22,7 @@ from invalidator.workers import Threads, Workers
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from invalidator.listings import Listings, Unchanged
+    from invalidator.listings import Bounds, Listings, Unchanged
 
 logger = Logger(service=settings.service_name())
 # Made at the first event that needs it and kept: a warm invocation finds it connected.
@@ -48,6 +48,9 @@ _DESCRIBING_SECONDS: Final = 10.0
 
 _COMPARING_SECONDS: Final = 10.0
 """Longest time for comparing uploads with what was there before, and no more than a quarter of what there is."""
+
+_LISTING_SECONDS: Final = 30.0
+"""Longest time for listing what wildcards would evict, and no more than a third of what there is."""
 
 _LAST_ANSWER_SECONDS: Final = 2.0
 """How much of that is left for the last answer, so that what was found before is not lost."""
@@ -123,7 +126,8 @@ def _handle(event: object, context: "LambdaContext | LocalContext", edge: Edge) 
     for refusal in decoded.refusals:
         logger.error("record refused", extra={"reason": refusal.reason, "message_id": refusal.message_id})
     _skip_unchanged(decoded, config, context, edge)
-    plan = make_plan(decoded.changes, distributions, config.view, decoded.tickets)
+    objects = _Objects(config, context, edge).keys
+    plan = make_plan(decoded.changes, distributions, config.view, decoded.tickets, config.allowance, objects)
     _log_what_is_left_out(plan)
     result = _carry_out(plan, config, context, edge)
     return _batch_answer(decoded, result) if decoded.from_queue else _summary(decoded, result)
@@ -169,6 +173,32 @@ def _skip_unchanged(
         logger.info("unchanged uploads skipped", extra={"uploads": decoded.unchanged})
 
 
+@dataclass(slots=True)
+class _Objects:
+    """What else is in the buckets, as far as there is time to list it: all listings together have one bound."""
+
+    config: settings.Settings
+    context: "LambdaContext | LocalContext"
+    edge: Edge
+    bounds: "Bounds | None" = None
+
+    def keys(self, bucket: str, prefix: str) -> Iterator[ObjectKey]:
+        """The keys that begin so. Raises ListingError, even where S3 does not answer at all."""
+        listings, workers = self.edge.listings(), self.edge.workers()
+        if self.bounds is None:
+            left = self.context.get_remaining_time_in_millis() / 1000
+            self.bounds = listings.bounds(self.config.list_pages, min(_LISTING_SECONDS, left / 3))
+        pages = listings.pages(bucket, prefix, self.bounds)
+        page: list[ObjectKey] | None = []
+        while page is not None:
+            yield from page
+            workers.start(lambda: (next(pages, None),))
+            ended = workers.wait(listings.left(self.bounds))
+            if ended is None:
+                raise ListingError(f"bucket {bucket!r} cannot be listed: S3 does not answer in time")
+            (page,) = ended
+
+
 def _is_ours(catalog: Catalog, config: settings.Settings, id_: DistributionId) -> bool:
     try:
         return catalog.has(id_, config)
@@ -192,6 +222,12 @@ def _log_what_is_left_out(plan: Plan) -> None:
     for note in plan.notes:
         details = {"distribution": note.distribution, "reason": note.text, "records": note.changes}
         logger.info("left out on a distribution", extra=details)
+    for warning in plan.warnings:
+        logger.warning(warning)
+    wide = [item for batch in plan.batches for item in batch.items if item.wide]
+    if wide:
+        widened = {item.path: item.reason for item in wide}
+        logger.info("paths widened", extra={"evicted": plan.cost.evicted, "wildcards": widened})
     if plan.excluded or plan.unserved:
         logger.info("changes of no concern", extra={"excluded": plan.excluded, "unserved": plan.unserved})
 

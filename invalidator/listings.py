@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
@@ -78,8 +79,16 @@ class Listings:
         """Bounds of so many pages and so many seconds from now on."""
         return Bounds(pages, self._now() + seconds)
 
+    def left(self, bounds: Bounds) -> float:
+        """Seconds until the end of the bounds; below 0 after that."""
+        return bounds.until - self._now()
+
     def keys(self, bucket: str, prefix: str, bounds: Bounds) -> Iterator[ObjectKey]:
-        """The keys that begin so, in the order of their UTF-8, a page at a time. Raises ListingError."""
+        """The keys that begin so, in the order of their UTF-8. Raises ListingError."""
+        return chain.from_iterable(self.pages(bucket, prefix, bounds))
+
+    def pages(self, bucket: str, prefix: str, bounds: Bounds) -> Iterator[list[ObjectKey]]:
+        """The same in pages, each of which is asked for when it is needed."""
         more: dict[str, str] | None = {} if is_text(prefix) else None
         while more is not None:
             self._begin_page(bucket, bounds)
@@ -88,7 +97,7 @@ class Listings:
                 keys = [ObjectKey(item["Key"]) for item in answer.get("Contents", ())]
                 more = {"ContinuationToken": answer["NextContinuationToken"]} if answer["IsTruncated"] else None
             del answer  # a page is large, and the next one comes before this is over
-            yield from keys
+            yield keys
 
     def unchanged(self, changes: Collection[ObjectChange], bounds: Bounds, *, metadata: bool) -> Unchanged:
         """Those uploads that wrote the same bytes as were there before; with ``metadata``, under the same headers.

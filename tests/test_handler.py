@@ -147,7 +147,10 @@ def test_messages_whose_invalidation_failed_on_one_distribution_are_reported(
     assert cloudfront.paths("E2") == ["/a", "/b", "/c"]
 
 
-def test_only_the_messages_of_the_chunk_that_failed_are_reported(cloudfront: StrictCloudFront) -> None:
+def test_only_the_messages_of_the_chunk_that_failed_are_reported(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_PATHS", "4000")
     cloudfront.faults.extend([None, None, DENIED])
     event = make.sqs(*[make.s3(Change(f"{number:04}")) for number in range(4_000)])
     assert failed(invoke(event)) == sorted(f"m{number}" for number in range(3_000, 4_000))
@@ -336,8 +339,9 @@ def test_an_answer_without_messages_says_how_many_tickets_there_are(
 
 
 def test_more_than_a_distribution_takes_at_a_time_is_stored_for_later_without_a_call(
-    cloudfront: StrictCloudFront, queues: StrictQueues
+    cloudfront: StrictCloudFront, queues: StrictQueues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("MAX_PATHS", "4000")
     event = make.sqs(*[make.s3(Change(f"{number:04}")) for number in range(4_000)])
     assert failed(invoke(event, queues)) == []
     assert cloudfront.calls == 2
@@ -472,8 +476,9 @@ def test_what_waits_for_others_to_complete_is_never_given_up(
 
 
 def test_a_deploy_of_many_wildcards_ends_with_all_of_them_accepted(
-    cloudfront: StrictCloudFront, queues: StrictQueues
+    cloudfront: StrictCloudFront, queues: StrictQueues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("MAX_PATHS", "4000")
     for id_ in ("E1", "E2"):
         default = {"DefaultCacheBehavior": behavior("origin", WITH_QUERY_STRINGS)}
         cloudfront.configs[id_] = of_buckets("origin") | default
