@@ -58,6 +58,8 @@ def coalesce(items: tuple[Item, ...], allowance: Allowance, neighbours: Neighbou
         return Coalesced(items)
     items = _widened(items, {})
     need = _need(items, allowance)
+    if not (lossless or need.is_over):
+        return Coalesced(items)
     if need.paths < 1:
         return Coalesced(items, TAGS_ALONE)
     prefixes = Prefixes(need.urls)

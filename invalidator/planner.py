@@ -1,6 +1,7 @@
 """Changes × distributions → a plan. Pure: the same input makes the same plan, in whatever order it comes."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -117,9 +118,15 @@ def _work(found: _Found, allowance: Allowance, neighbours: Neighbours, saves: bo
 
 
 def _neighbours(changes: Sequence[ObjectChange], site: Site, view: View, objects: Objects) -> Neighbours:
-    """The URLs of what is served beside the changed objects."""
+    """The URLs of what is served beside the changed objects.
+
+    What comes from elsewhere cannot be listed: each path pattern that leads there counts as one.
+    """
 
     def urls(prefix: str) -> Iterator[UrlPath]:
+        for behavior in site.behaviors:
+            if not behavior.origins:
+                yield UrlPath("/" + re.split("[*?]", behavior.pattern.removeprefix("/"))[0])
         changed, viewers = {(change.bucket, change.key) for change in changes}, Viewers(site, view)
         for bucket in sorted(site.buckets({bucket for bucket, _ in changed})):
             for origin in site.origins(bucket):

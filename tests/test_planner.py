@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invalidator import tickets
+from invalidator.coalesce import Allowance
 from invalidator.events import decode
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
-from invalidator.model import Batch, Behavior, Distribution, DistributionId, Note, Origin, Plan, Site
+from invalidator.model import (
+    UNKNOWN_SITE,
+    Batch,
+    Behavior,
+    Distribution,
+    DistributionId,
+    Note,
+    ObjectChange,
+    ObjectKey,
+    Origin,
+    Plan,
+    Site,
+)
 from invalidator.planner import make_plan, part, renamed
 from invalidator.rules import parse
 from invalidator.site import NO_ORIGIN, OUTSIDE, View
@@ -434,3 +447,154 @@ def test_a_batch_that_is_renamed_differs_in_its_reference_only_and_always_alike(
 def test_the_same_paths_on_two_distributions_are_renamed_to_two_references() -> None:
     one, other = (left_of([Change("a")], distribution) for distribution in ("E1", "E2"))
     assert renamed(one).caller_reference != renamed(other).caller_reference
+
+
+# --- what is widened ------------------------------------------------------------------------------------
+
+
+class Buckets:
+    """What there is to list, and what was asked for."""
+
+    def __init__(self, **keys: list[str]) -> None:
+        self._keys = keys
+        self.asked: list[tuple[str, str]] = []
+
+    def __call__(self, bucket: str, prefix: str) -> Iterator[ObjectKey]:
+        self.asked.append((bucket, prefix))
+        return (ObjectKey(key) for key in self._keys[bucket] if key.startswith(prefix))
+
+
+def wide_plan(
+    keys: Iterable[str], sites: Iterable[Site], buckets: Buckets, allowance: Allowance, bucket: str = "origin"
+) -> Plan:
+    distributions = [Distribution(DistributionId(f"E{number}"), site) for number, site in enumerate(sites, 1)]
+    changes = decode(make.s3(*(Change(key, bucket=bucket) for key in keys))).changes
+    return make_plan(changes, distributions, View(), (), allowance, buckets)
+
+
+def items_of(plan: Plan) -> list[tuple[str, str, str]]:
+    return [(batch.distribution, item.path, item.reason) for batch in plan.batches for item in batch.items]
+
+
+def served(*behaviors: Behavior) -> Site:
+    return Site((*behaviors, Behavior("*", (Origin("origin"),))))
+
+
+def test_neighbours_are_the_other_objects_that_the_distribution_serves() -> None:
+    buckets = Buckets(origin=["a/1", "a/2", "a/3", "a/4", "b/1", "prod/a/1", "prod/a/3"], other=["a/5"])
+    sites = [
+        Site((Behavior("*", (Origin(""),)),)),
+        Site((Behavior("*", (Origin("origin", "/prod"),)),)),
+        served(Behavior("a/5", (Origin("other"),))),
+        served(Behavior("a/3", (Origin("other"),)), Behavior("a/?4", (Origin("other"),))),
+        Site((Behavior("*", (Origin("other"),)),)),
+    ]
+    plan = wide_plan(["a/1", "a/2", "prod/a/1", "prod/a/2"], sites, buckets, Allowance(1))
+    assert items_of(plan) == [
+        ("E1", "/*", "4 changed, 4 unchanged evicted"),
+        ("E2", "/a/*", "2 changed, 1 unchanged evicted"),
+        ("E3", "/*", "4 changed, 5 unchanged evicted"),
+        ("E4", "/*", "4 changed, 3 unchanged evicted"),
+    ]
+    assert plan.cost.evicted == 13
+
+
+def test_only_what_is_over_is_listed_and_only_where_all_its_paths_begin() -> None:
+    buckets = Buckets(origin=["a/b/1", "a/b/2", "a/b/3"])
+    sites = [Site((Behavior("*", (Origin("origin", path),)),)) for path in ("", "/a")]
+    wide_plan(["a/b/1", "a/b/2"], sites, buckets, Allowance(2))
+    assert buckets.asked == []
+    wide_plan(["a/b/1", "a/b/2"], sites, buckets, Allowance(1))
+    assert buckets.asked == [("origin", "a/b/")] * 2
+
+
+def test_distributions_that_are_alike_are_listed_once() -> None:
+    buckets = Buckets(origin=["a/1", "a/2"])
+    plan = wide_plan(["a/1", "a/2"], [UNKNOWN_SITE] * 20, buckets, Allowance(1))
+    assert buckets.asked == [("origin", "a/")]
+    assert len(plan.batches) == 20
+
+
+def test_what_comes_from_elsewhere_is_a_neighbour_that_cannot_be_listed() -> None:
+    buckets = Buckets(origin=["a/1", "a/2", "b/1"])
+    sites = [served(Behavior(pattern, ())) for pattern in ("/a/api/*", "a?c", "c/*")]
+    plan = wide_plan(["a/1", "a/2"], sites, buckets, Allowance(lossless=True))
+    assert items_of(plan)[-1] == ("E3", "/a/*", "2 changed, 0 unchanged evicted")
+    assert [path for id_, path, _ in items_of(plan) if id_ == "E1"] == ["/a/1", "/a/2"]
+
+
+def test_spaces_and_plus_signs_are_listed_as_what_they_are_in_keys() -> None:
+    buckets = Buckets(origin=["a +/1", "a +/2", "a +/3", "a "])
+    plan = wide_plan(["a +/1", "a +/2"], [UNKNOWN_SITE], buckets, Allowance(3))
+    assert buckets.asked == [("origin", "a")]
+    assert items_of(plan) == [
+        ("E1", "/a%20%2B/*", "2 changed, 0 unchanged evicted"),
+        ("E1", "/a%20+/*", "2 changed, 1 unchanged evicted"),
+        ("E1", "/a+%2B/*", "2 changed, 0 unchanged evicted"),
+    ]
+
+
+def test_a_key_that_is_no_text_is_listed_by_what_is_text_in_it() -> None:
+    buckets = Buckets(origin=["a/é/3"])
+    changes = [change._replace(key=ObjectKey(f"a/\udcff/{n}")) for n, change in enumerate(simple_changes(2))]
+    plan = make_plan(changes, [Distribution(E1)], View(), (), Allowance(1), buckets)
+    assert buckets.asked == [("origin", "a/")]
+    assert [item.path for item in plan.batches[0].items] == ["/a/%FF/*"]
+
+
+def simple_changes(number: int) -> list[ObjectChange]:
+    return decode(make.s3(*(Change(f"k{n}") for n in range(number)))).changes
+
+
+def test_what_may_be_free_of_charge_is_not_listed_and_what_is_billed_for_certain_is() -> None:
+    keys = [f"a/{number}" for number in range(501)]
+    for distributions, asked in ((1, []), (2, [("origin", "a/")])):
+        buckets = Buckets(origin=keys)
+        plan = wide_plan(keys, [UNKNOWN_SITE] * distributions, buckets, Allowance())
+        assert buckets.asked == asked
+        assert plan.cost.paths == (2 if asked else 501)
+        assert plan.cost.usd == (0.01 if asked else 2.505)
+
+
+def test_without_a_listing_directories_go_and_a_warning_says_why() -> None:
+    changes = simple_changes(4)
+    plan = make_plan(changes, [Distribution(E1), Distribution(E2)], View(), (), Allowance(1))
+    assert [reason for _, _, reason in items_of(plan)] == ["4 changed, an unknown number of unchanged evicted"] * 2
+    assert plan.warnings == ("what else is in the bucket is not known; whole directories are cleared",)
+    assert (plan.cost.evicted, plan.batches[0].cost.evicted) == (None, None)
+
+
+@given(deploys, st.integers(1, 6), st.integers(1, 3), st.data())
+def test_however_few_paths_are_allowed_nothing_is_missed_and_the_order_of_records_does_not_matter(
+    deploy: list[Change], paths: int, wildcards: int, data: Any
+) -> None:
+    shuffled = data.draw(st.permutations(deploy))
+    others = data.draw(st.lists(make.plain_keys, max_size=20))
+    buckets = Buckets(origin=others, **{"other-origin": others[::2]})
+    allowance = Allowance(paths, wildcards)
+    one, two = (
+        make_plan(decode(make.s3(*order)).changes, [Distribution(E1)], View(), (), allowance, buckets)
+        for order in (deploy, shuffled)
+    )
+    assert contents(one) == contents(two)
+    made = [item.path for batch in one.batches for item in batch.items]
+    exact = [item.path for batch in plan_of(make.s3(*deploy)).batches for item in batch.items]
+    assert all(path in made or path.startswith(tuple(p[:-1] for p in made if p[-1] == "*")) for path in exact)
+    assert len(made) <= paths
+    assert one.cost.wildcards <= wildcards
+
+
+def test_a_ticket_of_a_wide_item_still_says_what_it_costs() -> None:
+    keys = [f"posts/{number}" for number in range(40)]
+    plan = wide_plan(keys, [UNKNOWN_SITE], Buckets(origin=[*keys, "posts/x"]), Allowance(1))
+    (item,) = tickets.read(json.loads(tickets.write(tickets.Ticket(plan.batches[0], "Throttling")))).batch.items
+    assert item.reason == "40 changed, 1 unchanged evicted, among them object 'posts/0'"
+    assert sum(tickets.sizes(plan.batches[0].items)) >= sum(tickets.sizes((item,)))
+
+
+def test_what_was_left_over_is_sent_as_it_is_beside_what_is_widened() -> None:
+    (left,) = simple_plan(simple_changes(3), [E1]).batches
+    changes = decode(make.s3(Change("z/1"), Change("z/2"))).changes
+    plan = make_plan(changes, [Distribution(E1)], View(), [left], Allowance(1), Buckets(origin=["z/3"]))
+    assert [item.path for item in plan.batches[0].items] == ["/k0", "/k1", "/k2", "/z/*"]
+    assert plan.cost.evicted == 1

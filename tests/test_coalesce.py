@@ -1,0 +1,214 @@
+"""Laws of what is widened: nothing while all fits; then what evicts the least; and without a listing, directories."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invalidator.coalesce import EXACT, TAGS_ALONE, Allowance, Coalesced, Neighbours, coalesce
+from invalidator.errors import ListingError
+from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
+from invalidator.model import Cause, Item, ObjectChange, ObjectKey, UrlPath, Wide
+from tests.test_cover import clears, url_of
+
+paths = st.text("ab/", max_size=6).map(url_of)
+items_of_urls = st.lists(
+    paths | paths.map(lambda path: f"{path}*") | st.sampled_from(["#red", "#blue"]),
+    unique=True,
+    min_size=1,
+    max_size=14,
+)
+allowances = st.builds(Allowance, st.integers(1, 15), st.integers(0, 4), st.sampled_from([None, True, False]))
+DENIED = "bucket 'origin' cannot be listed: AccessDenied"
+
+
+def items(*urls: str) -> tuple[Item, ...]:
+    """An item for each, of an object and a message of its own."""
+    return tuple(Item(UrlPath(url), (cause(url),)) for url in sorted(urls))
+
+
+def cause(url: str) -> Cause:
+    return Cause(ObjectChange("origin", ObjectKey(url[1:]), url, f"message of {url}"), "object")
+
+
+def beside(*urls: str) -> Neighbours:
+    return lambda prefix: [UrlPath(url) for url in urls if url.startswith(prefix)]
+
+
+def unlisted(_prefix: str) -> Iterable[UrlPath]:
+    raise ListingError(DENIED)
+
+
+def never(prefix: str) -> Iterable[UrlPath]:
+    raise AssertionError(f"listed for nothing: {prefix}")
+
+
+def paths_of(found: Coalesced) -> list[str]:
+    return [item.path for item in found.items]
+
+
+def wildcards(urls: Iterable[str]) -> int:
+    return sum(url.endswith("*") for url in urls)
+
+
+# --- when ---------------------------------------------------------------------------------------------
+
+
+@given(items_of_urls)
+def test_what_fits_stays_as_it_is_and_nothing_is_listed(urls: list[str]) -> None:
+    given_ = items(*urls)
+    allowance = Allowance(len(urls), max(wildcards(urls), 1))
+    assert coalesce(given_, allowance, never, saves=False) == Coalesced(given_)
+
+
+@given(items_of_urls, st.integers(1, 15))
+def test_without_wildcards_nothing_is_widened_however_much_it_is(urls: list[str], most: int) -> None:
+    given_ = items(*urls)
+    for allowance in (EXACT, Allowance(most, 0, lossless=True)):
+        assert coalesce(given_, allowance, never, saves=True) == Coalesced(given_)
+
+
+def test_a_plan_that_may_be_larger_than_the_quota_waits_and_is_not_widened() -> None:
+    urls = [f"/{number}" for number in range(4_000)] + [f"/{number}.jpg*" for number in range(100)]
+    assert len(coalesce(items(*urls), Allowance(4_100), never, saves=False).items) == 4_100
+
+
+def test_even_such_a_plan_has_no_more_paths_than_it_may() -> None:
+    urls = [f"/{number}" for number in range(4_000)] + [f"/{number}.jpg*" for number in range(100)]
+    found = paths_of(coalesce(items(*urls), Allowance(3_500), beside(), saves=False))
+    assert len(found) <= 3_500
+    assert wildcards(found) <= 100
+
+
+@pytest.mark.parametrize(("lossless", "saves"), [(True, False), (None, True)])
+def test_where_it_saves_a_wildcard_takes_the_place_of_all_that_there_is_in_a_directory(
+    lossless: bool | None, saves: bool
+) -> None:
+    changed = ("/index.html", "/tags/t1/", "/tags/t1/index.html")
+    allowance = Allowance(lossless=lossless)
+    found = coalesce(items(*changed), allowance, beside(*changed, "/tags/t2/index.html"), saves=saves)
+    assert paths_of(found) == ["/index.html", "/tags/t1/*"]
+    assert [item.reason for item in found.items] == ["object 'index.html'", "2 changed, 0 unchanged evicted"]
+
+
+@pytest.mark.parametrize(("lossless", "saves"), [(False, True), (None, False)])
+def test_where_it_saves_nothing_it_does_not(lossless: bool | None, saves: bool) -> None:
+    given_ = items("/tags/t1/", "/tags/t1/index.html")
+    assert coalesce(given_, Allowance(lossless=lossless), never, saves=saves) == Coalesced(given_)
+
+
+@given(items_of_urls, st.lists(paths, max_size=12), allowances)
+def test_what_is_not_over_evicts_nothing(urls: list[str], others: list[str], allowance: Allowance) -> None:
+    wide = allowance._replace(paths=len(urls), wildcards=max(wildcards(urls), 1), lossless=True)
+    found = coalesce(items(*urls), wide, beside(*others), saves=True)
+    assert all(item.wide is None or item.wide.evicted == 0 for item in found.items)
+
+
+# --- what ---------------------------------------------------------------------------------------------
+
+
+def test_a_wide_item_says_what_it_costs() -> None:
+    changed = [f"/posts/2019/{number}.html" for number in range(1_212)]
+    others = [f"/posts/2019/x{number}" for number in range(28)] + ["/posts/2020/a", "/about"]
+    found = coalesce(items("/about", *changed), Allowance(2), beside(*others), saves=False)
+    assert paths_of(found) == ["/about", "/posts/2019/*"]
+    assert found.items[1].wide == Wide(1_212, 28)
+    assert found.items[1].reason == "1,212 changed, 28 unchanged evicted"
+
+
+@given(items_of_urls, st.lists(paths, max_size=12), allowances.filter(lambda allowance: allowance.wildcards > 0))
+def test_nothing_is_missed_nothing_is_over_and_every_message_is_served(
+    urls: list[str], others: list[str], allowance: Allowance
+) -> None:
+    given_ = items(*urls)
+    tags = sum(url[0] == "#" for url in urls)
+    for neighbours in (beside(*others), unlisted):
+        found = coalesce(given_, allowance, neighbours, saves=False)
+        made = paths_of(found)
+        assert made == sorted(set(made))
+        assert all(url in made if url[0] == "#" else clears(made, url.removesuffix("*")) for url in urls)
+        assert {cause for item in found.items for cause in item.causes} == {cause(url) for url in urls}
+        if allowance.paths > tags or len(urls) == tags:
+            assert len(made) <= max(allowance.paths, tags)
+            assert wildcards(made) <= allowance.wildcards or wildcards(urls) == 1
+
+
+@given(items_of_urls, st.lists(paths, max_size=12), allowances, st.randoms(use_true_random=False))
+def test_the_order_of_neighbours_changes_nothing(
+    urls: list[str], others: list[str], allowance: Allowance, chance: Any
+) -> None:
+    shuffled = list(others)
+    chance.shuffle(shuffled)
+    one, two = (coalesce(items(*urls), allowance, beside(*some), saves=True) for some in (others, shuffled))
+    assert one == two
+
+
+def test_what_a_wildcard_clears_anyway_is_no_item_of_its_own() -> None:
+    found = coalesce(items("/a*", "/a/b", "/a/c*", "/d", "/e"), Allowance(3), never, saves=False)
+    assert paths_of(found) == ["/a*", "/d", "/e"]
+    assert found.items[0].causes == (cause("/a*"), cause("/a/b"), cause("/a/c*"))
+    assert found.items[0].wide is None
+
+
+def test_cache_tags_count_and_are_never_widened() -> None:
+    given_ = items("#red", "#blue", "/a/1", "/a/2")
+    assert paths_of(coalesce(given_, Allowance(3), beside("/b"), saves=False)) == ["#blue", "#red", "/a/*"]
+    found = coalesce(given_, Allowance(2), never, saves=False)
+    assert paths_of(found) == paths_of(Coalesced(given_))
+    assert found.warning == TAGS_ALONE
+
+
+# --- what is asked for --------------------------------------------------------------------------------
+
+
+def test_no_more_is_listed_than_what_all_paths_begin_with() -> None:
+    asked: list[str] = []
+
+    def neighbours(prefix: str) -> list[UrlPath]:
+        asked.append(prefix)
+        return []
+
+    coalesce(items("/posts/2019/é/1", "/posts/2019/è/2", "#red"), Allowance(2), neighbours, saves=False)
+    assert asked == ["/posts/2019/"]
+
+
+# --- without a listing --------------------------------------------------------------------------------
+
+
+def test_without_a_listing_the_deepest_directories_with_the_most_changes_are_widened() -> None:
+    urls = [f"/a/b/{n}" for n in range(5)] + [f"/a/c/{n}" for n in range(3)] + ["/a/d/1", "/e/1", "/f"]
+    found = coalesce(items(*urls), Allowance(7), unlisted, saves=False)
+    assert paths_of(found) == ["/a/b/*", "/a/c/0", "/a/c/1", "/a/c/2", "/a/d/1", "/e/1", "/f"]
+    assert found.items[0].reason == "5 changed, an unknown number of unchanged evicted"
+    assert found.warning == f"{DENIED}; whole directories are cleared"
+    assert paths_of(coalesce(items(*urls), Allowance(5), unlisted, saves=False)) == [
+        *("/a/b/*", "/a/c/*", "/a/d/1", "/e/1", "/f")
+    ]
+    assert paths_of(coalesce(items(*urls), Allowance(3), unlisted, saves=False)) == ["/a/*", "/e/1", "/f"]
+    assert paths_of(coalesce(items(*urls), Allowance(2), unlisted, saves=False)) == ["/*"]
+
+
+def test_without_a_listing_what_is_not_over_stays_as_it_is() -> None:
+    given_ = items("/tags/t1/", "/tags/t1/index.html")
+    found = coalesce(given_, Allowance(lossless=True), unlisted, saves=False)
+    assert found.items == given_
+    assert found.warning.startswith(DENIED)
+
+
+def test_a_listing_that_breaks_off_is_none() -> None:
+    def broken(_prefix: str) -> Iterable[UrlPath]:
+        yield UrlPath("/b/9")
+        raise ListingError(DENIED)
+
+    found = coalesce(items("/a/1", "/a/2", "/b/1", "/b/2", "/b/3"), Allowance(3), broken, saves=False)
+    assert paths_of(found) == ["/a/1", "/a/2", "/b/*"]
+    assert found.items[2].wide == Wide(3, None)
+
+
+def test_no_key_is_so_deep_that_it_takes_long() -> None:
+    deep = "/" + "a/" * 500
+    urls = [f"{deep}{number}" for number in range(MAX_ITEMS_PER_CALL)] + [f"/b{number}" for number in range(2)]
+    found = coalesce(items(*urls), Allowance(wildcards=MAX_WILDCARDS_PER_CALL), unlisted, saves=False)
+    assert paths_of(found) == ["/" + "a/" * 50 + "*", "/b0", "/b1"]
