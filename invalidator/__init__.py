@@ -2,7 +2,9 @@
 
 An event enters at ``handler``; ``events`` turns it into object changes, ``site`` says under which URLs
 viewers know an object (spelt as CloudFront wants them by ``paths``), ``planner`` makes batches of these
-for each distribution, and ``service`` carries the batches out through ``cloudfront``, at the ``pacing`` that AWS
+for each distribution. What is more than allowed, ``coalesce`` makes less: ``cover`` and its ``knapsack`` find the
+wildcards that evict the fewest of the objects that ``listings`` tells of, which also shows to ``versions`` what
+uploads changed nothing. ``service`` carries the batches out through ``cloudfront``, at the ``pacing`` that AWS
 lets through, with several ``workers``. What is left of a batch goes as one of ``tickets`` through ``sqs`` to the
 function's own queue, and comes back as an event. ``settings`` is the only reader of the environment.
 

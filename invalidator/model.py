@@ -1,5 +1,6 @@
 """The nouns: what changed, what has to be forgotten because of it, and how that went."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, NewType
 
@@ -116,10 +117,10 @@ class Site:
     root_object: str = ""
     cache_tags: bool = False
 
-    def buckets(self, known: set[str]) -> set[str]:
-        """Those that it asks; if it may ask any, of those known."""
+    def buckets(self, known: Iterable[str]) -> set[str]:
+        """Those that it asks; if it may ask any, those known."""
         names = {origin.bucket for behavior in self.behaviors for origin in behavior.origins}
-        return names - {""} | (known if "" in names else set())
+        return names - {""} | set(known if "" in names else ())
 
     def origins(self, bucket: str) -> list[Origin]:
         """Where it asks this bucket, each once."""

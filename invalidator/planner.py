@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, NoReturn
 from urllib.parse import unquote
 
 from invalidator import tickets
-from invalidator.coalesce import Allowance, Neighbours, coalesce
+from invalidator.coalesce import Allowance, coalesce
 from invalidator.errors import ListingError
 from invalidator.limits import FREE_PATHS, MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import (
@@ -63,7 +63,7 @@ def make_plan(
     sites = Counter(item.site for item in distributions)
     found = {site: _found(taken, site, view) for site in sites}
     saves = sum(number * len(found[site].items) for site, number in sites.items()) > FREE_PATHS
-    work = {site: _work(found[site], allowance, _neighbours(taken, site, view, objects), saves) for site in sites}
+    work = {site: _work(found[site], allowance, _Neighbours(taken, site, view, objects), saves) for site in sites}
     waiting: dict[DistributionId, list[Batch]] = {}
     for batch in _distinct(left):
         waiting.setdefault(batch.distribution, []).append(batch)
@@ -81,7 +81,7 @@ def make_plan(
     told = [item for item in distributions if item.site.behaviors]
     notes = (Note(item.id, text, count) for item in told for text, count in found[item.site].notes)
     unserved = set[int](range(len(taken))).intersection(*(new.unserved for new in found.values()))
-    warnings = dict.fromkeys(new.warning for new in work.values() if new.warning)
+    warnings = dict.fromkeys(warning for new in work.values() for warning in new.warnings)
     return Plan(tuple(batches), tuple(notes), len(changes) - len(taken), len(unserved), tuple(warnings))
 
 
@@ -109,32 +109,59 @@ class _Work(NamedTuple):
 
     items: tuple[Item, ...]
     chunks: list[tuple[tuple[Item, ...], bytes]]
-    warning: str
+    warnings: list[str]
 
 
-def _work(found: _Found, allowance: Allowance, neighbours: Neighbours, saves: bool) -> _Work:
-    items, warning = coalesce(found.items, allowance, neighbours, saves=saves)
-    return _Work(items, [(chunk, _digest(chunk)) for chunk in _chunks(items)], warning)
+def _work(found: _Found, allowance: Allowance, neighbours: "_Neighbours", saves: bool) -> _Work:
+    items, warning = coalesce(found.items, allowance, neighbours.urls, saves=saves)
+    warnings = neighbours.warnings + [warning] * bool(warning)
+    return _Work(items, [(chunk, _digest(chunk)) for chunk in _chunks(items)], warnings)
 
 
-def _neighbours(changes: Sequence[ObjectChange], site: Site, view: View, objects: Objects) -> Neighbours:
-    """The URLs of what is served beside the changed objects.
+class _Neighbours:
+    """What is served beside the changed objects.
 
-    What comes from elsewhere cannot be listed: each path pattern that leads there counts as one.
+    What comes from elsewhere, or from a bucket without changes that cannot be listed, is not known: each path pattern
+    that leads there counts as one object. ``warnings`` say so of buckets.
     """
 
-    def urls(prefix: str) -> Iterator[UrlPath]:
-        for behavior in site.behaviors:
-            if not behavior.origins:
-                yield UrlPath("/" + re.split("[*?]", behavior.pattern.removeprefix("/"))[0])
-        changed, viewers = {(change.bucket, change.key) for change in changes}, Viewers(site, view)
-        for bucket in sorted(site.buckets({bucket for bucket, _ in changed})):
-            for origin in site.origins(bucket):
-                for key in objects(bucket, _key(origin, prefix)):
-                    if (bucket, key) not in changed and (url := viewers.url(key, origin)):
+    def __init__(self, changes: Sequence[ObjectChange], site: Site, view: View, objects: Objects) -> None:
+        self._changes, self._site, self._view, self._objects = changes, site, view, objects
+        self.warnings: list[str] = []
+
+    def urls(self, prefix: str) -> Iterator[UrlPath]:
+        """The URLs that begin so, and perhaps others. Raises ListingError."""
+        changed: dict[str, set[ObjectKey]] = {}
+        for change in self._changes:
+            changed.setdefault(change.bucket, set()).add(change.key)
+        for bucket in sorted(self._site.buckets(changed.keys())):
+            try:
+                yield from self._of_bucket(bucket, changed.get(bucket, set()), prefix)
+            except ListingError as error:
+                if bucket in changed:
+                    raise
+                self.warnings.append(f"{error}; each path pattern that leads there counts as one object")
+                yield from self._patterns(bucket)
+        yield from self._patterns()
+
+    def _of_bucket(self, bucket: str, changed: set[ObjectKey], prefix: str) -> Iterator[UrlPath]:
+        viewers = Viewers(self._site, self._view)
+        if bucket in {change.bucket for change in self._changes} or _meet(self._patterns(bucket), prefix):
+            for origin in self._site.origins(bucket):
+                for key in self._objects(bucket, _key(origin, prefix)):
+                    if key not in changed and (url := viewers.url(key, origin)):
                         yield url
 
-    return urls
+    def _patterns(self, bucket: str | None = None) -> Iterator[UrlPath]:
+        """How the URLs begin that lead to a bucket, or to none."""
+        for behavior in self._site.behaviors:
+            if bucket in {origin.bucket for origin in behavior.origins} or not (bucket or behavior.origins):
+                yield UrlPath("/" + re.split("[*?]", behavior.pattern.removeprefix("/"))[0])
+
+
+def _meet(beginnings: Iterable[str], prefix: str) -> bool:
+    """Whether a URL may begin with one of these and with that."""
+    return any(prefix.startswith(one) or one.startswith(prefix) for one in beginnings)
 
 
 def _key(origin: Origin, prefix: str) -> str:

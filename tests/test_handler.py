@@ -769,6 +769,127 @@ def test_uploads_are_compared_through_the_sdk(cloudfront: StrictCloudFront, monk
     assert cloudfront.paths("E1") == ["/a%20b", "/a+b"] * 3
 
 
+# --- more than a distribution is to get -----------------------------------------------------------------
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> VersionedS3:
+    """A bucket of 40 objects in two directories, of whose changes only so many paths are to be sent."""
+    monkeypatch.setenv("MAX_PATHS", "6")
+    s3 = VersionedS3(page=7)
+    s3.buckets["other-origin"] = []
+    for number in range(40):
+        s3.write(f"{'ab'[number % 2]}/{number:02}", b"1")
+    return s3
+
+
+def upload(s3: VersionedS3, *keys: str, clock: Clock | None = None, workers: type[Calls] = Calls) -> list[str]:
+    """The messages that failed, of a message for each key."""
+    clock = clock or Clock()
+    event = make.sqs(*(make.s3(Change(key)) for key in keys))
+    return failed(compare(event, Listings(s3, lambda: clock.now), workers, clock))
+
+
+def warnings_in(log: StringIO) -> list[str]:
+    return [line["message"] for line in lines_of(log) if line["level"] == "WARNING"]
+
+
+MANY = ["a/00", "a/02", "a/04", *(f"b/{number:02}" for number in range(1, 40, 2) if number != 11)]
+
+
+def test_what_is_too_much_is_widened_so_that_the_fewest_neighbours_are_evicted(
+    cloudfront: StrictCloudFront, site: VersionedS3, log: StringIO
+) -> None:
+    assert upload(site, *MANY) == []
+    assert cloudfront.paths("E1") == cloudfront.paths("E2") == ["/a/00", "/a/02", "/a/04", "/b/*"]
+    assert len(site.made("ListObjectsV2")) == 6 + 1  # once for both distributions, which have two buckets
+    assert warnings_in(log) == []
+    (told,) = [line for line in lines_of(log) if line["message"] == "paths widened"]
+    assert (told["evicted"], told["wildcards"]) == (2, {"/b/*": "19 changed, 1 unchanged evicted"})
+
+
+def test_what_is_not_too_much_is_not_listed(cloudfront: StrictCloudFront, site: VersionedS3) -> None:
+    assert upload(site, *MANY[:6]) == []
+    assert cloudfront.paths("E1") == [f"/{key}" for key in MANY[:6]]
+    assert site.calls == []
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [("AccessDenied", "allow s3:ListBucket on this bucket"), ("SlowDown", "that passes"), ("NoSuchBucket", "its name")],
+)
+def test_where_the_bucket_cannot_be_listed_directories_go_with_a_warning(
+    cloudfront: StrictCloudFront, site: VersionedS3, log: StringIO, code: str, advice: str
+) -> None:
+    site.broken["ListObjectsV2"] = (code, 403)
+    assert upload(site, *MANY) == []
+    assert cloudfront.paths("E1") == ["/a/00", "/a/02", "/a/04", "/b/*"]
+    (warning,) = warnings_in(log)
+    assert advice in warning
+    assert warning.endswith("; whole directories are cleared")
+
+
+def test_a_listing_takes_no_more_pages_than_allowed(
+    cloudfront: StrictCloudFront, site: VersionedS3, log: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIST_PAGES", "5")
+    assert upload(site, *MANY) == []
+    assert cloudfront.paths("E1") == ["/a/00", "/a/02", "/a/04", "/b/*"]
+    assert len(site.made("ListObjectsV2")) == 5
+    (warning,) = warnings_in(log)
+    assert "it takes more than LIST_PAGES=5 pages" in warning
+
+
+@pytest.mark.parametrize(("limit", "seconds"), [(120.0, 30.0), (60.0, 20.0), (6.0, 2.0)])
+def test_a_bucket_that_does_not_answer_is_listed_for_a_third_of_the_time_at_most(
+    cloudfront: StrictCloudFront, site: VersionedS3, log: StringIO, limit: float, seconds: float
+) -> None:
+    class Silent(Calls):
+        def start(self, call: Any) -> None:
+            if isinstance(call, partial):  # only the pages of a listing are asked for by another function
+                super().start(call)
+
+    clock = Clock(limit)
+    assert upload(site, *MANY, clock=clock, workers=Silent) == []
+    assert clock.now == pytest.approx(seconds)
+    assert cloudfront.paths("E2") == ["/a/00", "/a/02", "/a/04", "/b/*"]
+    (warning,) = warnings_in(log)
+    assert "S3 does not answer in time" in warning
+
+
+def test_a_message_under_a_wildcard_that_failed_is_reported(cloudfront: StrictCloudFront, site: VersionedS3) -> None:
+    cloudfront.broken["E1"] = DENIED
+    assert upload(site, *MANY) == sorted(f"m{number}" for number in range(len(MANY)))
+
+
+def test_a_redelivered_event_that_is_widened_is_billed_once(cloudfront: StrictCloudFront, site: VersionedS3) -> None:
+    assert upload(site, *MANY) == upload(site, *MANY) == []
+    assert len(cloudfront.paths("E1")) == 4
+
+
+@pytest.mark.parametrize("most", ["0", "-1", "many", "1.5", "1000001"])
+def test_a_number_of_paths_that_makes_no_sense_stops_everything(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch, most: str
+) -> None:
+    monkeypatch.setenv("MAX_PATHS", most)
+    with pytest.raises(ConfigurationError, match="MAX_PATHS"):
+        lambda_handler(make.sqs(make.s3(Change("a"))), LocalContext())
+    assert cloudfront.calls == 0
+
+
+def test_neighbours_are_listed_through_the_sdk(cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_PATHS", "2")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", os.environ["AWS_ENDPOINT_URL"])
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="origin")
+        for key in ("a b/1", "a b/2", "a b/3", "c/1", "c/2", "d"):
+            client.put_object(Bucket="origin", Key=key)
+        lambda_handler(make.s3(Change("c/1"), Change("c/2"), Change("a b/1")))
+    assert cloudfront.paths("E1") == ["/a*", "/c/*"]
+
+
 # --- a list of distributions that changes ---------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from invalidator import tickets
 from invalidator.coalesce import Allowance
+from invalidator.errors import ListingError
 from invalidator.events import decode
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import (
@@ -521,6 +522,33 @@ def test_what_comes_from_elsewhere_is_a_neighbour_that_cannot_be_listed() -> Non
     plan = wide_plan(["a/1", "a/2"], sites, buckets, Allowance(lossless=True))
     assert items_of(plan)[-1] == ("E3", "/a/*", "2 changed, 0 unchanged evicted")
     assert [path for id_, path, _ in items_of(plan) if id_ == "E1"] == ["/a/1", "/a/2"]
+
+
+def test_what_is_in_another_bucket_that_may_not_be_listed_counts_as_one_object_for_each_pattern() -> None:
+    def objects(bucket: str, prefix: str) -> Iterator[ObjectKey]:
+        if bucket != "origin":
+            raise ListingError(f"bucket {bucket!r} cannot be listed: AccessDenied")
+        return Buckets(origin=["a/1", "a/2", "b/1", "b/2"])(bucket, prefix)
+
+    changes = decode(make.s3(*map(Change, ("a/1", "a/2", "b/1", "b/2")))).changes
+    site = served(Behavior("c/*.jpg", (Origin("media"),)))
+    plan = make_plan(changes, [Distribution(E1, site)], View(), (), Allowance(2), objects)
+    assert items_of(plan) == [
+        ("E1", "/a/*", "2 changed, 0 unchanged evicted"),
+        ("E1", "/b/*", "2 changed, 0 unchanged evicted"),
+    ]
+    assert plan.warnings == (
+        "bucket 'media' cannot be listed: AccessDenied; each path pattern that leads there counts as one object",
+    )
+
+
+def test_a_bucket_is_not_listed_where_none_of_its_urls_can_be_evicted() -> None:
+    buckets = Buckets(origin=["a/1", "a/2"], media=[])
+    sites = [served(Behavior(pattern, (Origin("media"),))) for pattern in ("c/*.jpg", "a/b/*")]
+    wide_plan(["a/1", "a/2"], sites[:1], buckets, Allowance(1))
+    assert buckets.asked == [("origin", "a/")]
+    wide_plan(["a/1", "a/2"], sites[1:], buckets, Allowance(1))
+    assert buckets.asked[1:] == [("media", "a/"), ("origin", "a/")]
 
 
 def test_spaces_and_plus_signs_are_listed_as_what_they_are_in_keys() -> None:
