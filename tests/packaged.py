@@ -50,7 +50,7 @@ CASES = {
         "prefix=blog/",
         "suffix=.html",
         "max-paths=500",
-        "lossless=on",
+        "lossless=off",
         "list-pages=20",
         "skip-unchanged=versions+metadata",
     ),

@@ -4,9 +4,11 @@ import pytest
 
 from invalidator.errors import IncompleteError
 from invalidator.handler import Edge, LocalContext, lambda_handler
+from invalidator.listings import Listings
 from tests import strategies as make
 from tests.doubles import DENIED, IN_PROGRESS, Calls, Clock, HurriedContext, OnClock, StrictCloudFront
 from tests.strategies import Change
+from tests.versioned_s3 import VersionedS3
 
 
 def handle(*changes: Change) -> None:
@@ -95,12 +97,21 @@ def test_an_index_document_clears_itself_and_its_directory(cloudfront: StrictClo
     assert cloudfront.paths("E1") == ["/", "/dir/", "/dir/index.html", "/index.html"]
 
 
-def test_no_wildcard_is_ever_sent(cloudfront: StrictCloudFront) -> None:
+@pytest.mark.parametrize(("most", "wildcards"), [(10_000, 0), (3_000, 15)])
+def test_never_are_there_more_wildcards_than_a_distribution_takes_nor_any_that_is_not_needed(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch, most: int, wildcards: int
+) -> None:
+    monkeypatch.setenv("MAX_PATHS", str(most))
     clock = Clock(900)  # on which a distribution completes 3,000 before it takes the next
-    deploy = make.s3(*[Change(f"{letter}/{number}") for letter in "abcdefghij" for number in range(1_000)])
-    lambda_handler(deploy, OnClock(clock=clock), Edge(workers=lambda: Calls(clock)))
-    assert not [path for path in cloudfront.paths("E1") if "*" in path]
-    assert len(cloudfront.paths("E1")) == 10_000
+    keys = [f"{letter}/{number}" for letter in "abcdefghij" for number in range(1_000)]
+    bucket = VersionedS3({"origin": [], "other-origin": []})
+    for key in [*keys, *(f"{key}.txt" for key in keys)]:
+        bucket.write(key, b"")
+    edge = Edge(workers=lambda: Calls(clock), listings=lambda: Listings(bucket, lambda: clock.now))
+    lambda_handler(make.s3(*map(Change, keys)), OnClock(clock=clock), edge)
+    sent = cloudfront.paths("E1")
+    assert most - 10 < len(sent) <= most
+    assert len([path for path in sent if path.endswith("*")]) <= wildcards
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_what_the_function_is_to_know_of_urls_reaches_it(packages: dict[str, Pac
     variables = properties(packages["eventbridge"], "InvalidateLambdaFunction")["Environment"]["Variables"]
     assert {name: variables[name] for name in ("MAX_PATHS", "LOSSLESS", "LIST_PAGES", "SKIP_UNCHANGED")} == {
         "MAX_PATHS": "500",
-        "LOSSLESS": "on",
+        "LOSSLESS": "off",
         "LIST_PAGES": "20",
         "SKIP_UNCHANGED": "versions+metadata",
     }
