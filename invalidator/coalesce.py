@@ -6,20 +6,24 @@ what cover.py finds out. That needs the neighbours. Where these cannot be known,
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Final, NamedTuple
 
 from invalidator.cover import Prefixes
 from invalidator.errors import ListingError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
-from invalidator.model import Item, UrlPath, Wide
+from invalidator.model import Item, Point, UrlPath, Wide
 
 Neighbours = Callable[[str], Iterable[UrlPath]]
 """The URLs of all objects of a site whose URL begins so, in any order. Raises ListingError."""
 
 _MAX_LEVEL: Final = 50
 """Of directories; deeper ones are taken for a part of these, so that no key can make it a long search."""
+
+_ALL: Final = 40
+_SOME: Final = 30
+"""Budgets to try: each of up to so many, or so many of more."""
 
 TAGS_ALONE: Final = "the cache tags alone are more than MAX_PATHS"
 
@@ -71,6 +75,51 @@ def coalesce(items: tuple[Item, ...], allowance: Allowance, neighbours: Neighbou
         return Coalesced(_widened(items, dict.fromkeys(_directories(need))), f"{error}; whole directories are cleared")
     cover = prefixes.cover(need.paths, need.wildcards)
     return Coalesced(_widened(items, cover.wide) if cover else items)
+
+
+def curve(
+    items: tuple[Item, ...], wildcards: int, neighbours: Neighbours, also: Iterable[int] = ()
+) -> tuple[Point, ...]:
+    """What different budgets of paths cost, by one tree and one listing: each point evicts less than the one before.
+
+    Between the fewest paths and the fewest that evict the least, all budgets are tried if they are few, otherwise
+    some, close together where they are small; and ``also`` those. Raises ListingError.
+    """
+    items = _widened(items, {})
+    urls = _need(items, Allowance()).urls
+    if not wildcards or len(urls) <= 1:
+        return (Point(len(items), sum(item.is_wildcard for item in items), 0),)
+    prefixes = Prefixes(urls)
+    prefixes.count(neighbours(prefixes.common))
+    tags = len(items) - len(urls)
+
+    def points(budgets: Iterable[int]) -> Iterator[Point]:
+        for budget in budgets:
+            need = _need(items, Allowance(budget, wildcards))
+            if need.paths > 0 and (cover := prefixes.cover(need.paths, need.wildcards)):
+                wild = sum(url[-1] == "*" for url in cover.items)
+                yield Point(tags + len(cover.items), wild, cover.evicted)
+
+    dearest = list(points([len(items)]))
+    most = max((point.paths for point in dearest), default=len(items))
+    return _pareto([*dearest, *points(sorted({*_spread(tags + 1, most), *also}))])
+
+
+def _spread(low: int, high: int) -> Iterable[int]:
+    """Whole numbers between these two, both of them included, in about the same proportion to one another."""
+    if high - low < _ALL:
+        return range(low, high + 1)
+    ratio = (high / low) ** (1 / (_SOME - 1))
+    return {low, high - 1, high, *(round(low * ratio**step) for step in range(1, _SOME - 1))}
+
+
+def _pareto(points: list[Point]) -> tuple[Point, ...]:
+    """Without those that evict no less than one with fewer paths."""
+    kept: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.paths, point.evicted)):
+        if not kept or point.evicted < kept[-1].evicted:
+            kept.append(point)
+    return tuple(kept)
 
 
 class _Need(NamedTuple):

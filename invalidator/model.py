@@ -154,6 +154,37 @@ class Cost(NamedTuple):
         return round(self.paths * USD_PER_PATH, 3)
 
 
+class Point(NamedTuple):
+    """So many paths, so many of them wildcards, are enough if so many unchanged objects are evicted."""
+
+    paths: int
+    wildcards: int
+    evicted: int
+
+    @property
+    def usd(self) -> float:
+        """US dollars, as far as the paths are beyond the free ones of the month."""
+        return round(self.paths * USD_PER_PATH, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What can be had on some distributions with the same site: more paths for fewer evictions, in that order.
+
+    ``changed`` objects would take ``exact`` paths if nothing were widened. ``warnings`` say why evictions may be more.
+    """
+
+    distributions: tuple[DistributionId, ...]
+    changed: int
+    exact: int
+    points: tuple[Point, ...]
+    warnings: tuple[str, ...] = ()
+
+    def at(self, budget: int) -> Point | None:
+        """What is had for at most so many paths; None if that is not enough for anything."""
+        return max((point for point in self.points if point.paths <= budget), default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one CreateInvalidation call carries: 1 to 3,000 items without duplicates, sorted by path.

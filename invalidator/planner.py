@@ -11,12 +11,13 @@ from typing import Final, NamedTuple, NoReturn
 from urllib.parse import unquote
 
 from invalidator import tickets
-from invalidator.coalesce import Allowance, coalesce
+from invalidator.coalesce import Allowance, coalesce, curve
 from invalidator.errors import ListingError
 from invalidator.limits import FREE_PATHS, MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import (
     Batch,
     Cause,
+    Curve,
     Distribution,
     DistributionId,
     Item,
@@ -58,7 +59,7 @@ def make_plan(
     they are; the others become one with the changes, so that they take no calls of their own.
     """
     distributions, changes = list(distributions), list(changes)
-    taken = [change for change in changes if view.takes(change.key)] if view.include or view.exclude else changes
+    taken = _taken(changes, view)
     # Many distributions are alike: for those, everything is the same but the caller reference.
     sites = Counter(item.site for item in distributions)
     found = {site: _found(taken, site, view) for site in sites}
@@ -83,6 +84,34 @@ def make_plan(
     unserved = set[int](range(len(taken))).intersection(*(new.unserved for new in found.values()))
     warnings = dict.fromkeys(warning for new in work.values() for warning in new.warnings)
     return Plan(tuple(batches), tuple(notes), len(changes) - len(taken), len(unserved), tuple(warnings))
+
+
+def curves(
+    changes: Iterable[ObjectChange],
+    distributions: Iterable[Distribution],
+    view: View,
+    objects: Objects,
+    wildcards: int,
+    also: Iterable[int] = (),
+) -> Iterator[Curve]:
+    """What budgets of paths cost, for each group of distributions with the same site for which there is a choice.
+
+    ``also`` are budgets to try. Raises ListingError.
+    """
+    taken, also = _taken(list(changes), view), tuple(also)
+    alike: dict[Site, list[DistributionId]] = {}
+    for distribution in distributions:
+        alike.setdefault(distribution.site, []).append(distribution.id)
+    for site, ids in alike.items():
+        if items := _found(taken, site, view).items:
+            changed = len({(cause.change.bucket, cause.change.key) for item in items for cause in item.causes})
+            neighbours = _Neighbours(taken, site, view, objects)
+            points = curve(items, wildcards, neighbours.urls, also)
+            yield Curve(tuple(ids), changed, len(items), points, tuple(neighbours.warnings))
+
+
+def _taken(changes: list[ObjectChange], view: View) -> list[ObjectChange]:
+    return [change for change in changes if view.takes(change.key)] if view.include or view.exclude else changes
 
 
 class _Found(NamedTuple):
