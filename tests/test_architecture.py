@@ -20,6 +20,7 @@ ROOTS = {
     "doctor",
     "examination",
     "cli",
+    "snapshots",
     "output",
     "local",
     "queue_worker",
@@ -64,6 +65,7 @@ MAY_IMPORT = {
     "doctor": BOTTOM | {"notifications", "policies"},
     "examination": BOTTOM | {"catalog", "distributions", "doctor", "notifications", "s3", "sdk", "settings", "workers"},
     "output": BOTTOM | {"dead_letters", "distributions", "doctor", "letters", "local", "notifications"},
+    "snapshots": BOTTOM,
     "cli": set(MODULES) - {"__main__"},
     "__main__": {"cli"},
 }

@@ -1,0 +1,109 @@
+"""Lists of objects that were kept in files: what is in them, and what differs between two. Pure.
+
+A listing is what ``aws s3api list-objects-v2 --bucket my-origin`` prints, with or without ``--query Contents``:
+https://docs.aws.amazon.com/cli/latest/reference/s3api/list-objects-v2.html (2026-11-22).
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple, NoReturn
+
+from invalidator.errors import ConfigurationError, ListingError
+from invalidator.model import ObjectKey
+
+_BESIDE: Final = {
+    *("CommonPrefixes", "Delimiter", "EncodingType", "IsTruncated", "KeyCount", "MaxKeys", "Name", "Prefix"),
+    *("RequestCharged", "ResponseMetadata", "StartAfter", "ContinuationToken"),
+}
+"""What a listing may say without an object in it. What says anything else is no listing, and not an empty one."""
+_MORE: Final = ("IsTruncated", "NextToken", "NextContinuationToken")
+_HOW: Final = "expected what aws s3api list-objects-v2 --bucket … prints"
+
+
+class Snapshot(NamedTuple):
+    """ETag and size of each object, and how all keys begin that were listed."""
+
+    objects: dict[ObjectKey, tuple[Any, Any]]
+    prefix: str = ""
+
+    def keys(self, prefix: str) -> Iterator[ObjectKey]:
+        """The keys that begin so. Raises ListingError if not all of these were listed."""
+        if not prefix.startswith(self.prefix):
+            raise ListingError(f"what else is in the bucket is not known: only keys with {self.prefix!r} were listed")
+        return (key for key in self.objects if key.startswith(prefix))
+
+
+class Difference(NamedTuple):
+    """The keys of what is not the same in two snapshots, sorted; so many of them are new, and so many are gone."""
+
+    keys: list[ObjectKey]
+    new: int
+    gone: int
+
+
+def read(text: str, name: str) -> Snapshot:
+    """The snapshot in a file of that name; an empty file is an empty bucket. Raises ConfigurationError."""
+    try:
+        document = json.loads(text) if text.strip() else None
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{name} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        return Snapshot(_objects(document, name))
+    if any(document.get(field) for field in _MORE):
+        _refuse(name, "it is a part of a longer listing: list the bucket again without --no-paginate and --max-items")
+    if document.get("CommonPrefixes"):
+        _refuse(name, "it leaves out what is in directories: list the bucket again without --delimiter")
+    if "Contents" not in document and not set(document) <= _BESIDE:
+        _refuse(name, f"it has no Contents; {_HOW}")
+    prefix = document.get("Prefix")
+    return Snapshot(_objects(document.get("Contents"), name), prefix if isinstance(prefix, str) else "")
+
+
+def _objects(contents: Any, name: str) -> dict[ObjectKey, tuple[Any, Any]]:
+    if not isinstance(contents, list | None):
+        _refuse(name, f"its Contents are no array; {_HOW}")
+    objects: dict[ObjectKey, tuple[Any, Any]] = {}
+    for number, item in enumerate(contents or ()):
+        where = f"item {number} of its Contents"
+        if not isinstance(item, dict) or not isinstance(item.get("Key"), str) or not item["Key"]:
+            _refuse(name, f"{where} has no Key; {_HOW}")
+        key, looks = ObjectKey(item["Key"]), (item.get("ETag"), item.get("Size"))
+        if looks == (None, None):
+            _refuse(name, f"{where} has neither ETag nor Size, so that nobody can tell whether it changed; {_HOW}")
+        if key in objects:
+            _refuse(name, f"{where} has the Key {key!r:.80}, as one before it has; expected one listing of one bucket")
+        objects[key] = looks
+    return objects
+
+
+def _refuse(name: str, problem: str) -> NoReturn:
+    raise ConfigurationError(f"{name}: {problem}")
+
+
+def difference(before: Snapshot, after: Snapshot) -> Difference:
+    """What was written, made or removed in between. Raises ConfigurationError if that cannot be told."""
+    if before.prefix != after.prefix:
+        raise ConfigurationError(
+            f"--before and --after: one lists keys with prefix {before.prefix!r}, the other with {after.prefix!r};"
+            " give both the same --prefix, or none"
+        )
+    old, new = before.objects, after.objects
+    changed = [key for key, looks in new.items() if old.get(key) != looks]
+    gone = [key for key in old if key not in new]
+    return Difference(sorted(changed + gone), sum(key not in old for key in changed), len(gone))
+
+
+def keys_of(content: bytes, name: str) -> list[str]:
+    """The keys in a file of that name: one a line, or, if there is a NUL, one before each. Raises ConfigurationError.
+
+    A key may hold anything else that ends a line somewhere.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(f"{name}: line {line} is not UTF-8; expected keys as S3 stores them") from error
+    if "\0" in text:
+        return [key for key in text.split("\0") if key]
+    windows = text.count("\r\n") == text.count("\n")
+    return [key for key in text.split("\r\n" if windows else "\n") if key]
