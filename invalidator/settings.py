@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache, partial
 from typing import Any, Final, NamedTuple, TypeVar
@@ -29,7 +29,8 @@ _DISCOVER: Final = "discover"
 _DEFAULT_TTL_SECONDS: Final = 300
 
 _MAX_TTL_SECONDS: Final = 86_400
-_MAX_PATHS: Final = 1_000_000
+MAX_PATHS: Final = 1_000_000
+"""As many as one plan can be allowed to send to a distribution."""
 _DEFAULT_LIST_PAGES: Final = 1_000
 _MAX_LIST_PAGES: Final = 100_000
 _PATIENCE_SECONDS: Final = 60
@@ -140,6 +141,24 @@ def load(
     )
 
 
+_ASKED_OF_AWS: Final = ("DISTRIBUTION_IDS_SECRET", "DISTRIBUTION_IDS_PARAMETER", "RULES_PARAMETER")
+
+
+def offline(environ: Mapping[str, str] = os.environ, instead: Sequence[str] = ()) -> Settings:
+    """What can be known without a call to AWS; there may be no distribution. ``warnings`` say what is not known."""
+    unread = [name for name in _ASKED_OF_AWS if environ.get(name, "").strip()]
+    ids = environ.get("DISTRIBUTION_IDS", "")
+    # As if they were to be discovered: then there need not be any.
+    known = dict(environ) | dict.fromkeys(_ASKED_OF_AWS, "") | {"DISTRIBUTION_IDS": f"{ids},{_DISCOVER}"}
+    config = load(known, instead)
+    return replace(
+        config,
+        describe=False,
+        discover=False,
+        warnings=tuple(f"AWS is not asked here, so that {name} is not read" for name in unread),
+    )
+
+
 def view(environ: Mapping[str, str] = os.environ) -> View:
     """What holds for all distributions, for whom the distributions themselves are not known."""
     return _view(environ, _Stored(_ttl(environ), time.monotonic(), []))
@@ -202,7 +221,7 @@ def _whole(environ: Mapping[str, str], name: str, default: int, allowed: range, 
 def _allowance(environ: Mapping[str, str]) -> Allowance:
     most = Allowance()
     return Allowance(
-        _whole(environ, "MAX_PATHS", most.paths, range(1, _MAX_PATHS + 1)),
+        _whole(environ, "MAX_PATHS", most.paths, range(1, MAX_PATHS + 1)),
         _whole(environ, "MAX_WILDCARDS", most.wildcards, range(MAX_WILDCARDS_PER_CALL + 1)),
         _one_of(environ, "LOSSLESS", {"": None, "on": True, "off": False}),
     )

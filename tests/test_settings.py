@@ -16,7 +16,7 @@ from invalidator.distributions import Declared
 from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.local import embedded_aws
-from invalidator.settings import Comparison, Settings, forget, load, view
+from invalidator.settings import Comparison, Settings, forget, load, offline, view
 from invalidator.site import View
 
 IDS = ("E1A2B3C4D5E6F7", "EDFDVBD6EXAMPLE")
@@ -527,3 +527,27 @@ def test_rules_come_from_the_variable_and_then_from_the_parameter() -> None:
         still = load(environ, now=lambda: monotonic() + 300)
         assert len(still.view.rules) == 2
         assert still.warnings[0].startswith("RULES_PARAMETER: /rules: not JSON")
+
+
+# --- without AWS ----------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.sampled_from(["E1", "E2", "discover"]), max_size=3), st.sampled_from([(), ("E3",), ("discover",)]))
+def test_without_aws_all_is_known_but_what_is_there(named: list[str], instead: tuple[str, ...]) -> None:
+    here = {"DISTRIBUTION_IDS": ",".join(named), "EXCLUDE": "*.map", "MAX_PATHS": "7", "INDEX_DOCUMENT": ""}
+    there = dict.fromkeys(("DISTRIBUTION_IDS_SECRET", "DISTRIBUTION_IDS_PARAMETER", "RULES_PARAMETER"), "cdn")
+    config = offline(here | there, instead)  # with no AWS to ask, anything that is asked is an error
+    assert list(config.distributions) == [id_ for id_ in dict.fromkeys(instead or named) if id_ != "discover"]
+    assert not config.discover
+    assert not config.describe
+    assert (config.view, config.allowance.paths) == (View(index_document="", exclude=("*.map",)), 7)
+    assert len(config.warnings) == 3
+    assert all(name in " ".join(config.warnings) for name in there)
+    assert offline(here, instead).warnings == ()
+
+
+def test_without_aws_a_wrong_variable_is_wrong() -> None:
+    with pytest.raises(ConfigurationError, match=r"DISTRIBUTION_IDS: 'a\.b' is not a distribution id"):
+        offline({"DISTRIBUTION_IDS": "a.b"})
+    with pytest.raises(ConfigurationError, match="MAX_PATHS"):
+        offline({"MAX_PATHS": "many"})
