@@ -21,6 +21,7 @@ ROOTS = {
     "examination",
     "cli",
     "snapshots",
+    "plot",
     "output",
     "local",
     "queue_worker",
@@ -66,6 +67,7 @@ MAY_IMPORT = {
     "examination": BOTTOM | {"catalog", "distributions", "doctor", "notifications", "s3", "sdk", "settings", "workers"},
     "output": BOTTOM | {"dead_letters", "distributions", "doctor", "letters", "local", "notifications"},
     "snapshots": BOTTOM,
+    "plot": BOTTOM,
     "cli": set(MODULES) - {"__main__"},
     "__main__": {"cli"},
 }
