@@ -11,22 +11,26 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from invalidator import __version__, dead_letters, doctor, examination, handler, s3, settings
+from invalidator import __version__, dead_letters, doctor, examination, handler, previews, s3, settings, snapshots
 from invalidator.catalog import inventory
 from invalidator.distributions import Described
 from invalidator.errors import ConfigurationError, InvalidatorError
 from invalidator.events import decode
 from invalidator.letters import EVERY, FAILED_INVOCATION, Contents, Letter, contents_of, merged
+from invalidator.limits import FREE_PATHS, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Distribution, ObjectChange
 from invalidator.notifications import Entry
 from invalidator.output import (
     HOW_TO_USE_TAGS,
     Explained,
     count,
+    curves_json,
     distributions_json,
     explanation_json,
     findings_json,
@@ -34,6 +38,7 @@ from invalidator.output import (
     plan_json,
     print_accepted,
     print_change,
+    print_curves,
     print_distributions,
     print_explanation,
     print_findings,
@@ -43,10 +48,11 @@ from invalidator.output import (
     progress,
     sent_json,
     stale_json,
+    told_cost,
 )
-from invalidator.planner import make_plan
+from invalidator.plot import SUFFIXES as PLOT_SUFFIXES
+from invalidator.plot import save as save_plot
 from invalidator.site import View, Viewers
-from invalidator.workers import Threads
 
 if TYPE_CHECKING:
     from invalidator.local import EmbeddedAws
@@ -57,8 +63,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-_DESCRIBING_SECONDS: Final = 30.0
 
 _EVENT: Any = typer.Argument(
     help="A file with the event; - is standard input.", encoding="utf-8-sig", metavar="EVENT.json"
@@ -105,56 +109,201 @@ def invoke(
         raise typer.Exit(1)
 
 
+_JSON: Any = typer.Option("--json", help="As JSON.")
+_CHANGED: Final = "What changed: an event, or"
+_SENT: Final = "How much may be sent"
+
+_Keys = Annotated[
+    list[str] | None,
+    typer.Option(help="An object key, as S3 stores it; repeatable.", rich_help_panel=_CHANGED),
+]
+_KeysFrom = Annotated[
+    typer.FileBinaryRead | None,
+    typer.Option(
+        help="A file with such keys, one a line, or with a NUL between them; - is standard input.",
+        metavar="FILE",
+        rich_help_panel=_CHANGED,
+    ),
+]
+_Before = Annotated[
+    typer.FileText | None,
+    typer.Option(
+        help="With --after: what 'aws s3api list-objects-v2 --bucket my-origin' printed before the change.",
+        encoding="utf-8-sig",
+        metavar="A.json",
+        rich_help_panel=_CHANGED,
+    ),
+]
+_After = Annotated[
+    typer.FileText | None,
+    typer.Option(
+        help="What it printed after it. Of two listings, nothing is asked of AWS: no credentials are needed, and"
+        " distributions are taken to serve each key as it is.",
+        encoding="utf-8-sig",
+        metavar="B.json",
+        rich_help_panel=_CHANGED,
+    ),
+]
+_Bucket = Annotated[
+    str | None,
+    typer.Option(
+        help="The bucket of the keys; without it, CloudFront is not asked who serves them, nor S3 what else is there.",
+        metavar="NAME",
+        rich_help_panel=_CHANGED,
+    ),
+]
+_Budget = Annotated[
+    int | None,
+    typer.Option(
+        help="At most so many paths for each distribution; if not given, MAX_PATHS. Where more changed, wildcards"
+        " take their place.",
+        min=1,
+        max=settings.MAX_PATHS,
+        metavar="N",
+        rich_help_panel=_SENT,
+    ),
+]
+_Wildcards = Annotated[
+    int | None,
+    typer.Option(
+        help="At most so many wildcards among them; if not given, MAX_WILDCARDS.",
+        min=0,
+        max=MAX_WILDCARDS_PER_CALL,
+        metavar="N",
+        rich_help_panel=_SENT,
+    ),
+]
+_Curve = Annotated[
+    bool,
+    typer.Option(
+        "--curve",
+        help="Show instead how many unchanged objects are evicted with fewer paths, or with more.",
+        rich_help_panel=_SENT,
+    ),
+]
+_Plot = Annotated[
+    Path | None,
+    typer.Option(
+        help="Draw that, too: into an .svg, .png or .pdf. Needs the extra 'plot'.",
+        metavar="FILE.svg",
+        rich_help_panel=_SENT,
+    ),
+]
+
+
 @app.command()
 def plan(
     event: Annotated[typer.FileText | None, _EVENT] = None,
-    key: Annotated[list[str] | None, typer.Option(help="An object key, as S3 stores it; repeatable.")] = None,
-    bucket: Annotated[
-        str | None,
-        typer.Option(
-            help="The bucket of the keys; without it, CloudFront is not asked who serves them.", metavar="NAME"
-        ),
-    ] = None,
+    key: _Keys = None,
+    keys_from: _KeysFrom = None,
+    before: _Before = None,
+    after: _After = None,
+    bucket: _Bucket = None,
     distribution_id: Annotated[
         list[str] | None, typer.Option(help="Instead of the configured distributions; repeatable.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    budget: _Budget = None,
+    wildcards: _Wildcards = None,
+    curve: _Curve = False,
+    plot: _Plot = None,
+    as_json: Annotated[bool, _JSON] = False,
 ) -> None:
-    """Show what would be sent to each distribution, and why. Sends nothing.
+    """Show what would be sent to each distribution, why, and what it takes. Sends nothing.
 
     Example: invalidator plan --key 'blog/index.html' --key 'red flower.jpg' --distribution-id E1A2B3C4D5E6F7
+
+    Example: invalidator plan --before monday.json --after tuesday.json --budget 50
+
+    Example: git diff -z --name-only HEAD~1 | invalidator plan --keys-from - --bucket my-origin --curve --plot curve.svg
     """
-    if (event is None) == (not key):
-        raise typer.BadParameter("give either an event or one --key or more", param_hint="EVENT.json")
+    _check_sources(bool(event), bool(key or keys_from), before, after)
+    if plot and plot.suffix.lower() not in PLOT_SUFFIXES:
+        expected = f"expected the name of a file that ends in {', '.join(PLOT_SUFFIXES)}"
+        raise typer.BadParameter(expected, param_hint="--plot")
     with _errors_explained():
-        decoded = decode(_load(event) if event else _event_of(key or [], bucket or "any"), "plan")
-        config = settings.load(instead=distribution_id or ())
-        if not (event or bucket):
-            if config.discover:
-                raise ConfigurationError("--bucket: give the bucket of the keys, for distributions to be discovered")
-            config = replace(config, describe=False)
-        distributions, _ = _serving(config, {change.bucket for change in decoded.changes})
-        decoded.refuse_strangers(lambda id_: handler.catalog().has(id_, config))
-        made = make_plan(decoded.changes, distributions, config.view, decoded.tickets)
+        if bucket is not None:
+            _check_bucket(bucket)
+        load = settings.offline if before else settings.load
+        config = _allowed(load(instead=distribution_id or ()), budget, wildcards)
+        if before and after:
+            old, new = (snapshots.read(_text(file), file.name) for file in (before, after))
+            preview = previews.of_snapshots(old, new, bucket, config)
+        elif event:
+            preview = previews.of_event(_load(event), config)
+        else:
+            keys = snapshots.keys_of(keys_from.read(), keys_from.name) if keys_from else []
+            preview = previews.of_keys([*(key or ()), *keys], bucket, config)
+        if curve or plot:
+            _show_curves(preview, budget, plot, as_json=as_json)
+        else:
+            _show_plan(preview, as_json=as_json)
+    if preview.decoded.refusals:
+        raise typer.Exit(1)
+
+
+def _check_sources(event: bool, keys: bool, before: typer.FileText | None, after: typer.FileText | None) -> None:
+    """That of all ways to say what changed there is exactly one."""
+    if event + keys + bool(before or after) != 1:
+        raise typer.BadParameter(
+            "give one of them: an event, keys (--key, --keys-from), or two listings (--before, --after)",
+            param_hint="EVENT.json",
+        )
+    if (before is None) != (after is None):
+        raise typer.BadParameter("they go together", param_hint="--before / --after")
+    if before and after and before.name == after.name == "<stdin>":
+        raise typer.BadParameter("only one of them can be standard input", param_hint="--before / --after")
+
+
+def _allowed(config: settings.Settings, budget: int | None, wildcards: int | None) -> settings.Settings:
+    allowance = config.allowance
+    if budget is not None:
+        allowance = allowance._replace(paths=budget)
+    if wildcards is not None:
+        allowance = allowance._replace(wildcards=wildcards)
+    return replace(config, allowance=allowance)
+
+
+def _show_plan(preview: previews.Preview, *, as_json: bool) -> None:
+    made = preview.plan()
     if as_json:
         print(json.dumps(plan_json(made), indent=2))
     else:
         print_plan(made)
-    for refusal in decoded.refusals:
+    for refusal in preview.decoded.refusals:
         narrate(f"refused: {refusal.reason}")
+    for warning in made.warnings:
+        narrate(f"warning: {warning}")
     for note in made.notes:
         narrate(f"{note.distribution}: {note.text} ({count(note.changes, 'change')})")
     left_out = {
         f"{count(made.excluded, 'change')} excluded": made.excluded,
         f"{made.unserved:,} unserved": made.unserved,
     }
-    told = [f"{count(decoded.ignored, 'record')} ignored", *(text for text, number in left_out.items() if number)]
-    narrate(f"{count(made.cost.calls, 'call')}, {count(made.cost.paths, 'path')}, {', '.join(told)}. Nothing was sent.")
-    if decoded.refusals:
-        raise typer.Exit(1)
+    narrate(told_cost(made))
+    _narrate_end([preview.told, *(text for text, number in left_out.items() if number)])
 
 
-_JSON: Any = typer.Option("--json", help="As JSON.")
+def _narrate_end(told: list[str]) -> None:
+    narrate(" ".join([*(f"{text}." for text in [", ".join(filter(None, told))] if text), "Nothing was sent."]))
+
+
+def _show_curves(preview: previews.Preview, budget: int | None, plot: Path | None, *, as_json: bool) -> None:
+    found = preview.curves([] if budget is None else [budget])
+    if plot:
+        save_plot(found, plot, budget)
+    if as_json:
+        print(json.dumps(curves_json(found), indent=2))
+    else:
+        print_curves(found, budget)
+    for refusal in preview.decoded.refusals:
+        narrate(f"refused: {refusal.reason}")
+    for warning in dict.fromkeys(warning for curve in found for warning in curve.warnings):
+        narrate(f"warning: {warning}")
+    if preview.decoded.tickets:
+        tickets = len(preview.decoded.tickets)
+        narrate(f"{count(tickets, 'ticket')} {'is' if tickets == 1 else 'are'} left aside.")
+    narrate(f"Evicted: unchanged objects. USD: if the {FREE_PATHS:,} free paths of the month are used up.")
+    _narrate_end([preview.told, f"{plot} was written" if plot else ""])
 
 
 @app.command()
@@ -174,11 +323,11 @@ def explain(
     with _errors_explained():
         _check_bucket(bucket)
         config = settings.load(instead=distribution_id or ())
-        decoded = decode(_event_of([key], bucket), "explain")
+        decoded = decode(previews.event_of([key], bucket), "explain")
         if decoded.refusals:
             reason = decoded.refusals[0].reason if key else "it is empty"
             raise ConfigurationError(f"KEY: {reason}")
-        serving, warnings = _serving(config, {bucket})
+        serving, warnings = previews.serving(config, {bucket})
         explained = [_explained(item, decoded.changes[0], config.view) for item in serving]
     if as_json:
         print(json.dumps(explanation_json(explained), indent=2))
@@ -412,12 +561,14 @@ def _contents(held: list[Letter]) -> Letters:
         config, unknown = settings.load(), ""
     except ConfigurationError as error:
         config, unknown = settings.Settings((EVERY,), settings.view()), str(error)
-    found = [
-        (letter, contents_of(letter, lambda buckets: _serving(config, buckets)[0], config.view)) for letter in held
-    ]
+    found = [(letter, contents_of(letter, partial(_distributions, config), config.view)) for letter in held]
     if unknown and any(row.distribution == EVERY for _, contents in found for row in contents.stale):
         narrate(f"The configured distributions are not known here: {unknown}")
     return found
+
+
+def _distributions(config: settings.Settings, buckets: set[str]) -> list[Distribution]:
+    return previews.serving(config, buckets)[0]
 
 
 def _list_stale(letters: Letters, *, as_json: bool, every: bool) -> bool:
@@ -462,17 +613,14 @@ def _narrate_empty(queue: dead_letters.DeadLetters) -> None:
         narrate("The dead-letter queue is empty: nothing is known to be stale.")
 
 
-def _serving(config: settings.Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
-    """The distributions that may serve these buckets, with what CloudFront says of them, and what it does not."""
-    catalog = handler.catalog()
-    found = catalog.look_up(config, buckets, Threads(), _DESCRIBING_SECONDS)
-    warnings = catalog.warnings()
-    for warning in warnings:
-        narrate(f"warning: {warning}")
-    return found, warnings
-
-
 # --- input ----------------------------------------------------------------------------------------------
+
+
+def _text(file: typer.FileText) -> str:
+    try:
+        return file.read()
+    except ValueError as error:
+        raise ConfigurationError(f"{file.name} is not text: {error}") from error
 
 
 def _load(file: typer.FileText) -> Any:
@@ -480,20 +628,6 @@ def _load(file: typer.FileText) -> Any:
         return json.load(file)
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{file.name} is not JSON: {error}") from error
-
-
-def _event_of(keys: list[str], bucket: str) -> dict[str, Any]:
-    """As EventBridge would tell of them: the dialect whose keys are as S3 stores them."""
-    return {
-        "Records": [
-            {
-                "source": "aws.s3",
-                "detail-type": "Object Created",
-                "detail": {"bucket": {"name": bucket}, "object": {"key": key}},
-            }
-            for key in keys
-        ]
-    }
 
 
 def _check_entry(name: str, id_: str, prefix: str = "", suffix: str = "") -> None:

@@ -14,7 +14,8 @@ from invalidator.dead_letters import Sent
 from invalidator.distributions import Described
 from invalidator.doctor import Finding
 from invalidator.letters import EVERY, Contents, Letter, Stale
-from invalidator.model import Cost, Origin, Plan
+from invalidator.limits import FREE_PATHS
+from invalidator.model import Cost, Curve, Origin, Plan
 from invalidator.notifications import Configuration, difference
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def narrate(text: str) -> None:
 
 
 @contextmanager
-def progress(doing: str) -> Iterator[Callable[[], None]]:
-    """Yields what is to be called for each thing that was done; the count is shown on a terminal only."""
+def progress(doing: str, each: int = 1) -> Iterator[Callable[[], None]]:
+    """Yields what is to be called when ``each`` things more were done; the count is shown on a terminal only."""
     console = _console(stderr=True)
     if not console.is_terminal:
         yield lambda: None
@@ -54,7 +55,7 @@ def progress(doing: str) -> Iterator[Callable[[], None]]:
 
         def advance() -> None:
             nonlocal done
-            done += 1
+            done += each
             status.update(f"{doing}: {done:,} …")
 
         yield advance
@@ -90,9 +91,62 @@ def print_plan(made: Plan) -> None:
         table.add_column(name, overflow="fold")
     for batch in made.batches:
         for item in batch.items:
-            table.add_row(Text(batch.distribution, "cyan"), Text(item.path), Text(item.reason))
+            style = "yellow" if item.wide else ""
+            table.add_row(Text(batch.distribution, "cyan"), Text(item.path, style), Text(item.reason, style))
     if made.batches:
         _console().print(table)
+
+
+def told_cost(made: Plan) -> str:
+    """What a plan takes, in a sentence."""
+    cost = made.cost
+    if not cost.paths:
+        return "Nothing is stale."
+    evicted = ""
+    if any(item.wide for batch in made.batches for item in batch.items):
+        number = "an unknown number of unchanged objects" if cost.evicted is None else _evicted(cost.evicted)
+        evicted = f"; {number} evicted"
+    wild = f", {cost.wildcards:,} of them with a wildcard" if cost.wildcards else ""
+    return (
+        f"{count(cost.calls, 'call')}, {count(cost.paths, 'path')}{wild}:"
+        f" {_dollars(cost.usd)} USD if the {FREE_PATHS:,} free paths of the month are used up{evicted}."
+    )
+
+
+def _evicted(number: int) -> str:
+    return count(number, "unchanged object")
+
+
+def _dollars(usd: float) -> str:
+    """Cents, and their tenths where there are any."""
+    return f"{usd:,.3f}".removesuffix("0")
+
+
+def print_curves(curves: list[Curve], budget: int | None) -> None:
+    """A table for each group of distributions; what the budget pays for is marked."""
+    out = _console()
+    for number, curve in enumerate(curves):
+        names = Text(", ".join(curve.distributions), "bold cyan")
+        exact = f"{count(curve.changed, 'changed object')}; {count(curve.exact, 'path')} if nothing is widened"
+        out.print(Text.assemble("\n" if number else "", names, f"  {exact}"), soft_wrap=True)
+        table = Table(box=None, pad_edge=False)
+        for name in ("paths", "wildcards", "evicted", "USD"):
+            table.add_column(name, justify="right")
+        bought = curve.at(budget) if budget is not None else None
+        for point in curve.points:
+            cells = (f"{point.paths:,}", f"{point.wildcards:,}", f"{point.evicted:,}", f"{point.usd:,.3f}")
+            mark = [f"← --budget {budget}"] if point == bought else []
+            table.add_row(*cells, *mark, style="bold green" if mark else "")
+        out.print(table)
+
+
+def curves_json(curves: list[Curve]) -> list[dict[str, Any]]:
+    """The same for a program, for each distribution."""
+    return [
+        {"distribution": id_, "points": [point._asdict() | {"usd": point.usd} for point in curve.points]}
+        for curve in curves
+        for id_ in curve.distributions
+    ]
 
 
 def print_explanation(explained: list[Explained]) -> None:

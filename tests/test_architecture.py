@@ -20,6 +20,7 @@ ROOTS = {
     "doctor",
     "examination",
     "cli",
+    "previews",
     "snapshots",
     "plot",
     "output",
@@ -68,6 +69,7 @@ MAY_IMPORT = {
     "output": BOTTOM | {"dead_letters", "distributions", "doctor", "letters", "local", "notifications"},
     "snapshots": BOTTOM,
     "plot": BOTTOM,
+    "previews": BOTTOM | {"events", "handler", "output", "planner", "settings", "snapshots", "workers"},
     "cli": set(MODULES) - {"__main__"},
     "__main__": {"cli"},
 }

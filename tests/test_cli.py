@@ -118,8 +118,8 @@ def test_an_event_is_logged_at_debug_only_whatever_powertools_is_told(
         (["invoke", "-"], "{}", 2, "error: no distribution to invalidate: set DISTRIBUTION_IDS"),
         (["invoke", "-", "--local"], '{"a": 1}', 1, "an object with 'a' is none of: an SQS record"),
         (["invoke", "-", "--local"], json.dumps(make.s3(Change("a", bucket="?"))), 2, "cannot have a bucket '?'"),
-        (["plan"], "", 2, "give either an event or one --key or more"),
-        (["plan", "events/s3-put.json", "--key", "a"], "", 2, "give either an event or one --key or more"),
+        (["plan"], "", 2, "give one of them: an event, keys"),
+        (["plan", "events/s3-put.json", "--key", "a"], "", 2, "give one of them: an event, keys"),
         (
             ["plan", "--key", "a", "--distribution-id", "a.b"],
             "",
@@ -159,7 +159,10 @@ def test_plan_shows_each_path_with_its_reason_and_calls_nothing(cloudfront: Stri
             ("/red+flower.jpg", "other spelling of object 'red flower.jpg'"),
         ]
     ]
-    assert done.stderr == "2 calls, 8 paths, 0 records ignored. Nothing was sent.\n"
+    assert done.stderr.splitlines() == [
+        "2 calls, 8 paths: 0.04 USD if the 1,000 free paths of the month are used up.",
+        "Nothing was sent.",
+    ]
     assert cloudfront.calls == 0
 
 
@@ -177,10 +180,11 @@ def test_plan_as_json_is_what_invoke_sends(cloudfront: StrictCloudFront) -> None
     assert sorted(sent) == [  # they are sent at the same time
         (batch["distribution"], batch["items"], batch["caller_reference"]) for batch in planned["batches"]
     ]
-    assert set(planned) == {"batches", "calls", "paths", "notes", "excluded", "unserved"}
-    assert (planned["calls"], planned["paths"]) == (2, 12)
+    assert set(planned) == {"batches", "cost", "warnings", "notes", "excluded", "unserved"}
+    assert planned["cost"] == {"paths": 12, "wildcards": 0, "calls": 2, "usd": 0.06, "evicted": 0}
     for batch in planned["batches"]:
-        assert set(batch) == {"distribution", "items", "caller_reference", "reasons"}
+        assert set(batch) == {"distribution", "items", "caller_reference", "reasons", "cost"}
+        assert batch["cost"] == {"paths": 6, "wildcards": 0, "calls": 1, "usd": 0.03, "evicted": 0}
         assert len(batch["reasons"]) == len(batch["items"])
 
 
@@ -190,11 +194,13 @@ def test_plan_knows_who_serves_a_bucket_if_it_is_told_which(cloudfront: StrictCl
     assert rows(done) == [["distribution", "path", "reason"], ["E2", "/a", "object 'a'"]]
     assert done.stderr.splitlines() == [
         "E1: it has no origin in the bucket (1 change)",
-        "1 call, 1 path, 0 records ignored, 1 change excluded. Nothing was sent.",
+        "1 call, 1 path: 0.005 USD if the 1,000 free paths of the month are used up.",
+        "1 change excluded. Nothing was sent.",
     ]
-    assert run("plan", "--key", "a", "--bucket", "nobodys").stderr.splitlines()[-1] == (
-        "0 calls, 0 paths, 0 records ignored, 1 unserved. Nothing was sent."
-    )
+    assert run("plan", "--key", "a", "--bucket", "nobodys").stderr.splitlines()[-2:] == [
+        "Nothing is stale.",
+        "1 unserved. Nothing was sent.",
+    ]
     cloudfront.read.clear()
     assert len(rows(run("plan", "--key", "a"))) == 3
     assert cloudfront.read == []
@@ -203,7 +209,7 @@ def test_plan_knows_who_serves_a_bucket_if_it_is_told_which(cloudfront: StrictCl
 def test_plan_reports_what_it_cannot_read(cloudfront: StrictCloudFront) -> None:
     done = run("plan", "-", "--json", stdin=json.dumps(make.s3(Change("a"), Change(""))))
     assert done.returncode == 1
-    assert json.loads(done.stdout)["paths"] == 2
+    assert json.loads(done.stdout)["cost"]["paths"] == 2
     assert "refused: a record whose bucket is a string of 6 characters and whose key is a string of 0" in done.stderr
 
 

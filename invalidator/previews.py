@@ -1,0 +1,128 @@
+"""What ``plan`` is asked about: what changed, who serves it, and what else is in the buckets."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Final
+
+from invalidator import handler, settings
+from invalidator.errors import ConfigurationError, ListingError
+from invalidator.events import Decoded, decode
+from invalidator.model import Curve, Distribution, DistributionId, ObjectKey, Plan
+from invalidator.output import count, narrate, progress
+from invalidator.planner import Objects, curves, make_plan
+from invalidator.snapshots import Snapshot, difference
+from invalidator.workers import Threads
+
+ANY: Final = "any"
+"""In place of a bucket or distribution that nobody named."""
+
+_DESCRIBING_SECONDS: Final = 30.0
+_LISTING_SECONDS: Final = 60.0
+_OFTEN: Final = 1_000
+"""Objects that are listed until that is shown."""
+
+
+@dataclass(slots=True)
+class Preview:
+    """A plan before it is made. ``told`` is what there is to say of how its changes were found."""
+
+    decoded: Decoded
+    distributions: list[Distribution]
+    config: settings.Settings
+    objects: Objects
+    told: str = ""
+
+    def plan(self) -> Plan:
+        """What would be sent."""
+        decoded, config = self.decoded, self.config
+        return make_plan(
+            decoded.changes, self.distributions, config.view, decoded.tickets, config.allowance, self.objects
+        )
+
+    def curves(self, also: Iterable[int]) -> list[Curve]:
+        """What it would cost with fewer or more paths, and with so many. Raises ListingError."""
+        config = self.config
+        wildcards = config.allowance.wildcards
+        return list(curves(self.decoded.changes, self.distributions, config.view, self.objects, wildcards, also))
+
+
+def of_event(document: object, config: settings.Settings) -> Preview:
+    """Of what an event says."""
+    return _served(decode(document, "plan"), config, _listed(config.list_pages))
+
+
+def of_keys(keys: list[str], bucket: str | None, config: settings.Settings) -> Preview:
+    """Of the objects with these keys. Without a bucket nothing is asked of AWS: not who serves them, nor what else."""
+    decoded = decode(event_of(keys, bucket or ANY), "plan")
+    if bucket:
+        return _served(decoded, config, _listed(config.list_pages))
+    if config.discover:
+        raise ConfigurationError("--bucket: give the bucket of the keys, for distributions to be discovered")
+    return _served(decoded, replace(config, describe=False), _unlisted)
+
+
+def of_snapshots(before: Snapshot, after: Snapshot, bucket: str | None, config: settings.Settings) -> Preview:
+    """Of what differs between two listings. AWS is not asked: each distribution is taken to serve each key as it is."""
+    keys, new, gone = difference(before, after)
+    decoded = decode(event_of(keys, bucket or ANY), "plan")
+    distributions = [Distribution(id_) for id_ in config.distributions or (DistributionId(ANY),)]
+    for warning in config.warnings:
+        narrate(f"warning: {warning}")
+    told = f"{count(len(keys), 'object')} changed, {new:,} of them new and {gone:,} gone; "
+    told += f"{len(after.objects) - (len(keys) - gone):,} unchanged"
+    return Preview(decoded, distributions, config, lambda _, prefix: after.keys(prefix), told)
+
+
+def event_of(keys: Iterable[str], bucket: str) -> dict[str, Any]:
+    """As EventBridge would tell of them: the dialect whose keys are as S3 stores them."""
+    return {
+        "Records": [
+            {
+                "source": "aws.s3",
+                "detail-type": "Object Created",
+                "detail": {"bucket": {"name": bucket}, "object": {"key": key}},
+            }
+            for key in keys
+        ]
+    }
+
+
+def serving(config: settings.Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
+    """The distributions that may serve these buckets, with what CloudFront says of them, and what it does not."""
+    catalog = handler.catalog()
+    found = catalog.look_up(config, buckets, Threads(), _DESCRIBING_SECONDS)
+    warnings = catalog.warnings()
+    for warning in warnings:
+        narrate(f"warning: {warning}")
+    return found, warnings
+
+
+def _served(decoded: Decoded, config: settings.Settings, objects: Objects) -> Preview:
+    distributions, _ = serving(config, {change.bucket for change in decoded.changes})
+    decoded.refuse_strangers(lambda id_: handler.catalog().has(id_, config))
+    return Preview(
+        decoded,
+        distributions,
+        config,
+        objects,
+        f"{count(decoded.ignored, 'record')} ignored" if decoded.ignored else "",
+    )
+
+
+def _unlisted(_bucket: str, _prefix: str) -> Iterator[ObjectKey]:
+    raise ListingError("what else is in the bucket is not known: say with --bucket which it is")
+
+
+def _listed(pages: int) -> Objects:
+    """The keys that S3 lists, shown as they come. All listings have so many pages in common, and some time."""
+    bounds = cache(lambda: handler.listings().bounds(pages, _LISTING_SECONDS))
+
+    def objects(bucket: str, prefix: str) -> Iterator[ObjectKey]:
+        with progress(f"listing {bucket}", each=_OFTEN) as advance:
+            for number, key in enumerate(handler.listings().keys(bucket, prefix, bounds()), 1):
+                if number % _OFTEN == 0:
+                    advance()
+                yield key
+
+    return objects
