@@ -3,6 +3,6 @@
 One seed is one world. Nothing in it depends on anything but the seed: not on the machine, its clock or its threads,
 so that a world that goes wrong goes wrong again.
 
-``world`` has the clock, ``sqs``, ``cloudfront`` and ``function`` what AWS does, ``story`` what happens in one world
-and what has to be true of it.
+``world`` has the clock, ``sqs``, ``s3``, ``cloudfront`` and ``function`` what AWS does, ``story`` what happens in one
+world and what has to be true of it.
 """

@@ -4,7 +4,8 @@ The rules of a single call are those of the strict double, which has the last wo
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -17,10 +18,28 @@ RATE, BURST = 0.5, 10.0
 PLAIN, WILDCARDS = 3_000, 15
 
 
+Place = tuple[str, str]
+"""A distribution, and a path or wildcard on it."""
+
+
+def clearing(place: Place) -> Iterator[Place]:
+    """The items that clear a path, or all that a wildcard clears: the same one, and each wildcard that is wider."""
+    distribution, path = place
+    yield place
+    for item in _wider(path):
+        yield distribution, item
+
+
+@cache
+def _wider(path: str) -> list[str]:
+    prefix = path.removesuffix("*")
+    return [f"{prefix[:end]}*" for end in range(1, len(prefix) + (prefix == path))]
+
+
 class CloudFront:
     """The distributions of the account with their edges.
 
-    ``edges`` has, by distribution and path, the version that viewers get. ``accepted_at`` has when a path was last
+    ``edges`` has, by distribution and path, the version that viewers get. ``accepted_at`` has when an item was last
     accepted, ``fresh_at`` when that had reached the edges; ``called`` counts the calls by their answers.
     """
 
@@ -28,8 +47,8 @@ class CloudFront:
         self._world, self._weather = world, weather
         self.double = StrictCloudFront(set(distributions))
         self.edges: dict[str, dict[str, int | None]] = {id_: {} for id_ in distributions}
-        self.accepted_at: dict[tuple[str, str], float] = {}
-        self.fresh_at: dict[tuple[str, str], float] = {}
+        self.accepted_at: dict[Place, float] = {}
+        self.fresh_at: dict[Place, float] = {}
         self.called: Counter[str] = Counter()
         self.in_progress: dict[str, Counter[str]] = {id_: Counter() for id_ in distributions}
         self.references: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -79,11 +98,16 @@ class CloudFront:
 
         def forget() -> None:
             for path in paths:
-                self.edges[distribution].pop(path, None)
+                self._forget(distribution, path)
                 self.fresh_at[distribution, path] = world.now
 
         world.after(world.rng.uniform(0.5, 5.0), forget)
         world.after(world.rng.uniform(5.0, 25.0), lambda: busy.subtract(content))
+
+    def _forget(self, distribution: str, item: str) -> None:
+        edge = self.edges[distribution]
+        for path in [path for path in edge if path.startswith(item[:-1])] if item.endswith("*") else [item]:
+            edge.pop(path, None)
 
     def _let_through(self) -> bool:
         self._tokens = min(BURST, self._tokens + (self._world.now - self._refilled) * RATE)

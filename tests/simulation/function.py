@@ -4,15 +4,18 @@ import json
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from greenlet import greenlet
 
 from invalidator import cloudfront as edge_of_cloudfront
 from invalidator import handler, sqs
 from invalidator.catalog import Catalog
+from invalidator.coalesce import Allowance
 from invalidator.handler import Edge, LocalContext
-from tests.simulation.cloudfront import PLAIN, WILDCARDS, CloudFront
+from invalidator.listings import Listings
+from tests.simulation import s3
+from tests.simulation.cloudfront import PLAIN, WILDCARDS, CloudFront, Place
 from tests.simulation.sqs import Client, Message, Queue
 from tests.simulation.weather import Deployment, Weather
 from tests.simulation.world import Signal, World
@@ -45,7 +48,12 @@ class Workers:
 
     def start(self, call: Callable[[], Any]) -> None:
         def run() -> None:
-            self._ended.append(call())
+            try:
+                self._ended.append(call())
+            except AssertionError:
+                raise  # it is this world that complains
+            except Exception as error:  # noqa: BLE001 raised again where it is waited for
+                self._ended.append(error)
             self._signal.fire()
 
         self._tasks.append(self._world.spawn(run))
@@ -53,23 +61,47 @@ class Workers:
     def wait(self, seconds: float) -> Any:
         if not self._ended:
             self._world.sleep(max(seconds, 0.0), self._signal)
-        return self._ended.popleft() if self._ended else None
+        ended = self._ended.popleft() if self._ended else None
+        if isinstance(ended, Exception):
+            raise ended
+        return ended
+
+
+class Aws(NamedTuple):
+    """What an invocation finds, and how much one plan may send to a distribution."""
+
+    queue: Queue
+    cloudfront: CloudFront
+    bucket: s3.Bucket
+    allowance: Allowance
 
 
 class Invocation:
-    """One invocation, and the law that it never asks for more at a time than a distribution takes."""
+    """One invocation, and the laws of what it asks for.
 
-    def __init__(self, world: World, cloudfront: CloudFront, queue: Queue, weather: Weather) -> None:
-        self._world, self._weather = world, weather
+    It is never more at a time than a distribution takes. And all that it asks of a distribution in all of its calls,
+    beside what is in the ``tickets`` for it, is one plan's new work, which has no more paths and wildcards than are
+    allowed; halves and repeated calls have nothing but what is in that plan.
+    """
+
+    def __init__(self, world: World, aws: Aws, weather: Weather, messages: list[Message]) -> None:
+        self._world, self._allowance = world, aws.allowance
+        self._new: dict[str, set[str]] = {}
+        self._left: dict[str, set[str]] = {}
+        for message in messages:
+            for distribution, path in places_of(message.body) or []:
+                self._left.setdefault(distribution, set()).add(path)
         self.tasks: list[greenlet] = []
         self._accepted: list[tuple[float, str, int, int]] = []
         self._refused: dict[str, float] = {}
-        cdn = edge_of_cloudfront.CloudFront(cloudfront.client(self._watch))
+        cdn = edge_of_cloudfront.CloudFront(aws.cloudfront.client(self._watch))
+        listings = Listings(s3.Client(world, aws.bucket, weather), lambda: world.now)
         self.edge = Edge(
             cdn=lambda: cdn,
-            queue=lambda url: sqs.Queue(Client(world, queue, weather.not_stored), url),
+            queue=lambda url: sqs.Queue(Client(world, aws.queue, weather.not_stored), url),
             workers=lambda: Workers(world, self.tasks),
             catalog=lambda: Catalog(cdn, lambda: world.now, world.sleep),
+            listings=lambda: listings,
         )
 
     def _watch(self, distribution: str, paths: list[str], result: str) -> None:
@@ -85,10 +117,20 @@ class Invocation:
         elif result == "accepted":
             self._accepted.append((now, distribution, len(paths) - wildcards, wildcards))
         assert result not in {"BatchTooLarge", "InconsistentQuantities"}, result
+        self._check_new_work(distribution, paths)
+
+    def _check_new_work(self, distribution: str, paths: list[str]) -> None:
+        new = self._new.setdefault(distribution, set())
+        if new.issuperset(paths):
+            return
+        new |= set(paths) - self._left.get(distribution, set())
+        wildcards, allowed = sum(path.endswith("*") for path in new), self._allowance
+        assert wildcards <= allowed.wildcards, f"{wildcards} wildcards, and {allowed}"
+        assert not allowed.wildcards or len(new) <= allowed.paths, f"{len(new)} paths, and {allowed}"
 
 
 class Function:
-    """The event source mapping and the function behind it.
+    """The event source mapping and the function behind it, which answers in time unless it is cut off before.
 
     ``delivering`` is told of the messages of each invocation, ``acknowledging`` of those that it is about to delete.
     """
@@ -98,11 +140,10 @@ class Function:
         world: World,
         weather: Weather,
         deployment: Deployment,
-        queue: Queue,
-        cloudfront: CloudFront,
+        aws: Aws,
         handle: Handler = handler.lambda_handler,
     ) -> None:
-        self._world, self._queue, self._cloudfront = world, queue, cloudfront
+        self._world, self._queue, self._aws = world, aws.queue, aws
         self.weather, self._deployment, self._handle = weather, deployment, handle
         self.delivering: list[Callable[[list[Message]], None]] = []
         self.invocations = 0
@@ -134,7 +175,7 @@ class Function:
         for listener in self.delivering:
             listener(messages)
         seconds = world.rng.uniform(1, 40) if world.happens(self.weather.short) else self._deployment.timeout
-        invocation = Invocation(world, self._cloudfront, self._queue, self.weather)
+        invocation = Invocation(world, self._aws, self.weather, messages)
         answer: list[dict[str, Any]] = []
         over = Signal()
         event = {"Records": [_record(message) for message in messages]}
@@ -156,6 +197,7 @@ class Function:
         world.sleep(left, over)
         if not task.dead:
             world.note(f"invocation {number} is cut off")
+            assert left < seconds, f"invocation {number} did not end in {seconds} seconds"
         world.kill(invocation.tasks)
         if answer:
             failed = {item["itemIdentifier"] for item in answer[0]["batchItemFailures"]}
@@ -175,9 +217,9 @@ def _record(message: Message) -> dict[str, Any]:
     }
 
 
-def paths_of(body: str) -> dict[str, list[str]] | None:
-    """What a ticket is about: a distribution and its paths. None if the message is no ticket."""
-    document = json.loads(body)
-    if "distribution" not in document:
+def places_of(body: str) -> list[Place] | None:
+    """What a ticket is about: items, each with the distribution. None if the message is no ticket."""
+    if body.startswith('{"Records"'):
         return None
-    return {document["distribution"]: [path for path, *_ in document["items"]]}
+    document = json.loads(body)
+    return [(document["distribution"], path) for path, *_ in document["items"]]

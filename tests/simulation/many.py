@@ -38,9 +38,11 @@ class Total:
     tickets: int = 0
     letters: int = 0
     paths: int = 0
+    wildcards: int = 0
     batches: int = 0
     twins: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
+    unlisted: Counter[str] = field(default_factory=Counter)
 
     def add(self, result: Result) -> None:
         """Count a world that went well."""
@@ -53,8 +55,10 @@ class Total:
         self.tickets += report.tickets
         self.letters += report.letters
         self.paths += report.billed
+        self.wildcards += report.wildcards
         self.batches += report.accepted
         self.answers.update(report.answers)
+        self.unlisted.update(report.unlisted)
         if result.calm is not None:
             calm = result.calm
             self.twins.update(paths=report.billed, calm_paths=calm.billed)
@@ -89,8 +93,9 @@ class Total:
         return (
             f"{self.worlds:,} worlds: {self.uploads:,} uploads, {self.invocations:,} invocations,"
             f" {refused:,} calls refused or unanswered, {self.tickets:,} tickets, {self.letters:,} dead letters.\n"
-            f"{self.paths:,} paths were billed: {self.paths_ratio:.2f} times those of the same uploads where nothing"
-            f" goes wrong.\n{self.batches:,} calls were accepted: {self.batches_ratio:.2f} times."
+            f"{self.paths:,} paths were billed, {self.wildcards:,} of them wildcards:"
+            f" {self.paths_ratio:.2f} times those of the same uploads where nothing goes wrong.\n"
+            f"{self.batches:,} calls were accepted: {self.batches_ratio:.2f} times."
         )
 
 

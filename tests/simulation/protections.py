@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -53,7 +54,7 @@ class Impatient:
 
     def start(self, call: Any) -> None:
         self._workers.start(call)
-        if isinstance(call.args[0], Batch):
+        if isinstance(call, partial) and isinstance(call.args[0], Batch):
             self._ended.append(Outcome(call.args[0], invalidation="surely"))
 
     def wait(self, seconds: float) -> Any:

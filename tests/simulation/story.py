@@ -4,9 +4,9 @@ import json
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
@@ -14,15 +14,19 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from invalidator import handler
+from invalidator.coalesce import EXACT, Allowance
 from tests.doubles import DENIED
-from tests.simulation.cloudfront import CloudFront
-from tests.simulation.function import DEAD_LETTERS_URL, URL, Function, Handler, paths_of
+from tests.simulation.cloudfront import CloudFront, Place, clearing
+from tests.simulation.function import DEAD_LETTERS_URL, URL, Aws, Function, Handler, places_of
+from tests.simulation.s3 import Bucket
 from tests.simulation.sqs import Message, Queue
-from tests.simulation.weather import CALM, Deployment, weather_of
+from tests.simulation.weather import CALM, Deployment, weather_of, widening_of
 from tests.simulation.world import World
 
 HOUR = 3_600.0
 GONE = ("NoSuchDistribution", 404)
+UNCHANGING = [f"{directory}/{n}.txt" for directory in ("posts", "posts/1", "img", "assets", "all") for n in range(9)]
+"""Objects that nobody uploads again, beside all those that are."""
 
 
 @dataclass
@@ -36,8 +40,10 @@ class Report:
     invocations: int = 0
     tickets: int = 0
     letters: int = 0
+    wildcards: int = 0
     last: float = 0.0
     answers: Counter[str] = field(default_factory=Counter)
+    unlisted: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -93,13 +99,18 @@ class Story:
         rng = Random(f"story {seed}")  # noqa: S311 it has to be the same again
         weather, count = weather_of(rng), distributions or rng.randint(1, 4)
         self.uploads = uploads if uploads is not None else uploads_of(rng, weather.bad_paths)
-        self.weather = CALM if calm else weather
+        # The last of what is drawn, and of no concern to uploads of one's own.
+        drawn, unlisted = widening_of(rng) if uploads is None else (EXACT, 0.0)
+        self.weather = CALM if calm else replace(weather, unlisted=unlisted)
         self.distributions = [f"E{number}" for number in range(1, count + 1)]
         self.seed, self.world = seed, World(seed)
         self.deployment = deployment or Deployment()
+        self.allowance = self.deployment.allowance or drawn
         self.queue = Queue(self.world, self.deployment.visibility, self.deployment.receives)
         self.cloudfront = CloudFront(self.world, self.weather, self.distributions)
-        self.function = Function(self.world, self.weather, self.deployment, self.queue, self.cloudfront, handle)
+        self.bucket = Bucket(UNCHANGING)
+        aws = Aws(self.queue, self.cloudfront, self.bucket, self.allowance)
+        self.function = Function(self.world, self.weather, self.deployment, aws, handle)
         self.versions: dict[str, int | None] = {}
         self.keys = {path: upload.key for upload in self.uploads for path in viewed_at(upload.key)}
         self.bad = {path for path, key in self.keys.items() if key.startswith("bad/")} if not calm else set()
@@ -108,8 +119,8 @@ class Story:
         self.report = Report(seed)
         self._expected = 0  # notifications that are still on their way
         self._changed_at: dict[str, float] = {}  # by message id
-        self._stored: Counter[tuple[str, str]] = Counter()
-        self._may_bill: Counter[tuple[str, str]] = Counter()
+        self._stored: Counter[Place] = Counter()
+        self._may_bill: Counter[Place] = Counter()
         self.queue.storing.append(self._note_stored)
         self.queue.deleting.append(self._check_acknowledged)
         self.function.delivering.append(self._note_delivered)
@@ -118,7 +129,7 @@ class Story:
 
     def play(self) -> Report:
         """Let it happen, and check everything. Raises AssertionError."""
-        with _environment(self.distributions):
+        with _environment(self.distributions, self.allowance):
             random.seed(self.seed)
             try:
                 self._schedule()
@@ -148,6 +159,7 @@ class Story:
             for distribution in self.distributions:  # somebody has just looked
                 self.cloudfront.view(distribution, path, self.versions.get(upload.key))
         self.versions[upload.key] = None if upload.removed else number
+        (self.bucket.remove if upload.removed else self.bucket.write)(upload.key)
         body, changed_at = json.dumps(_notification(number, upload)), world.now
         for _ in range(2 if world.happens(weather.notified_twice) else 1):
             late = world.rng.uniform(60, 600) if world.happens(weather.late) else world.rng.uniform(0.1, 2.0)
@@ -195,35 +207,35 @@ class Story:
     # --- what has to be true ----------------------------------------------------------------------------
 
     def _note_stored(self, body: str) -> None:
-        for distribution, paths in (paths_of(body) or {}).items():
+        ticket = places_of(body)
+        if ticket is not None:
             self.report.tickets += 1
-            self._stored.update((distribution, path) for path in paths)
+            self._stored.update(ticket)
 
     def _note_delivered(self, messages: list[Message]) -> None:
         """Each delivery of a notification may be billed once, and a ticket's only if it is delivered again."""
         for message in messages:
-            ticket = paths_of(message.body)
-            if ticket is None:
-                key = self.uploads[_number_of(message.body)].key
-                self._may_bill.update((id_, path) for id_ in self.distributions for path in viewed_at(key))
-            elif message.received > 1:
-                self._may_bill.update((id_, path) for id_, paths in ticket.items() for path in paths)
+            ticket = places_of(message.body)
+            if ticket is None or message.received > 1:
+                self._may_bill.update(ticket or self._viewed(message))
 
     def _check_acknowledged(self, message: Message) -> None:
         """A message is done with if all of it was accepted after the change, or is stored elsewhere."""
-        ticket = paths_of(message.body)
+        ticket, accepted_at = places_of(message.body), self.cloudfront.accepted_at
         if ticket is None:
-            key, since = self.uploads[_number_of(message.body)].key, self._changed_at[message.id]
-            needed = [(id_, path) for id_ in self.distributions for path in viewed_at(key)]
+            since = self._changed_at[message.id]
         else:
-            needed = [(id_, path) for id_, paths in ticket.items() for path in paths]
-            self._stored.subtract(needed)
+            self._stored.subtract(ticket)
             since = _seconds_of(json.loads(message.body)["since"])
-        for place in needed:
-            fine = self.cloudfront.accepted_at.get(place, -1.0) >= since or self._stored[place] > 0
+        for place in ticket or self._viewed(message):
+            fine = any(accepted_at.get(item, -1.0) >= since or self._stored[item] > 0 for item in clearing(place))
             assert fine, f"{place} of {message.id} was acknowledged, and neither accepted nor stored"
 
-    def _stale(self) -> set[tuple[str, str]]:
+    def _viewed(self, notification: Message) -> list[Place]:
+        key = self.uploads[_number_of(notification.body)].key
+        return [(id_, path) for id_ in self.distributions for path in viewed_at(key)]
+
+    def _stale(self) -> set[Place]:
         return {
             (distribution, path)
             for distribution, edge in self.cloudfront.edges.items()
@@ -231,26 +243,16 @@ class Story:
             if version != self.versions.get(self.keys[path])
         }
 
-    def _in_dead_letters(self) -> set[tuple[str, str]]:
-        found: set[tuple[str, str]] = set()
-        for letter in self.queue.dead:
-            ticket = paths_of(letter.body)
-            if ticket is None:
-                key = self.uploads[_number_of(letter.body)].key
-                found |= {(id_, path) for id_ in self.distributions for path in viewed_at(key)}
-            else:
-                found |= {(id_, path) for id_, paths in ticket.items() for path in paths}
-        return found
-
     def _check_end(self) -> None:
-        missing = self._stale() - self._in_dead_letters()
+        dead = {place for letter in self.queue.dead for place in places_of(letter.body) or self._viewed(letter)}
+        missing = [place for place in self._stale() if dead.isdisjoint(clearing(place))]
         assert not missing, f"stale and in no dead letter: {sorted(missing)[:5]}"
         for letter in self.queue.dead:
-            for distribution, paths in (paths_of(letter.body) or {}).items():
+            for distribution, path in places_of(letter.body) or []:
                 # The queue itself gives up what was received too often, as after crash upon crash.
                 given_up = letter.received > self.deployment.receives
-                fine = given_up or distribution in self.broken or set(paths) <= self.bad
-                assert fine, f"{distribution} works, and {paths[:3]} were given up: {letter.body[:300]}"
+                fine = given_up or distribution in self.broken or path in self.bad
+                assert fine, f"{distribution} works, and {path} was given up: {letter.body[:300]}"
         self._check_bill()
 
     def _check_mended(self) -> None:
@@ -258,22 +260,41 @@ class Story:
         self._check_bill()
 
     def _check_bill(self) -> None:
+        """Each item that was billed has a delivery of its own of something that it clears.
+
+        That can be told from the numbers alone, since of two items that clear the same, one clears all of the other.
+        """
         accepted = self.cloudfront.double.accepted
         billed = Counter((each.distribution, path) for each in accepted for path in each.paths)
-        for place, times in billed.items():
-            allowed = self._may_bill[place]
+        all_billed, may_bill = _below(billed, billed), _below(billed, self._may_bill)
+        for place, times in all_billed.items():
+            allowed = may_bill[place]
             assert times <= allowed, f"{place} was billed {times} times, and delivered {allowed} times"
 
     def _summary(self) -> Report:
         report, called = self.report, self.cloudfront.called
-        report.answers = called
+        billed = [path for id_ in self.distributions for path in self.cloudfront.double.paths(id_)]
+        report.answers, report.unlisted = called, self.bucket.unlisted
         report.uploads, report.accepted = len(self.uploads), called["accepted"]
-        report.billed = sum(len(self.cloudfront.double.paths(id_)) for id_ in self.distributions)
+        report.billed, report.wildcards = len(billed), sum(path.endswith("*") for path in billed)
         report.invocations, report.last = self.function.invocations, self.cloudfront.last_accepted
         return report
 
 
 # --- small things ---------------------------------------------------------------------------------------
+
+
+def _below(items: Collection[Place], numbers: Counter[Place]) -> Counter[Place]:
+    """For each item, the sum of the numbers of all that it clears, itself among it."""
+    if not any(path.endswith("*") for _, path in items):
+        return numbers  # as in most worlds
+    sums: Counter[Place] = Counter()
+    for place, number in numbers.items():
+        for item in clearing(place):
+            if item in items:
+                sums[item] += number
+    return sums
+
 
 _BEGINNING = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -304,13 +325,16 @@ def _seconds_of(time: str) -> float:
 
 
 @contextmanager
-def _environment(distributions: list[str]) -> Iterator[None]:
+def _environment(distributions: list[str], allowance: Allowance) -> Iterator[None]:
     """The settings of the function, and no log."""
     before, level = dict(os.environ), handler.logger.log_level
     os.environ |= {
         "DISTRIBUTION_IDS": ",".join(distributions),
         "QUEUE_URL": URL,
         "DEAD_LETTERS_URL": DEAD_LETTERS_URL,
+        "MAX_PATHS": str(allowance.paths),
+        "MAX_WILDCARDS": str(allowance.wildcards),
+        "LOSSLESS": {None: "", True: "on", False: "off"}[allowance.lossless],
     }
     handler.logger.setLevel("CRITICAL")
     try:

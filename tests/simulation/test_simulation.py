@@ -1,14 +1,16 @@
 """The promise, in many worlds; and proof that the worlds notice when it is broken."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from invalidator import pacing, tickets
+from invalidator import coalesce, listings, pacing, planner, tickets
+from invalidator.model import Item, UrlPath, Wide
 from tests.simulation.many import Total, try_worlds
 from tests.simulation.protections import TURNED_OFF
 from tests.simulation.story import Story
@@ -30,7 +32,9 @@ def test_nothing_is_lost_and_nothing_doubled_in_many_worlds() -> None:
     # Every kind of trouble was met, or the worlds would prove nothing.
     answers = {"Throttling", "TooManyInvalidationsInProgress", "InvalidArgument", "AccessDenied", "NoSuchDistribution"}
     assert answers | {"ServiceUnavailable", "InternalError", "no answer", "replayed"} <= set(total.answers)
+    assert set(total.unlisted) == {"AccessDenied", "SlowDown", "no answer"}
     assert total.tickets > 500
+    assert total.wildcards > 200
     assert total.letters > 100
     assert total.exceeded() == []
 
@@ -50,7 +54,7 @@ def test_the_worlds_notice_when_a_protection_is_turned_off(protection: str) -> N
     assert caught(handle=TURNED_OFF[protection])
 
 
-read = tickets.read
+read, merged = tickets.read, coalesce._item
 
 
 def read_as_open(*given: Any, **named: Any) -> tickets.Ticket:
@@ -60,6 +64,26 @@ def read_as_open(*given: Any, **named: Any) -> tickets.Ticket:
 
 def no_room(_room: object, _batch: object) -> float:
     return 0.0
+
+
+def caused_by_the_first(path: str, group: list[Item], wide: Mapping[str, int | None]) -> Item:
+    """A wildcard that forgets the messages behind all but one of the paths that it stands for."""
+    return Item(UrlPath(path), group[0].causes, Wide(len(group), wide[path]) if path in wide else None)
+
+
+def too_narrow(path: str, group: list[Item], wide: Mapping[str, int | None]) -> Item:
+    """A wildcard that ends where the first of its paths does."""
+    return merged(path, group, wide)._replace(
+        path=UrlPath(f"{group[0].path.removesuffix('*')}*" if path in wide else path)
+    )
+
+
+def for_ever(_listings: object, _bounds: object) -> float:
+    return inf
+
+
+def not_widened(items: tuple[Item, ...], *_: object, **__: object) -> coalesce.Coalesced:
+    return coalesce.Coalesced(items)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +100,22 @@ def test_the_worlds_notice_when_a_rule_is_broken(
 ) -> None:
     monkeypatch.setattr(place, name, instead)
     assert caught()
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "instead"),
+    [
+        (coalesce, "_item", caused_by_the_first),
+        (coalesce, "_item", too_narrow),
+        (planner, "coalesce", not_widened),
+        (listings.Listings, "left", for_ever),
+    ],
+)
+def test_the_worlds_notice_when_widening_goes_wrong(
+    place: object, name: str, instead: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, name, instead)
+    assert caught(deployment=Deployment(allowance=coalesce.Allowance(40, 15, lossless=True)))
 
 
 def test_a_world_is_the_same_each_time() -> None:

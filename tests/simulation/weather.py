@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from random import Random
 
+from invalidator.coalesce import EXACT, Allowance
+
 
 @dataclass(frozen=True)
 class Weather:
@@ -20,6 +22,7 @@ class Weather:
     short: float = 0.0  # Lambda: has little time
     broken: float = 0.0  # a distribution: deleted or forbidden for a while
     bad_paths: int = 0  # objects of each deploy whose paths CloudFront does not take
+    unlisted: float = 0.0  # S3: a page of a listing is forbidden, throttled, or does not come
 
     @property
     def is_calm(self) -> bool:
@@ -52,9 +55,21 @@ def weather_of(rng: Random) -> Weather:
     )
 
 
+def widening_of(rng: Random) -> tuple[Allowance, float]:
+    """How much a plan may send, and how often a page is not listed: in two of three worlds nothing is widened."""
+    if rng.random() < 2 / 3:
+        return EXACT, 0.0
+    lossless = rng.choice([None, None, True, False])
+    allowance = Allowance(rng.choice([1, 3, 10, 40, 3_000]), rng.choice([1, 2, 15]), lossless)
+    return allowance, rng.choice([0.0, 0.0, 0.02, 0.3])
+
+
 @dataclass(frozen=True)
 class Deployment:
-    """The numbers of the deployment; the defaults are those of serverless.yml, as a test makes sure."""
+    """The numbers of the deployment; the defaults are those of serverless.yml, as a test makes sure.
+
+    The ``allowance`` of a plan is one of many, as chance has it, unless it is given.
+    """
 
     window: float = 5.0
     batch_size: int = 4_000
@@ -62,3 +77,4 @@ class Deployment:
     timeout: float = 120.0
     visibility: float = 725.0
     receives: int = 5
+    allowance: Allowance | None = None

@@ -1,0 +1,72 @@
+"""S3: what is in the bucket, and what lists it a page at a time."""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable
+from itertools import takewhile
+from math import inf
+from typing import Any
+
+from tests.simulation.cloudfront import fault
+from tests.simulation.weather import Weather
+from tests.simulation.world import World
+
+PAGE = 25
+"""Keys in a page; of S3's own thousand, a world would not see the second."""
+
+
+class Bucket:
+    """Its ``keys``, in the order in which S3 lists them: those of this world are in ASCII.
+
+    ``unlisted`` counts the pages that it did not give, by the reason.
+    """
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self.keys = sorted(keys)
+        self.unlisted: Counter[str] = Counter()
+
+    def write(self, key: str) -> None:
+        """There is an object."""
+        place = bisect_left(self.keys, key)
+        if self.keys[place : place + 1] != [key]:
+            self.keys.insert(place, key)
+
+    def remove(self, key: str) -> None:
+        """There is none."""
+        place = bisect_left(self.keys, key)
+        if self.keys[place : place + 1] == [key]:
+            del self.keys[place]
+
+
+class Client:
+    """The door of the SDK: takes time, is forbidden, overloaded, or gives no answer at all."""
+
+    def __init__(self, world: World, bucket: Bucket, weather: Weather) -> None:
+        self._world, self._bucket, self._weather = world, bucket, weather
+
+    def list_objects_v2(self, **arguments: str) -> Any:
+        prefix, token = arguments["Prefix"], arguments.get("ContinuationToken")
+        self._world.sleep(self._world.rng.uniform(0.02, 0.1))
+        if self._world.happens(self._weather.unlisted):
+            self._fail()
+        if arguments["Bucket"] != "origin":
+            return {"IsTruncated": False}
+        keys = self._bucket.keys
+        start = bisect_right(keys, token) if token else bisect_left(keys, prefix)
+        found = list(takewhile(lambda key: key.startswith(prefix), keys[start : start + PAGE + 1]))
+        page = {"Contents": [{"Key": key} for key in found[:PAGE]], "IsTruncated": len(found) > PAGE}
+        return page | ({"NextContinuationToken": found[PAGE - 1]} if page["IsTruncated"] else {})
+
+    def list_object_versions(self, **_: str) -> Any:
+        raise NotImplementedError
+
+    def head_object(self, **_: str) -> Any:
+        raise NotImplementedError
+
+    def _fail(self) -> None:
+        code, status = self._world.rng.choice([("AccessDenied", 403), ("SlowDown", 503), ("no answer", 0)])
+        self._bucket.unlisted[code] += 1
+        self._world.note(f"a page of the bucket: {code}")
+        if not status:
+            self._world.sleep(inf)
+        raise fault(code, status, "not listed", "ListObjectsV2")
