@@ -69,11 +69,13 @@ def test_several_curves_are_told_apart() -> None:
     assert shown[-1] == "--budget 10"
 
 
-def test_no_date_and_no_version_is_in_a_chart(tmp_path: Path) -> None:
-    for suffix in plot.SUFFIXES:
-        file = tmp_path / f"curve{suffix}"
+@pytest.mark.parametrize("suffix", plot.SUFFIXES)
+def test_the_same_curve_is_the_same_file_without_a_date_or_version(suffix: str, tmp_path: Path) -> None:
+    one, other = (tmp_path / f"{name}{suffix}" for name in "ab")
+    for file in (one, other):
         plot.save([ONE], file, None)
-        assert not re.search(rb"20\d\d-\d\d|D:20\d\d|[Mm]atplotlib v", file.read_bytes())
+    assert one.read_bytes() == other.read_bytes()
+    assert not re.search(rb"20\d\d-\d\d|D:20\d\d|[Mm]atplotlib v", one.read_bytes())
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:

