@@ -78,12 +78,17 @@ def coalesce(items: tuple[Item, ...], allowance: Allowance, neighbours: Neighbou
 
 
 def curve(
-    items: tuple[Item, ...], wildcards: int, neighbours: Neighbours, also: Iterable[int] = ()
+    items: tuple[Item, ...],
+    wildcards: int,
+    neighbours: Neighbours,
+    also: Iterable[int] = (),
+    tried: Callable[[], object] = lambda: None,
 ) -> tuple[Point, ...]:
     """What different budgets of paths cost, by one tree and one listing: each point evicts less than the one before.
 
     Between the fewest paths and the fewest that evict the least, all budgets are tried if they are few, otherwise
-    some, close together where they are small; and ``also`` those. Raises ListingError.
+    some, close together where they are small; and ``also`` those. ``tried`` is called before each. Raises
+    ListingError.
     """
     items = _widened(items, {})
     urls = _need(items, Allowance()).urls
@@ -95,6 +100,7 @@ def curve(
 
     def points(budgets: Iterable[int]) -> Iterator[Point]:
         for budget in budgets:
+            tried()
             need = _need(items, Allowance(budget, wildcards))
             if need.paths > 0 and (cover := prefixes.cover(need.paths, need.wildcards)):
                 wild = sum(url[-1] == "*" for url in cover.items)

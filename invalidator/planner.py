@@ -93,10 +93,11 @@ def curves(
     objects: Objects,
     wildcards: int,
     also: Iterable[int] = (),
+    tried: Callable[[], object] = lambda: None,
 ) -> Iterator[Curve]:
     """What budgets of paths cost, for each group of distributions with the same site for which there is a choice.
 
-    ``also`` are budgets to try. Raises ListingError.
+    ``also`` are budgets to try, before each of which ``tried`` is called. Raises ListingError.
     """
     taken, also = _taken(list(changes), view), tuple(also)
     alike: dict[Site, list[DistributionId]] = {}
@@ -106,7 +107,7 @@ def curves(
         if items := _found(taken, site, view).items:
             changed = len({(cause.change.bucket, cause.change.key) for item in items for cause in item.causes})
             neighbours = _Neighbours(taken, site, view, objects)
-            points = curve(items, wildcards, neighbours.urls, also)
+            points = curve(items, wildcards, neighbours.urls, also, tried)
             yield Curve(tuple(ids), changed, len(items), points, tuple(neighbours.warnings))
 
 

@@ -1,6 +1,7 @@
 """What ``plan`` is asked about: what changed, who serves it, and what else is in the buckets."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
@@ -42,9 +43,14 @@ class Preview:
 
     def curves(self, also: Iterable[int]) -> list[Curve]:
         """What it would cost with fewer or more paths, and with so many. Raises ListingError."""
-        config = self.config
+        changes, config = self.decoded.changes, self.config
         wildcards = config.allowance.wildcards
-        return list(curves(self.decoded.changes, self.distributions, config.view, self.objects, wildcards, also))
+        with ExitStack() as stack:
+            # Not shown before the first budget: until then, what is listed is.
+            advance = cache(lambda: stack.enter_context(progress("budgets tried")))
+            return list(
+                curves(changes, self.distributions, config.view, self.objects, wildcards, also, lambda: advance()())
+            )
 
 
 def of_event(document: object, config: settings.Settings) -> Preview:
