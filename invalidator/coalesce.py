@@ -77,22 +77,23 @@ def coalesce(items: tuple[Item, ...], allowance: Allowance, neighbours: Neighbou
     return Coalesced(_widened(items, cover.wide) if cover else items)
 
 
-def curve(
-    items: tuple[Item, ...],
-    wildcards: int,
-    neighbours: Neighbours,
-    also: Iterable[int] = (),
-    tried: Callable[[], object] = lambda: None,
-) -> tuple[Point, ...]:
+class Trial(NamedTuple):
+    """What to try for a curve: with so many wildcards, ``also`` these budgets. ``begin`` is called before each."""
+
+    wildcards: int = MAX_WILDCARDS_PER_CALL
+    also: tuple[int, ...] = ()
+    begin: Callable[[], object] = lambda: None
+
+
+def curve(items: tuple[Item, ...], trial: Trial, neighbours: Neighbours) -> tuple[Point, ...]:
     """What different budgets of paths cost, by one tree and one listing: each point evicts less than the one before.
 
     Between the fewest paths and the fewest that evict the least, all budgets are tried if they are few, otherwise
-    some, close together where they are small; and ``also`` those. ``tried`` is called before each. Raises
-    ListingError.
+    some, close together where they are small. Raises ListingError.
     """
     items = _widened(items, {})
     urls = _need(items, Allowance()).urls
-    if not wildcards or len(urls) <= 1:
+    if not trial.wildcards or len(urls) <= 1:
         return (Point(len(items), sum(item.is_wildcard for item in items), 0),)
     prefixes = Prefixes(urls)
     prefixes.count(neighbours(prefixes.common))
@@ -100,15 +101,15 @@ def curve(
 
     def points(budgets: Iterable[int]) -> Iterator[Point]:
         for budget in budgets:
-            tried()
-            need = _need(items, Allowance(budget, wildcards))
+            trial.begin()
+            need = _need(items, Allowance(budget, trial.wildcards))
             if need.paths > 0 and (cover := prefixes.cover(need.paths, need.wildcards)):
                 wild = sum(url[-1] == "*" for url in cover.items)
                 yield Point(tags + len(cover.items), wild, cover.evicted)
 
     dearest = list(points([len(items)]))
     most = max((point.paths for point in dearest), default=len(items))
-    return _pareto([*dearest, *points(sorted({*_spread(tags + 1, most), *also}))])
+    return _pareto([*dearest, *points(sorted({*_spread(tags + 1, most), *trial.also}))])
 
 
 def _spread(low: int, high: int) -> Iterable[int]:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, NoReturn
 from urllib.parse import unquote
 
 from invalidator import tickets
-from invalidator.coalesce import Allowance, coalesce, curve
+from invalidator.coalesce import Allowance, Trial, coalesce, curve
 from invalidator.errors import ListingError
 from invalidator.limits import FREE_PATHS, MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import (
@@ -91,15 +91,13 @@ def curves(
     distributions: Iterable[Distribution],
     view: View,
     objects: Objects,
-    wildcards: int,
-    also: Iterable[int] = (),
-    tried: Callable[[], object] = lambda: None,
+    trial: Trial,
 ) -> Iterator[Curve]:
     """What budgets of paths cost, for each group of distributions with the same site for which there is a choice.
 
-    ``also`` are budgets to try, before each of which ``tried`` is called. Raises ListingError.
+    Raises ListingError.
     """
-    taken, also = _taken(list(changes), view), tuple(also)
+    taken = _taken(list(changes), view)
     alike: dict[Site, list[DistributionId]] = {}
     for distribution in distributions:
         alike.setdefault(distribution.site, []).append(distribution.id)
@@ -107,7 +105,7 @@ def curves(
         if items := _found(taken, site, view).items:
             changed = len({(cause.change.bucket, cause.change.key) for item in items for cause in item.causes})
             neighbours = _Neighbours(taken, site, view, objects)
-            points = curve(items, wildcards, neighbours.urls, also, tried)
+            points = curve(items, trial, neighbours.urls)
             yield Curve(tuple(ids), changed, len(items), points, tuple(neighbours.warnings))
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from invalidator import handler, settings
+from invalidator.coalesce import Trial
 from invalidator.errors import ConfigurationError, ListingError
 from invalidator.events import Decoded, decode
 from invalidator.model import Curve, Distribution, DistributionId, ObjectKey, Plan
@@ -44,13 +45,15 @@ class Preview:
     def curves(self, also: Iterable[int]) -> list[Curve]:
         """What it would cost with fewer or more paths, and with so many. Raises ListingError."""
         changes, config = self.decoded.changes, self.config
-        wildcards = config.allowance.wildcards
         with ExitStack() as stack:
-            # Not shown before the first budget: until then, what is listed is.
-            advance = cache(lambda: stack.enter_context(progress("budgets tried")))
-            return list(
-                curves(changes, self.distributions, config.view, self.objects, wildcards, also, lambda: advance()())
-            )
+            # Not shown before the first budget: until then it is shown what is listed.
+            started = cache(lambda: stack.enter_context(progress("budgets tried")))
+
+            def begin() -> None:
+                started()()
+
+            trial = Trial(config.allowance.wildcards, tuple(also), begin)
+            return list(curves(changes, self.distributions, config.view, self.objects, trial))
 
 
 def of_event(document: object, config: settings.Settings) -> Preview:

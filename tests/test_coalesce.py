@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invalidator.coalesce import EXACT, TAGS_ALONE, Allowance, Coalesced, Neighbours, coalesce, curve
+from invalidator.coalesce import EXACT, TAGS_ALONE, Allowance, Coalesced, Neighbours, Trial, coalesce, curve
 from invalidator.errors import ListingError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Cause, Item, ObjectChange, ObjectKey, Point, UrlPath, Wide
@@ -228,7 +228,7 @@ def test_a_curve_is_what_the_plans_of_all_budgets_cost_without_those_that_are_no
     urls: list[str], others: list[str], most: int
 ) -> None:
     given_, tags = items(*urls), sum(url[0] == "#" for url in urls)
-    points = curve(given_, most, beside(*others))
+    points = curve(given_, Trial(most), beside(*others))
     assert all(one.paths < two.paths and one.evicted > two.evicted for one, two in itertools.pairwise(points))
     if most and len(urls) > tags + 1:
         for budget in range(tags + 1, len(urls) + 1):
@@ -242,7 +242,7 @@ def test_a_curve_is_what_the_plans_of_all_budgets_cost_without_those_that_are_no
     ("urls", "most"), [(["/a", "/b", "/c*"], 0), (["/a"], 15), (["#red", "#blue", "/a*"], 15), (["#red"], 15)]
 )
 def test_where_there_is_no_choice_there_is_one_point_and_nothing_is_listed(urls: list[str], most: int) -> None:
-    assert curve(items(*urls), most, never) == (Point(len(urls), wildcards(urls), 0),)
+    assert curve(items(*urls), Trial(most), never) == (Point(len(urls), wildcards(urls), 0),)
 
 
 def test_of_many_budgets_some_are_tried_with_one_listing() -> None:
@@ -254,7 +254,7 @@ def test_of_many_budgets_some_are_tried_with_one_listing() -> None:
         return [UrlPath(url) for url in others if url.startswith(prefix)]
 
     urls = [f"/{directory}/{number}" for directory in range(40) for number in range(10)]
-    points = curve(items(*urls), 15, neighbours, also=[100, 123])
+    points = curve(items(*urls), Trial(15, (100, 123)), neighbours)
     assert listed == ["/"]
     assert points[0] == Point(1, 1, len(others))
     assert points[-1] == Point(400, 0, 0)
@@ -263,4 +263,4 @@ def test_of_many_budgets_some_are_tried_with_one_listing() -> None:
 
 def test_without_a_listing_there_is_no_curve() -> None:
     with pytest.raises(ListingError, match="AccessDenied"):
-        curve(items("/a/1", "/a/2"), 15, unlisted)
+        curve(items("/a/1", "/a/2"), Trial(), unlisted)

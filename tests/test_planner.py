@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invalidator import tickets
-from invalidator.coalesce import Allowance
+from invalidator.coalesce import Allowance, Trial
 from invalidator.errors import ListingError
 from invalidator.events import decode
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
@@ -638,7 +638,7 @@ def test_distributions_with_the_same_site_have_one_curve_and_one_listing() -> No
     idle = Site((Behavior("*", (Origin("another"),)),))
     distributions = [Distribution(DistributionId("E3"), prod), *map(Distribution, (E1, E2))]
     distributions += [Distribution(DistributionId("E4"), idle)]
-    of_prod, of_rest = curves(changes, distributions, View(exclude=("*.map",)), buckets, MAX_WILDCARDS_PER_CALL, [2])
+    of_prod, of_rest = curves(changes, distributions, View(exclude=("*.map",)), buckets, Trial(also=(2,)))
     assert (of_prod.distributions, of_rest.distributions) == ((DistributionId("E3"),), (E1, E2))
     assert (of_rest.changed, of_rest.exact) == (4, 4)
     assert of_rest.points == ((1, 1, 2), (4, 0, 0))
@@ -654,6 +654,6 @@ def test_where_another_bucket_cannot_be_listed_a_curve_says_so() -> None:
 
     site = Site((Behavior("img/*", (Origin("images"),)), Behavior("*", (Origin("origin"),))))
     changes = decode(make.s3(Change("a"), Change("k"))).changes
-    (found,) = curves(changes, [Distribution(E1, site)], View(), objects, MAX_WILDCARDS_PER_CALL)
+    (found,) = curves(changes, [Distribution(E1, site)], View(), objects, Trial())
     assert found.points == ((1, 1, 1), (2, 0, 0))
     assert found.warnings == ("AccessDenied; each path pattern that leads there counts as one object",)
