@@ -69,7 +69,7 @@ MAY_IMPORT = {
     "output": BOTTOM | {"dead_letters", "distributions", "doctor", "letters", "local", "notifications"},
     "snapshots": BOTTOM,
     "plot": BOTTOM,
-    "previews": BOTTOM | {"events", "handler", "output", "planner", "settings", "snapshots", "workers"},
+    "previews": BOTTOM | {"coalesce", "events", "handler", "output", "planner", "settings", "snapshots", "workers"},
     "cli": set(MODULES) - {"__main__"},
     "__main__": {"cli"},
 }
