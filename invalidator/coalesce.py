@@ -58,14 +58,15 @@ def coalesce(items: tuple[Item, ...], allowance: Allowance, neighbours: Neighbou
     """
     lossless = saves if allowance.lossless is None else allowance.lossless
     need = _need(items, allowance)
-    if not allowance.wildcards or len(need.urls) <= 1 or not (lossless or need.is_over):
+    if not allowance.wildcards or not (lossless or need.is_over):
         return Coalesced(items)
     items = _widened(items, {})
     need = _need(items, allowance)
     if not (lossless or need.is_over):
         return Coalesced(items)
-    if need.paths < 1:
-        return Coalesced(items, TAGS_ALONE)
+    # Where one is left, perhaps the wildcard of a rule, there is nothing to list for: fewer it cannot be.
+    if need.paths < 1 or len(need.urls) <= 1:
+        return Coalesced(items, TAGS_ALONE if need.is_over else "")
     prefixes = Prefixes(need.urls)
     try:
         prefixes.count(neighbours(prefixes.common))

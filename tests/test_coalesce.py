@@ -153,6 +153,19 @@ def test_what_a_wildcard_clears_anyway_is_no_item_of_its_own() -> None:
     assert found.items[0].wide is None
 
 
+@pytest.mark.parametrize("others", [["/*", "/a", "/b/*"], ["/a"], []])
+def test_where_one_path_clears_all_or_none_there_is_nothing_to_list(others: list[str]) -> None:
+    found = coalesce(items("#red", *others), Allowance(lossless=True), never, saves=False)
+    assert (paths_of(found), found.warning) == (["#red", *others[:1]], "")
+
+
+@pytest.mark.parametrize(("others", "most"), [([], 1), (["/a"], 2), (["/a", "/b"], 2), (["/*", "/a"], 2)])
+def test_where_the_cache_tags_alone_are_too_many_that_is_said(others: list[str], most: int) -> None:
+    found = coalesce(items("#red", "#blue", *others), Allowance(most), never, saves=False)
+    assert found.warning == TAGS_ALONE
+    assert coalesce(items("#red", "#blue", *others), Allowance(3), beside("/c"), saves=False).warning == ""
+
+
 def test_cache_tags_count_and_are_never_widened() -> None:
     given_ = items("#red", "#blue", "/a/1", "/a/2")
     assert paths_of(coalesce(given_, Allowance(3), beside("/b"), saves=False)) == ["#blue", "#red", "/a/*"]
