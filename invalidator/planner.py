@@ -29,6 +29,7 @@ from invalidator.model import (
     Site,
     UrlPath,
 )
+from invalidator.paths import as_written
 from invalidator.site import Paths, View, Viewers
 
 Objects = Callable[[str, str], Iterable[ObjectKey]]
@@ -181,10 +182,10 @@ class _Neighbours:
                         yield url
 
     def _patterns(self, bucket: str | None = None) -> Iterator[UrlPath]:
-        """How the URLs begin that lead to a bucket, or to none."""
+        """How the URLs begin, as viewers spell them, that lead to a bucket, or to none."""
         for behavior in self._site.behaviors:
             if bucket in {origin.bucket for origin in behavior.origins} or not (bucket or behavior.origins):
-                yield UrlPath("/" + re.split("[*?]", behavior.pattern.removeprefix("/"))[0])
+                yield UrlPath("/" + as_written(re.split("[*?]", behavior.pattern.removeprefix("/"))[0]))
 
 
 def _meet(beginnings: Iterable[str], prefix: str) -> bool:

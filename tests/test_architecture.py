@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "cover": BOTTOM | {"knapsack"},
     "coalesce": BOTTOM | {"cover"},
     "settings": BOTTOM | {"coalesce", "distributions", "rules", "sdk", "site"},
-    "planner": BOTTOM | {"coalesce", "site", "tickets"},
+    "planner": BOTTOM | {"coalesce", "paths", "site", "tickets"},
     "pacing": BOTTOM,
     "workers": BOTTOM,
     "service": BOTTOM | {"planner", "pacing", "workers"},

@@ -551,6 +551,16 @@ def test_a_bucket_is_not_listed_where_none_of_its_urls_can_be_evicted() -> None:
     assert buckets.asked[1:] == [("media", "a/"), ("origin", "a/")]
 
 
+@pytest.mark.parametrize("pattern", ["~m/*", "%7Em/*", "/~m/*"])
+def test_a_path_pattern_is_compared_with_urls_in_their_spelling(pattern: str) -> None:
+    buckets = Buckets(origin=["~a", "~b"], media=["~m/1", "~m/2"])
+    (site, elsewhere) = (served(Behavior(pattern, origins)) for origins in ((Origin("media"),), ()))
+    assert items_of(wide_plan(["~a", "~b"], [site, elsewhere], buckets, Allowance(1))) == [
+        ("E1", "/%7E*", "2 changed, 2 unchanged evicted"),
+        ("E2", "/%7E*", "2 changed, 1 unchanged evicted"),
+    ]
+
+
 def test_spaces_and_plus_signs_are_listed_as_what_they_are_in_keys() -> None:
     buckets = Buckets(origin=["a +/1", "a +/2", "a +/3", "a "])
     plan = wide_plan(["a +/1", "a +/2"], [UNKNOWN_SITE], buckets, Allowance(3))
