@@ -169,6 +169,26 @@ def test_a_wildcard_ends_between_characters(case: Case) -> None:
     assert {item[:-1] for item in cover.wide} <= beginnings
 
 
+# The first and the last characters of each length in UTF-8, each with one that begins alike.
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *(("\x80", "\x81"), ("\u07c0", "\u07ff"), ("\u0800", "\u0801"), ("\u0800", "\u0840"), ("\u2010", "\u2011")),
+        *(
+            ("\uffc0", "\uffff"),
+            ("\U00010000", "\U00010001"),
+            ("\U00010000", "\U00020000"),
+            ("\U00010000", "\U00010040"),
+        ),
+        ("\U0010ffc0", "\U0010ffff"),
+    ],
+)
+def test_a_wildcard_never_ends_within_a_character(one: str, other: str) -> None:
+    cover = Prefixes([url_of(f"aé{one}"), url_of(f"aé{other}")]).cover(1, 1)
+    assert cover
+    assert cover.items == ["/a%C3%A9*"]
+
+
 @pytest.mark.parametrize("octets", [b"\xc3", b"\xc3\xc3", b"\xe2\x82", b"\xf0\x9f\x8c", b"\x80\x80"])
 def test_bytes_that_are_no_text_are_cut_between_escapes(octets: bytes) -> None:
     text = octets.decode(errors="surrogateescape")
