@@ -72,6 +72,7 @@ def cheapest(tree: Tree, needed: int, room: int) -> Choice | None:
     Of those that cost the same, that which saves the most, and of those the heaviest. The price is above the bound
     only where a proof would take too long.
     """
+    needed = max(needed, 0)  # below that it says nothing, and no price could be put on it
     free = _free(tree, needed, room)
     if free is not None:
         return Choice(free, 0, 0)

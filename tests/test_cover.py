@@ -5,7 +5,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.scores import Score, score
@@ -114,7 +114,7 @@ def outcome_of(cover: Cover) -> Outcome:
 @given(cases)
 def test_no_choice_of_prefixes_evicts_less_within_any_budget(case: Case) -> None:
     prefixes, outcomes = case.prefixes(), all_outcomes(case)
-    for paths in range(len(case.stale) + 1):
+    for paths in [*range(len(case.stale) + 1), 3_000]:
         for allowed in (0, 1, 2, 3, 15):
             within = [outcome for outcome in outcomes if outcome.items <= paths and outcome.wildcards <= allowed]
             cover = prefixes.cover(paths, allowed)
@@ -285,7 +285,8 @@ def within(tree: Tree, needed: int, room: int) -> list[tuple[int, int, int, int]
 
 
 @settings(max_examples=400)
-@given(trees(), st.integers(-2, 20), st.integers(-3, 4))
+@example(Tree([5] * 5, [0, 1, 0, 0, 0], [1] * 5, [0, -2, 0, 0, 0], [1] * 5), needed=-3_000, room=-1)
+@given(trees(), st.integers(-2, 20) | st.just(-3_000), st.integers(-3, 4))
 def test_no_choice_of_nodes_is_cheaper(tree: Tree, needed: int, room: int) -> None:
     found, possible = cheapest(tree, needed, room), within(tree, needed, room)
     assert (found is None) == (not possible)
