@@ -76,6 +76,17 @@ def test_a_plan_that_may_be_larger_than_the_quota_waits_and_is_not_widened() -> 
     assert len(coalesce(items(*urls), Allowance(4_100), never, saves=False).items) == 4_100
 
 
+def test_a_plan_of_the_quota_has_no_more_wildcards_than_that() -> None:
+    urls = [f"/{number}.jpg*" for number in range(10, 10 + MAX_WILDCARDS_PER_CALL + 1)]
+    found = paths_of(coalesce(items(*urls), Allowance(), beside("/1", "/2"), saves=False))
+    assert len(found) == wildcards(found) <= MAX_WILDCARDS_PER_CALL
+
+
+def test_a_larger_plan_may_be_widened_where_nothing_was_before() -> None:
+    found = coalesce(items(*(f"/{number}" for number in range(3_501))), Allowance(3_500), beside(), saves=False)
+    assert 1 <= wildcards(paths_of(found)) <= len(found.items) <= 3_500
+
+
 def test_even_such_a_plan_has_no_more_paths_than_it_may() -> None:
     urls = [f"/{number}" for number in range(4_000)] + [f"/{number}.jpg*" for number in range(100)]
     found = paths_of(coalesce(items(*urls), Allowance(3_500), beside(), saves=False))
@@ -207,8 +218,20 @@ def test_without_a_listing_the_deepest_directories_with_the_most_changes_are_wid
 def test_without_a_listing_what_is_not_over_stays_as_it_is() -> None:
     given_ = items("/tags/t1/", "/tags/t1/index.html")
     found = coalesce(given_, Allowance(lossless=True), unlisted, saves=False)
-    assert found.items == given_
-    assert found.warning.startswith(DENIED)
+    assert found == Coalesced(given_, f"{DENIED}; wildcards that would evict nothing were not looked for")
+
+
+def test_without_a_listing_directories_with_few_changes_go_before_those_above_them() -> None:
+    changed = items("/a/b/1", "/a/b/2", "/e/1", "/e/2", "/e/3")
+    assert paths_of(coalesce(changed, Allowance(4), unlisted, saves=False)) == ["/a/b/*", "/e/1", "/e/2", "/e/3"]
+
+
+def test_without_a_listing_directories_take_the_place_of_wildcards_that_are_too_many() -> None:
+    changed = items("/a/1*", "/a/2*", "/b/1", "/b/2", "/b/3")
+    assert paths_of(coalesce(changed, Allowance(9, 2), unlisted, saves=False)) == paths_of(Coalesced(changed))
+    assert paths_of(coalesce(changed, Allowance(9, 1), unlisted, saves=False)) == ["/*"]
+    changed = items("/a/1*", "/a/2*", "/a/3", "/b/1", "/b/2")
+    assert paths_of(coalesce(changed, Allowance(9, 1), unlisted, saves=False)) == ["/a/*", "/b/1", "/b/2"]
 
 
 def test_a_listing_that_breaks_off_is_none() -> None:

@@ -285,7 +285,18 @@ def within(tree: Tree, needed: int, room: int) -> list[tuple[int, int, int, int]
 
 
 @settings(max_examples=400)
-@example(Tree([5] * 5, [0, 1, 0, 0, 0], [1] * 5, [0, -2, 0, 0, 0], [1] * 5), needed=-3_000, room=-1)
+@example(Tree([5] * 5, [0, 1, 0, 0, 0], [1] * 5, [0, -2, 0, 0, 0], [1] * 5), -3_000, -1)
+@example(
+    Tree(
+        [7, 2, 7, 4, 7, 6, 7],
+        [6, 1, 2, 0, 7, 0, 4],
+        [2, 2, 2, 1, 5, 4, 5],
+        [0, 0, -1, 0, 1, -1, 0],
+        [5, 3, 6, 2, 6, 6, 3],
+    ),
+    9,
+    1,
+)
 @given(trees(), st.integers(-2, 20) | st.just(-3_000), st.integers(-3, 4))
 def test_no_choice_of_nodes_is_cheaper(tree: Tree, needed: int, room: int) -> None:
     found, possible = cheapest(tree, needed, room), within(tree, needed, room)

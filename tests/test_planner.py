@@ -580,6 +580,10 @@ def test_a_key_that_is_no_text_is_listed_by_what_is_text_in_it() -> None:
     assert [item.path for item in plan.batches[0].items] == ["/a/%FF/*"]
 
 
+def changes_of(*keys: str, bucket: str = "origin") -> list[ObjectChange]:
+    return decode(make.s3(*(Change(key, bucket=bucket) for key in keys))).changes
+
+
 def simple_changes(number: int) -> list[ObjectChange]:
     return decode(make.s3(*(Change(f"k{n}") for n in range(number)))).changes
 
@@ -592,6 +596,44 @@ def test_what_may_be_free_of_charge_is_not_listed_and_what_is_billed_for_certain
         assert buckets.asked == asked
         assert plan.cost.paths == (2 if asked else 501)
         assert plan.cost.usd == (0.01 if asked else 2.505)
+
+
+@pytest.mark.parametrize(("objects", "distributions"), [(500, 2), (1_000, 1)])
+def test_the_paths_that_are_free_of_charge_are_as_many_as_cloudfront_gives(objects: int, distributions: int) -> None:
+    keys = [f"a/{number}" for number in range(objects)]
+    for changed, listings in ((keys, 0), ([*keys, "a/x"], 1)):
+        buckets = Buckets(origin=[])
+        wide_plan(changed, [UNKNOWN_SITE] * distributions, buckets, Allowance())
+        assert len(buckets.asked) == listings
+
+
+def test_an_object_counts_once_however_many_paths_it_has_and_in_each_bucket_in_which_it_changed() -> None:
+    changes = [
+        change for bucket in ("origin", "other") for change in changes_of("a/index.html", "a/b c", bucket=bucket)
+    ]
+    plan = make_plan(changes, [Distribution(E1)], View(), (), Allowance(1), Buckets(origin=["a/index.html"], other=[]))
+    assert items_of(plan) == [("E1", "/a/*", "4 changed, 0 unchanged evicted")]
+
+
+def test_what_changed_in_one_bucket_is_a_neighbour_in_another() -> None:
+    site = Site((Behavior("a/*", (Origin("origin"),)), Behavior("*", (Origin("other", "/v"), Origin("other")))))
+    buckets = Buckets(origin=["a/1", "a/2", "b/1"], other=["a/1", "a/2", "b/1", "v/b/1", "v/b/2"])
+    changes = [*changes_of("a/1", "a/2"), *changes_of("v/b/2", bucket="other")]
+    plan = make_plan(changes, [Distribution(E1, site)], View(), (), Allowance(1), buckets)
+    assert items_of(plan) == [("E1", "/*", "3 changed, 3 unchanged evicted")]
+
+
+def test_what_changed_but_is_excluded_is_a_neighbour() -> None:
+    changes = changes_of("a/1", "a/2", "a/3.map")
+    view = View(exclude=("*.map",))
+    plan = make_plan(changes, [Distribution(E1)], view, (), Allowance(1), Buckets(origin=["a/1", "a/2", "a/3.map"]))
+    assert items_of(plan) == [("E1", "/a/*", "2 changed, 1 unchanged evicted")]
+
+
+def test_of_several_sites_each_warning_is_said_once() -> None:
+    distributions = [Distribution(E1), Distribution(E2, served())]
+    plan = make_plan(simple_changes(4), distributions, View(), (), Allowance(1))
+    assert plan.warnings == ("what else is in the bucket is not known; whole directories are cleared",)
 
 
 def test_without_a_listing_directories_go_and_a_warning_says_why() -> None:
