@@ -542,13 +542,24 @@ def test_what_is_in_another_bucket_that_may_not_be_listed_counts_as_one_object_f
     )
 
 
+def test_each_path_pattern_counts_once_wherever_it_leads() -> None:
+    def objects(bucket: str, prefix: str) -> Iterator[ObjectKey]:
+        if bucket != "origin":
+            raise ListingError("AccessDenied")
+        return iter(())
+
+    site = served(Behavior("m/*", (Origin("media"),)), Behavior("api/*", ()))
+    plan = make_plan(changes_of("a", "b"), [Distribution(E1, site)], View(), (), Allowance(1), objects)
+    assert items_of(plan) == [("E1", "/*", "2 changed, 2 unchanged evicted")]
+
+
 def test_a_bucket_is_not_listed_where_none_of_its_urls_can_be_evicted() -> None:
     buckets = Buckets(origin=["a/1", "a/2"], media=[])
-    sites = [served(Behavior(pattern, (Origin("media"),))) for pattern in ("c/*.jpg", "a/b/*")]
+    sites = [served(Behavior(pattern, (Origin("media"),))) for pattern in ("c/*.jpg", "a/b/*", "a*.jpg", "a?b/3")]
     wide_plan(["a/1", "a/2"], sites[:1], buckets, Allowance(1))
     assert buckets.asked == [("origin", "a/")]
     wide_plan(["a/1", "a/2"], sites[1:], buckets, Allowance(1))
-    assert buckets.asked[1:] == [("media", "a/"), ("origin", "a/")]
+    assert buckets.asked[1:] == [("media", "a/"), ("origin", "a/")] * 3
 
 
 @pytest.mark.parametrize("pattern", ["~m/*", "%7Em/*", "/~m/*"])
@@ -616,11 +627,25 @@ def test_an_object_counts_once_however_many_paths_it_has_and_in_each_bucket_in_w
 
 
 def test_what_changed_in_one_bucket_is_a_neighbour_in_another() -> None:
-    site = Site((Behavior("a/*", (Origin("origin"),)), Behavior("*", (Origin("other", "/v"), Origin("other")))))
-    buckets = Buckets(origin=["a/1", "a/2", "b/1"], other=["a/1", "a/2", "b/1", "v/b/1", "v/b/2"])
-    changes = [*changes_of("a/1", "a/2"), *changes_of("v/b/2", bucket="other")]
-    plan = make_plan(changes, [Distribution(E1, site)], View(), (), Allowance(1), buckets)
-    assert items_of(plan) == [("E1", "/*", "3 changed, 3 unchanged evicted")]
+    buckets = Buckets(origin=["a/1", "a/2", "a/x"], other=["a/1", "a/x"])
+    site = served(Behavior("a/x", (Origin("other"),)))
+    plan = make_plan(changes_of("a/1", "a/2", "a/x"), [Distribution(E1, site)], View(), (), Allowance(1), buckets)
+    assert items_of(plan) == [("E1", "/a/*", "2 changed, 1 unchanged evicted")]
+
+
+def test_a_bucket_is_listed_under_each_of_its_origin_paths() -> None:
+    buckets = Buckets(origin=["a/1", "a/2", "a/3", "v/b/a/4", "v/b/a/5"])
+    site = served(Behavior("b/*", (Origin("origin", "/v"),)))
+    plan = make_plan(changes_of("a/1", "v/b/a/4"), [Distribution(E1, site)], View(), (), Allowance(1), buckets)
+    assert items_of(plan) == [("E1", "/*", "2 changed, 4 unchanged evicted")]
+    assert buckets.asked == [("origin", "v/"), ("origin", "")]
+
+
+def test_what_changed_is_no_neighbour_even_where_a_rule_gives_another_path() -> None:
+    view = View(rules=parse('[{"match": "^a/([0-9])[.]md$", "instead": ["/a/$1/"]}]', "RULES"))
+    buckets = Buckets(origin=["a/1.md", "a/2.md", "a/x.jpg"])
+    plan = make_plan(changes_of("a/1.md", "a/2.md"), [Distribution(E1)], view, (), Allowance(1), buckets)
+    assert items_of(plan) == [("E1", "/a/*", "2 changed, 1 unchanged evicted")]
 
 
 def test_what_changed_but_is_excluded_is_a_neighbour() -> None:
@@ -670,6 +695,17 @@ def test_a_ticket_of_a_wide_item_still_says_what_it_costs() -> None:
     (item,) = tickets.read(json.loads(tickets.write(tickets.Ticket(plan.batches[0], "Throttling")))).batch.items
     assert item.reason == "40 changed, 1 unchanged evicted, among them object 'posts/0'"
     assert sum(tickets.sizes(plan.batches[0].items)) >= sum(tickets.sizes((item,)))
+
+
+@pytest.mark.parametrize("kept", [{"left"}, {"new"}, {"left", "new"}])
+def test_what_a_wildcard_costs_is_known_whether_it_is_left_over_or_new(kept: set[str]) -> None:
+    (left,) = wide_plan(["z/1", "z/2"], [UNKNOWN_SITE], Buckets(origin=["z/3"]), Allowance(1)).batches
+    if "left" not in kept:
+        left = replace(left, items=tuple(item._replace(wide=None) for item in left.items))
+    view = View(rules=() if "new" in kept else parse('[{"match": "^z/", "instead": ["/z/*"]}]', "RULES"))
+    objects = Buckets(origin=["z/3"])
+    plan = make_plan(changes_of("z/4", "z/5"), [Distribution(E1)], view, [left], Allowance(1), objects)
+    assert items_of(plan) == [("E1", "/z/*", "2 changed, 1 unchanged evicted")]
 
 
 def test_what_was_left_over_is_sent_as_it_is_beside_what_is_widened() -> None:
