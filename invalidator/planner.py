@@ -174,12 +174,22 @@ class _Neighbours:
         yield from self._patterns()
 
     def _of_bucket(self, bucket: str, changed: set[ObjectKey], prefix: str) -> Iterator[UrlPath]:
-        viewers = Viewers(self._site, self._view)
-        if bucket in {change.bucket for change in self._changes} or _meet(self._patterns(bucket), prefix):
+        viewers, rules = Viewers(self._site, self._view), self._view.rules
+        is_changed = bucket in {change.bucket for change in self._changes}
+        if is_changed or rules or _meet(self._patterns(bucket), prefix):
             for origin in self._site.origins(bucket):
-                for key in self._objects(bucket, _key(origin, prefix)):
-                    if key not in changed and (url := viewers.url(key, origin)):
-                        yield url
+                for key in self._objects(bucket, self._beginning(origin, prefix)):
+                    if key not in changed:
+                        if url := viewers.url(key, origin):
+                            yield url
+                        if rules:
+                            yield from viewers.depending(key, origin)
+
+    def _beginning(self, origin: Origin, prefix: str) -> str:
+        """How the keys begin of all that may have URLs that begin so. Of what a rule gives, that is not known."""
+        if any(rule.whole_key for rule in self._view.rules):
+            return ""
+        return _key(origin, "/" if self._view.rules else prefix)
 
     def _patterns(self, bucket: str | None = None) -> Iterator[UrlPath]:
         """How the URLs begin, as viewers spell them, that lead to a bucket, or to none."""

@@ -1,6 +1,7 @@
 """A changed object → the paths under which the viewers of a distribution know it. Pure."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -97,6 +98,18 @@ class Viewers:
             return None
         path = spellings(relative)[0]
         return path if self._uniform or self._reached(path, relative, origin) else None
+
+    def depending(self, key: ObjectKey, origin: Origin) -> Iterator[UrlPath]:
+        """The paths that rules give for such an object, and that its own does not begin with."""
+        relative = _without(origin.path, key) if origin.path else key
+        own = "" if relative is None else spellings(relative)[0]
+        for rule in self._view.rules:
+            text = key if rule.whole_key else relative
+            followed = None if text is None else follow(rule, text, cache_tags=False)
+            for path in (*followed.also, *followed.instead) if followed else ():
+                # What clears how its own path begins clears that.
+                if path[-1] != "*" and not own.startswith(path):
+                    yield path
 
     # --- what is served from the object -----------------------------------------------------------------
 

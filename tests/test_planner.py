@@ -572,6 +572,37 @@ def test_a_path_pattern_is_compared_with_urls_in_their_spelling(pattern: str) ->
     ]
 
 
+@pytest.mark.parametrize(
+    ("rule", "evicted"),
+    [
+        ('"match": "^data/([0-9]+)[.]json$", "also": ["/products/$1/", "#p$1"]', 3),
+        ('"match": "^data/([0-9]+)[.]json$", "instead": ["/products/$1/"]', 1),
+        ('"match": "^v/data/([0-9]+)[.]json$", "also": ["/products/$1/"], "whole_key": true', 3),
+    ],
+)
+def test_what_rules_give_for_other_objects_is_a_neighbour(rule: str, evicted: int) -> None:
+    keys = [f"v/data/{number}.json" for number in range(1, 4)]
+    site = Site((Behavior("data/*", (Origin("origin", "/v"),)), Behavior("*", ())))
+    view = View(rules=parse(f"[{{{rule}}}]", "RULES"))
+    changes, buckets = changes_of(*keys[:2]), Buckets(origin=keys)
+    lossless = make_plan(changes, [Distribution(E1, site)], view, (), Allowance(lossless=True), buckets)
+    assert [item for batch in lossless.batches for item in batch.items if item.wide] == []
+    assert make_plan(changes, [Distribution(E1, site)], view, (), Allowance(1), buckets).cost.evicted == evicted
+
+
+def test_the_wildcard_that_a_rule_gives_for_a_neighbour_is_no_object() -> None:
+    view = View(rules=parse('[{"match": "^index[.]html$", "also": ["/*"]}]', "RULES"))
+    plan = make_plan(changes_of("a", "b"), [Distribution(E1)], view, (), Allowance(1), Buckets(origin=["index.html"]))
+    assert items_of(plan) == [("E1", "/*", "2 changed, 1 unchanged evicted")]
+
+
+def test_what_a_rule_gives_for_a_neighbour_counts_once_with_it() -> None:
+    view = View(rules=parse('[{"match": "^(.*)[.]html$", "also": ["/$1"]}]', "RULES"))
+    keys = [f"a/{number}.html" for number in range(5)]
+    plan = make_plan(changes_of(*keys[:2]), [Distribution(E1)], view, (), Allowance(1), Buckets(origin=keys))
+    assert items_of(plan) == [("E1", "/a/*", "2 changed, 3 unchanged evicted")]
+
+
 def test_spaces_and_plus_signs_are_listed_as_what_they_are_in_keys() -> None:
     buckets = Buckets(origin=["a +/1", "a +/2", "a +/3", "a "])
     plan = wide_plan(["a +/1", "a +/2"], [UNKNOWN_SITE], buckets, Allowance(3))
