@@ -235,6 +235,20 @@ def test_of_a_site_with_five_thousand_objects_the_least_is_evicted_and_that_is_p
         assert found.wildcards <= 15
 
 
+@pytest.mark.parametrize("deploy", ["edit of 7", "300 images", "200 mixed", "all 5000"])
+def test_where_there_is_no_time_for_a_proof_hardly_more_is_evicted(
+    deploy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knapsack, "_MAX_WORK", 0)
+    site = blog()
+    prefixes = Prefixes(urls_of_all(site.deploys[deploy]))
+    prefixes.count("/" + key for key in site.keys)
+    for paths, least in zip(BUDGETS, LEAST[deploy], strict=True):
+        cover = prefixes.cover(paths, 15)
+        assert cover
+        assert cover.bound <= least <= cover.evicted <= 1.06 * least
+
+
 # --- the knapsack on a tree -----------------------------------------------------------------------------
 
 

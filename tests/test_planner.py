@@ -686,6 +686,25 @@ def test_what_changed_but_is_excluded_is_a_neighbour() -> None:
     assert items_of(plan) == [("E1", "/a/*", "2 changed, 1 unchanged evicted")]
 
 
+def test_what_is_evicted_is_known_if_it_is_known_of_all_wildcards() -> None:
+    def objects(bucket: str, _prefix: str) -> list[ObjectKey]:
+        if bucket == "other":
+            raise ListingError("AccessDenied")
+        return [ObjectKey("a/3")]
+
+    changes = [*changes_of("a/1", "a/2"), *changes_of("b/1", "b/2", bucket="other")]
+    distributions = [
+        Distribution(id_, Site((Behavior("*", (Origin(bucket),)),))) for id_, bucket in ((E1, "origin"), (E2, "other"))
+    ]
+    plan = make_plan(changes, distributions, View(), (), Allowance(1), objects)
+    assert [batch.cost.evicted for batch in plan.batches] == [1, None]
+    assert (plan.cost.evicted, plan.cost.wildcards) == (None, 2)
+    left = replace(plan.batches[1], distribution=E1)
+    (both,) = make_plan(changes, distributions[:1], View(), [left], Allowance(1), objects).batches
+    assert [item.wide.evicted for item in both.items if item.wide] == [1, None]
+    assert (both.cost.evicted, both.cost.wildcards) == (None, 2)
+
+
 def test_of_several_sites_each_warning_is_said_once() -> None:
     distributions = [Distribution(E1), Distribution(E2, served())]
     plan = make_plan(simple_changes(4), distributions, View(), (), Allowance(1))
