@@ -661,6 +661,13 @@ def test_an_upload_of_what_was_there_before_is_done_with_and_takes_no_path(
     assert len(s3.calls) <= 2
 
 
+def test_where_every_upload_changed_something_nothing_is_said(
+    cloudfront: StrictCloudFront, s3: VersionedS3, log: StringIO
+) -> None:
+    compare(make.s3(uploaded(s3, "a", b"1", b"2")), listing(s3))
+    assert [line for line in lines_of(log) if line["message"] == "unchanged uploads skipped"] == []
+
+
 def test_an_event_in_which_nothing_changed_takes_no_call(cloudfront: StrictCloudFront, s3: VersionedS3) -> None:
     answer = compare(make.s3(*[uploaded(s3, key, b"1", b"1") for key in "abc"]), listing(s3))
     assert (answer["invalidations"], answer["unchanged"]) == ([], 3)
@@ -838,6 +845,25 @@ def test_a_listing_takes_no_more_pages_than_allowed(
     assert len(site.made("ListObjectsV2")) == 5
     (warning,) = warnings_in(log)
     assert "it takes more than LIST_PAGES=5 pages" in warning
+
+
+def test_all_listings_of_an_event_share_the_pages_that_are_allowed(
+    cloudfront: StrictCloudFront, site: VersionedS3, log: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIST_PAGES", "6")
+    assert upload(site, *MANY) == []
+    assert len(site.made("ListObjectsV2")) == 6
+    (warning,) = warnings_in(log)
+    assert warning.endswith("more than LIST_PAGES=6 pages; each path pattern that leads there counts as one object")
+
+
+def test_the_wildcard_of_a_rule_is_not_said_to_be_widened(
+    cloudfront: StrictCloudFront, log: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RULES", '[{"match": "^index[.]html$", "instead": ["/*"]}]')
+    lambda_handler(make.s3(Change("index.html")))
+    assert "/*" in cloudfront.paths("E1")
+    assert [line for line in lines_of(log) if line["message"] == "paths widened"] == []
 
 
 @pytest.mark.parametrize(("limit", "seconds"), [(120.0, 30.0), (60.0, 20.0), (6.0, 2.0)])
