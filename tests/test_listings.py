@@ -143,6 +143,12 @@ def test_a_listing_is_refused_that_takes_longer_than_there_is_time() -> None:
         next(keys)
 
 
+def test_bounds_come_nearer_as_time_passes() -> None:
+    clock = listing(VersionedS3(), itertools.count(100.0, 4.0))
+    bounds = clock.bounds(100, 9.0)
+    assert [clock.left(bounds) for _ in range(3)] == [5.0, 1.0, -3.0]
+
+
 def test_no_connection_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(ListingError, match=r"'origin' cannot be listed: Could not connect to the endpoint URL"):
@@ -170,6 +176,17 @@ def test_of_two_uploads_of_the_same_bytes_the_second_is_skipped() -> None:
     changes = [upload("a", s3.write("a", body)) for body in (b"1", b"1", b"2", b"1", b"1", b"1")]
     assert skipped(s3, *changes) == {"v1", "v4", "v5"}
     assert len(s3.calls) == 1
+
+
+def test_what_has_the_same_etag_and_another_size_is_not_the_same() -> None:
+    class Alike(VersionedS3):
+        def list_object_versions(self, **arguments: Any) -> dict[str, Any]:
+            answer = super().list_object_versions(**arguments)
+            return answer | {"Versions": [version | {"ETag": '"e"'} for version in answer["Versions"]]}
+
+    s3 = Alike()
+    changes = [upload("a", s3.write("a", body)) for body in (b"1", b"12", b"12")]
+    assert skipped(s3, *changes) == {"v2"}
 
 
 def test_the_first_upload_of_a_key_is_not_skipped() -> None:
@@ -394,6 +411,45 @@ def test_what_is_between_two_keys_is_jumped_over() -> None:
     assert len(s3.calls) == 3
 
 
+def test_what_is_before_the_first_key_is_jumped_over() -> None:
+    s3 = VersionedS3()
+    changes = site(s3, 20_000)
+    mine = [changes[10_000], changes[19_999]]
+    assert unchanged(s3, *mine) == Unchanged(frozenset(mine))
+    assert len(s3.calls) == 2
+
+
+def test_keys_that_differ_in_their_last_character_are_jumped_over() -> None:
+    s3 = VersionedS3()
+    keys = [f"k{chr(number)}" for number in range(0x4E00, 0x4E00 + 3_000)]
+    changes = [upload(key, [s3.write(key, b"1") for _ in range(2)][1]) for key in keys]
+    mine = [changes[0], changes[-1]]
+    assert unchanged(s3, *mine) == Unchanged(frozenset(mine))
+    assert len(s3.calls) == 2
+
+
+def test_a_marker_is_never_longer_than_a_key() -> None:
+    s3 = VersionedS3(page=2)
+    for length in (509, 510, 511, 512):
+        changes = [upload(key, [s3.write(key, b"1") for _ in range(2)][1]) for key in (f"a{length}", "é" * length)]
+        assert skipped(s3, *changes) == {change.version for change in changes}
+
+
+def test_nothing_is_asked_for_after_the_last_key() -> None:
+    s3 = VersionedS3(page=5)
+    changes = [upload(key, [s3.write(key, b"1") for _ in range(2)][1]) for key in "abcd"]
+    assert unchanged(s3, *changes[:2]) == Unchanged(frozenset(changes[:2]))
+    assert len(s3.calls) == 1
+
+
+def test_an_upload_is_looked_at_once_however_many_pages_its_key_has() -> None:
+    s3 = VersionedS3(page=3)
+    changes = [upload("a", s3.write("a", b"1", at(number))) for number in range(6)]
+    changes += [upload(key, s3.write(key, b"1")) for key in "bcd"]
+    assert len(skipped(s3, *changes, metadata=True)) == 5
+    assert len(s3.made("HeadObject")) == 10
+
+
 def test_versions_that_nobody_asks_for_are_jumped_over() -> None:
     s3 = VersionedS3(page=10)
     changes = site(s3, 2, versions=200)
@@ -564,8 +620,9 @@ def test_metadata_that_may_not_be_read_are_not_asked_for_again() -> None:
     assert len(s3.made("HeadObject")) == 1
 
 
-def test_a_version_that_is_gone_when_it_is_looked_at_concerns_no_other() -> None:
-    s3 = VersionedS3(faults=deque([None, ("404", 404)]))
+@pytest.mark.parametrize("code", ["404", "NoSuchKey", "NoSuchVersion"])
+def test_a_version_that_is_gone_when_it_is_looked_at_concerns_no_other(code: str) -> None:
+    s3 = VersionedS3(faults=deque([None, (code, 404)]))
     changes = site(s3, 3)
     assert len(skipped(s3, *changes, metadata=True)) == 2
 
