@@ -857,6 +857,14 @@ def test_all_listings_of_an_event_share_the_pages_that_are_allowed(
     assert warning.endswith("more than LIST_PAGES=6 pages; each path pattern that leads there counts as one object")
 
 
+def test_what_is_said_to_be_evicted_is_that_of_all_distributions(
+    cloudfront: StrictCloudFront, site: VersionedS3, log: StringIO
+) -> None:
+    assert upload(site, *MANY[:-2]) == []
+    (told,) = [line for line in lines_of(log) if line["message"] == "paths widened"]
+    assert (told["evicted"], told["wildcards"]) == (6, {"/b/*": "17 changed, 3 unchanged evicted"})
+
+
 def test_the_wildcard_of_a_rule_is_not_said_to_be_widened(
     cloudfront: StrictCloudFront, log: StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
