@@ -102,7 +102,7 @@ Measured by `make bench-planner` on {datetime.now(UTC):%Y-%m-%d}: {machine("s3cm
 
 def _plan(site: Blog, changed: list[str], urls: list[str], paths: int, claims: Claims) -> Planned:
     stale, prefixes = set(changed), Prefixes(urls)
-    prefixes.count("/" + key for key in site.keys if key not in stale)
+    prefixes.count(("/" + key,) for key in site.keys if key not in stale)
     cover = prefixes.cover(paths, WILDCARDS)
     where = f"{len(changed)} objects, {len(urls)} URLs, {paths} paths"
     if cover is None:
@@ -279,7 +279,7 @@ def _of_the_largest(rows: list[list[str]], claims: Claims) -> str:
 def _of_what_fits(claims: Claims) -> str:
     site = Tree(10 * FITTING)
     items = _items(urls_of_all(site.changed())[:FITTING])
-    others = [UrlPath(f"/{key}") for key in site.keys()]  # noqa: SIM118 they are no dict's
+    others: list[tuple[UrlPath, ...]] = [(UrlPath(f"/{key}"),) for key in site.keys()]  # noqa: SIM118 they are no dict's
     exact, lossless = (
         median(_cpu(partial(_fit, items, others, lossless=lossless)) for _ in range(RUNS)) for lossless in (False, True)
     )
@@ -292,7 +292,7 @@ def _of_what_fits(claims: Claims) -> str:
 """
 
 
-def _fit(items: tuple[Item, ...], others: list[UrlPath], *, lossless: bool) -> None:
+def _fit(items: tuple[Item, ...], others: list[tuple[UrlPath, ...]], *, lossless: bool) -> None:
     coalesce(items, Allowance(FITTING, WILDCARDS, lossless), lambda _prefix: others, saves=False)
 
 

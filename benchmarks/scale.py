@@ -87,7 +87,7 @@ def _measure(tree: Tree) -> Measurement:
     start = time.perf_counter()
     prefixes = Prefixes(urls)
     built = time.perf_counter()
-    prefixes.count(_stream(tree))
+    prefixes.count((url,) for url in _stream(tree))
     counted = time.perf_counter()
     cover = prefixes.cover(PATHS, WILDCARDS)
     done = time.perf_counter()

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Final, NamedTuple
 
-from invalidator.cover import Prefixes
+from invalidator.cover import Cover, Prefixes
 from invalidator.errors import ListingError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Item, Point, UrlPath, Wide
 
-Neighbours = Callable[[str], Iterable[UrlPath]]
-"""The URLs of all objects of a site whose URL begins so, in any order. Raises ListingError."""
+Neighbours = Callable[[str], Iterable[tuple[UrlPath, ...]]]
+"""All objects of a site that have a URL that begins so, each by all its URLs, in any order. Raises ListingError."""
 
 _MAX_LEVEL: Final = 50
 """Of directories; deeper ones are taken for a part of these, so that no key can make it a long search."""
@@ -24,6 +24,9 @@ _MAX_LEVEL: Final = 50
 _ALL: Final = 40
 _SOME: Final = 30
 """Budgets to try: each of up to so many, or so many of more."""
+
+_MAX_OBJECTS: Final = 50_000
+"""To list only because it may save paths: 50 pages, some seconds."""
 
 TAGS_ALONE: Final = "the cache tags alone are more than MAX_PATHS"
 
@@ -69,13 +72,31 @@ def coalesce(items: tuple[Item, ...], allowance: Allowance, neighbours: Neighbou
         return Coalesced(items, TAGS_ALONE if need.is_over else "")
     prefixes = Prefixes(need.urls)
     try:
-        prefixes.count(neighbours(prefixes.common))
+        objects = neighbours(prefixes.common)
+        # What may save some money is not worth any time.
+        prefixes.count(objects if need.is_over or allowance.lossless else _few(objects))
     except ListingError as error:
         if not need.is_over:
             return Coalesced(items, f"{error}; wildcards that would evict nothing were not looked for")
         return Coalesced(_widened(items, dict.fromkeys(_directories(need))), f"{error}; whole directories are cleared")
     cover = prefixes.cover(need.paths, need.wildcards)
-    return Coalesced(_widened(items, cover.wide) if cover else items)
+    return Coalesced(_widened(items, cover.wide), _doubt(cover)) if cover else Coalesced(items)
+
+
+def _few(objects: Iterable[tuple[UrlPath, ...]]) -> Iterator[tuple[UrlPath, ...]]:
+    for number, urls in enumerate(objects):
+        if number == _MAX_OBJECTS:
+            raise ListingError(f"there are more than {_MAX_OBJECTS:,} objects beside what changed")
+        yield urls
+
+
+def _doubt(cover: Cover) -> str:
+    if cover.evicted == cover.bound:
+        return ""
+    return (
+        f"wildcards evict {cover.evicted:,} unchanged objects, where {cover.bound:,} or more have to be: that it could"
+        " not be fewer was not proven"
+    )
 
 
 class Trial(NamedTuple):

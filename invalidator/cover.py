@@ -7,13 +7,14 @@ there are below it, less one; and takes one of the wildcards that are allowed.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import Final, NamedTuple
 
 from invalidator.knapsack import Tree, cheapest
 
 _NONE: Final = -1
+_SUNK: Final = -2
 _AFTER_ALL: Final = "\x7f"
 # https://www.rfc-editor.org/rfc/rfc3629#section-3 (2026-11-22)
 _CONTINUES: Final = 0x80
@@ -53,6 +54,7 @@ class Prefixes:
         self._depth: list[int] = []
         self._around = [_NONE] * (len(self._texts) + 1)
         self._grow()
+        self._parent = self._parents()
         self._below = [0] * len(self._start)
         """How many neighbours begin with each prefix, but with no longer one."""
 
@@ -84,28 +86,32 @@ class Prefixes:
 
     # --- the neighbours ---------------------------------------------------------------------------------
 
-    def count(self, urls: Iterable[str]) -> None:
-        """Count objects, each by its URL, among what the prefixes evict, unless it is stale or evicted anyway.
+    def count(self, objects: Iterable[tuple[str, ...]]) -> None:
+        """Count objects, each by its URLs, among what the prefixes evict, unless they are evicted anyway.
 
-        They may be millions: nothing is kept of them but numbers. Those that come sorted take less time.
+        URLs that are stale do not count. Objects may be millions: nothing is kept of them but numbers. Those that come
+        sorted take less time.
         """
-        texts, below = self._texts, self._below
-        beside = self._beside()
-        low = high = ""
-        node, sunk, inner = _NONE, False, list[tuple[str, int]]()
-        for url in urls:
-            if not low < url < high:  # not between the same two as the one before
-                place = bisect_left(texts, url)
-                if texts[place : place + 1] == [url]:
-                    continue
-                low = texts[place - 1] if place else ""
-                high = texts[place] if place < len(texts) else _AFTER_ALL
-                node, sunk = self._around[place], place > 0 and self._wild[place - 1]
-                inner = [(self._prefix(deeper), deeper) for deeper in beside[place]]
-            if not (sunk and url.startswith(low)):
-                deepest = next((deeper for prefix, deeper in inner if url.startswith(prefix)), node)
-                if deepest != _NONE:
-                    below[deepest] += 1
+        below, place = self._below, _Place(self._texts, self._wild, self._around, self._beside(), self._prefix)
+        for urls in objects:
+            nodes = [place.of(url) for url in urls]
+            if len(nodes) == 1:
+                if nodes[0] >= 0:
+                    below[nodes[0]] += 1
+            elif _SUNK not in nodes:
+                self._count_once({node for node in nodes if node >= 0})
+
+    def _count_once(self, nodes: set[int]) -> None:
+        """Count an object at each of these, and above them no more than once: where they meet, it is taken off."""
+        known: set[int] = set()
+        for node in sorted(nodes):
+            self._below[node] += 1
+            above = node
+            while above < len(self._parent) and above not in known:
+                known.add(above)
+                above = self._parent[above]
+            if above in known:
+                self._below[above] -= 1
 
     def _beside(self) -> list[list[int]]:
         """For each gap between two URLs the prefixes that only one of them has, the longest first."""
@@ -127,10 +133,10 @@ class Prefixes:
         chosen = cheapest(tree, len(self._texts) - paths, wildcards - sum(self._wild))
         if chosen is None:
             return None
-        nodes = sorted((numbers[node] for node in chosen.nodes), key=self._start.__getitem__)
-        prices = (tree.price[node] for node in sorted(chosen.nodes, key=lambda node: self._start[numbers[node]]))
-        wide = {f"{self._prefix(node)}*": price for node, price in zip(nodes, prices, strict=True)}
-        return Cover(sorted([*self._left(nodes), *wide]), wide, chosen.price, chosen.bound)
+        prices = sorted((self._start[numbers[node]], numbers[node], tree.price[node]) for node in chosen.nodes)
+        wide = {f"{self._prefix(node)}*": price for _, node, price in prices}
+        left = self._left([node for _, node, _ in prices])
+        return Cover(sorted([*left, *wide]), wide, chosen.price, chosen.bound)
 
     def _left(self, nodes: list[int]) -> Iterator[str]:
         """The items that are in none of the nodes, which are in order."""
@@ -143,7 +149,7 @@ class Prefixes:
     def _tree(self) -> tuple[Tree, list[int]]:
         """The nodes to choose from, without those whose prefix could be shorter and would evict no more."""
         size = len(self._start)
-        parent, price = self._parents(), self._below.copy()
+        parent, price = self._parent, self._below.copy()
         for node in range(size - 1):
             price[parent[node]] += price[node]
         wild = [0, *accumulate(self._wild)]
@@ -167,6 +173,41 @@ class Prefixes:
                 parents[node] = above[-1]
             above.append(node)
         return parents
+
+
+class _Place:
+    """Finds the longest of the prefixes that a URL begins with. Remembers the gap between two URLs where it looked."""
+
+    def __init__(
+        self,
+        texts: list[str],
+        wild: list[bool],
+        around: list[int],
+        beside: list[list[int]],
+        prefix: Callable[[int], str],
+    ) -> None:
+        self._texts, self._wild, self._around, self._beside, self._prefix = texts, wild, around, beside, prefix
+        self._low = self._high = ""
+        self._node, self._sunk = _NONE, False
+        self._inner: list[tuple[str, int]] = []
+
+    def of(self, url: str) -> int:
+        """The node; or that there is none, or that the URL is stale, or that a wildcard clears it anyway."""
+        if not self._low < url < self._high:
+            place = bisect_left(self._texts, url)
+            if self._texts[place : place + 1] == [url]:
+                return _SUNK if self._wild[place] else _NONE
+            self._look(place)
+        if self._sunk and url.startswith(self._low):
+            return _SUNK
+        return next((node for prefix, node in self._inner if url.startswith(prefix)), self._node)
+
+    def _look(self, place: int) -> None:
+        texts = self._texts
+        self._low = texts[place - 1] if place else ""
+        self._high = texts[place] if place < len(texts) else _AFTER_ALL
+        self._node, self._sunk = self._around[place], place > 0 and self._wild[place - 1]
+        self._inner = [(self._prefix(node), node) for node in self._beside[place]]
 
 
 def _shared(one: str, other: str) -> int:

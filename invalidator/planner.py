@@ -106,7 +106,7 @@ def curves(
         if items := _found(taken, site, view).items:
             changed = len({(cause.change.bucket, cause.change.key) for item in items for cause in item.causes})
             neighbours = _Neighbours(taken, site, view, objects)
-            points = curve(items, trial, neighbours.urls)
+            points = curve(items, trial, neighbours.objects)
             yield Curve(tuple(ids), changed, len(items), points, tuple(neighbours.warnings))
 
 
@@ -142,7 +142,7 @@ class _Work(NamedTuple):
 
 
 def _work(found: _Found, allowance: Allowance, neighbours: "_Neighbours", saves: bool) -> _Work:
-    items, warning = coalesce(found.items, allowance, neighbours.urls, saves=saves)
+    items, warning = coalesce(found.items, allowance, neighbours.objects, saves=saves)
     warnings = neighbours.warnings + [warning] * bool(warning)
     return _Work(items, [(chunk, _digest(chunk)) for chunk in _chunks(items)], warnings)
 
@@ -158,32 +158,35 @@ class _Neighbours:
         self._changes, self._site, self._view, self._objects = changes, site, view, objects
         self.warnings: list[str] = []
 
-    def urls(self, prefix: str) -> Iterator[UrlPath]:
-        """The URLs that begin so, and perhaps others. Raises ListingError."""
+    def objects(self, prefix: str) -> Iterator[tuple[UrlPath, ...]]:
+        """Those with a URL that begins so, each by all its URLs, and perhaps others. Raises ListingError."""
         changed: dict[str, set[ObjectKey]] = {}
         for change in self._changes:
             changed.setdefault(change.bucket, set()).add(change.key)
-        for bucket in sorted(self._site.buckets(changed.keys())):
+        sources = [
+            (bucket, origin)
+            for bucket in sorted(self._site.buckets(changed.keys()))
+            for origin in self._site.origins(bucket)
+            if bucket in changed or self._view.rules or _meet(self._patterns(bucket), prefix)
+        ]
+        # Several buckets may have the same object, and rules give the same for many. Their numbers take less room.
+        known = set[int]() if len(sources) > 1 or self._view.rules else None
+        for bucket, origin in sources:
             try:
-                yield from self._of_bucket(bucket, changed.get(bucket, set()), prefix)
+                for urls in self._of(bucket, origin, changed.get(bucket, set()), prefix):
+                    yield urls if known is None else _first(urls, known)
             except ListingError as error:
                 if bucket in changed:
                     raise
                 self.warnings.append(f"{error}; each path pattern that leads there counts as one object")
-                yield from self._patterns(bucket)
-        yield from self._patterns()
+                yield from ((path,) for path in self._patterns(bucket))
+        yield from ((path,) for path in self._patterns())
 
-    def _of_bucket(self, bucket: str, changed: set[ObjectKey], prefix: str) -> Iterator[UrlPath]:
-        viewers, rules = Viewers(self._site, self._view), self._view.rules
-        is_changed = bucket in {change.bucket for change in self._changes}
-        if is_changed or rules or _meet(self._patterns(bucket), prefix):
-            for origin in self._site.origins(bucket):
-                for key in self._objects(bucket, self._beginning(origin, prefix)):
-                    if key not in changed:
-                        if url := viewers.url(key, origin):
-                            yield url
-                        if rules:
-                            yield from viewers.depending(key, origin)
+    def _of(self, bucket: str, origin: Origin, changed: set[ObjectKey], prefix: str) -> Iterator[tuple[UrlPath, ...]]:
+        viewers = Viewers(self._site, self._view)
+        for key in self._objects(bucket, self._beginning(origin, prefix)):
+            if key not in changed and (urls := viewers.urls(key, origin)):
+                yield urls
 
     def _beginning(self, origin: Origin, prefix: str) -> str:
         """How the keys begin of all that may have URLs that begin so. Of what a rule gives, that is not known."""
@@ -198,6 +201,13 @@ class _Neighbours:
                 yield UrlPath("/" + as_written(re.split("[*?]", behavior.pattern.removeprefix("/"))[0]))
 
 
+def _first(urls: tuple[UrlPath, ...], known: set[int]) -> tuple[UrlPath, ...]:
+    """Those that are not known yet."""
+    new = tuple(url for url in urls if hash(url) not in known)
+    known.update(map(hash, new))
+    return new
+
+
 def _meet(beginnings: Iterable[str], prefix: str) -> bool:
     """Whether a URL may begin with one of these and with that."""
     return any(prefix.startswith(one) or one.startswith(prefix) for one in beginnings)
@@ -205,9 +215,10 @@ def _meet(beginnings: Iterable[str], prefix: str) -> bool:
 
 def _key(origin: Origin, prefix: str) -> str:
     """How the keys begin of what has URLs that begin so."""
-    # The usual spelling of a plus sign is itself, so that here it is never a space.
-    key = f"{origin.path}{unquote(prefix, errors='surrogateescape')}"[1:]
-    return next((key[:place] for place, char in enumerate(key) if "\udc80" <= char <= "\udcff"), key)
+    # What may be spelt in other ways, or is no text, is not looked for.
+    key = unquote(re.split(r"\+|%20|%2B", prefix)[0], errors="surrogateescape")
+    text = re.split("[\udc80-\udcff]", key)[0]
+    return f"{origin.path}{text}"[1:]
 
 
 def _oldest(left: list[Batch]) -> str:

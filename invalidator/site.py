@@ -1,7 +1,6 @@
 """A changed object → the paths under which the viewers of a distribution know it. Pure."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -91,25 +90,26 @@ class Viewers:
                     self._add_directories(change, key, origin, paths)
         return notes if notes or len(paths) > before else [why_not]
 
-    def url(self, key: ObjectKey, origin: Origin) -> UrlPath | None:
-        """The usual path of an object that is not known to have changed, if it is served from that origin."""
-        relative = _without(origin.path, key) if origin.path else key
-        if relative is None:
-            return None
-        path = spellings(relative)[0]
-        return path if self._uniform or self._reached(path, relative, origin) else None
+    def urls(self, key: ObjectKey, origin: Origin) -> tuple[UrlPath, ...]:
+        """The paths at which an object may be found that is not known to have changed; no tags, no wildcards.
 
-    def depending(self, key: ObjectKey, origin: Origin) -> Iterator[UrlPath]:
-        """The paths that rules give for such an object, and that its own does not begin with."""
+        Of an index document without those of its directory, with which its own begins.
+        """
         relative = _without(origin.path, key) if origin.path else key
-        own = "" if relative is None else spellings(relative)[0]
+        paths = () if relative is None else spellings(relative)
+        if not self._uniform:
+            paths = tuple(path for path in paths if relative is not None and self._reached(path, relative, origin))
+        return self._ruled(key, relative, paths) if self._view.rules else paths
+
+    def _ruled(self, key: ObjectKey, relative: ObjectKey | None, paths: tuple[UrlPath, ...]) -> tuple[UrlPath, ...]:
+        also: list[UrlPath] = []
         for rule in self._view.rules:
             text = key if rule.whole_key else relative
             followed = None if text is None else follow(rule, text, cache_tags=False)
-            for path in (*followed.also, *followed.instead) if followed else ():
-                # What clears how its own path begins clears that.
-                if path[-1] != "*" and not own.startswith(path):
-                    yield path
+            if followed:
+                also += (*followed.also, *followed.instead)
+                paths = () if followed.instead else paths
+        return tuple(dict.fromkeys((*paths, *(path for path in also if path[-1] != "*"))))
 
     # --- what is served from the object -----------------------------------------------------------------
 

@@ -35,14 +35,14 @@ def cause(url: str) -> Cause:
 
 
 def beside(*urls: str) -> Neighbours:
-    return lambda prefix: [UrlPath(url) for url in urls if url.startswith(prefix)]
+    return lambda prefix: [(UrlPath(url),) for url in urls if url.startswith(prefix)]
 
 
-def unlisted(_prefix: str) -> Iterable[UrlPath]:
+def unlisted(_prefix: str) -> Iterable[tuple[UrlPath, ...]]:
     raise ListingError(DENIED)
 
 
-def never(prefix: str) -> Iterable[UrlPath]:
+def never(prefix: str) -> Iterable[tuple[UrlPath, ...]]:
     raise AssertionError(f"listed for nothing: {prefix}")
 
 
@@ -191,7 +191,7 @@ def test_cache_tags_count_and_are_never_widened() -> None:
 def test_no_more_is_listed_than_what_all_paths_begin_with() -> None:
     asked: list[str] = []
 
-    def neighbours(prefix: str) -> list[UrlPath]:
+    def neighbours(prefix: str) -> list[tuple[UrlPath, ...]]:
         asked.append(prefix)
         return []
 
@@ -235,8 +235,8 @@ def test_without_a_listing_directories_take_the_place_of_wildcards_that_are_too_
 
 
 def test_a_listing_that_breaks_off_is_none() -> None:
-    def broken(_prefix: str) -> Iterable[UrlPath]:
-        yield UrlPath("/b/9")
+    def broken(_prefix: str) -> Iterable[tuple[UrlPath, ...]]:
+        yield (UrlPath("/b/9"),)
         raise ListingError(DENIED)
 
     found = coalesce(items("/a/1", "/a/2", "/b/1", "/b/2", "/b/3"), Allowance(3), broken, saves=False)
@@ -285,9 +285,9 @@ def test_of_many_budgets_some_are_tried_with_one_listing() -> None:
     listed: list[str] = []
     others = [f"/{directory}/x{number}" for directory in range(40) for number in range(1 + directory % 7)]
 
-    def neighbours(prefix: str) -> list[UrlPath]:
+    def neighbours(prefix: str) -> list[tuple[UrlPath, ...]]:
         listed.append(prefix)
-        return [UrlPath(url) for url in others if url.startswith(prefix)]
+        return [(UrlPath(url),) for url in others if url.startswith(prefix)]
 
     urls = [f"/{directory}/{number}" for directory in range(40) for number in range(10)]
     points = curve(items(*urls), Trial(15, (100, 123)), neighbours)
