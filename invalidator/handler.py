@@ -224,10 +224,10 @@ def _log_what_is_left_out(plan: Plan) -> None:
         logger.info("left out on a distribution", extra=details)
     for warning in plan.warnings:
         logger.warning(warning)
-    wide = [item for batch in plan.batches for item in batch.items if item.wide]
-    if wide:
-        widened = {item.path: item.reason for item in wide}
-        logger.info("paths widened", extra={"evicted": plan.cost.evicted, "wildcards": widened})
+    for batch in plan.batches:
+        if wide := {item.path: item.reason for item in batch.items if item.wide}:
+            details = {"distribution": batch.distribution, "evicted": batch.cost.evicted, "wildcards": wide}
+            logger.info("paths widened", extra=details)
     if plan.excluded or plan.unserved:
         logger.info("changes of no concern", extra={"excluded": plan.excluded, "unserved": plan.unserved})
 

@@ -1,7 +1,7 @@
 """The only calls that list objects: the keys that begin alike, and the versions of what was uploaded."""
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,8 @@ _ADVICE: Final = {
 _ALLOW_LISTING: Final = _ADVICE | {"AccessDenied": "allow s3:ListBucket on this bucket"}
 _ALLOW_VERSIONS: Final = _ADVICE | {"AccessDenied": "allow s3:ListBucketVersions on this bucket"}
 # The answer to HEAD has no body, and so no code but its status.
-_ALLOW_METADATA: Final = _ADVICE | {"403": "allow s3:GetObjectVersion on the objects of this bucket"}
+_FORBIDDEN: Final = "403"
+_ALLOW_METADATA: Final = "allow s3:GetObjectVersion on it, and kms:Decrypt on the key if it is encrypted with one"
 _GONE: Final = {"404", "NoSuchKey", "NoSuchVersion"}
 
 
@@ -55,6 +56,10 @@ class Bounds:
     pages: int
     until: float
     asked: int = 0
+
+
+class _ForbiddenError(ListingError):
+    """The metadata of an object may not be read."""
 
 
 class Unchanged(NamedTuple):
@@ -110,13 +115,13 @@ class Listings:
         warnings: list[str] = []
         for bucket, wanted in sorted(in_question(changes, since).items()):
             try:
-                for ours, before in self._repeated(bucket, wanted, bounds):
-                    if ours.modified > since and (not metadata or self._look_the_same(bucket, ours, before, bounds)):
-                        found.add((bucket, ours.key, ours.version))
+                pairs = (pair for pair in self._repeated(bucket, wanted, bounds) if pair[0].modified > since)
+                for ours, _ in self._of_same_metadata(bucket, pairs, bounds) if metadata else pairs:
+                    found.add((bucket, ours.key, ours.version))
             except ListingError as error:
                 warnings.append(f"uploads are invalidated without a look at what was there before: {error}")
-        same = (change for change in changes if (change.bucket, change.key, change.version) in found)
-        return Unchanged(frozenset(same), tuple(warnings))
+        unchanged = (change for change in changes if (change.bucket, change.key, change.version) in found)
+        return Unchanged(frozenset(unchanged), tuple(warnings))
 
     def _repeated(self, bucket: str, wanted: Wanted, bounds: Bounds) -> Iterator[Pair]:
         walk = Walk(wanted)
@@ -127,16 +132,32 @@ class Listings:
                 pairs = walk.take(_page(answer))
             yield from pairs
 
+    def _of_same_metadata(self, bucket: str, pairs: Iterable[Pair], bounds: Bounds) -> Iterator[Pair]:
+        forbidden: ListingError | None = None
+        for number, (ours, before) in enumerate(pairs):
+            try:
+                if self._look_the_same(bucket, ours, before, bounds):
+                    yield ours, before
+            except _ForbiddenError as error:
+                forbidden = error
+                if number == 0:  # all of them, as it seems
+                    break
+        if forbidden:
+            raise forbidden
+
     def _look_the_same(self, bucket: str, one: Entry, other: Entry, bounds: Bounds) -> bool:
         heads = []
         for entry in (one, other):
             self._check_time(bucket, bounds)
-            with _explained(bucket, _ALLOW_METADATA):
+            with _explained(bucket, _ADVICE):
                 try:
                     heads.append(self._client.head_object(Bucket=bucket, Key=entry.key, VersionId=entry.version))
                 except ClientError as error:
                     if sdk.code_of(error) in _GONE:
                         return False
+                    if sdk.code_of(error) == _FORBIDDEN:
+                        text = f"the metadata of {entry.key!r:.80} in bucket {bucket!r} may not be read"
+                        raise _ForbiddenError(f"{text} ({_ALLOW_METADATA})") from error
                     raise
         return look_the_same(*heads)
 

@@ -616,8 +616,17 @@ def test_metadata_that_may_not_be_read_are_not_asked_for_again() -> None:
     s3 = VersionedS3(broken={"HeadObject": ("403", 403)})
     found = unchanged(s3, *site(s3, 50), metadata=True)
     assert found.changes == set()
-    assert found.warnings[0].endswith("403: 403 on demand (allow s3:GetObjectVersion on the objects of this bucket)")
+    (warning,) = found.warnings
+    assert "'site/0/0.html' in bucket 'origin' may not be read (allow s3:GetObjectVersion on it" in warning
     assert len(s3.made("HeadObject")) == 1
+
+
+def test_an_object_whose_metadata_may_not_be_read_concerns_no_other() -> None:
+    s3 = VersionedS3(faults=deque([None, None, None, ("403", 403), ("403", 403)]))
+    found = unchanged(s3, *site(s3, 10), metadata=True)
+    assert len(found.changes) == 8
+    (warning,) = found.warnings
+    assert "kms:Decrypt" in warning
 
 
 @pytest.mark.parametrize("code", ["404", "NoSuchKey", "NoSuchVersion"])
