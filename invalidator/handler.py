@@ -52,6 +52,9 @@ _COMPARING_SECONDS: Final = 10.0
 _LISTING_SECONDS: Final = 30.0
 """Longest time for listing what wildcards would evict, and no more than a third of what there is."""
 
+_MAX_KEPT: Final = 50_000
+"""Keys that are kept while an event is handled: some megabytes."""
+
 _LAST_ANSWER_SECONDS: Final = 2.0
 """How much of that is left for the last answer, so that what was found before is not lost."""
 
@@ -181,9 +184,23 @@ class _Objects:
     context: "LambdaContext | LocalContext"
     edge: Edge
     bounds: "Bounds | None" = None
+    kept: dict[tuple[str, str], list[ObjectKey]] = field(default_factory=dict)
 
     def keys(self, bucket: str, prefix: str) -> Iterator[ObjectKey]:
-        """The keys that begin so. Raises ListingError, even where S3 does not answer at all."""
+        """The keys that begin so; not listed again for another site if there are not too many. Raises ListingError."""
+        if (bucket, prefix) in self.kept:
+            yield from self.kept[bucket, prefix]
+            return
+        kept: list[ObjectKey] = []
+        for page in self._pages(bucket, prefix):
+            yield from page
+            if len(kept) <= _MAX_KEPT:
+                kept += page
+        if len(kept) <= _MAX_KEPT:
+            self.kept[bucket, prefix] = kept
+
+    def _pages(self, bucket: str, prefix: str) -> Iterator[list[ObjectKey]]:
+        """Pages of them. Raises ListingError even where S3 does not answer at all."""
         listings, workers = self.edge.listings(), self.edge.workers()
         if self.bounds is None:
             left = self.context.get_remaining_time_in_millis() / 1000
@@ -191,7 +208,7 @@ class _Objects:
         pages = listings.pages(bucket, prefix, self.bounds)
         page: list[ObjectKey] | None = []
         while page is not None:
-            yield from page
+            yield page
             workers.start(lambda: (next(pages, None),))
             ended = workers.wait(listings.left(self.bounds))
             if ended is None:

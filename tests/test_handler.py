@@ -817,6 +817,15 @@ def test_what_is_too_much_is_widened_so_that_the_fewest_neighbours_are_evicted(
     ]
 
 
+def test_distributions_that_differ_are_planned_from_one_listing(
+    cloudfront: StrictCloudFront, site: VersionedS3
+) -> None:
+    cloudfront.configs["E2"] = of_buckets("origin") | {"DefaultRootObject": "start.html"}
+    assert upload(site, *MANY) == []
+    assert cloudfront.paths("E2") == cloudfront.paths("E1")
+    assert [arguments["Bucket"] for arguments in site.made("ListObjectsV2")].count("origin") == 6
+
+
 def test_what_is_not_too_much_is_not_listed(cloudfront: StrictCloudFront, site: VersionedS3) -> None:
     assert upload(site, *MANY[:6]) == []
     assert cloudfront.paths("E1") == [f"/{key}" for key in MANY[:6]]
