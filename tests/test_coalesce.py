@@ -1,7 +1,7 @@
 """Laws of what is widened: nothing while all fits; then what evicts the least; and without a listing, directories."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -183,6 +183,23 @@ def test_cache_tags_count_and_are_never_widened() -> None:
     found = coalesce(given_, Allowance(2), never, saves=False)
     assert paths_of(found) == paths_of(Coalesced(given_))
     assert found.warning == TAGS_ALONE
+
+
+def test_only_to_save_paths_no_more_is_listed_than_that_is_worth() -> None:
+    asked: list[int] = []
+
+    def many(prefix: str) -> Iterator[tuple[UrlPath, ...]]:
+        for number in range(60_000):
+            asked.append(number)
+            yield (UrlPath(f"{prefix}x{number}"),)
+
+    given_ = items("/tags/t1/", "/tags/t1/index.html", "/a")
+    found = coalesce(given_, Allowance(), many, saves=True)
+    assert found.items == given_
+    assert "more than 50,000 objects" in found.warning
+    assert len(asked) == 50_001
+    assert coalesce(given_, Allowance(lossless=True), many, saves=False).warning == ""
+    assert coalesce(given_, Allowance(2), many, saves=True).warning == ""
 
 
 # --- what is asked for --------------------------------------------------------------------------------
