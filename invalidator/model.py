@@ -140,6 +140,10 @@ class Distribution:
     site: Site = UNKNOWN_SITE
 
 
+def _usd(paths: int) -> float:
+    return round(paths * USD_PER_PATH, 3)
+
+
 class Cost(NamedTuple):
     """What something takes: paths, wildcards among them, calls, and unchanged objects evicted, None if not known."""
 
@@ -151,7 +155,7 @@ class Cost(NamedTuple):
     @property
     def usd(self) -> float:
         """US dollars, as far as the paths are beyond the free ones of the month."""
-        return round(self.paths * USD_PER_PATH, 3)
+        return _usd(self.paths)
 
 
 class Point(NamedTuple):
@@ -164,7 +168,7 @@ class Point(NamedTuple):
     @property
     def usd(self) -> float:
         """US dollars, as far as the paths are beyond the free ones of the month."""
-        return round(self.paths * USD_PER_PATH, 3)
+        return _usd(self.paths)
 
 
 @dataclass(frozen=True, slots=True)
