@@ -141,9 +141,14 @@ def print_curves(curves: list[Curve], budget: int | None) -> None:
 
 
 def curves_json(curves: list[Curve]) -> list[dict[str, Any]]:
-    """The same for a program, for each distribution."""
+    """The same for a program, for each distribution. ``exact`` is so many paths, if nothing is widened."""
     return [
-        {"distribution": id_, "points": [point._asdict() | {"usd": point.usd} for point in curve.points]}
+        {
+            "distribution": id_,
+            "changed": curve.changed,
+            "exact": curve.exact,
+            "points": [point._asdict() | {"usd": point.usd} for point in curve.points],
+        }
         for curve in curves
         for id_ in curve.distributions
     ]
