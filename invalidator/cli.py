@@ -118,9 +118,9 @@ _Keys = Annotated[
     typer.Option(help="An object key, as S3 stores it; repeatable.", rich_help_panel=_CHANGED),
 ]
 _KeysFrom = Annotated[
-    typer.FileBinaryRead | None,
+    list[typer.FileBinaryRead] | None,
     typer.Option(
-        help="A file with such keys, one a line, or with a NUL between them; - is standard input.",
+        help="A file with such keys, one a line, or with a NUL between them; - is standard input; repeatable.",
         metavar="FILE",
         rich_help_panel=_CHANGED,
     ),
@@ -217,6 +217,7 @@ def plan(
     Example: git diff -z --name-only HEAD~1 | invalidator plan --keys-from - --bucket my-origin --curve --plot curve.svg
     """
     _check_sources(bool(event), bool(key or keys_from), before, after)
+    _check_keys(keys_from or [], needs_bucket=bool(key or keys_from) and (curve or bool(plot)) and bucket is None)
     if plot and plot.suffix.lower() not in PLOT_SUFFIXES:
         expected = f"expected the name of a file that ends in {', '.join(PLOT_SUFFIXES)}"
         raise typer.BadParameter(expected, param_hint="--plot")
@@ -231,12 +232,11 @@ def plan(
         elif event:
             preview = previews.of_event(_load(event), config)
         else:
-            keys = snapshots.keys_of(keys_from.read(), keys_from.name) if keys_from else []
-            preview = previews.of_keys([*(key or ()), *keys], bucket, config)
+            preview = previews.of_keys(_keys(key or [], keys_from or []), bucket, config)
         if curve or plot:
             _show_curves(preview, budget, plot, as_json=as_json)
         else:
-            _show_plan(preview, as_json=as_json)
+            _show_plan(preview, budget, as_json=as_json)
     if preview.decoded.refusals:
         raise typer.Exit(1)
 
@@ -254,6 +254,28 @@ def _check_sources(event: bool, keys: bool, before: typer.FileText | None, after
         raise typer.BadParameter("only one of them can be standard input", param_hint="--before / --after")
 
 
+def _check_keys(files: list[typer.FileBinaryRead], *, needs_bucket: bool) -> None:
+    if [file.name for file in files].count("<stdin>") > 1:
+        raise typer.BadParameter("only one of them can be standard input", param_hint="--keys-from")
+    if needs_bucket:
+        raise typer.BadParameter(
+            "give the bucket of the keys: --curve and --plot count what else is in it", param_hint="--bucket"
+        )
+
+
+def _keys(named: list[str], files: list[typer.FileBinaryRead]) -> list[str]:
+    keys = list(named)
+    for file in files:
+        found = snapshots.keys_of(file.read(), file.name)
+        for warning in found.warnings:
+            narrate(f"warning: {warning}")
+        keys += found.keys
+    if not keys:
+        names = ", ".join(file.name for file in files)
+        raise ConfigurationError(f"--keys-from: no keys were given: there is none in {names}")
+    return keys
+
+
 def _allowed(config: settings.Settings, budget: int | None, wildcards: int | None) -> settings.Settings:
     allowance = config.allowance
     if budget is not None:
@@ -263,7 +285,7 @@ def _allowed(config: settings.Settings, budget: int | None, wildcards: int | Non
     return replace(config, allowance=allowance)
 
 
-def _show_plan(preview: previews.Preview, *, as_json: bool) -> None:
+def _show_plan(preview: previews.Preview, budget: int | None, *, as_json: bool) -> None:
     made = preview.plan()
     if as_json:
         print(json.dumps(plan_json(made), indent=2))
@@ -271,7 +293,7 @@ def _show_plan(preview: previews.Preview, *, as_json: bool) -> None:
         print_plan(made)
     for refusal in preview.decoded.refusals:
         narrate(f"refused: {refusal.reason}")
-    for warning in made.warnings:
+    for warning in [*made.warnings, *(preview.beyond(made, budget) if budget is not None else ())]:
         narrate(f"warning: {warning}")
     for note in made.notes:
         narrate(f"{note.distribution}: {note.text} ({count(note.changes, 'change')})")
@@ -280,16 +302,16 @@ def _show_plan(preview: previews.Preview, *, as_json: bool) -> None:
         f"{made.unserved:,} unserved": made.unserved,
     }
     narrate(told_cost(made))
-    _narrate_end([preview.told, *(text for text, number in left_out.items() if number)])
+    _narrate_end(", ".join(filter(None, [preview.told, *(text for text, number in left_out.items() if number)])))
 
 
-def _narrate_end(told: list[str]) -> None:
-    narrate(" ".join([*(f"{text}." for text in [", ".join(filter(None, told))] if text), "Nothing was sent."]))
+def _narrate_end(*sentences: str) -> None:
+    narrate(" ".join(f"{text}." for text in [*sentences, "Nothing was sent"] if text))
 
 
 def _show_curves(preview: previews.Preview, budget: int | None, plot: Path | None, *, as_json: bool) -> None:
     found = preview.curves([] if budget is None else [budget])
-    if plot:
+    if plot and found:
         save_plot(found, plot, budget)
     if as_json:
         print(json.dumps(curves_json(found), indent=2))
@@ -297,13 +319,16 @@ def _show_curves(preview: previews.Preview, budget: int | None, plot: Path | Non
         print_curves(found, budget)
     for refusal in preview.decoded.refusals:
         narrate(f"refused: {refusal.reason}")
-    for warning in dict.fromkeys(warning for curve in found for warning in curve.warnings):
+    warnings = dict.fromkeys(warning for curve in found for warning in curve.warnings)
+    for warning in [*warnings, *(preview.beyond_all(found, budget) if budget is not None else ())]:
         narrate(f"warning: {warning}")
-    if preview.decoded.tickets:
-        tickets = len(preview.decoded.tickets)
+    if tickets := len(preview.decoded.tickets):
         narrate(f"{count(tickets, 'ticket')} {'is' if tickets == 1 else 'are'} left aside.")
-    narrate(f"Evicted: unchanged objects. USD: if the {FREE_PATHS:,} free paths of the month are used up.")
-    _narrate_end([preview.told, f"{plot} was written" if plot else ""])
+    if found:
+        narrate(f"Evicted: unchanged objects. USD: if the {FREE_PATHS:,} free paths of the month are used up.")
+    else:
+        narrate(f"Nothing {'else ' if tickets else ''}is stale.")
+    _narrate_end(preview.told, f"{plot} was {'' if found else 'not '}written" if plot else "")
 
 
 @app.command()

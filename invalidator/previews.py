@@ -10,7 +10,7 @@ from invalidator import handler, settings
 from invalidator.coalesce import Trial
 from invalidator.errors import ConfigurationError, ListingError
 from invalidator.events import Decoded, decode
-from invalidator.model import Curve, Distribution, DistributionId, ObjectKey, Plan
+from invalidator.model import Curve, Distribution, DistributionId, Item, ObjectKey, Plan, UrlPath
 from invalidator.output import count, narrate, progress
 from invalidator.planner import Objects, curves, make_plan
 from invalidator.snapshots import Snapshot, difference
@@ -23,6 +23,11 @@ _DESCRIBING_SECONDS: Final = 30.0
 _LISTING_SECONDS: Final = 60.0
 _OFTEN: Final = 1_000
 """Objects that are listed until that is shown."""
+
+# Why a budget cannot be kept.
+_NO_WILDCARDS: Final = "without wildcards"
+_TAGS: Final = "with these cache tags, each of which takes a path"
+_TICKETS: Final = "with tickets, which are sent as they are"
 
 
 @dataclass(slots=True)
@@ -54,6 +59,39 @@ class Preview:
 
             trial = Trial(config.allowance.wildcards, tuple(also), begin)
             return list(curves(changes, self.distributions, config.view, self.objects, trial))
+
+    def beyond(self, made: Plan, budget: int) -> list[str]:
+        """Why distributions get more paths than the budget, as far as the plan does not say so itself."""
+        left: dict[DistributionId, set[UrlPath]] = {}
+        for batch in self.decoded.tickets:
+            left.setdefault(batch.distribution, set()).update(item.path for item in batch.items)
+        sent: dict[DistributionId, list[Item]] = {}
+        for batch in made.batches:
+            sent.setdefault(batch.distribution, []).extend(batch.items)
+        alike: dict[tuple[str, int], list[DistributionId]] = {}
+        for id_, items in sent.items():
+            new = [item.path for item in items if item.path not in left.get(id_, ())]
+            if len(items) > budget and (why := self._why(new, budget)):
+                alike.setdefault((why, len(items)), []).append(id_)
+        return [_beyond(ids, budget, why, paths) for (why, paths), ids in alike.items()]
+
+    def beyond_all(self, found: list[Curve], budget: int) -> list[str]:
+        """Why distributions have no point on their curve that the budget pays for."""
+        why = _TAGS if self.config.allowance.wildcards else _NO_WILDCARDS
+        return [
+            _beyond(curve.distributions, budget, why, curve.points[0].paths) for curve in found if not curve.at(budget)
+        ]
+
+    def _why(self, new: list[UrlPath], budget: int) -> str:
+        if len(new) <= budget:
+            return _TICKETS
+        if self.config.allowance.wildcards:
+            return ""
+        return _TAGS if sum(path[0] == "#" for path in new) >= budget else _NO_WILDCARDS
+
+
+def _beyond(ids: Iterable[DistributionId], budget: int, why: str, paths: int) -> str:
+    return f"{', '.join(ids)}: --budget {budget} cannot be kept {why}: it takes {count(paths, 'path')}"
 
 
 def of_event(document: object, config: settings.Settings) -> Preview:

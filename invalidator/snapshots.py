@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/cli/latest/reference/s3api/list-objects-v2.html (202
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -18,6 +19,9 @@ _BESIDE: Final = {
 """What a listing may say without an object in it. What says anything else is no listing, and not an empty one."""
 _MORE: Final = ("IsTruncated", "NextToken", "NextContinuationToken")
 _HOW: Final = "expected what aws s3api list-objects-v2 --bucket … prints"
+
+_QUOTED: Final = re.compile(r'"(?=.*\\)([^"\\]|\\([0-7]{3}|[abfnrtv"\\]))*"', re.DOTALL)
+"""How git writes a name with unusual characters: https://git-scm.com/docs/git-config, core.quotePath (2026-11-22)."""
 
 
 class Snapshot(NamedTuple):
@@ -41,12 +45,21 @@ class Difference(NamedTuple):
     gone: int
 
 
+class Keys(NamedTuple):
+    """What is in a file of keys; ``warnings`` name lines that may be no keys as S3 stores them."""
+
+    keys: list[str]
+    warnings: list[str]
+
+
 def read(text: str, name: str) -> Snapshot:
     """The snapshot in a file of that name; an empty file is an empty bucket. Raises ConfigurationError."""
     try:
         document = json.loads(text) if text.strip() else None
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{name} is not JSON: {error}") from error
+    if not isinstance(document, dict | list | None):
+        _refuse(name, f"it is no listing; {_HOW}")
     if not isinstance(document, dict):
         return Snapshot(_objects(document, name))
     if any(document.get(field) for field in _MORE):
@@ -93,7 +106,7 @@ def difference(before: Snapshot, after: Snapshot) -> Difference:
     return Difference(sorted(changed + gone), sum(key not in old for key in changed), len(gone))
 
 
-def keys_of(content: bytes, name: str) -> list[str]:
+def keys_of(content: bytes, name: str) -> Keys:
     """The keys in a file of that name: one a line, or, if there is a NUL, one before each. Raises ConfigurationError.
 
     A key may hold anything else that ends a line somewhere.
@@ -104,6 +117,28 @@ def keys_of(content: bytes, name: str) -> list[str]:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigurationError(f"{name}: line {line} is not UTF-8; expected keys as S3 stores them") from error
     if "\0" in text:
-        return [key for key in text.split("\0") if key]
+        return Keys([key for key in text.split("\0") if key], [])
     windows = text.count("\r\n") == text.count("\n")
-    return [key for key in text.split("\r\n" if windows else "\n") if key]
+    lines = text.split("\r\n" if windows else "\n")
+    return Keys([key for key in lines if key], list(_doubts(lines, name)))
+
+
+def _doubts(lines: list[str], name: str) -> Iterator[str]:
+    """One of each kind, since a file has many such lines, or none."""
+    quoted = [number for number, line in enumerate(lines, 1) if _QUOTED.fullmatch(line)]
+    if quoted:
+        yield (
+            f"{_lines(quoted, name)}: the quotes are taken for a part of the key; if git wrote them, use git diff"
+            " -z, which writes names as they are"
+        )
+    returns = [number for number, line in enumerate(lines, 1) if line.endswith("\r")]
+    if returns:
+        yield (
+            f"{_lines(returns, name)}: the carriage return at the end is taken for a part of the key; end all lines"
+            " alike, or put a NUL between the keys"
+        )
+
+
+def _lines(numbers: list[int], name: str) -> str:
+    more = f" and {len(numbers) - 1:,} more" if len(numbers) > 1 else ""
+    return f"{name}: line {numbers[0]:,}{more}"

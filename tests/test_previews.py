@@ -6,13 +6,19 @@ import pty
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
+from invalidator.coalesce import Allowance
+from invalidator.events import decode
 from invalidator.local import embedded_aws
+from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId
+from invalidator.previews import Preview, event_of
+from invalidator.settings import offline
 from tests.loopback import Quiet, serving
 from tests.test_cli import COMMAND, ROOT, assert_explained, rows, run
 
@@ -131,7 +137,24 @@ def test_keys_come_from_options_and_a_file_alike(tmp_path: Path) -> None:
     for stdin in ("a\nb\nc d", "a\0b\0c d\0"):
         done = run("plan", "--keys-from", "-", "--distribution-id", "E1", "--json", stdin=stdin)
         assert json.loads(done.stdout)["batches"][0]["items"] == ["/a", "/b", "/c%20d", "/c+d"]
-    assert run("plan", "--keys-from", "-", "--distribution-id", "E1").stderr == "Nothing is stale.\nNothing was sent.\n"
+    again = ("--keys-from", tmp_path / "more.txt")
+    again[1].write_text("c")
+    done = run("plan", "--keys-from", file, *again, "--distribution-id", "E1", "--json")
+    assert json.loads(done.stdout)["batches"][0]["items"] == ["/%C3%A9%20x", "/%C3%A9+x", "/b", "/c"]
+
+
+def test_no_keys_are_a_mistake_and_not_a_plan_of_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "keys.txt"
+    file.write_text("\n")
+    none = run("plan", "--keys-from", file, "--keys-from", "-", "--distribution-id", "E1")
+    assert_explained(none, 2, f"--keys-from: no keys were given: there is none in {file}, <stdin>")
+    assert run("plan", "--keys-from", file, "--key", "a", "--distribution-id", "E1").returncode == 0
+
+
+def test_a_line_that_is_perhaps_no_key_is_told_of_and_taken_as_it_is() -> None:
+    done = run("plan", "--keys-from", "-", "--distribution-id", "E1", "--json", stdin='"caf\\303\\251.html"\n')
+    assert json.loads(done.stdout)["batches"][0]["items"] == ["/%22caf%5C303%5C251.html%22"]
+    assert "warning: <stdin>: line 1: the quotes are taken for a part of the key" in done.stderr
 
 
 def test_over_budget_a_bucket_is_listed_and_the_fewest_are_evicted(site: list[str]) -> None:
@@ -166,7 +189,14 @@ def test_without_a_bucket_the_neighbours_are_not_known(asked: list[str]) -> None
     done = run("plan", *keys, "--budget", "5", "--distribution-id", "E1")
     assert [row[1] for row in rows(done)[1:]] == ["/a/*"]
     assert "warning: what else is in the bucket is not known: say with --bucket which it is" in done.stderr
-    assert_explained(run("plan", *keys, "--curve", "--distribution-id", "E1"), 1, "say with --bucket which it is")
+    assert asked == []
+
+
+def test_keys_have_a_curve_only_with_their_bucket(asked: list[str], tmp_path: Path) -> None:
+    for keys in (("--key", "a"), ("--key", "a", "--key", "b"), ("--keys-from", "LICENSE")):
+        for option in (("--curve",), ("--plot", tmp_path / "curve.svg")):
+            done = run("plan", *keys, *option, "--distribution-id", "E1", COLUMNS="200")
+            assert_explained(done, 2, "--bucket: give the bucket of the keys: --curve and --plot count what else is in")
     assert asked == []
 
 
@@ -177,12 +207,51 @@ def test_a_budget_overrides_the_settings(asked: list[str]) -> None:
     assert cost(run("plan", *LISTINGS, "--json", "--wildcards", "15", "--budget", "6", **strict))["paths"] == 6
 
 
+def test_a_budget_that_is_not_kept_is_told_of() -> None:
+    told = "any: --budget 3 cannot be kept without wildcards: it takes 17 paths"
+    for without in ({"MAX_WILDCARDS": "0"}, {"MAX_WILDCARDS": "0", "DISTRIBUTION_IDS": "E1 E2"}):
+        done = run("plan", *LISTINGS, "--budget", "3", **without)
+        who = ", ".join(without.get("DISTRIBUTION_IDS", "any").split())
+        assert f"warning: {told.replace('any', who)}\n" in done.stderr
+    done = run("plan", *LISTINGS, "--budget", "3", "--wildcards", "0", "--curve")
+    assert "← --budget" not in done.stdout
+    assert f"warning: {told}\n" in done.stderr
+    for kept in (("--budget", "17", "--wildcards", "0"), ("--budget", "3", "--wildcards", "1"), ("--wildcards", "0")):
+        for curve in ((), ("--curve",)):
+            assert "warning" not in run("plan", *LISTINGS, *kept, *curve).stderr
+
+
+TAGGED = Distribution(DistributionId("E1"), replace(UNKNOWN_SITE, cache_tags=True))
+RULES = json.dumps([{"match": "^t", "instead": ["#$0-1", "#$0-2", "#$0-3"]}])
+
+
+@pytest.mark.parametrize("keys", [["t"], ["t", "a", "b"]])
+@pytest.mark.parametrize("wildcards", [0, 1])
+def test_cache_tags_beyond_a_budget_are_told_of_once(keys: list[str], wildcards: int) -> None:
+    config = offline({"DISTRIBUTION_IDS": "E1", "RULES": RULES})
+    for budget in (1, 2, 3, len(keys) + 2):
+        config = replace(config, allowance=Allowance(budget, wildcards))
+        preview = Preview(decode(event_of(keys, "b"), "plan"), [TAGGED], config, lambda *_: [])
+        made = preview.plan()
+        told = [*made.warnings, *preview.beyond(made, budget)]
+        assert len(told) == (made.cost.paths > budget)
+        assert all("cache tags" in text for text in told)
+        found = preview.curves([budget])
+        assert len(preview.beyond_all(found, budget)) == (found[0].points[0].paths > budget)
+
+
+def test_tickets_beyond_a_budget_are_told_of() -> None:
+    done = run("plan", "events/sqs-ticket.json", "--budget", "1", DISTRIBUTION_IDS="QESVZEMEETI1Q", DESCRIBE="off")
+    told = "QESVZEMEETI1Q: --budget 1 cannot be kept with tickets, which are sent as they are: it takes 2 paths"
+    assert f"warning: {told}\n" in done.stderr
+
+
 # --- the curve ------------------------------------------------------------------------------------------
 
 
 def curve_of(*arguments: str | Path) -> list[dict[str, Any]]:
     (found,) = json.loads(run("plan", *arguments, "--curve", "--json").stdout)
-    assert found["distribution"] == "any"
+    assert (found["distribution"], found["changed"], found["exact"]) == ("any", 15, 17)
     points: list[dict[str, Any]] = found["points"]
     return points
 
@@ -225,7 +294,19 @@ def test_tickets_are_no_part_of_a_curve() -> None:
     ids = "QESVZEMEETI1Q,XW8XZDR3UNZCW"
     done = run("plan", "events/sqs-ticket.json", "--curve", DISTRIBUTION_IDS=ids, DESCRIBE="off")
     assert (done.returncode, done.stdout) == (0, "")
-    assert "2 tickets are left aside.\n" in done.stderr
+    assert done.stderr == "2 tickets are left aside.\nNothing else is stale.\nNothing was sent.\n"
+
+
+def test_of_nothing_there_is_neither_a_curve_nor_a_chart(tmp_path: Path) -> None:
+    same, file = LISTINGS[1], tmp_path / "curve.svg"
+    for option in (("--curve",), ("--plot", file)):
+        done = run("plan", "--before", same, "--after", same, *option)
+        assert (done.returncode, done.stdout) == (0, "")
+        counted, *rest = done.stderr.splitlines()[1].split(". ")
+        assert done.stderr.splitlines()[0] == "Nothing is stale."
+        assert counted.startswith("0 objects changed, ")
+        assert rest == [*([f"{file} was not written"] if file in option else []), "Nothing was sent."]
+    assert not file.exists()
 
 
 # --- the chart ------------------------------------------------------------------------------------------
@@ -235,7 +316,7 @@ def test_a_curve_is_drawn_into_a_file(tmp_path: Path) -> None:
     file = tmp_path / "curve.SVG"
     done = run("plan", *LISTINGS, "--plot", file, "--budget", "8", MPLCONFIGDIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert f"{file} was written. Nothing was sent." in done.stderr
+    assert f"; 18 unchanged. {file} was written. Nothing was sent." in done.stderr
     assert "← --budget 8" in done.stdout
     assert "</svg>" in file.read_text()
 
@@ -258,6 +339,7 @@ def test_matplotlib_is_asked_for_only_by_whom_it_is_needed(tmp_path: Path) -> No
         (("--before", "LICENSE"), "--before / --after: they go together"),
         (("--after", "LICENSE"), "--before / --after: they go together"),
         (("--before", "-", "--after", "-"), "only one of them can be standard input"),
+        (("--keys-from", "-", "--keys-from", "-"), "--keys-from: only one of them can be standard input"),
         ((*LISTINGS, "--key", "a"), "give one of them"),
         ((*LISTINGS, "events/s3-put.json"), "give one of them"),
         (("events/s3-put.json", "--keys-from", "LICENSE"), "give one of them"),

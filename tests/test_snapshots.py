@@ -61,8 +61,11 @@ def test_nothing_is_an_empty_bucket(text: str) -> None:
     [
         ("{", "a.json is not JSON: Expecting property name"),
         ("[" * 100_000, "a.json is not JSON: "),
-        ('"a"', "a.json: its Contents are no array; expected what aws s3api list-objects-v2"),
-        ('{"Contents": {}}', "a.json: its Contents are no array"),
+        *(
+            (text, "a.json: it is no listing; expected what aws s3api list-objects-v2")
+            for text in ('"a"', "7", "false")
+        ),
+        ('{"Contents": {}}', "a.json: its Contents are no array; expected what aws s3api"),
         ('{"Records": []}', "a.json: it has no Contents"),
         ('{"Versions": []}', "a.json: it has no Contents"),
         (listing({"a": "1"}, IsTruncated=True), "a.json: it is a part of a longer listing: list the bucket again"),
@@ -116,7 +119,7 @@ some_keys = st.lists(make.keys.filter(lambda key: key and "\0" not in key and no
 
 @given(some_keys)
 def test_keys_with_a_nul_behind_each_come_back_whatever_they_hold(keys: list[str]) -> None:
-    assert keys_of("".join(f"{key}\0" for key in keys).encode(), "-") == keys
+    assert keys_of("".join(f"{key}\0" for key in keys).encode(), "-") == (keys, [])
 
 
 keys_on_lines = some_keys.map(lambda keys: [key for key in keys if not {"\r", "\n"} & set(key)])
@@ -124,14 +127,47 @@ keys_on_lines = some_keys.map(lambda keys: [key for key in keys if not {"\r", "\
 
 @given(keys_on_lines, st.sampled_from(["\n", "\r\n"]))
 def test_keys_on_lines_come_back(keys: list[str], end: str) -> None:
-    assert keys_of("".join(f"{key}{end}" for key in keys).encode(), "-") == keys
-    assert keys_of(end.join(keys).encode("utf-8-sig"), "-") == keys
+    assert keys_of("".join(f"{key}{end}" for key in keys).encode(), "-").keys == keys
+    assert keys_of(end.join(keys).encode("utf-8-sig"), "-").keys == keys
 
 
 def test_empty_lines_are_no_keys_and_what_ends_a_line_elsewhere_is_a_part_of_one() -> None:
-    assert keys_of(b"\na\n\nb\x0bc\n d \ne\r\n", "-") == ["a", "b\x0bc", " d ", "e\r"]
+    assert keys_of(b"\na\n\nb\x0bc\n d \ne\r\n", "-").keys == ["a", "b\x0bc", " d ", "e\r"]
 
 
 def test_what_is_not_utf_8_is_explained() -> None:
     with pytest.raises(ConfigurationError, match=r"keys\.txt: line 2 is not UTF-8"):
         keys_of(b"a\n\xff\n", "keys.txt")
+
+
+names = st.lists(st.text('a"\\ é\t', min_size=1, max_size=4), min_size=1, max_size=4, unique=True)
+
+
+@given(names)
+def test_a_name_that_git_puts_in_quotes_is_told_of_unless_it_comes_with_a_nul(wanted: list[str]) -> None:
+    quoted = [number for number, name in enumerate(wanted, 1) if as_git_writes(name) != name]
+    found = keys_of("".join(f"{as_git_writes(name)}\n" for name in wanted).encode(), "-")
+    assert [text.partition(": the quotes")[0] for text in found.warnings] == [
+        f"-: line {number}{f' and {len(quoted) - 1} more' if len(quoted) > 1 else ''}" for number in quoted[:1]
+    ]
+    assert all("use git diff -z" in text for text in found.warnings)
+    assert keys_of("".join(f"{name}\0" for name in wanted).encode(), "-") == (wanted, [])
+
+
+def as_git_writes(name: str) -> str:
+    """Without -z: https://git-scm.com/docs/git-config, core.quotePath (2026-11-22)."""
+    known = {'"': '\\"', "\\": "\\\\", "\t": "\\t"}
+    written = "".join(known.get(c) or (c if c.isascii() else "".join(f"\\{b:03o}" for b in c.encode())) for c in name)
+    return name if written == name else f'"{written}"'
+
+
+@pytest.mark.parametrize("key", ['"a"', '"a\\303', 'a\\303"', '"\\x"', '"a" \\ "b"'])
+def test_other_quotes_are_nothing_to_tell_of(key: str) -> None:
+    assert keys_of(f"{key}\n".encode(), "-") == ([key], [])
+
+
+def test_where_lines_do_not_end_alike_a_carriage_return_is_told_of() -> None:
+    (warning,) = keys_of(b"a\nb\r\nc\n\r\n", "keys.txt").warnings
+    assert warning.startswith("keys.txt: line 2 and 1 more: the carriage return at the end")
+    for alike in (b"a\nb\n", b"a\r\nb\r\n", b"a\rb\n", b"b\r\0a\n\0"):
+        assert keys_of(alike, "keys.txt").warnings == []
