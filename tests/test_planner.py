@@ -613,7 +613,9 @@ def test_spaces_and_plus_signs_are_listed_as_what_they_are_in_keys() -> None:
 def test_an_object_is_evicted_by_any_of_its_spellings() -> None:
     keys = ["c+d1", "c+d2", "c d3", "c d4", "e"]
     plan = wide_plan(keys[:2], [UNKNOWN_SITE], Buckets(origin=keys), Allowance(2))
-    assert [reason for _, path, reason in items_of(plan) if path == "/c+d*"] == ["2 changed, 2 unchanged evicted"]
+    assert items_of(plan) == [("E1", "/c*", "2 changed, 2 unchanged evicted")]
+    lossless = wide_plan(keys[:2], [UNKNOWN_SITE], Buckets(origin=keys), Allowance(lossless=True))
+    assert [path for _, path, _ in items_of(lossless)] == ["/c%2Bd*", "/c+d1", "/c+d2"]
 
 
 def test_an_object_that_two_buckets_have_or_one_behind_two_origins_counts_once() -> None:
