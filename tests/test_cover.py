@@ -5,14 +5,12 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.scores import Score, score
 from benchmarks.sites import blog, urls_of_all
-from invalidator import knapsack
 from invalidator.cover import Cover, Prefixes
-from invalidator.knapsack import Tree, cheapest
 from invalidator.model import ObjectKey
 from invalidator.paths import spellings
 
@@ -241,104 +239,3 @@ def test_of_a_site_with_five_thousand_objects_the_least_is_evicted_and_that_is_p
         assert isinstance(found, Score)
         assert found.items <= paths
         assert found.wildcards <= 15
-
-
-@pytest.mark.parametrize("deploy", ["edit of 7", "300 images", "200 mixed", "all 5000"])
-def test_where_there_is_no_time_for_a_proof_hardly_more_is_evicted(
-    deploy: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(knapsack, "_MAX_WORK", 0)
-    site = blog()
-    prefixes = Prefixes(urls_of_all(site.deploys[deploy]))
-    prefixes.count(("/" + key,) for key in site.keys)
-    for paths, least in zip(BUDGETS, LEAST[deploy], strict=True):
-        cover = prefixes.cover(paths, 15)
-        assert cover
-        assert cover.bound <= least <= cover.evicted <= 1.06 * least
-
-
-# --- the knapsack on a tree -----------------------------------------------------------------------------
-
-
-@st.composite
-def trees(draw: st.DrawFn) -> Tree:
-    """Any forest: of some nodes, those before that are below no other become the children."""
-    size = draw(st.integers(0, 8))
-    parent, open_ = [size] * size, list[int]()
-    for node in range(size):
-        children = draw(st.integers(0, len(open_)))
-        for child in open_[len(open_) - children :]:
-            parent[child] = node
-        open_ = [*open_[: len(open_) - children], node]
-    numbers = st.integers(1, 6)
-    price = [draw(st.integers(0, 6)) for _ in range(size)]
-    for node in range(size):  # of a node, it is above that of what is below
-        if parent[node] < size:
-            price[parent[node]] += price[node] + 1
-    return Tree(
-        parent,
-        price,
-        [draw(numbers) for _ in range(size)],
-        [draw(st.integers(-2, 1)) for _ in range(size)],
-        [draw(numbers) for _ in range(size)],
-    )
-
-
-def choices(tree: Tree) -> Iterator[tuple[int, ...]]:
-    """All sets of nodes of which none is below another."""
-    size = len(tree.price)
-    above: list[set[int]] = [set() for _ in range(size + 1)]
-    for node in reversed(range(size)):
-        above[node] = {tree.parent[node]} | above[tree.parent[node]]
-    for number in range(size + 1):
-        for chosen in combinations(range(size), number):
-            if not any(other in above[node] for node in chosen for other in chosen):
-                yield chosen
-
-
-def worth(tree: Tree, chosen: Iterable[int]) -> tuple[int, int, int, int]:
-    price, saved, taken, weight = (sum(values[node] for node in chosen) for values in tree[1:])
-    return price, -saved, -weight, taken
-
-
-def within(tree: Tree, needed: int, room: int) -> list[tuple[int, int, int, int]]:
-    found = (worth(tree, chosen) for chosen in choices(tree))
-    return [one for one in found if -one[1] >= needed and one[3] <= room]
-
-
-@settings(max_examples=400)
-@example(Tree([5] * 5, [0, 1, 0, 0, 0], [1] * 5, [0, -2, 0, 0, 0], [1] * 5), -3_000, -1)
-@example(
-    Tree(
-        [7, 2, 7, 4, 7, 6, 7],
-        [6, 1, 2, 0, 7, 0, 4],
-        [2, 2, 2, 1, 5, 4, 5],
-        [0, 0, -1, 0, 1, -1, 0],
-        [5, 3, 6, 2, 6, 6, 3],
-    ),
-    9,
-    1,
-)
-@given(trees(), st.integers(-2, 20) | st.just(-3_000), st.integers(-3, 4))
-def test_no_choice_of_nodes_is_cheaper(tree: Tree, needed: int, room: int) -> None:
-    found, possible = cheapest(tree, needed, room), within(tree, needed, room)
-    assert (found is None) == (not possible)
-    if found:
-        best = min(possible)
-        assert (found.price, found.bound) == (best[0], best[0])
-        assert worth(tree, found.nodes)[:3] == best[:3]
-
-
-@given(trees(), st.integers(-2, 20), st.integers(-3, 4), st.sampled_from([0, 3, 10]), st.integers(1, 3))
-def test_where_a_proof_takes_too_long_the_choice_still_does_and_the_bound_still_holds(
-    tree: Tree, needed: int, room: int, work: int, states: int
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(knapsack, "_MAX_WORK", work)
-        patch.setattr(knapsack, "_MAX_STATES", states)
-        found = cheapest(tree, needed, room)
-    if found:
-        possible = within(tree, needed, room)
-        assert worth(tree, found.nodes) in possible
-        assert found.price == worth(tree, found.nodes)[0]
-        assert found.bound <= min(possible)[0] <= found.price
