@@ -54,10 +54,13 @@ class Coalesced(NamedTuple):
     warning: str = ""
 
 
-def coalesce(items: tuple[Item, ...], allowance: Allowance, neighbours: Neighbours, *, saves: bool) -> Coalesced:
+def coalesce(
+    items: tuple[Item, ...], allowance: Allowance, neighbours: Neighbours, *, saves: bool, sites: int = 1
+) -> Coalesced:
     """As many items as are allowed, which clear at least the same; the very same items if all is well with these.
 
-    ``saves`` is whether fewer would cost less. Items are sorted by path, before and after.
+    ``saves`` is whether fewer would cost less, ``sites`` how many there are to be done in the same time. Items are
+    sorted by path, before and after.
     """
     lossless = saves if allowance.lossless is None else allowance.lossless
     need = _need(items, allowance)
@@ -79,7 +82,7 @@ def coalesce(items: tuple[Item, ...], allowance: Allowance, neighbours: Neighbou
         if not need.is_over:
             return Coalesced(items, f"{error}; wildcards that would evict nothing were not looked for")
         return Coalesced(_widened(items, dict.fromkeys(_directories(need))), f"{error}; whole directories are cleared")
-    cover = prefixes.cover(need.paths, need.wildcards)
+    cover = prefixes.cover(need.paths, need.wildcards, sites)
     return Coalesced(_widened(items, cover.wide), _doubt(cover)) if cover else Coalesced(items)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from invalidator.knapsack import Tree, cheapest
+from invalidator.knapsack import WORK, Tree, cheapest
 
 _NONE: Final = -1
 _SUNK: Final = -2
@@ -123,14 +123,15 @@ class Prefixes:
 
     # --- the cover --------------------------------------------------------------------------------------
 
-    def cover(self, paths: int, wildcards: int) -> Cover | None:
+    def cover(self, paths: int, wildcards: int, share: int = 1) -> Cover | None:
         """That of at most so many items, so many of them wildcards, that evicts the least; None if there is none.
 
         Of several it is the one with the fewest items, and of those the one with the longest prefixes. Where nothing
-        has to be widened, that is what clears the same with fewer items.
+        has to be widened, that is what clears the same with fewer items. With one of several trees at a time, to search
+        in each is worth that ``share`` of the work.
         """
         tree, numbers = self._tree()
-        chosen = cheapest(tree, len(self._texts) - paths, wildcards - sum(self._wild))
+        chosen = cheapest(tree, len(self._texts) - paths, wildcards - sum(self._wild), WORK // share)
         if chosen is None:
             return None
         prices = sorted((self._start[numbers[node]], numbers[node], tree.price[node]) for node in chosen.nodes)

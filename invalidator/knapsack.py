@@ -31,7 +31,7 @@ _MAX_PLANES: Final = 60
 _MAX_LINES: Final = 40
 _NEAR: Final = 0.05
 """Between the bound and the highest that there can be: not worth another round."""
-_WORK: Final = 1_500_000
+WORK: Final = 1_500_000
 """Labels, nodes and entries of tables to look at in all: one to two seconds."""
 _ENTRY: Final = 8
 """So many entries of a table take as long as a label."""
@@ -84,7 +84,7 @@ class Choice(NamedTuple):
     bound: int
 
 
-def cheapest(tree: Tree, needed: int, room: int, work: int = _WORK) -> Choice | None:
+def cheapest(tree: Tree, needed: int, room: int, work: int = WORK) -> Choice | None:
     """The choice that saves ``needed`` and takes no more than ``room``; None if there is none or none is found.
 
     Of those that cost the same, that which saves the most, and of those the heaviest. The price is above the bound

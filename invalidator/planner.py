@@ -65,7 +65,11 @@ def make_plan(
     sites = Counter(item.site for item in distributions)
     found = {site: _found(taken, site, view) for site in sites}
     saves = sum(number * len(found[site].items) for site, number in sites.items()) > FREE_PATHS
-    work = {site: _work(found[site], allowance, _Neighbours(taken, site, view, objects), saves) for site in sites}
+    work: dict[Site, _Work] = {}
+    for site, here in found.items():
+        neighbours = _Neighbours(taken, site, view, objects)
+        items, warning = coalesce(here.items, allowance, neighbours.objects, saves=saves, sites=len(sites))
+        work[site] = _work(items, neighbours.warnings + [warning] * bool(warning))
     waiting: dict[DistributionId, list[Batch]] = {}
     for batch in _distinct(left):
         waiting.setdefault(batch.distribution, []).append(batch)
@@ -141,9 +145,7 @@ class _Work(NamedTuple):
     warnings: list[str]
 
 
-def _work(found: _Found, allowance: Allowance, neighbours: "_Neighbours", saves: bool) -> _Work:
-    items, warning = coalesce(found.items, allowance, neighbours.objects, saves=saves)
-    warnings = neighbours.warnings + [warning] * bool(warning)
+def _work(items: tuple[Item, ...], warnings: list[str]) -> _Work:
     return _Work(items, [(chunk, _digest(chunk)) for chunk in _chunks(items)], warnings)
 
 

@@ -133,7 +133,7 @@ class Site:
         stale = [url.replace(*spelling) for url in changed for spelling in spellings]
         self.number = len(stale)
         prefixes = Prefixes(stale)
-        prefixes.count(url.replace(*spellings[0]) for url in urls if url not in changed)
+        prefixes.count((url.replace(*spellings[0]),) for url in urls if url not in changed)
         self.tree = prefixes._tree()[0]
 
 
