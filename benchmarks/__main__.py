@@ -41,6 +41,9 @@ WARM_RUNS = 31
 
 DEPLOYED_RUNS = 15
 
+# There is no bucket to list, as there would be for so many paths.
+SETTINGS = {"DISTRIBUTION_IDS": "E1", "LOSSLESS": "off"}
+
 # What many write: a client at import, one record, one call.
 USUAL_FUNCTION = """
 import boto3
@@ -111,7 +114,7 @@ def _environment(endpoint: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "DISTRIBUTION_IDS": "E1",
+        **SETTINGS,
     }
 
 
@@ -157,7 +160,7 @@ def _deployed(endpoint: str, folder: Path) -> list[tuple[str, str, str]]:
     usual_archive = folder / "usual.zip"
     with zipfile.ZipFile(usual_archive, "w") as zipped:
         zipped.writestr("usual.py", USUAL_FUNCTION)
-    environ = {"AWS_ENDPOINT_URL": endpoint, "DISTRIBUTION_IDS": "E1"}
+    environ = {"AWS_ENDPOINT_URL": endpoint, **SETTINGS}
     ours, usual = [], []
     for number in range(DEPLOYED_RUNS + 1):
         ours.append(_run_deployed(archive, folder / f"ours{number}", HANDLER, environ))

@@ -63,8 +63,7 @@ def coalesce(
     sorted by path, before and after.
     """
     lossless = saves if allowance.lossless is None else allowance.lossless
-    need = _need(items, allowance)
-    if not allowance.wildcards or not (lossless or need.is_over):
+    if not allowance.wildcards or not (lossless or _need(items, allowance).is_over):
         return Coalesced(items)
     items = _widened(items, {})
     need = _need(items, allowance)
