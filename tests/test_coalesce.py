@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from invalidator import cover
 from invalidator.coalesce import EXACT, TAGS_ALONE, Allowance, Coalesced, Neighbours, Trial, coalesce, curve
 from invalidator.errors import ListingError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
@@ -200,6 +201,18 @@ def test_only_to_save_paths_no_more_is_listed_than_that_is_worth() -> None:
     assert len(asked) == 50_001
     assert coalesce(given_, Allowance(lossless=True), many, saves=False).warning == ""
     assert coalesce(given_, Allowance(2), many, saves=True).warning == ""
+
+
+def test_where_it_is_not_proven_that_the_fewest_are_evicted_a_warning_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = [f"/{directory}/{number}" for directory in "abcd" for number in range(6)]
+    others = [f"/{directory}/x{number}" for directory in "abcde" for number in range(5)]
+    given_, allowance, neighbours = items(*changed), Allowance(14, 2), beside(*others)
+    assert coalesce(given_, allowance, neighbours, saves=False).warning == ""
+    monkeypatch.setattr(cover, "WORK", 0)
+    found = coalesce(given_, allowance, neighbours, saves=False)
+    evicted = sum(item.wide.evicted or 0 for item in found.items if item.wide)
+    assert found.warning.startswith(f"wildcards evict {evicted:,} unchanged objects, where ")
+    assert len(found.items) <= 14
 
 
 # --- what is asked for --------------------------------------------------------------------------------
