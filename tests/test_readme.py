@@ -51,7 +51,8 @@ def test_a_command_of_the_readme_prints_what_the_readme_shows(
     assert python.endswith("bin/python")
     if "pytest" in arguments:
         workers = str(os.sysconf("SC_NPROCESSORS_ONLN") + 1)
-        assert arguments == ["-m", "pytest", "-n", workers, "--dist", "worksteal"]
+        assert arguments[:6] == ["-m", "pytest", "-n", workers, "--dist", "worksteal"]
+        assert all(argument.startswith("--ignore=") for argument in arguments[6:])
         passed = re.fullmatch(r"…\n=+ (\d+) passed in .* =+\n", shown)
         assert passed is not None
         chosen = request.config.option.keyword or request.config.option.ignore
