@@ -138,9 +138,9 @@ IN_HUGOSCSS = [f"/hugoscss{page}/index.html" for page in ("/categories", "", "/t
 @pytest.mark.parametrize(
     ("root", "paths", "changed", "items"),
     [
-        ("root", 5, ["/root/index.html"], ["/root/"]),
+        ("web", 5, ["/web/index.html"], ["/web/"]),
         ("", 5, ["/index.html"], ["/"]),
-        ("root", 5, ["/root/b/"], ["/root/b/"]),
+        ("web", 5, ["/web/b/"], ["/web/b/"]),
         ("", 5, [*ROOT_AND_STYLES, *files("css", 20)], ["/", "/css/*", "/styles.css"]),
         ("", 5, [*ROOT_AND_STYLES, *files_in_many("css", 20)], ["/*"]),
         ("", 5, NESTED, ["/", "/about/*", "/blog/*", "/styles.css"]),
