@@ -10,9 +10,9 @@ function's own queue, and comes back as an event. ``settings`` is the only reade
 
 Beside it, ``custom_resource`` connects a stack's queue or function to its bucket: ``notifications`` merges our
 entry into what the bucket notifies, and ``s3`` reads and writes that. ``sdk`` makes the clients of both sides.
-``cli``, ``local`` and ``demo`` are the same things by hand; ``letters`` says what is in the ``dead_letters``;
-``previews`` are plans that are only shown, of ``snapshots`` if need be, and ``plot`` draws what they cost. None of
-these is needed in Lambda.
+``cli``, ``local`` and ``demo`` are the same things by hand; ``console`` is what all commands have in common.
+``letters`` says what is in the ``dead_letters``; ``previews`` are plans that are only shown, of ``snapshots`` if need
+be, and ``plot`` draws what they cost. None of these is needed in Lambda.
 """
 
 __version__ = "0.1.0"

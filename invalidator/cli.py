@@ -7,7 +7,6 @@ import json
 import logging
 import re
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,8 +18,9 @@ import typer
 
 from invalidator import __version__, dead_letters, doctor, examination, handler, previews, s3, settings, snapshots
 from invalidator.catalog import inventory
+from invalidator.console import DISTRIBUTIONS, JSON, check_bucket, errors_explained, load, log_to_stderr, text_of
 from invalidator.distributions import Described
-from invalidator.errors import ConfigurationError, InvalidatorError
+from invalidator.errors import ConfigurationError
 from invalidator.events import decode
 from invalidator.letters import EVERY, FAILED_INVOCATION, Contents, Letter, contents_of, merged
 from invalidator.limits import FREE_PATHS, MAX_WILDCARDS_PER_CALL
@@ -96,9 +96,9 @@ def invoke(
 
     Example: invalidator invoke events/s3-put.json --local
     """
-    with _errors_explained():
-        document = _load(event)
-        _log_to_stderr()
+    with errors_explained():
+        document = load(event)
+        log_to_stderr()
         if local:
             with _embedded_aws(_buckets(document)):
                 answer = handler.lambda_handler(document)
@@ -109,7 +109,6 @@ def invoke(
         raise typer.Exit(1)
 
 
-_JSON: Any = typer.Option("--json", help="As JSON.")
 _CHANGED: Final = "What changed: an event, or"
 _SENT: Final = "How much may be sent"
 
@@ -199,14 +198,12 @@ def plan(
     before: _Before = None,
     after: _After = None,
     bucket: _Bucket = None,
-    distribution_id: Annotated[
-        list[str] | None, typer.Option(help="Instead of the configured distributions; repeatable.")
-    ] = None,
+    distribution_id: Annotated[list[str] | None, DISTRIBUTIONS] = None,
     budget: _Budget = None,
     wildcards: _Wildcards = None,
     curve: _Curve = False,
     plot: _Plot = None,
-    as_json: Annotated[bool, _JSON] = False,
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show what would be sent to each distribution, why, and what it takes. Sends nothing.
 
@@ -221,16 +218,16 @@ def plan(
     if plot and plot.suffix.lower() not in PLOT_SUFFIXES:
         expected = f"expected the name of a file that ends in {', '.join(PLOT_SUFFIXES)}"
         raise typer.BadParameter(expected, param_hint="--plot")
-    with _errors_explained():
+    with errors_explained():
         if bucket is not None:
-            _check_bucket(bucket)
-        load = settings.offline if before else settings.load
-        config = _allowed(load(instead=distribution_id or ()), budget, wildcards)
+            check_bucket(bucket)
+        read = settings.offline if before else settings.load
+        config = _allowed(read(instead=distribution_id or ()), budget, wildcards)
         if before and after:
-            old, new = (snapshots.read(_text(file), file.name) for file in (before, after))
+            old, new = (snapshots.read(text_of(file), file.name) for file in (before, after))
             preview = previews.of_snapshots(old, new, bucket, config)
         elif event:
-            preview = previews.of_event(_load(event), config)
+            preview = previews.of_event(load(event), config)
         else:
             preview = previews.of_keys(_keys(key or [], keys_from or []), bucket, config)
         if curve or plot:
@@ -339,14 +336,14 @@ def explain(
         list[str] | None,
         typer.Option(help="Instead of the configured distributions; repeatable. 'discover' finds those of the bucket."),
     ] = None,
-    as_json: Annotated[bool, _JSON] = False,
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Say for each distribution what a change of an object would clear there, and why, or why nothing.
 
     Example: invalidator explain blog/index.html --bucket my-origin --distribution-id discover
     """
-    with _errors_explained():
-        _check_bucket(bucket)
+    with errors_explained():
+        check_bucket(bucket)
         config = settings.load(instead=distribution_id or ())
         decoded = decode(previews.event_of([key], bucket), "explain")
         if decoded.refusals:
@@ -382,7 +379,7 @@ def _explained(distribution: Distribution, change: ObjectChange, view: View) -> 
 @app.command()
 def distributions(
     bucket: Annotated[str, typer.Option(help="Only those that serve this bucket.", metavar="NAME")] = "",
-    as_json: Annotated[bool, _JSON] = False,
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """List the distributions of the account: what they serve, and how they are called.
 
@@ -392,9 +389,9 @@ def distributions(
     Example: invalidator distributions --bucket my-origin
     """
     found: list[Described] = []
-    with _errors_explained(), progress("reading distributions") as advance:
+    with errors_explained(), progress("reading distributions") as advance:
         if bucket:
-            _check_bucket(bucket)
+            check_bucket(bucket)
         for described in inventory(handler.cdn(), bucket):
             found.append(described)
             advance()
@@ -435,7 +432,7 @@ def connect(
     """
     if (queue is None) == (function is None):
         raise typer.BadParameter("give one of them", param_hint="--queue / --function")
-    with _errors_explained():
+    with errors_explained():
         _check_entry(bucket, id_, prefix, suffix)
         target = _arn(queue, "sqs", "--queue") if queue is not None else _arn(function, "lambda", "--function")
         entry = Entry(id_, target, prefix, suffix)
@@ -453,7 +450,7 @@ def disconnect(
 
     Example: invalidator disconnect --bucket my-origin --dry-run
     """
-    with _errors_explained():
+    with errors_explained():
         _check_entry(bucket, id_)
         change = s3.Bucket(bucket, s3.connect()).disconnect(id_, dry_run=dry_run)
     print_change(*change, f"bucket {bucket} has no entry {id_!r}.", dry_run=dry_run)
@@ -468,7 +465,7 @@ _TO: Any = typer.Option(
 @app.command()
 def dlq(
     queue: Annotated[str | None, _DLQ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: Annotated[bool, JSON] = False,
     every: Annotated[bool, typer.Option("--all", help="Show every path, however many.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Send each again, and delete what was accepted.")] = False,
     to: Annotated[str | None, _TO] = None,
@@ -484,7 +481,7 @@ def dlq(
     if not retry and (to is not None or dry_run):
         raise typer.BadParameter("it goes with --retry", param_hint="--to" if to is not None else "--dry-run")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was received has to be given back
-    with _errors_explained():
+    with errors_explained():
         configured, dead = settings.queue_urls()
         if not (queue or dead):
             raise ConfigurationError("no dead-letter queue to look into: give --queue, or set DEAD_LETTERS_URL")
@@ -508,7 +505,7 @@ def doctor_(
     queue: Annotated[
         str | None, typer.Option(help="The function's queue; if not given, QUEUE_URL.", metavar="URL|NAME")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Look for what is set up wrong between a bucket, its queue and its distributions, and say what to do.
 
@@ -517,7 +514,7 @@ def doctor_(
 
     Example: invalidator doctor --bucket my-origin --queue my-changes
     """
-    with _errors_explained():
+    with errors_explained():
         _check_entry(bucket, "doctor")
         if queue is not None:
             examination.check_queue(queue)
@@ -544,12 +541,12 @@ def local(
     Upload to its bucket with any S3 client and see the invalidations.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _errors_explained(), _embedded_aws(port=port) as aws:
+    with errors_explained(), _embedded_aws(port=port) as aws:
         from invalidator.local import BUCKET
         from invalidator.queue_worker import notified_queue
 
         worker = notified_queue()
-        _log_to_stderr(logging.ERROR)
+        log_to_stderr(logging.ERROR)
         narrate(f"Embedded AWS at {aws.endpoint}: bucket {BUCKET}, distributions {', '.join(aws.distributions)}")
         narrate("Upload something from another terminal, for instance:\n")
         narrate(
@@ -569,10 +566,10 @@ def local(
 @app.command()
 def demo() -> None:
     """Tell the whole story on an embedded AWS and exit: uploads, an edit, a delete, a redelivery."""
-    with _errors_explained(), _embedded_aws() as aws:
+    with errors_explained(), _embedded_aws() as aws:
         from invalidator.demo import run
 
-        _log_to_stderr(logging.ERROR)
+        log_to_stderr(logging.ERROR)
         run(aws, narrate, print_accepted)
 
 
@@ -641,32 +638,13 @@ def _narrate_empty(queue: dead_letters.DeadLetters) -> None:
 # --- input ----------------------------------------------------------------------------------------------
 
 
-def _text(file: typer.FileText) -> str:
-    try:
-        return file.read()
-    except ValueError as error:
-        raise ConfigurationError(f"{file.name} is not text: {error}") from error
-
-
-def _load(file: typer.FileText) -> Any:
-    try:
-        return json.load(file)
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{file.name} is not JSON: {error}") from error
-
-
 def _check_entry(name: str, id_: str, prefix: str = "", suffix: str = "") -> None:
     if not id_.strip():
         raise ConfigurationError("--id: an entry has to have a name")
     for option, text in (("--id", id_), ("--prefix", prefix), ("--suffix", suffix)):
         if not text.isprintable() or (option != "--id" and "*" in text):
             raise ConfigurationError(f"{option}: {text!r} is not what it should be: text without a wildcard")
-    _check_bucket(name)
-
-
-def _check_bucket(name: str) -> None:
-    if not settings.is_bucket_name(name):
-        raise ConfigurationError(f"--bucket: {name!r} is not the name of a bucket (not a URL, not an ARN)")
+    check_bucket(name)
 
 
 def _arn(text: str | None, service: str, option: str) -> str:
@@ -691,21 +669,3 @@ def _embedded_aws(buckets: list[str] | None = None, port: int = 0) -> "Iterator[
         ) from error
     with embedded_aws(buckets or [BUCKET], port) as aws:
         yield aws
-
-
-@contextmanager
-def _errors_explained() -> Iterator[None]:
-    try:
-        yield
-    except InvalidatorError as error:
-        narrate(f"error: {error}")
-        raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from error
-
-
-def _log_to_stderr(level: int | None = None) -> None:
-    """The function's log beside the narration, so that standard output holds the answer alone."""
-    log_handler = handler.logger.logger_handler
-    if isinstance(log_handler, logging.StreamHandler):
-        log_handler.setStream(sys.stderr)
-    if level is not None:
-        handler.logger.setLevel(level)

@@ -20,6 +20,7 @@ ROOTS = {
     "doctor",
     "examination",
     "cli",
+    "console",
     "previews",
     "snapshots",
     "plot",
@@ -70,6 +71,7 @@ MAY_IMPORT = {
     "snapshots": BOTTOM,
     "plot": BOTTOM,
     "previews": BOTTOM | {"coalesce", "events", "handler", "output", "planner", "settings", "snapshots", "workers"},
+    "console": BOTTOM | {"handler", "output", "settings"},
     "cli": set(MODULES) - {"__main__"},
     "__main__": {"cli"},
 }
