@@ -1,7 +1,9 @@
 """The only calls to CloudFront, and what its errors mean."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -11,13 +13,15 @@ from botocore.parsers import ResponseParserError
 from invalidator import sdk
 from invalidator.errors import (
     CdnError,
+    ForbiddenError,
     InProgressError,
     InvalidPathError,
     ReferenceUsedError,
     ThrottledError,
     UnavailableError,
+    UnknownIdError,
 )
-from invalidator.model import Batch, DistributionId
+from invalidator.model import Batch, DistributionId, Invalidation
 
 Json = dict[str, Any]
 
@@ -38,9 +42,11 @@ _THROTTLED: Final = {
     "TransactionInProgressException",
 }
 _TRANSIENT: Final = {"RequestTimeout", "RequestTimeoutException"}
+_UNKNOWN: Final = {"NoSuchDistribution", "EntityNotFound", "NoSuchInvalidation"}
 _ADVICE: Final = {
     "NoSuchDistribution": "it is not in this account; correct the list of distributions",
     "EntityNotFound": "it is not in this account; correct the list of distributions",
+    "NoSuchInvalidation": "the distribution has none with this id; it may be another's",
     "TooManyInvalidationsInProgress": "earlier invalidations have to complete first; send it again in half a minute",
     "InvalidArgument": "CloudFront takes no path like this; look at how the object is called",
 }
@@ -86,6 +92,25 @@ class CloudFront:
 
     # What follows changes nothing. Each raises CdnError, or that of its kinds which says more.
 
+    def invalidation(self, distribution: DistributionId, id_: str) -> Invalidation:
+        """An invalidation, with its items."""
+        with _errors_explained():
+            if is_tenant(distribution):
+                answer = self._client.get_invalidation_for_distribution_tenant(
+                    DistributionTenantId=distribution, Id=id_
+                )
+            else:
+                answer = self._client.get_invalidation(DistributionId=distribution, Id=id_)
+        return _invalidation(distribution, _object(answer, "Invalidation"))
+
+    def invalidations(self, distribution: DistributionId) -> Iterator[Invalidation]:
+        """All of a distribution, page by page, without their items; the latest first, as far as CloudFront says."""
+        call, name = self._client.list_invalidations, "DistributionId"
+        if is_tenant(distribution):
+            call, name = self._client.list_invalidations_for_distribution_tenant, "Id"
+        for page in _pages(partial(call, **{name: distribution}), "InvalidationList"):
+            yield from (_invalidation(distribution, item) for item in page.get("Items") or [])
+
     def configured(self, distribution: DistributionId) -> Configured:
         """How a distribution is configured, or that of which this is a tenant."""
         parameters: dict[str, str] = {}
@@ -104,15 +129,8 @@ class CloudFront:
 
     def summaries(self) -> Iterator[Json]:
         """Every distribution of the account, page by page, in the words of DistributionSummary."""
-        marker: dict[str, str] = {}
-        while True:
-            with _errors_explained():
-                page = _object(self._client.list_distributions(**marker), "DistributionList")
+        for page in _pages(self._client.list_distributions, "DistributionList"):
             yield from page.get("Items") or []
-            following = page.get("NextMarker") if page.get("IsTruncated") else None
-            if not following or marker == {"Marker": following}:
-                return
-            marker = {"Marker": following}
 
     def tenants(self, distribution: DistributionId) -> Iterator[DistributionId]:
         """The tenants of a distribution."""
@@ -160,6 +178,33 @@ def _errors_explained() -> Iterator[None]:
         raise CdnError(f"the call could not be made: {sdk.explained(error, {})}") from error
 
 
+def _pages(call: Callable[..., Any], name: str) -> Iterator[Json]:
+    """All pages of a list, as far as CloudFront gives a new marker."""
+    marker: dict[str, str] = {}
+    while True:
+        with _errors_explained():
+            page = _object(call(**marker), name)
+        yield page
+        following = page.get("NextMarker") if page.get("IsTruncated") else None
+        if not following or marker == {"Marker": following}:
+            return
+        marker = {"Marker": following}
+
+
+def _invalidation(distribution: DistributionId, told: Json) -> Invalidation:
+    try:
+        batch = told.get("InvalidationBatch") or {}
+        paths, reference = batch.get("Paths") or {}, batch.get("CallerReference", "")
+        created = told["CreateTime"].astimezone(UTC)
+        return Invalidation(
+            distribution, told["Id"], told["Status"], created, tuple(paths.get("Items") or ()), reference
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnavailableError(
+            f"CloudFront tells of an invalidation in a way that is not known ({error!r:.80})"
+        ) from error
+
+
 def _part(answer: Any, *names: str) -> Any:
     """What stands somewhere in an answer; None if it is not there."""
     for name in names:
@@ -186,4 +231,7 @@ def _meaning(error: ClientError) -> CdnError:
     # The documentation has the first form, reports the second: https://github.com/aws/aws-cdk/issues/3878 (2026-11-20)
     if code == "InvalidationBatchAlreadyExists" or (code == "InvalidArgument" and "caller reference" in text.lower()):
         return ReferenceUsedError(text)
-    return InvalidPathError(text) if code == "InvalidArgument" else CdnError(text)
+    if code in _UNKNOWN:
+        return UnknownIdError(text)
+    kinds = {"AccessDenied": ForbiddenError, "InvalidArgument": InvalidPathError}
+    return kinds.get(code, CdnError)(text)

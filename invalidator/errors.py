@@ -9,6 +9,8 @@ InvalidatorError
 │   ├── UnavailableError    … as far as we know: there was no answer, and it may be sent again
 │   ├── OutOfTimeError      … since it was not sent: the invocation is about to end
 │   ├── InvalidPathError    … since a path in it is invalid, and it is not said which
+│   ├── ForbiddenError      … since it is not allowed
+│   ├── UnknownIdError      … since the account has no such distribution, or that no such invalidation
 │   └── ReferenceUsedError  … since its caller reference belongs to other paths
 ├── StorageError            what is left to do could not be stored
 ├── ListingError            the objects of a bucket cannot be listed, or not within the bounds
@@ -57,6 +59,14 @@ class OutOfTimeError(CdnError):
 
 class InvalidPathError(CdnError):
     """One path or more of the batch is invalid; CloudFront does not say which, and took none of the others."""
+
+
+class ForbiddenError(CdnError):
+    """Whoever called may not do that; the message names the permission."""
+
+
+class UnknownIdError(CdnError):
+    """There is no distribution, tenant or invalidation with this id."""
 
 
 class ReferenceUsedError(CdnError):

@@ -149,6 +149,8 @@ def _disconnect() -> None:
 def _replaying_references() -> Iterator[list[Accepted]]:
     """Let moto do what CloudFront does: the same reference and paths return the earlier invalidation.
 
+    And the status of one is called as CloudFront calls it, so that the SDK's own waiter comes to an end.
+
     Yields the list to which such answers are added.
     """
     replays: list[Accepted] = []
@@ -159,7 +161,9 @@ def _replaying_references() -> Iterator[list[Accepted]]:
             if (earlier.caller_ref, earlier.paths) == (caller_ref, paths):
                 replays.append(Accepted(dist_id, earlier.id, caller_ref, tuple(paths), again=True))
                 return earlier
-        return create(backend, dist_id, paths, caller_ref)
+        invalidation = create(backend, dist_id, paths, caller_ref)
+        invalidation.status = "Completed"  # which moto spells in its own way
+        return invalidation
 
     setattr(CloudFrontBackend, "create_invalidation", create_or_replay)  # noqa: B010 a method, to the type checker
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, NamedTuple, NewType
 
 from invalidator.errors import CdnError
@@ -260,3 +261,22 @@ class Outcome:
     batch: Batch
     invalidation: str | None = None
     error: CdnError | None = None
+
+
+class Invalidation(NamedTuple):
+    """What a distribution has accepted, as CloudFront tells of it: ``created`` is in UTC.
+
+    In a list, CloudFront tells neither the items nor the caller reference.
+    """
+
+    distribution: DistributionId
+    id: str
+    status: str
+    created: datetime
+    items: tuple[str, ...] = ()
+    caller_reference: str = ""
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether all edges have forgotten it; if not, it is in progress."""
+        return self.status.lower() == "completed"

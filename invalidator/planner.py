@@ -73,22 +73,22 @@ def make_plan(
     waiting: dict[DistributionId, list[Batch]] = {}
     for batch in _distinct(left):
         waiting.setdefault(batch.distribution, []).append(batch)
-    batches: list[Batch] = []
+    made: list[Batch] = []
     # Those come first whose work is the oldest: with more of them than there is time for, the last would wait for ever.
     for distribution in sorted(distributions, key=lambda distribution: _oldest(waiting.get(distribution.id, []))):
         id_, mine, new = distribution.id, waiting.get(distribution.id, []), work[distribution.site]
-        batches += [batch for batch in mine if batch.apart]
+        made += [batch for batch in mine if batch.apart]
         open_ = [batch for batch in mine if not batch.apart]
         if open_:
-            batches += _merged(id_, new.items, open_)
+            made += _merged(id_, new.items, open_)
         else:
-            batches += [Batch(id_, chunk, _caller_reference(id_, digest)) for chunk, digest in new.chunks]
+            made += [Batch(id_, chunk, _caller_reference(id_, digest)) for chunk, digest in new.chunks]
     # Of what is here for its tickets alone there is nothing to say.
     told = [item for item in distributions if item.site.behaviors]
     notes = (Note(item.id, text, count) for item in told for text, count in found[item.site].notes)
     unserved = set[int](range(len(taken))).intersection(*(new.unserved for new in found.values()))
     warnings = dict.fromkeys(warning for new in work.values() for warning in new.warnings)
-    return Plan(tuple(batches), tuple(notes), len(changes) - len(taken), len(unserved), tuple(warnings))
+    return Plan(tuple(made), tuple(notes), len(changes) - len(taken), len(unserved), tuple(warnings))
 
 
 def curves(
@@ -228,6 +228,14 @@ def _oldest(left: list[Batch]) -> str:
     return min((batch.since for batch in left), default="~")
 
 
+def batches(distribution: DistributionId, items: tuple[Item, ...], attempts: int = 0) -> list[Batch]:
+    """As few as these items take, in their order."""
+    return [
+        Batch(distribution, chunk, _caller_reference(distribution, _digest(chunk)), attempts)
+        for chunk in _chunks(items)
+    ]
+
+
 def part(batch: Batch, items: tuple[Item, ...]) -> Batch:
     """Some items of a batch as one of their own, with a reference of their own."""
     return replace(batch, items=items, caller_reference=_caller_reference(batch.distribution, _digest(items)))
@@ -247,11 +255,7 @@ def _merged(distribution: DistributionId, new: tuple[Item, ...], left: list[Batc
         known = together.get(item.path)
         together[item.path] = Item(item.path, known.causes + item.causes, known.wide or item.wide) if known else item
     items = tuple(together[path] for path in sorted(together))
-    attempts = max(batch.attempts for batch in left)
-    return [
-        Batch(distribution, chunk, _caller_reference(distribution, _digest(chunk)), attempts)
-        for chunk in _chunks(items)
-    ]
+    return batches(distribution, items, max(batch.attempts for batch in left))
 
 
 def _distinct(left: Iterable[Batch]) -> Iterator[Batch]:

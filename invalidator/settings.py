@@ -26,6 +26,7 @@ from invalidator.site import View
 
 _DEFAULT_INDEX_DOCUMENT: Final = "index.html"
 _DISCOVER: Final = "discover"
+_OPTION: Final = "--distribution-id"
 _DEFAULT_TTL_SECONDS: Final = 300
 
 _MAX_TTL_SECONDS: Final = 86_400
@@ -57,7 +58,8 @@ class Settings:
     """What an invocation needs to know.
 
     ``distributions`` has no duplicates and is not empty, unless they are to be discovered: all of the account, or
-    those with ``discover_tag`` (``name`` or ``name=value``). ``declared`` is what was said of some of them;
+    those with ``discover_tag`` (``name`` or ``name=value``), and where no event names a bucket, those of
+    ``discover_bucket``. ``declared`` is what was said of some of them;
     ``describe`` is whether CloudFront is asked about them, every ``ttl`` seconds.
 
     ``queue_url`` is the function's own queue, ``dead_letters_url`` what keeps what that gives up; both may be
@@ -73,6 +75,7 @@ class Settings:
     warnings: tuple[str, ...] = ()
     discover: bool = False
     discover_tag: str = ""
+    discover_bucket: str = ""
     declared: Mapping[DistributionId, Declared] = field(default_factory=dict)
     describe: bool = False
     ttl: int = _DEFAULT_TTL_SECONDS
@@ -101,22 +104,27 @@ def load(
     environ: Mapping[str, str] = os.environ,
     instead: Sequence[str] = (),
     now: Callable[[], float] = time.monotonic,
+    source: str = _OPTION,
 ) -> Settings:
     """Read all settings. Secrets and parameters are read again after ``SETTINGS_TTL`` seconds.
 
     One that cannot be read or used then leaves its last ids in force, with a warning. ``instead`` are the ids of a
-    command line, which replace the configured ones if there are any. Raises ConfigurationError, naming the
-    variable, if anything is missing, malformed or unreadable.
+    command line, or whatever ``source`` is called, which replace the configured ones if there are any; those that
+    begin with a slash are names of parameters that hold ids. Raises ConfigurationError, naming the variable, if
+    anything is missing, malformed or unreadable.
     """
     stored = _Stored(_ttl(environ), now(), [])
     words = list(instead) or _words(environ.get("DISTRIBUTION_IDS", ""))
-    source = "--distribution-id" if instead else "DISTRIBUTION_IDS"
     discover = any(word.lower() == _DISCOVER for word in words)
-    ids: Ids = {_checked(word, source): None for word in words if word.lower() != _DISCOVER}
+    words = [word for word in words if word.lower() != _DISCOVER]
+    ids: Ids = {}
     if instead:
+        for word in words:
+            _add(ids, _named(word, source, stored))
         with suppress(ConfigurationError):  # what is declared of them holds, if it can be read
             ids |= {id_: declared for id_, declared in _configured_ids(environ, stored).items() if id_ in ids}
     else:
+        ids = {_checked(word, "DISTRIBUTION_IDS"): None for word in words}
         _add(ids, _configured_ids(environ, stored))
     if not ids and not discover:
         raise ConfigurationError(
@@ -131,6 +139,7 @@ def load(
         dead_letters_url,
         tuple(stored.warnings),
         discover=discover,
+        discover_bucket=_bucket(environ),
         discover_tag="=".join(part.strip() for part in environ.get("DISCOVER_TAG", "").split("=", 1)),
         declared={id_: declared for id_, declared in ids.items() if declared is not None},
         describe=_one_of(environ, "DESCRIBE", {"": True, "on": True, "off": False}),
@@ -146,6 +155,8 @@ _ASKED_OF_AWS: Final = ("DISTRIBUTION_IDS_SECRET", "DISTRIBUTION_IDS_PARAMETER",
 
 def offline(environ: Mapping[str, str] = os.environ, instead: Sequence[str] = ()) -> Settings:
     """What can be known without a call to AWS; there may be no distribution. ``warnings`` say what is not known."""
+    if named := [word for word in instead if word.startswith("/")]:
+        raise ConfigurationError(f"{_OPTION}: AWS is not asked here, so that {named[0]!r} is not read: give the id")
     unread = [name for name in _ASKED_OF_AWS if environ.get(name, "").strip()]
     ids = environ.get("DISTRIBUTION_IDS", "")
     # As if they were to be discovered: then there need not be any.
@@ -227,6 +238,13 @@ def _allowance(environ: Mapping[str, str]) -> Allowance:
     )
 
 
+def _bucket(environ: Mapping[str, str]) -> str:
+    name = environ.get("DISCOVER_BUCKET", "").strip()
+    if name and not is_bucket_name(name):
+        raise ConfigurationError(f"DISCOVER_BUCKET: {name!r} is not the name of a bucket (not a URL, not an ARN)")
+    return name
+
+
 def _globs(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """A JSON array of globs, or globs separated by commas or white space."""
     text = environ.get(name, "").strip()
@@ -287,6 +305,13 @@ def _configured_ids(environ: Mapping[str, str], stored: _Stored) -> Ids:
         if name := environ.get(variable, "").strip():
             _add(ids, stored.read(variable, name, partial(_stored_ids, variable, name, fetch)))
     return ids
+
+
+def _named(word: str, source: str, stored: _Stored) -> Ids:
+    """An id, or the ids in a parameter."""
+    if word.startswith("/"):
+        return stored.read(source, word, partial(_stored_ids, source, word, _parameter))
+    return {_checked(word, source): None}
 
 
 def _add(ids: Ids, more: Ids) -> None:

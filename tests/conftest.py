@@ -22,7 +22,16 @@ botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
 SETTINGS = {
-    *("DEAD_LETTERS_URL", "DESCRIBE", "DIRECTORY_URLS", "DISCOVER_TAG", "EXCLUDE", "INCLUDE", "INDEX_DOCUMENT"),
+    *(
+        "DEAD_LETTERS_URL",
+        "DESCRIBE",
+        "DIRECTORY_URLS",
+        "DISCOVER_BUCKET",
+        "DISCOVER_TAG",
+        "EXCLUDE",
+        "INCLUDE",
+        "INDEX_DOCUMENT",
+    ),
     *("LIST_PAGES", "LOSSLESS", "MAX_PATHS", "MAX_WILDCARDS"),
     *("QUEUE_URL", "RULES", "RULES_PARAMETER", "SETTINGS_TTL", "SKIP_UNCHANGED"),
 }

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from heapq import heappop, heappush
 from itertools import count
@@ -43,6 +44,8 @@ UNAVAILABLE = ("ServiceUnavailable", 503)
 IN_PROGRESS = ("TooManyInvalidationsInProgress", 400)
 DENIED = ("AccessDenied", 403)
 
+BIRTH = datetime(2026, 11, 20, tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class Invalidation:
@@ -52,6 +55,7 @@ class Invalidation:
     distribution: str
     reference: str
     paths: tuple[str, ...]
+    at: float = 0.0
 
 
 class Call(NamedTuple):
@@ -139,6 +143,9 @@ class StrictCloudFront:
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     # What each call that reads meets, by operation; and which were made.
     unreadable: dict[str, tuple[str, int]] = field(default_factory=dict)
+    # Without a clock: how often an invalidation is in progress when it is looked at, before it is completed.
+    looks_to_complete: int = 0
+    looks: Counter[str] = field(default_factory=Counter)
     read: list[tuple[str, str]] = field(default_factory=list)
     page: int = 100
     _one_at_a_time: Lock = field(default_factory=Lock)
@@ -166,6 +173,56 @@ class StrictCloudFront:
             raise _error("EntityNotFound", 404, "The entity was not found.", "CreateInvalidationForDistributionTenant")
         return self.create_invalidation(DistributionId=Id, InvalidationBatch=InvalidationBatch)
 
+    # --- what it says of what it has accepted -----------------------------------------------------------
+
+    def get_invalidation(self, *, DistributionId: str, Id: str) -> dict[str, Any]:  # noqa: N803
+        """One of a distribution."""
+        self._reading("GetInvalidation", DistributionId, {*self.distributions, *self.configs})
+        return self._invalidation(DistributionId, Id)
+
+    def get_invalidation_for_distribution_tenant(self, *, DistributionTenantId: str, Id: str) -> dict[str, Any]:  # noqa: N803
+        """One of a tenant."""
+        self._reading("GetInvalidationForDistributionTenant", DistributionTenantId, self.tenants)
+        return self._invalidation(DistributionTenantId, Id)
+
+    def _invalidation(self, distribution: str, id_: str) -> dict[str, Any]:
+        for item in self.accepted:
+            if (item.distribution, item.id) == (distribution, id_):
+                paths = {"Quantity": len(item.paths), "Items": list(item.paths)}
+                told = self._standing(item)
+                self.looks[id_] += 1
+                return {
+                    "Invalidation": told | {"InvalidationBatch": {"Paths": paths, "CallerReference": item.reference}}
+                }
+        raise _error("NoSuchInvalidation", 404, "The specified invalidation does not exist.", "GetInvalidation")
+
+    def list_invalidations(self, *, DistributionId: str, Marker: str = "0") -> dict[str, Any]:  # noqa: N803
+        """A page of those of a distribution."""
+        self._reading("ListInvalidations", DistributionId, {*self.distributions, *self.configs})
+        return self._invalidations(DistributionId, Marker)
+
+    def list_invalidations_for_distribution_tenant(self, *, Id: str, Marker: str = "0") -> dict[str, Any]:  # noqa: N803
+        """A page of those of a tenant."""
+        self._reading("ListInvalidationsForDistributionTenant", Id, self.tenants)
+        return self._invalidations(Id, Marker)
+
+    def _invalidations(self, distribution: str, marker: str) -> dict[str, Any]:
+        found = [self._standing(item) for item in reversed(self.accepted) if item.distribution == distribution]
+        start = int(marker)
+        end = start + self.page
+        more = {"NextMarker": str(end)} if end < len(found) else {}
+        items = found[start:end]
+        page = {"Marker": marker, "MaxItems": self.page, "IsTruncated": bool(more), "Quantity": len(items), **more}
+        return {"InvalidationList": page | ({"Items": items} if items else {})}
+
+    def _standing(self, item: Invalidation) -> dict[str, Any]:
+        if self.time:
+            completed = self.time.clock.now >= item.at + self.time.seconds_to_complete
+        else:
+            completed = self.looks[item.id] >= self.looks_to_complete
+        created = BIRTH + timedelta(seconds=item.at)
+        return {"Id": item.id, "CreateTime": created, "Status": "Completed" if completed else "InProgress"}
+
     # --- what it says of itself -------------------------------------------------------------------------
 
     def _reading(self, operation: str, id_: str, known: Container[str]) -> None:
@@ -174,8 +231,9 @@ class StrictCloudFront:
         if operation in self.unreadable:
             raise _error(*self.unreadable[operation], "on demand", operation)
         if id_ not in known:
-            code = {"GetDistributionConfig": "NoSuchDistribution", "GetCachePolicyConfig": "NoSuchCachePolicy"}
-            raise _error(code.get(operation, "EntityNotFound"), 404, "There is none.", operation)
+            code = "NoSuchCachePolicy" if operation == "GetCachePolicyConfig" else "NoSuchDistribution"
+            code = "EntityNotFound" if "Tenant" in operation else code
+            raise _error(code, 404, "There is none.", operation)
 
     def get_distribution_config(self, *, Id: str) -> dict[str, Any]:  # noqa: N803
         """What a distribution is made of."""
@@ -248,7 +306,8 @@ class StrictCloudFront:
         if self.lose_answers:
             self.lose_answers -= 1
             raise _error("InternalError", 500, "the answer was lost")
-        return {"Invalidation": {"Id": invalidation.id, "InvalidationBatch": InvalidationBatch}}
+        # As the real one says it, even where it answers with an earlier one.
+        return {"Invalidation": self._standing(invalidation) | {"InvalidationBatch": InvalidationBatch}}
 
     def _accept(self, distribution: str, reference: str, paths: tuple[str, ...]) -> Invalidation:
         for earlier in self.accepted:
@@ -267,7 +326,8 @@ class StrictCloudFront:
             raise _error(*IN_PROGRESS, "Processing your request will cause you to exceed the maximum number.")
         if self.time:
             self.time.accept(distribution, paths)
-        invalidation = Invalidation(f"I{len(self.accepted) + 1:013}", distribution, reference, paths)
+        now = self.time.clock.now if self.time else 0.0
+        invalidation = Invalidation(f"I{len(self.accepted) + 1:013}", distribution, reference, paths, now)
         self.accepted.append(invalidation)
         return invalidation
 
@@ -449,8 +509,6 @@ def _answer(cloudfront: StrictCloudFront, method: str, path: str, body: bytes) -
             f"<Message>{escape(message)}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
         )
         return error.response["ResponseMetadata"]["HTTPStatusCode"], text.encode()
-    if name.startswith("CreateInvalidation"):
-        answer["Invalidation"] |= {"Status": "InProgress", "CreateTime": "2026-11-20T00:00:00Z"}
     payload = operation.output_shape.serialization.get("payload")
     shape, content = operation.output_shape, answer
     if payload:
@@ -463,6 +521,10 @@ def _answer(cloudfront: StrictCloudFront, method: str, path: str, body: bytes) -
 _SERVED = (
     "CreateInvalidation",
     "CreateInvalidationForDistributionTenant",
+    "GetInvalidation",
+    "GetInvalidationForDistributionTenant",
+    "ListInvalidations",
+    "ListInvalidationsForDistributionTenant",
     "GetDistributionConfig",
     "GetDistributionTenant",
     "GetCachePolicyConfig",
@@ -509,6 +571,8 @@ def _to_xml(value: Any, shape: Any, name: str) -> ET.Element:
                 tree.append(_to_xml(content, shape.member, shape.member.serialization.get("name", "member")))
         case "boolean":
             tree.text = "true" if value else "false"
+        case "timestamp":
+            tree.text = value.isoformat()
         case _:
             tree.text = str(value)
     return tree

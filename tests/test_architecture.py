@@ -46,6 +46,7 @@ MAY_IMPORT = {
     "coalesce": BOTTOM | {"cover"},
     "settings": BOTTOM | {"coalesce", "distributions", "rules", "sdk", "site"},
     "planner": BOTTOM | {"coalesce", "paths", "site", "tickets"},
+    "written": BOTTOM | {"paths", "planner"},
     "pacing": BOTTOM,
     "workers": BOTTOM,
     "service": BOTTOM | {"planner", "pacing", "workers"},

@@ -16,12 +16,14 @@ from invalidator.cloudfront import CloudFront, connect
 from invalidator.errors import (
     CdnError,
     ConfigurationError,
+    ForbiddenError,
     InProgressError,
     InvalidPathError,
     OutOfTimeError,
     ReferenceUsedError,
     ThrottledError,
     UnavailableError,
+    UnknownIdError,
 )
 from invalidator.events import decode
 from invalidator.limits import SECONDS_TO_COMPLETE
@@ -666,8 +668,8 @@ def test_distributions_are_really_called_at_the_same_time() -> None:
         (("InternalError", 500), UnavailableError, "InternalError"),
         (("RequestTimeout", 400), UnavailableError, "RequestTimeout"),
         (("TooManyInvalidationsInProgress", 400), InProgressError, "send it again in half a minute"),
-        (("AccessDenied", 403), CdnError, "allow the role cloudfront:CreateInvalidation"),
-        (("NoSuchDistribution", 404), CdnError, "correct the list of distributions"),
+        (("AccessDenied", 403), ForbiddenError, "allow the role cloudfront:CreateInvalidation"),
+        (("NoSuchDistribution", 404), UnknownIdError, "correct the list of distributions"),
         (("InvalidArgument", 400), InvalidPathError, "look at how the object is called"),
         (("InvalidationBatchAlreadyExists", 409), ReferenceUsedError, "InvalidationBatchAlreadyExists"),
         (("ExpiredToken", 403), CdnError, "the credentials have expired"),
