@@ -105,7 +105,7 @@ def invoke(
         else:
             answer = handler.lambda_handler(document)
     print(json.dumps(answer, indent=2))
-    if answer.get("batchItemFailures"):
+    if answer.get("batchItemFailures") or answer.get("result") == "failed":
         raise typer.Exit(1)
 
 

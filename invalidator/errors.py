@@ -18,6 +18,7 @@ InvalidatorError
 ├── NotificationError       a bucket's notification configuration was left as it was
 │   ├── NoSuchBucketError   … since there is no such bucket
 │   └── UnansweredError     … as far as we know: the answer never came
+├── JobError                a job of CodePipeline could not be answered
 └── IncompleteError         the end of an invocation in which something was not invalidated
 """
 
@@ -95,6 +96,10 @@ class UnansweredError(NotificationError):
 
 class DeadLettersError(InvalidatorError):
     """The dead letters cannot be read, given back, or sent again; the message says why and what to do about it."""
+
+
+class JobError(InvalidatorError):
+    """What came of a job of CodePipeline could not be told; the message says why. It has to come again."""
 
 
 class IncompleteError(InvalidatorError):

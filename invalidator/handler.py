@@ -1,8 +1,8 @@
 """The Lambda function: event in, invalidations out, and an answer by which Lambda knows what to send again."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import uuid4
@@ -14,7 +14,7 @@ from invalidator.catalog import Catalog
 from invalidator.errors import CdnError, ConfigurationError, IncompleteError, ListingError, StorageError
 from invalidator.events import Decoded, decode
 from invalidator.limits import MAX_INVOCATION_SECONDS
-from invalidator.model import Batch, Distribution, DistributionId, ObjectKey, Outcome, Plan, Site
+from invalidator.model import Batch, Distribution, DistributionId, Invalidation, ObjectKey, Outcome, Plan, Site
 from invalidator.planner import make_plan
 from invalidator.service import Budget, Cdn, carry_out
 from invalidator.workers import Threads, Workers
@@ -22,6 +22,7 @@ from invalidator.workers import Threads, Workers
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from invalidator.codepipeline import Pipeline, Work
     from invalidator.listings import Bounds, Listings, Unchanged
 
 logger = Logger(service=settings.service_name())
@@ -29,6 +30,19 @@ logger = Logger(service=settings.service_name())
 cdn = cache(cloudfront.connect)
 catalog = cache(lambda: Catalog(cdn()))
 queue = cache(sqs.connect)
+
+
+def look(distribution: DistributionId, id_: str) -> Invalidation:
+    """How an invalidation stands."""
+    return cdn().invalidation(distribution, id_)
+
+
+@cache
+def pipeline() -> "Pipeline":
+    """What takes the answers of jobs."""
+    from invalidator.codepipeline import connect
+
+    return connect()
 
 
 @cache
@@ -67,6 +81,8 @@ class Edge(NamedTuple):
     workers: Callable[[], Workers[Any]] = Threads
     catalog: Callable[[], Catalog] = catalog
     listings: "Callable[[], Listings]" = listings
+    look: Callable[[DistributionId, str], Invalidation] = look
+    pipeline: "Callable[[], Pipeline]" = pipeline
 
 
 AWS: Final = Edge()
@@ -109,10 +125,13 @@ def lambda_handler(
     other: ``{"invalidations": [{"distribution", "id", "items", "caller_reference"}…], "ignored": n, "tickets": n,
     "excluded": n, "unserved": n, "unchanged": n}``, the last three of which count changes that the settings exclude,
     that concern none of the distributions, or that wrote what had been there before.
+    A job of CodePipeline gets its own answer; what is returned beside it is ``{"job": id, "result": "succeeded",
+    "failed" or "running", …}``. It is failed rather than raised, unless it cannot be answered: JobError, EventError.
     Raises ConfigurationError before anything is done, and IncompleteError after everything was tried if something
     was neither done nor stored and there is no message to name in an answer: Lambda then retries.
     """
-    return _handle(event, context or LocalContext(), edge)
+    handle = _handle_job if isinstance(event, dict) and "CodePipeline.job" in event else _handle
+    return handle(event, context or LocalContext(), edge)
 
 
 # log_event is off even where POWERTOOLS_LOGGER_LOG_EVENT asks for it: an event is shown at DEBUG only.
@@ -231,7 +250,7 @@ def _log_that_nothing_is_described() -> None:
 
 def forget() -> None:
     """Connect anew at the next event, as a cold start does."""
-    for kept in (cdn, catalog, queue, listings, _log_that_nothing_is_described):
+    for kept in (cdn, catalog, queue, listings, pipeline, _log_that_nothing_is_described):
         kept.cache_clear()
 
 
@@ -305,6 +324,59 @@ def _details(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+# --- jobs of CodePipeline -------------------------------------------------------------------------------
+
+
+@logger.inject_lambda_context(log_event=False)
+def _handle_job(event: object, context: "LambdaContext | LocalContext", edge: Edge) -> dict[str, Any]:
+    # Nothing of the event is logged at any level: it holds credentials.
+    from invalidator import codepipeline
+
+    job = codepipeline.read(event)
+    verdict = codepipeline.verdict_of(job, _work(context, edge), time.time())
+    told = codepipeline.result(job, verdict)
+    if isinstance(verdict, codepipeline.Failed):
+        logger.error("job failed", extra=told, exc_info=verdict.error)
+    else:
+        logger.info("job served", extra=told)
+    if not edge.pipeline().answer(job.id, verdict):
+        logger.warning("the pipeline does not wait for this job any more", extra={"job": job.id})
+    return told
+
+
+def _work(context: "LambdaContext | LocalContext", edge: Edge) -> "Work":
+    """What a job needs of CloudFront and of the settings."""
+    from invalidator.codepipeline import Work
+
+    def left() -> float:
+        return context.get_remaining_time_in_millis() / 1000
+
+    def distributions(ids: Sequence[str]) -> list[DistributionId]:
+        config = settings.load(instead=ids, source="distributionId")
+        if config.discover and not config.discover_bucket:
+            raise ConfigurationError("DISCOVER_BUCKET is missing, without which there is nothing to discover for a job")
+        config = replace(config, describe=False)
+        found = edge.catalog().look_up(config, {config.discover_bucket} - {""}, edge.workers(), 0.0)
+        for warning in [*config.warnings, *edge.catalog().warnings()]:
+            logger.warning(warning)
+        return [distribution.id for distribution in found]
+
+    def send(batches: tuple[Batch, ...]) -> Iterator[Outcome]:
+        # What has to wait on its distribution's account waits in CodePipeline.
+        budget = Budget(left, _PATIENCE_SECONDS, closing=sdk.LONGEST_ATTEMPT)
+        for outcome in carry_out(Plan(batches), edge.cdn(), budget, edge.workers()):
+            if outcome.error is None:
+                logger.info("invalidation created", extra={"invalidation": outcome.invalidation, **_details(outcome)})
+            else:
+                logger.warning("not invalidated", extra={"error": str(outcome.error), **_details(outcome)})
+            yield outcome
+
+    return Work(distributions, send, edge.look, left)
+
+
+# --- answers --------------------------------------------------------------------------------------------
+
+
 def _batch_answer(decoded: Decoded, result: _Result) -> dict[str, Any]:
     """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html: the others are deleted."""
     ids = {refusal.message_id for refusal in decoded.refusals} | result.coming_again
@@ -331,13 +403,5 @@ def _summary(decoded: Decoded, result: _Result) -> dict[str, Any]:
 
 
 def _what_failed(decoded: Decoded, result: _Result) -> str:
-    failures = [
-        f"{outcome.batch.distribution}: {_some_of(outcome.batch)} not invalidated: {outcome.error}"
-        for outcome in result.failed
-    ]
+    failures = [outcome.failure for outcome in result.failed]
     return "\n".join(failures + [f"refused: {refusal.reason}" for refusal in decoded.refusals])
-
-
-def _some_of(batch: Batch) -> str:
-    first, *others = batch.items
-    return f"{first.path} and {len(others):,} more" if others else first.path

@@ -96,3 +96,15 @@ SECONDS_PER_CALL: Final = 2.0
 An AWS engineer in https://github.com/aws/aws-sdk-js/issues/3983 (2026-11-20); not in the documentation,
 so nothing but the first pause after a refusal rests on it.
 """
+
+MAX_CONTINUATION_TOKEN_CHARACTERS: Final = 2_048
+"""Length of what a job of CodePipeline can hand to the one that continues it.
+
+https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html (2026-11-22)
+"""
+
+MAX_JOB_MESSAGE_CHARACTERS: Final = 5_000
+"""Length of why a job of CodePipeline failed.
+
+https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html (2026-11-22)
+"""

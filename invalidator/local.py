@@ -4,18 +4,20 @@ Whatever runs inside ``embedded_aws()`` reaches that server through the usual va
 nothing else: no credentials, no profile and no proxy of the machine are used.
 """
 
+import json
 import logging
 import os
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.request import Request, urlopen
 
 import boto3
 from botocore.exceptions import ClientError, ParamValidationError
 from moto.cloudfront.models import CloudFrontBackend, Invalidation
+from moto.codepipeline.responses import CodePipelineResponse
 from moto.server import ThreadedMotoServer
 
 from invalidator import handler, settings
@@ -28,7 +30,7 @@ BUCKET: Final = "origin"
 REGION: Final = "us-east-1"
 
 # Settings that name something in an AWS account.
-_NAMES: Final = ("QUEUE_URL", "DEAD_LETTERS_URL", "RULES_PARAMETER", "DISCOVER_TAG")
+_NAMES: Final = ("QUEUE_URL", "DEAD_LETTERS_URL", "RULES_PARAMETER", "DISCOVER_TAG", "DISCOVER_BUCKET")
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,16 @@ class Accepted:
 
 @dataclass
 class EmbeddedAws:
-    """A running embedded AWS with a bucket or several and the distributions that serve them."""
+    """A running embedded AWS with a bucket or several and the distributions that serve them.
+
+    ``job_answers`` are those that its CodePipeline was given, in the words of PutJobSuccessResult and
+    PutJobFailureResult.
+    """
 
     endpoint: str
     distributions: tuple[str, ...]
     _replays: list[Accepted]
+    job_answers: list[dict[str, Any]]
     _seen: set[str] = field(default_factory=set)
 
     def new_invalidations(self) -> list[Accepted]:
@@ -83,7 +90,7 @@ def embedded_aws(buckets: Iterable[str] = (BUCKET,), port: int = 0) -> Iterator[
     _check_port(port)
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with _replaying_references() as replays:
+    with _replaying_references() as replays, _taking_answers() as answers:
         server.start()
         endpoint = "http://{}:{}".format(*server.get_host_and_port())
         try:
@@ -97,7 +104,7 @@ def embedded_aws(buckets: Iterable[str] = (BUCKET,), port: int = 0) -> Iterator[
                 if len(buckets) > 1:
                     # A distribution serves them all as a group of origins, of which moto knows nothing.
                     os.environ["DESCRIBE"] = "off"
-                yield EmbeddedAws(endpoint, distributions, replays)
+                yield EmbeddedAws(endpoint, distributions, replays, answers)
         finally:
             server.stop()
 
@@ -170,6 +177,25 @@ def _replaying_references() -> Iterator[list[Accepted]]:
         yield replays
     finally:
         setattr(CloudFrontBackend, "create_invalidation", create)  # noqa: B010
+
+
+@contextmanager
+def _taking_answers() -> Iterator[list[dict[str, Any]]]:
+    """Give moto's CodePipeline the two operations by which jobs are answered. Yields the list of the answers."""
+    answers: list[dict[str, Any]] = []
+
+    def answer(response: CodePipelineResponse) -> str:
+        answers.append(json.loads(response.body))
+        return "{}"
+
+    names = ("put_job_success_result", "put_job_failure_result")
+    for name in names:
+        setattr(CodePipelineResponse, name, answer)
+    try:
+        yield answers
+    finally:
+        for name in names:
+            delattr(CodePipelineResponse, name)
 
 
 def _post(endpoint: str, path: str) -> None:

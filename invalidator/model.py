@@ -262,6 +262,13 @@ class Outcome:
     invalidation: str | None = None
     error: CdnError | None = None
 
+    @property
+    def failure(self) -> str:
+        """What was not invalidated where, and why; for an operator."""
+        first, *others = self.batch.items
+        paths = f"{first.path} and {len(others):,} more" if others else first.path
+        return f"{self.batch.distribution}: {paths} not invalidated: {self.error}"
+
 
 class Invalidation(NamedTuple):
     """What a distribution has accepted, as CloudFront tells of it: ``created`` is in UTC.

@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "settings": BOTTOM | {"coalesce", "distributions", "rules", "sdk", "site"},
     "planner": BOTTOM | {"coalesce", "paths", "site", "tickets"},
     "written": BOTTOM | {"paths", "planner"},
+    "codepipeline": BOTTOM | {"sdk", "written"},
     "pacing": BOTTOM,
     "workers": BOTTOM,
     "service": BOTTOM | {"planner", "pacing", "workers"},

@@ -1,0 +1,389 @@
+"""The door for jobs of CodePipeline: parameters in; success, failure, or "still running" out.
+
+A job that is still running hands CodePipeline a token, with which it comes back as a new job later, so that nothing
+waits in Lambda. What is sent has its identity from the first of these jobs: whenever the same job comes again, it
+makes the same caller references, and nothing is billed twice.
+
+https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-invoke-lambda-function.html and
+https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html (read on 2026-11-22)
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from invalidator import sdk
+from invalidator.errors import (
+    CdnError,
+    ConfigurationError,
+    EventError,
+    ForbiddenError,
+    InProgressError,
+    InvalidatorError,
+    InvalidPathError,
+    JobError,
+    OutOfTimeError,
+    ThrottledError,
+    UnavailableError,
+    UnknownIdError,
+)
+from invalidator.limits import MAX_CONTINUATION_TOKEN_CHARACTERS, MAX_JOB_MESSAGE_CHARACTERS
+from invalidator.model import Batch, DistributionId, Invalidation, Outcome
+from invalidator.written import EVERYTHING, batches_of
+
+_KEY: Final = "CodePipeline.job"
+_DISTRIBUTIONS: Final = ("distributionId", "distributionIds")
+_PARAMETERS: Final = (*_DISTRIBUTIONS, "objectPaths", "wait")
+_EXAMPLE: Final = '{"distributionId": "E1A2B3C4D5E6F7", "objectPaths": ["/*"], "wait": true}'
+
+_LONGEST_SECONDS: Final = 3_600
+"""For which a job is continued: far longer than anything takes, and a small part of the 24 hours that there are."""
+
+_PASSING: Final = (ThrottledError, UnavailableError, InProgressError, OutOfTimeError)
+_is_job_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+_is_entry = re.compile(r"([0-9a-f]{8})([+-])(\w{1,64})").fullmatch
+_NAME_DIGITS: Final = 8
+_ALLOW: Final = "allow the role codepipeline:PutJobSuccessResult and codepipeline:PutJobFailureResult"
+# The pipeline was stopped, or somebody has answered already.
+_OVER: Final = {"JobNotFoundException", "InvalidJobStateException"}
+
+
+class Job(NamedTuple):
+    """A job as far as it is of interest here, and so without its credentials. ``token`` is that of the one before."""
+
+    id: str
+    parameters: str
+    token: str = ""
+
+
+def is_job(event: object) -> bool:
+    """Whether that is a job and no event of objects."""
+    return isinstance(event, dict) and _KEY in event
+
+
+def read(event: Any) -> Job:
+    """The job in an event. Raises EventError, which quotes nothing, if it is none."""
+    try:
+        job = event[_KEY]
+        id_, data = job["id"], job["data"]
+        parameters = data["actionConfiguration"]["configuration"].get("UserParameters") or ""
+        token = data.get("continuationToken") or ""
+    except (KeyError, TypeError, AttributeError):
+        id_ = parameters = token = None
+    if not (isinstance(id_, str) and _is_job_id(id_) and isinstance(parameters, str) and isinstance(token, str)):
+        raise EventError(f"a {_KEY} that is not as CodePipeline sends them, and cannot be answered") from None
+    return Job(id_, parameters, token)
+
+
+# --- what is wanted -------------------------------------------------------------------------------------
+
+
+class Wish(NamedTuple):
+    """What a job asks for. Without ``distributions`` those that are configured are meant."""
+
+    distributions: tuple[str, ...]
+    paths: tuple[str, ...]
+    wait: bool
+
+
+def wish_of(text: str) -> Wish:
+    """What UserParameters ask for. Raises ConfigurationError."""
+    given = _object(text)
+    distributions = [word for name in _DISTRIBUTIONS for word in _texts(given, name)]
+    words = [word for text in distributions for word in re.split(r"[\s,]+", text) if word]
+    if distributions and not words:
+        raise _wrong("distributionId is empty; leave it out for the configured distributions")
+    wait = given.get("wait", False)
+    if not isinstance(wait, bool):
+        raise _wrong("wait is neither true nor false")
+    return Wish(tuple(words), tuple(_texts(given, "objectPaths")) or (EVERYTHING,), wait)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        given = json.loads(text) if text.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise _wrong(f"they are not JSON ({error})") from None
+    if not isinstance(given, dict):
+        raise _wrong("they are JSON, but no object")
+    if unknown := [name for name in given if name not in _PARAMETERS]:
+        raise _wrong(f"there is no {unknown[0]!r:.80}; there are {', '.join(_PARAMETERS)}")
+    return given
+
+
+def _texts(given: dict[str, Any], name: str) -> list[str]:
+    """A text, or several. What is there has to say something: a list that is empty by mistake must not mean all."""
+    if name not in given:
+        return []
+    value = given[name]
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        raise _wrong(f"{name} is neither a text nor a list of some")
+    return texts
+
+
+def _wrong(what: str) -> ConfigurationError:
+    return ConfigurationError(f"UserParameters: {what}. Expected for instance {_EXAMPLE}")
+
+
+# --- what is known of it --------------------------------------------------------------------------------
+
+
+class Sent(NamedTuple):
+    """A batch that was accepted: the id of its invalidation, and whether that is known to be completed."""
+
+    invalidation: str
+    completed: bool = False
+
+
+@dataclass(slots=True)
+class Known:
+    """What was done so far: by the first digits of a caller reference, what was sent under it.
+
+    ``job`` is the first of the jobs, ``since`` when it came, in seconds.
+    """
+
+    job: str
+    since: int
+    sent: dict[str, Sent] = field(default_factory=dict)
+
+    def token(self) -> str:
+        """All that has room. What has none is sent again, and CloudFront answers with the earlier invalidation."""
+        token = f"{self.job} {self.since}"
+        for name, (invalidation, completed) in self.sent.items():
+            longer = f"{token} {name}{'+' if completed else '-'}{invalidation}"
+            if len(longer) <= MAX_CONTINUATION_TOKEN_CHARACTERS:
+                token = longer
+        return token
+
+
+def known_of(job: Job, now: int) -> Known:
+    """What the token of a job says, or nothing if it is the first. Raises ConfigurationError if it is none of ours."""
+    if not job.token:
+        return Known(job.id, now)
+    first, _, rest = job.token.partition(" ")
+    since, *entries = rest.split(" ")
+    found = [_is_entry(entry) for entry in entries]
+    if not (_is_job_id(first) and re.fullmatch(r"[0-9]{1,12}", since) and all(found)):
+        raise ConfigurationError("the continuation token is none that was given out here; run the action again")
+    return Known(first, int(since), {entry[1]: Sent(entry[3], entry[2] == "+") for entry in found if entry})
+
+
+def _name(batch: Batch) -> str:
+    """Enough of a caller reference to tell it from the others of a job."""
+    return batch.caller_reference.removeprefix("invalidator-")[:_NAME_DIGITS]
+
+
+# --- what comes of it -----------------------------------------------------------------------------------
+
+
+class Done(NamedTuple):
+    """All was accepted and, if that was wanted, is completed."""
+
+    invalidations: tuple[tuple[DistributionId, str], ...]
+
+
+class Running(NamedTuple):
+    """CodePipeline shall come again with this token."""
+
+    token: str
+    summary: str
+    percent: int
+
+
+class Failed(NamedTuple):
+    """``type`` is one of those of a JobFailure; ``error`` is what nobody had thought of."""
+
+    type: str
+    message: str
+    error: Exception | None = None
+
+
+Verdict = Done | Running | Failed
+
+
+class Work(NamedTuple):
+    """What a job needs others for. ``left`` is the seconds until the invocation has to end."""
+
+    distributions: Callable[[Sequence[str]], list[DistributionId]]
+    send: Callable[[tuple[Batch, ...]], Iterable[Outcome]]
+    look: Callable[[DistributionId, str], Invalidation]
+    left: Callable[[], float]
+
+
+def verdict_of(job: Job, work: Work, now: float) -> Verdict:
+    """Do what a job asks for, as far as that can be done now. Raises nothing: a job is always answered."""
+    known = Known(job.id, int(now))
+    is_late = False
+    try:
+        known = known_of(job, int(now))
+        is_late = now - known.since > _LONGEST_SECONDS
+        return _verdict(wish_of(job.parameters), known, work, is_late=is_late)
+    except InvalidatorError as error:
+        if isinstance(_cause(error), _PASSING) and not is_late:
+            return Running(known.token(), str(error), 0)
+        return Failed(_type(error), str(error))
+    except Exception as error:  # noqa: BLE001 an unanswered job would keep its pipeline waiting
+        return Failed("JobFailed", f"unexpected, please report it: {type(error).__name__}: {error}", error)
+
+
+def _verdict(wish: Wish, known: Known, work: Work, *, is_late: bool) -> Verdict:
+    distributions = work.distributions(wish.distributions)
+    if not distributions:
+        raise ConfigurationError(
+            "no distribution to invalidate was found: give distributionId, or set DISTRIBUTION_IDS"
+        )
+    batches = batches_of(wish.paths, "objectPaths", distributions, f"job {known.job}")
+    # Only what is still meant: the list of distributions may have changed since the first job.
+    known.sent = {_name(batch): known.sent[_name(batch)] for batch in batches if _name(batch) in known.sent}
+    accepted = [batch for batch in batches if _name(batch) in known.sent]
+    problems: list[tuple[str, CdnError]] = []
+    for outcome in work.send(tuple(batch for batch in batches if _name(batch) not in known.sent)):
+        if outcome.error is None:
+            # Perhaps a part of a batch: that is sent again next time, and known by then.
+            known.sent[_name(outcome.batch)] = Sent(str(outcome.invalidation))
+            accepted.append(outcome.batch)
+        else:
+            problems.append((outcome.failure, outcome.error))
+    left = len(problems)
+    if wish.wait:
+        problems += _look(accepted, known, work)
+    standing = _Standing([(batch.distribution, known.sent[_name(batch)]) for batch in accepted], left, wait=wish.wait)
+    if standing.is_done and not problems:
+        return Done(tuple((id_, sent.invalidation) for id_, sent in standing.accepted))
+    errors = [error for _, error in problems]
+    if all(isinstance(error, _PASSING) for error in errors) and not is_late:
+        return Running(known.token(), standing.summary, standing.percent)
+    told = [text for text, _ in problems] or [f"not completed within {_LONGEST_SECONDS // 60} minutes"]
+    return Failed(_type_of(errors), "\n".join([*told, f"{standing.summary}."]))
+
+
+def _look(accepted: list[Batch], known: Known, work: Work) -> Iterator[tuple[str, CdnError]]:
+    """See which are completed, as far as there is time. Yields what keeps some from being seen."""
+    for batch in accepted:
+        sent = known.sent[_name(batch)]
+        if sent.completed or work.left() < 2 * sdk.LONGEST_ATTEMPT:
+            continue
+        try:
+            completed = work.look(batch.distribution, sent.invalidation).is_completed
+            known.sent[_name(batch)] = sent._replace(completed=completed)
+        except _PASSING:
+            continue  # it is looked at again
+        except CdnError as error:
+            text = f"{batch.distribution}: {sent.invalidation} is accepted, but nobody can see whether it is completed"
+            yield f"{text}: {error}", error
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """How far a job is: what was accepted, and how many batches were not."""
+
+    accepted: list[tuple[DistributionId, Sent]]
+    left: int
+    wait: bool
+
+    @property
+    def _completed(self) -> int:
+        return sum(sent.completed for _, sent in self.accepted)
+
+    @property
+    def is_done(self) -> bool:
+        return not self.left and (not self.wait or self._completed == len(self.accepted))
+
+    @property
+    def summary(self) -> str:
+        completed = f", {self._completed:,} completed" if self.wait else ""
+        return f"{len(self.accepted):,} of {_count(len(self.accepted) + self.left)} accepted{completed}"
+
+    @property
+    def percent(self) -> int:
+        steps = (len(self.accepted) + self.left) * (2 if self.wait else 1)
+        return 100 * (len(self.accepted) + self._completed) // steps
+
+
+def _type_of(errors: Sequence[InvalidatorError]) -> str:
+    """What CodePipeline calls what went wrong; where it is not the same for all, or nothing of it, JobFailed."""
+    types = {_type(error) for error in errors}
+    return types.pop() if len(types) == 1 else "JobFailed"
+
+
+def _type(error: InvalidatorError) -> str:
+    cause = _cause(error)
+    # Secrets Manager and Parameter Store say it in their words.
+    if isinstance(cause, ForbiddenError) or "AccessDenied" in str(cause):
+        return "PermissionError"
+    if isinstance(cause, _PASSING):
+        return "SystemUnavailable"
+    wrong = ConfigurationError | UnknownIdError | InvalidPathError
+    return "ConfigurationError" if isinstance(cause, wrong) else "JobFailed"
+
+
+def _cause(error: InvalidatorError) -> InvalidatorError:
+    """Where distributions cannot be discovered, why not."""
+    return error.__cause__ if isinstance(error.__cause__, CdnError) else error
+
+
+def _count(number: int) -> str:
+    return f"{number:,} invalidation{'' if number == 1 else 's'}"
+
+
+# --- the answer -----------------------------------------------------------------------------------------
+
+
+class Pipeline:
+    """What takes the answers, through an SDK client."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def answer(self, job: str, verdict: Verdict) -> bool:
+        """Tell CodePipeline what came of a job. False if it does not wait for that any more.
+
+        Raises JobError if the answer cannot be given.
+        """
+        try:
+            self._answer(job, verdict)
+        except sdk.ERRORS as error:
+            if sdk.code_of(error) in _OVER:
+                return False
+            told = sdk.explained(error, {"AccessDeniedException": _ALLOW})
+            raise JobError(f"job {job} could not be answered: {told}") from error
+        return True
+
+    def _answer(self, job: str, verdict: Verdict) -> None:
+        if isinstance(verdict, Failed):
+            message = verdict.message[:MAX_JOB_MESSAGE_CHARACTERS]
+            details = {"type": verdict.type, "message": message}
+            self._client.put_job_failure_result(jobId=job, failureDetails=details)
+        elif isinstance(verdict, Running):
+            about = {"summary": verdict.summary, "percentComplete": verdict.percent}
+            self._client.put_job_success_result(jobId=job, continuationToken=verdict.token, executionDetails=about)
+        else:
+            summary = f"{_count(len(verdict.invalidations))} accepted"
+            about = {"summary": summary, "percentComplete": 100}
+            self._client.put_job_success_result(jobId=job, executionDetails=about, outputVariables=outputs(verdict))
+
+
+def result(job: Job, verdict: Verdict) -> dict[str, Any]:
+    """The same for a log, and for whoever invoked the function by hand."""
+    if isinstance(verdict, Failed):
+        return {"job": job.id, "result": "failed", "type": verdict.type, "reason": verdict.message}
+    if isinstance(verdict, Running):
+        return {"job": job.id, "result": "running", "summary": verdict.summary, "percent": verdict.percent}
+    found = [{"distribution": distribution, "id": id_} for distribution, id_ in verdict.invalidations]
+    return {"job": job.id, "result": "succeeded", "invalidations": found}
+
+
+def outputs(done: Done) -> dict[str, str]:
+    """The variables for later actions: the ids of the invalidations and, in the same order, of their distributions."""
+    return {
+        "invalidationIds": ",".join(invalidation for _, invalidation in done.invalidations),
+        "distributionIds": ",".join(distribution for distribution, _ in done.invalidations),
+    }
+
+
+def connect() -> Pipeline:
+    """The CodePipeline of the Region that the function is in. Raises ConfigurationError if the SDK cannot be set up."""
+    return Pipeline(sdk.client("codepipeline", attempts=3))
