@@ -5,9 +5,9 @@ viewers know an object (spelt as CloudFront wants them by ``paths``), ``planner`
 for each distribution. What is more than allowed, ``coalesce`` makes less: ``cover`` and its ``knapsack`` find the
 wildcards that evict the fewest of the objects that ``listings`` tells of, which also shows to ``versions`` what
 uploads changed nothing. ``service`` carries the batches out through ``cloudfront``, at the ``pacing`` that AWS
-lets through, with several ``workers``. What a person asks for is ``written`` as a path, and
-makes such batches, too; so does a job of ``codepipeline``. What is left of a batch goes as one of ``tickets`` through ``sqs`` to the
-function's own queue, and comes back as an event. ``settings`` is the only reader of the environment.
+lets through, with several ``workers``. What is left of a batch goes as one of ``tickets`` through ``sqs`` to the
+function's own queue, and comes back as an event. A job of ``codepipeline`` asks for paths as they are ``written``,
+which make such batches, too. ``settings`` is the only reader of the environment.
 
 Beside it, ``custom_resource`` connects a stack's queue or function to its bucket: ``notifications`` merges our
 entry into what the bucket notifies, and ``s3`` reads and writes that. ``sdk`` makes the clients of both sides.

@@ -16,9 +16,29 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from invalidator import __version__, dead_letters, doctor, examination, handler, previews, s3, settings, snapshots
+from invalidator import (
+    __version__,
+    create,
+    dead_letters,
+    doctor,
+    examination,
+    handler,
+    previews,
+    s3,
+    settings,
+    snapshots,
+)
 from invalidator.catalog import inventory
-from invalidator.console import DISTRIBUTIONS, JSON, check_bucket, errors_explained, load, log_to_stderr, text_of
+from invalidator.console import (
+    DISTRIBUTIONS,
+    JSON,
+    check_bucket,
+    errors_explained,
+    load,
+    log_to_stderr,
+    text_of,
+    with_lines_of,
+)
 from invalidator.distributions import Described
 from invalidator.errors import ConfigurationError
 from invalidator.events import decode
@@ -35,6 +55,7 @@ from invalidator.output import (
     explanation_json,
     findings_json,
     narrate,
+    narrate_about,
     plan_json,
     print_accepted,
     print_change,
@@ -229,7 +250,8 @@ def plan(
         elif event:
             preview = previews.of_event(load(event), config)
         else:
-            preview = previews.of_keys(_keys(key or [], keys_from or []), bucket, config)
+            keys = with_lines_of(keys_from or [], key, "--keys-from", "keys")
+            preview = previews.of_keys(keys, bucket, config)
         if curve or plot:
             _show_curves(preview, budget, plot, as_json=as_json)
         else:
@@ -260,19 +282,6 @@ def _check_keys(files: list[typer.FileBinaryRead], *, needs_bucket: bool) -> Non
         )
 
 
-def _keys(named: list[str], files: list[typer.FileBinaryRead]) -> list[str]:
-    keys = list(named)
-    for file in files:
-        found = snapshots.keys_of(file.read(), file.name)
-        for warning in found.warnings:
-            narrate(f"warning: {warning}")
-        keys += found.keys
-    if not keys:
-        names = ", ".join(file.name for file in files)
-        raise ConfigurationError(f"--keys-from: no keys were given: there is none in {names}")
-    return keys
-
-
 def _allowed(config: settings.Settings, budget: int | None, wildcards: int | None) -> settings.Settings:
     allowance = config.allowance
     if budget is not None:
@@ -290,10 +299,9 @@ def _show_plan(preview: previews.Preview, budget: int | None, *, as_json: bool) 
         print_plan(made)
     for refusal in preview.decoded.refusals:
         narrate(f"refused: {refusal.reason}")
-    for warning in [*made.warnings, *(preview.beyond(made, budget) if budget is not None else ())]:
+    narrate_about(made)
+    for warning in preview.beyond(made, budget) if budget is not None else ():
         narrate(f"warning: {warning}")
-    for note in made.notes:
-        narrate(f"{note.distribution}: {note.text} ({count(note.changes, 'change')})")
     left_out = {
         f"{count(made.excluded, 'change')} excluded": made.excluded,
         f"{made.unserved:,} unserved": made.unserved,
@@ -326,6 +334,9 @@ def _show_curves(preview: previews.Preview, budget: int | None, plot: Path | Non
     else:
         narrate(f"Nothing {'else ' if tickets else ''}is stale.")
     _narrate_end(preview.told, f"{plot} was {'' if found else 'not '}written" if plot else "")
+
+
+app.command()(create.create)
 
 
 @app.command()

@@ -3,18 +3,22 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 import typer
 
-from invalidator import handler, settings
+from invalidator import handler, settings, snapshots
 from invalidator.errors import ConfigurationError, InvalidatorError
 from invalidator.output import narrate
 
 JSON: Final[Any] = typer.Option("--json", help="As JSON.")
-DISTRIBUTIONS: Final[Any] = typer.Option(help="Instead of the configured distributions; repeatable.")
+DISTRIBUTIONS: Final[Any] = typer.Option(
+    help="Instead of the configured distributions; repeatable. What begins with a slash is the name of a parameter that"
+    " holds ids.",
+    metavar="ID",
+)
 
 
 @contextmanager
@@ -41,6 +45,31 @@ def load(file: typer.FileText) -> Any:
         return json.load(file)
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{file.name} is not JSON: {error}") from error
+
+
+def check_input(files: Iterable[typer.FileBinaryRead], options: str) -> None:
+    """Raise ConfigurationError if two of the files are standard input, which can be read once."""
+    if [file.name for file in files].count("<stdin>") > 1:
+        raise ConfigurationError(f"{options}: only one of them can be standard input")
+
+
+def with_lines_of(
+    files: Sequence[typer.FileBinaryRead], given: Sequence[str] | None, option: str, what: str
+) -> list[str]:
+    """What was given, and the lines of files, or what is between NULs.
+
+    Raises ConfigurationError, also if there are files and nothing at all in them.
+    """
+    found = list(given or [])
+    for file in files:
+        content = snapshots.keys_of(file.read(), file.name)
+        for warning in content.warnings:
+            narrate(f"warning: {warning}")
+        found += content.keys
+    if files and not found:
+        names = ", ".join(file.name for file in files)
+        raise ConfigurationError(f"{option}: no {what} were given: there is none in {names}")
+    return found
 
 
 def check_bucket(name: str) -> None:

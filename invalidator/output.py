@@ -1,12 +1,14 @@
 """What the command line prints: data on standard output, narration on standard error, colour on a terminal only."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -15,7 +17,7 @@ from invalidator.distributions import Described
 from invalidator.doctor import Finding
 from invalidator.letters import EVERY, Contents, Letter, Stale
 from invalidator.limits import FREE_PATHS
-from invalidator.model import Cost, Curve, Origin, Plan
+from invalidator.model import Cost, Curve, Origin, Outcome, Plan
 from invalidator.notifications import Configuration, difference
 
 if TYPE_CHECKING:
@@ -43,6 +45,14 @@ def narrate(text: str) -> None:
     _console(stderr=True).print(text, soft_wrap=True, style="dim" if text.startswith(" ") else "")
 
 
+def narrate_about(made: Plan) -> None:
+    """Why a plan costs more than it would have to, and what is not done."""
+    for warning in made.warnings:
+        narrate(f"warning: {warning}")
+    for note in made.notes:
+        narrate(f"{note.distribution}: {note.text} ({count(note.changes, 'change')})")
+
+
 @contextmanager
 def progress(doing: str, each: int = 1) -> Iterator[Callable[[], None]]:
     """Yields what is to be called when ``each`` things more were done; the count is shown on a terminal only."""
@@ -59,6 +69,42 @@ def progress(doing: str, each: int = 1) -> Iterator[Callable[[], None]]:
             status.update(f"{doing}: {done:,} …")
 
         yield advance
+
+
+@contextmanager
+def board(done: str, steps: Mapping[str, int], *, lines: bool) -> Iterator[Callable[[str], None]]:
+    """Yields what is to be called with a name when another of its ``steps`` is ``done``: a bar for each name.
+
+    Where there is no terminal, a line says so when the last step of a name is, if there are to be ``lines``.
+    """
+    console, start = _console(stderr=True), time.monotonic()
+    left = dict(steps)
+
+    def told(name: str) -> None:
+        left[name] -= 1
+        if lines and not left[name]:
+            narrate(f"  {name}: {done} after {time.monotonic() - start:.0f} s")
+
+    if not console.is_terminal:
+        yield told
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(done),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=not lines) as bars:
+        tasks = {name: bars.add_task(name, total=number) for name, number in steps.items()}
+        yield lambda name: bars.advance(tasks[name])
+
+
+def print_created(accepted: Iterable[Outcome]) -> None:
+    """A line for each invalidation that was accepted."""
+    for batch, id_ in ((outcome.batch, outcome.invalidation) for outcome in accepted):
+        line = f"  invalidation {id_}  {count(len(batch.items), 'path')}  {batch.caller_reference}"
+        _console().print(Text.assemble((batch.distribution, "bold cyan"), line), soft_wrap=True)
 
 
 def print_accepted(accepted: "list[Accepted]") -> None:

@@ -15,6 +15,7 @@ from invalidator.output import count, narrate, progress
 from invalidator.planner import Objects, curves, make_plan
 from invalidator.snapshots import Snapshot, difference
 from invalidator.workers import Threads
+from invalidator.written import batches_of
 
 ANY: Final = "any"
 """In place of a bucket or distribution that nobody named."""
@@ -107,6 +108,18 @@ def of_keys(keys: list[str], bucket: str | None, config: settings.Settings) -> P
     if config.discover:
         raise ConfigurationError("--bucket: give the bucket of the keys, for distributions to be discovered")
     return _served(decoded, replace(config, describe=False), _unlisted)
+
+
+def of_wish(texts: list[str], keys: list[str], bucket: str | None, config: settings.Settings, identity: str) -> Preview:
+    """Of paths as they are written, and of the objects with these keys; ``identity`` tells this wish from others.
+
+    CloudFront is asked who serves the bucket of the keys, and S3 what else is in it, if there is one.
+    """
+    decoded = decode(event_of(keys, bucket or ANY), identity)
+    config = config if bucket and keys else replace(config, describe=False)
+    distributions, _ = serving(config, {bucket} if bucket else set())
+    decoded.tickets += batches_of(texts, "--paths", [item.id for item in distributions], identity)
+    return Preview(decoded, distributions, config, _listed(config.list_pages) if bucket else _unlisted)
 
 
 def of_snapshots(before: Snapshot, after: Snapshot, bucket: str | None, config: settings.Settings) -> Preview:

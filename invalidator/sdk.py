@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from invalidator.errors import ConfigurationError
 
@@ -22,6 +22,10 @@ ERRORS: Final = (ClientError, BotoCoreError, ET.ParseError, OSError)
 The last is an OSError where credentials come from a program or a file that is not there.
 """
 
+_MISSING: Final[dict[type[Exception], str]] = {
+    NoCredentialsError: "log in, or set AWS_PROFILE",
+    NoRegionError: "set AWS_DEFAULT_REGION",
+}
 _ADVICE: Final = {
     "ExpiredToken": "the credentials have expired; renew them",
     "InvalidAccessKeyId": "the credentials are not valid; check which ones are in use",
@@ -78,7 +82,8 @@ def explained(error: Exception, advice: dict[str, str]) -> str:
     if not isinstance(error, ClientError):
         if isinstance(error, ET.ParseError):  # the SDK lets it through where it reads a bucket's location
             return f"Unable to parse response: {error}"
-        return f"{error} (log in, or set AWS_PROFILE)" if isinstance(error, NoCredentialsError) else str(error)
+        what = _MISSING.get(type(error))
+        return f"{str(error).rstrip('.')} ({what})" if what else str(error)
     details = error.response.get("Error", {})
     told = [str(value) for name, value in details.items() if value and name.startswith(("Message", "Argument"))]
     text = f"{code_of(error) or 'unknown error'}: {'; '.join(told)}".rstrip(": ")

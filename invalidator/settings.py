@@ -408,7 +408,7 @@ def _secret(variable: str, name: str) -> str | bytes:
     try:
         content: str | bytes = _provider("SecretsProvider").get(name, force_fetch=True)
     except (GetParameterError, BotoCoreError, ValueError) as error:
-        raise ConfigurationError(f"{variable}: {name} cannot be read: {error}") from error
+        raise ConfigurationError(f"{variable}: {name} cannot be read: {_why(error)}") from error
     return content
 
 
@@ -418,5 +418,11 @@ def _parameter(variable: str, name: str) -> str | bytes:
     try:
         content: str | bytes = _provider("SSMProvider").get(name, decrypt=True, force_fetch=True)
     except (GetParameterError, BotoCoreError, ValueError) as error:
-        raise ConfigurationError(f"{variable}: {name} cannot be read: {error}") from error
+        raise ConfigurationError(f"{variable}: {name} cannot be read: {_why(error)}") from error
     return content
+
+
+def _why(error: Exception) -> str:
+    """What the SDK said: Powertools wraps it, in words that lack what to do."""
+    inner = error.__cause__ or error.__context__
+    return sdk.explained(inner if isinstance(inner, BotoCoreError) else error, {})

@@ -21,7 +21,9 @@ ROOTS = {
     "examination",
     "cli",
     "console",
+    "create",
     "previews",
+    "waiting",
     "snapshots",
     "plot",
     "output",
@@ -72,8 +74,12 @@ MAY_IMPORT = {
     "output": BOTTOM | {"dead_letters", "distributions", "doctor", "letters", "local", "notifications"},
     "snapshots": BOTTOM,
     "plot": BOTTOM,
-    "previews": BOTTOM | {"coalesce", "events", "handler", "output", "planner", "settings", "snapshots", "workers"},
-    "console": BOTTOM | {"handler", "output", "settings"},
+    "previews": BOTTOM
+    | {"coalesce", "events", "handler", "output", "planner", "settings", "snapshots", "workers", "written"},
+    "console": BOTTOM | {"handler", "output", "settings", "snapshots"},
+    "waiting": BOTTOM,
+    "create": BOTTOM
+    | {"console", "handler", "output", "previews", "service", "settings", "waiting", "workers", "written"},
     "cli": set(MODULES) - {"__main__"},
     "__main__": {"cli"},
 }

@@ -1,0 +1,299 @@
+"""``create``: what a person or a build asks to be invalidated, now."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple
+from uuid import uuid4
+
+import typer
+
+from invalidator import handler, previews, settings
+from invalidator.console import JSON, check_bucket, check_input, errors_explained, with_lines_of
+from invalidator.errors import CdnError, ConfigurationError
+from invalidator.model import DistributionId, Outcome, Plan
+from invalidator.output import board, count, narrate, narrate_about, plan_json, print_created, print_plan, told_cost
+from invalidator.service import Budget, carry_out
+from invalidator.waiting import until_completed
+from invalidator.workers import Threads
+from invalidator.written import EVERYTHING, path_of
+
+_WHAT: Final = "What to invalidate"
+_WHERE: Final = "Where"
+_DEFAULT_TIMEOUT: Final = 15 * 60
+_MAX_TIMEOUT: Final = 24 * 60 * 60
+
+_More = Annotated[list[str] | None, typer.Argument(help="More of what --paths takes.", metavar="PATH")]
+_Paths = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A path as viewers ask for it, in quotes; what CloudFront does not take is encoded. An asterisk at its end"
+        " is a wildcard; #name is a cache tag. Repeatable; more may follow it.",
+        metavar="PATH",
+        rich_help_panel=_WHAT,
+    ),
+]
+_FromFile = Annotated[
+    list[typer.FileBinaryRead] | None,
+    typer.Option(
+        help="A file with such paths, one a line, or with a NUL between them; - is standard input; repeatable.",
+        metavar="FILE",
+        rich_help_panel=_WHAT,
+    ),
+]
+_Keys = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="The key of an object, as S3 stores it: it is encoded for you, and all its URLs are cleared; repeatable.",
+        metavar="KEY",
+        rich_help_panel=_WHAT,
+    ),
+]
+_KeysFrom = Annotated[
+    list[typer.FileBinaryRead] | None,
+    typer.Option(help="A file with such keys; repeatable.", metavar="FILE", rich_help_panel=_WHAT),
+]
+_Again = Annotated[
+    str | None,
+    typer.Option(help="Instead, all items of an earlier invalidation, anew.", metavar="ID", rich_help_panel=_WHAT),
+]
+_Distributions = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A distribution or tenant, or the name of a parameter that holds ids and begins with a slash; repeatable."
+        " Without it, and without --bucket: the configured ones.",
+        metavar="ID",
+        rich_help_panel=_WHERE,
+    ),
+]
+_Bucket = Annotated[
+    str | None,
+    typer.Option(
+        help="The bucket of the keys. Without --distribution-id: the distributions that serve it.",
+        metavar="NAME",
+        rich_help_panel=_WHERE,
+    ),
+]
+_Reference = Annotated[
+    str | None,
+    typer.Option(
+        help="A name for this wish, such as a build's. The same wish under the same name is not billed twice; without"
+        " one, each is a new one.",
+        metavar="TEXT",
+    ),
+]
+_Timeout = Annotated[
+    int, typer.Option(help="Seconds for all of it, --wait included.", min=1, max=_MAX_TIMEOUT, metavar="SECONDS")
+]
+
+
+def create(
+    path: _More = None,
+    paths: _Paths = None,
+    from_file: _FromFile = None,
+    key: _Keys = None,
+    keys_from: _KeysFrom = None,
+    distribution_id: _Distributions = None,
+    bucket: _Bucket = None,
+    reference: _Reference = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until all edges have forgotten it.")] = False,
+    timeout: _Timeout = _DEFAULT_TIMEOUT,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Invalidate paths, keys or cache tags on distributions, and wait for that if you like.
+
+    Example: invalidator create --distribution-id E1A2B3C4D5E6F7 --paths '/*' --wait
+
+    Example: invalidator create --bucket my-origin --key 'blog/red flower.html'
+
+    Example: git diff -z --name-only HEAD~1 | invalidator create --bucket my-origin --keys-from -
+    """
+    with errors_explained():
+        check_input([*(from_file or []), *(keys_from or [])], "--from-file, --keys-from")
+        texts = _texts([*(paths or []), *(path or [])], from_file or [])
+        keys = with_lines_of(keys_from or [], key, "--keys-from", "keys")
+        if not texts and not keys:
+            raise ConfigurationError(f"nothing to invalidate: give --paths, as '{EVERYTHING}', or --key")
+        made = _plan(texts, keys, bucket, distribution_id or [], reference or str(uuid4()))
+        if dry_run:
+            _show(made, as_json=as_json)
+            return
+        report = Report(made)
+        _carry_out(report, timeout, wait=wait, as_json=as_json)
+        _tell(report, as_json=as_json)
+    if report.has_failed:
+        raise typer.Exit(1)
+
+
+# --- what is wanted -------------------------------------------------------------------------------------
+
+
+def _texts(written: list[str], files: list[typer.FileBinaryRead]) -> list[str]:
+    """Paths and tags as they are written. Raises ConfigurationError if one of them is none."""
+    # A shell makes of /* that is not in quotes what stands in the root of this machine.
+    if len(written) > 1 and set(written) == {str(entry) for entry in Path("/").glob("[!.]*")}:
+        raise ConfigurationError("--paths: your shell has expanded /*: put it in quotes, as '/*'")
+    for text in written:
+        path_of(text, "--paths")
+    texts = with_lines_of(files, written, "--from-file", "paths")
+    for text in texts[len(written) :]:
+        path_of(text, "--from-file")
+    return texts
+
+
+def _plan(texts: list[str], keys: list[str], bucket: str | None, ids: list[str], identity: str) -> Plan:
+    if bucket is not None:
+        check_bucket(bucket)
+    config = settings.load(instead=ids or (["discover"] if bucket else []))
+    bucket = bucket or (config.discover_bucket if config.discover else None)
+    if config.discover and not bucket:
+        raise ConfigurationError("--bucket: give the bucket, for its distributions to be discovered")
+    preview = previews.of_wish(texts, keys, bucket, config, f"create {identity}")
+    if preview.decoded.refusals:
+        raise ConfigurationError(f"--key: {preview.decoded.refusals[0].reason}")
+    if not preview.distributions:
+        raise ConfigurationError(f"no distribution has an origin in bucket {bucket}: there is nothing to send it to")
+    return preview.plan()
+
+
+def _show(made: Plan, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(plan_json(made), indent=2))
+    else:
+        print_plan(made)
+    narrate_about(made)
+    narrate(f"{told_cost(made)}\nNothing was sent.")
+
+
+# --- what comes of it -----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a plan: what was accepted, what was not, and how long each took to complete, in seconds."""
+
+    plan: Plan
+    accepted: list[Outcome] = field(default_factory=list)
+    refused: list[Outcome] = field(default_factory=list)
+    completed: dict[tuple[DistributionId, str], float] = field(default_factory=dict)
+    unseen: list[tuple[DistributionId, str, CdnError]] = field(default_factory=list)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether anything was not accepted or, if that was to be waited for, is not known to be completed."""
+        return bool(self.refused or self.unseen)
+
+
+class Clock(NamedTuple):
+    """Seconds, and what lets some of them pass."""
+
+    now: Callable[[], float] = time.monotonic
+    pause: Callable[[float], object] = time.sleep
+
+
+_REAL: Final = Clock()
+
+
+def _carry_out(report: Report, timeout: float, *, wait: bool, as_json: bool, clock: Clock = _REAL) -> None:
+    end = clock.now() + timeout
+
+    def left() -> float:
+        return end - clock.now()
+
+    try:
+        _send(report, left, as_json=as_json)
+        if wait:
+            _wait(report, left, clock)
+    except KeyboardInterrupt:
+        narrate("Interrupted. What was accepted goes on: 'invalidator status' shows how.")
+        raise typer.Exit(130) from None
+
+
+def _send(report: Report, left: Callable[[], float], *, as_json: bool) -> None:
+    steps = Counter(str(batch.distribution) for batch in report.plan.batches)
+    with board("answered", steps, lines=False) as show:
+        for outcome in carry_out(report.plan, handler.cdn(), Budget(left), Threads()):
+            if outcome.error is None:
+                report.accepted.append(outcome)
+            else:
+                report.refused.append(outcome)
+            show(outcome.batch.distribution)
+    first = {batch.distribution: number for number, batch in enumerate(report.plan.batches)}
+    for outcomes in (report.accepted, report.refused):
+        outcomes.sort(key=lambda outcome: first[outcome.batch.distribution])
+    if not as_json:
+        print_created(report.accepted)
+
+
+def _wait(report: Report, left: Callable[[], float], clock: Clock) -> None:
+    accepted = [(outcome.batch.distribution, str(outcome.invalidation)) for outcome in report.accepted]
+    start = clock.now()
+    with board("completed", Counter(str(distribution) for distribution, _ in accepted), lines=True) as show:
+        for distribution, id_, error in until_completed(accepted, handler.look, left, clock.pause):
+            if error:
+                report.unseen.append((distribution, id_, error))
+            else:
+                report.completed[distribution, id_] = clock.now() - start
+                show(distribution)
+
+
+def _tell(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(_document(report), indent=2))
+    narrate_about(report.plan)
+    for names, text in _grouped([(item.batch.distribution, _why(item)) for item in report.refused]):
+        narrate(f"error: {names}: {text}")
+    for names, text in _grouped([(distribution, f"{id_}: {error}") for distribution, id_, error in report.unseen]):
+        narrate(f"error: {names}: {text}")
+    if not report.accepted:
+        narrate("Nothing was accepted.")
+        return
+    paths = sum(len(outcome.batch.items) for outcome in report.accepted)
+    told = f"{count(len(report.accepted), 'invalidation')} of {count(paths, 'path')} accepted"
+    if report.completed:
+        told += f", {len(report.completed):,} completed, the last after {max(report.completed.values()):.0f} s"
+    narrate(f"{told}.")
+
+
+def _why(outcome: Outcome) -> str:
+    return outcome.failure.partition(": ")[2]
+
+
+def _grouped(told: list[tuple[DistributionId, str]]) -> Iterator[tuple[str, str]]:
+    """What is the same for several distributions, once, with their names."""
+    alike: dict[str, list[DistributionId]] = {}
+    for distribution, text in told:
+        alike.setdefault(text, []).append(distribution)
+    yield from ((", ".join(dict.fromkeys(ids)), text) for text, ids in alike.items())
+
+
+def _document(report: Report) -> dict[str, Any]:
+    """The same for a program. ``seconds`` until it was completed; null if that was not waited for, or not seen."""
+    return {
+        "invalidations": [
+            {
+                "distribution": batch.distribution,
+                "id": id_,
+                "items": [item.path for item in batch.items],
+                "caller_reference": batch.caller_reference,
+                "seconds": None if seconds is None else round(seconds, 1),
+            }
+            for batch, id_ in ((outcome.batch, str(outcome.invalidation)) for outcome in report.accepted)
+            for seconds in [report.completed.get((batch.distribution, id_))]
+        ],
+        "failed": [
+            {
+                "distribution": outcome.batch.distribution,
+                "items": [item.path for item in outcome.batch.items],
+                "error": str(outcome.error),
+            }
+            for outcome in report.refused
+        ],
+        "not_completed": [
+            {"distribution": distribution, "id": id_, "error": str(error)} for distribution, id_, error in report.unseen
+        ],
+    }

@@ -1,0 +1,56 @@
+"""Until what was accepted is completed: asked for gently, and for no longer than one likes."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, repeat
+from typing import Final, NamedTuple
+
+from invalidator.errors import CdnError, InProgressError, ThrottledError, UnavailableError
+from invalidator.model import DistributionId, Invalidation
+
+# Most are completed within 25 seconds (limits.SECONDS_TO_COMPLETE), few within one.
+_FIRST_PAUSES: Final = (1.0, 2.0, 3.0, 4.0)
+_PAUSE: Final = 5.0
+_PASSING: Final = (ThrottledError, UnavailableError)
+
+Accepted = tuple[DistributionId, str]
+"""An invalidation: the distribution, and its own id."""
+
+
+class End(NamedTuple):
+    """An invalidation that is completed, or of which that cannot be seen, and why."""
+
+    distribution: DistributionId
+    invalidation: str
+    error: CdnError | None = None
+
+
+def until_completed(
+    accepted: Iterable[Accepted],
+    look: Callable[[DistributionId, str], Invalidation],
+    left: Callable[[], float],
+    pause: Callable[[float], object],
+) -> Iterator[End]:
+    """Yield each as soon as it is completed. What is not when ``left`` is used up comes last, with an error.
+
+    ``left`` is in seconds, and so is what ``pause`` is called with, between two looks at all that are in progress.
+    """
+    waiting = list(dict.fromkeys(accepted))
+    for seconds in chain(_FIRST_PAUSES, repeat(_PAUSE)):
+        if not waiting or left() <= 0:
+            break
+        pause(min(seconds, left()))
+        for one in list(waiting):
+            if end := _end(one, look):
+                waiting.remove(one)
+                yield end
+    for distribution, id_ in waiting:
+        yield End(distribution, id_, InProgressError("it is still in progress, and goes on"))
+
+
+def _end(one: Accepted, look: Callable[[DistributionId, str], Invalidation]) -> End | None:
+    try:
+        return End(*one) if look(*one).is_completed else None
+    except _PASSING:
+        return None
+    except CdnError as error:
+        return End(*one, error)
