@@ -27,6 +27,7 @@ from invalidator import (
     s3,
     settings,
     snapshots,
+    verify,
 )
 from invalidator.catalog import inventory
 from invalidator.console import (
@@ -541,6 +542,9 @@ def doctor_(
     )
     if not doctor.are_well(found):
         raise typer.Exit(1)
+
+
+app.command()(verify.verify)
 
 
 @app.command()

@@ -14,6 +14,8 @@ InvalidatorError
 │   └── ReferenceUsedError  … since its caller reference belongs to other paths
 ├── StorageError            what is left to do could not be stored
 ├── ListingError            the objects of a bucket cannot be listed, or not within the bounds
+├── EdgeError               a URL cannot be asked: there is no connection, or no answer
+├── ObjectError             S3 does not say what an object is like now
 ├── DeadLettersError        the dead letters cannot be read, given back or sent again
 ├── NotificationError       a bucket's notification configuration was left as it was
 │   ├── NoSuchBucketError   … since there is no such bucket
@@ -80,6 +82,14 @@ class StorageError(InvalidatorError):
 
 class ListingError(InvalidatorError):
     """The objects of a bucket cannot be listed or looked at, or that would take more pages or time than there is."""
+
+
+class EdgeError(InvalidatorError):
+    """A URL does not answer; the message says why, as far as that is known."""
+
+
+class ObjectError(InvalidatorError):
+    """S3 does not say what an object is like; the message says why and what to do about it."""
 
 
 class NotificationError(InvalidatorError):

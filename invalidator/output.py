@@ -4,17 +4,19 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from invalidator.dead_letters import Sent
 from invalidator.distributions import Described
 from invalidator.doctor import Finding
+from invalidator.freshness import Served, Stored, Verdict
 from invalidator.letters import EVERY, Contents, Letter, Stale
 from invalidator.limits import FREE_PATHS
 from invalidator.model import Cost, Curve, Origin, Outcome, Plan
@@ -325,6 +327,72 @@ def print_findings(findings: Iterable[Finding]) -> None:
 def findings_json(findings: Iterable[Finding]) -> dict[str, Any]:
     """The same for a program."""
     return {"findings": [finding._asdict() for finding in findings]}
+
+
+# --- freshness ------------------------------------------------------------------------------------------
+
+_COLOURS: Final = {"fresh": "bold green", "stale": "bold red", "unknown": "bold yellow"}
+
+
+@contextmanager
+def waiting() -> Iterator[Callable[[str], None]]:
+    """Yields what is to be told how things stand: shown beside the time on a terminal, else narrated if it is news."""
+    console = _console(stderr=True)
+    if not console.is_terminal:
+        yield _narrate_news()
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task("asking")
+        yield lambda text: shown.update(task, description=_plain(text))
+
+
+def _narrate_news() -> Callable[[str], None]:
+    told = ""
+
+    def tell(text: str) -> None:
+        nonlocal told
+        if text != told:
+            narrate(_plain(text))
+        told = text
+
+    return tell
+
+
+def print_freshness(stored: Stored | None, served: Served, verdict: Verdict) -> None:
+    """What both sides say, side by side, and below it the verdict."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "S3", "edge"):
+        table.add_column(name, overflow="fold")
+    age = "-" if served.age is None else f"{served.age:,} s"
+    for name, ours, theirs in (
+        ("status", "-" if stored else "no such object", str(served.status)),
+        ("ETag", stored.etag if stored else "-", served.etag or "-"),
+        ("Last-Modified", _date(stored.last_modified if stored else None), _date(served.last_modified)),
+        ("Age", "-", age),
+        ("X-Cache", "-", served.x_cache or "-"),
+        ("POP", "-", served.pop or "-"),
+    ):
+        table.add_row(Text(name, "cyan"), Text(_plain(ours)), Text(_plain(theirs)))
+    out = _console()
+    out.print(table)
+    told = Text.assemble((verdict.verdict, _COLOURS[verdict.verdict]), f": {_plain(verdict.why)}.")
+    out.print(told, soft_wrap=True)
+
+
+def freshness_json(stored: Stored | None, served: Served, verdict: Verdict) -> dict[str, Any]:
+    """The same for a program. What is not there is null."""
+    theirs = {name: None if value == "" else value for name, value in served._asdict().items()}
+    return {
+        "verdict": verdict.verdict,
+        "why": verdict.why,
+        "stored": stored and stored._asdict() | {"last_modified": stored.last_modified.isoformat()},
+        "served": theirs | {"last_modified": served.last_modified and served.last_modified.isoformat()},
+    }
+
+
+def _date(when: datetime | None) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if when else "-"
 
 
 # --- dead letters ---------------------------------------------------------------------------------------

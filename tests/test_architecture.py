@@ -26,6 +26,10 @@ ROOTS = {
     "waiting",
     "snapshots",
     "plot",
+    "freshness",
+    "edge",
+    "objects",
+    "verify",
     "output",
     "local",
     "queue_worker",
@@ -71,7 +75,7 @@ MAY_IMPORT = {
     "policies": {"patterns"},
     "doctor": BOTTOM | {"notifications", "policies"},
     "examination": BOTTOM | {"catalog", "distributions", "doctor", "notifications", "s3", "sdk", "settings", "workers"},
-    "output": BOTTOM | {"dead_letters", "distributions", "doctor", "letters", "local", "notifications"},
+    "output": BOTTOM | {"dead_letters", "distributions", "doctor", "freshness", "letters", "local", "notifications"},
     "snapshots": BOTTOM,
     "plot": BOTTOM,
     "previews": BOTTOM
@@ -80,6 +84,10 @@ MAY_IMPORT = {
     "waiting": BOTTOM,
     "create": BOTTOM
     | {"console", "handler", "output", "previews", "service", "settings", "waiting", "workers", "written"},
+    "freshness": BOTTOM,
+    "edge": BOTTOM | {"freshness"},
+    "objects": BOTTOM | {"freshness", "sdk"},
+    "verify": BOTTOM | {"console", "edge", "freshness", "objects", "output"},
     "cli": set(MODULES) - {"__main__"},
     "__main__": {"cli"},
 }
