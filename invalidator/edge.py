@@ -1,14 +1,13 @@
 """The only request to an edge: one GET of a URL, as viewers send it, of which the body is left there."""
 
 import re
-from collections.abc import Iterable
 from http.client import HTTPException, RemoteDisconnected
 from ipaddress import ip_address
 from socket import gaierror
 from ssl import SSLCertVerificationError, SSLError
 from typing import Final
 from urllib.error import URLError
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit
 from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
 
 from invalidator import __version__
@@ -22,6 +21,7 @@ _HEADERS: Final = {
     "Accept-Encoding": "gzip, br",
     "User-Agent": f"Mozilla/5.0 (compatible; invalidator/{__version__})",
 }
+_HOST: Final = re.compile(r"(?=.{1,254}$)(?:[a-z0-9_][a-z0-9_-]{0,62}\.)*[a-z0-9_][a-z0-9_-]{0,62}\.?")
 _TOLD: Final[dict[type[Exception], str]] = {
     gaierror: "its host is not known (check the name, and the connection)",
     TimeoutError: f"there was no answer within {_SECONDS:.0f} s",
@@ -32,51 +32,40 @@ _TOLD: Final[dict[type[Exception], str]] = {
 
 def check_url(text: str) -> str:
     """The URL as it is asked for, without its fragment. Raises ConfigurationError, with what may have been meant."""
-    expected = "https://… or http://…, as viewers have it"
+    if re.match(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?/*[^/?#]*@", text):  # which is not shown, for the password
+        raise ConfigurationError("--url: it is not what it should be: no user and no password before the host")
     if not text.isprintable():
         raise ConfigurationError(f"--url: {text!r} is not a URL: it has characters that cannot be in one")
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
-    if not scheme and (rest := re.match(r"(?:https?:/*|//)?([^/:\s].*)", text.strip())):
-        expected = f"https://{rest[1]}"
-    if not scheme or scheme[1].lower() not in {"https", "http"}:
-        raise ConfigurationError(f"--url: {text!r} is not what it should be: {expected}")
+    if not re.match("https?://", text, re.IGNORECASE):
+        raise ConfigurationError(f"--url: {text!r} is not what it should be: {_with_scheme(text)}")
     try:
-        parts = urlsplit(text)
-        host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
-        well_formed = parts.port != 0 and _is_host(parts.hostname or "")
+        url = urlsplit(text)._replace(fragment="")
+        url = url._replace(path=url.path or "/")
+        spelt = _spelt(url)
+        is_url = url.port != 0 and _is_host(spelt.hostname or "")
     except ValueError as error:
         raise ConfigurationError(f"--url: {text!r} is not a URL: {error}") from error
-    if "@" in host:  # which is not shown, since it may be a password
-        raise ConfigurationError("--url: it is not what it should be: no user and no password before the host")
-    asked, spelt = (
-        urlunsplit((parts.scheme, *more, ""))
-        for more in (
-            (parts.netloc, parts.path or "/", parts.query),
-            (host, _encoded(parts.path or "/"), _encoded(parts.query)),
-        )
-    )
-    if spelt != asked:
-        raise ConfigurationError(f"--url: {text!r} is not what it should be: {spelt}")
-    if not well_formed:
-        raise ConfigurationError(f"--url: {text!r} is not a URL: {host!r} is not the name of a host")
-    return spelt
+    if spelt != url:
+        raise ConfigurationError(f"--url: {text!r} is not what it should be: {spelt.geturl()}")
+    if not is_url:
+        raise ConfigurationError(f"--url: {text!r} is not a URL: {url.netloc!r} is not the name of a host")
+    return url.geturl()
 
 
 def ask(url: str) -> Served:
     """What the edge answers; no redirect is followed. Raises EdgeError if it does not answer."""
-    opener = _opener((ProxyHandler(), HTTPHandler(), HTTPSHandler()))
     try:
-        with opener.open(Request(url, headers=_HEADERS), timeout=_SECONDS) as answer:  # noqa: S310 checked above
+        with _opener().open(Request(url, headers=_HEADERS), timeout=_SECONDS) as answer:  # noqa: S310 checked above
             return served(answer.status, {name.lower(): value for name, value in reversed(answer.headers.items())})
     except (OSError, HTTPException, ValueError) as error:
         raise EdgeError(f"{url} cannot be asked: {_explained(error)}") from error
 
 
-def _opener(handlers: Iterable[ProxyHandler | HTTPHandler | HTTPSHandler]) -> OpenerDirector:
+def _opener() -> OpenerDirector:
     """Opens HTTP alone, through the proxies of the machine, and returns every answer, whatever its status."""
     opener = OpenerDirector()
     opener.addheaders = []
-    for handler in handlers:
+    for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler()):
         opener.add_handler(handler)
     return opener
 
@@ -95,13 +84,23 @@ def _explained(error: Exception) -> str:
     return str(getattr(cause, "strerror", None) or cause)
 
 
-def _encoded(text: str) -> str:
+def _with_scheme(text: str) -> str:
+    """What may be meant by a text that does not begin as it should."""
+    rest = re.match(r"(?:https?:/*|//)?([^/:\s].*)", text.strip())
+    if rest is None or re.match("[a-z0-9]+://", rest[1]):  # s3://…
+        return "https://… or http://…, as viewers have it"
+    return f"https://{rest[1]}"
+
+
+def _spelt(url: SplitResult) -> SplitResult:
     """As browsers send it: what is encoded stays so, and what has no place in a URL becomes so."""
-    return quote(text, safe="!$%&'()*+,/:;=?@[]^|~")
+    host = url.netloc if url.netloc.isascii() else url.netloc.encode("idna").decode()
+    path, query = (quote(part, safe="!$%&'()*+,/:;=?@[]^|~") for part in (url.path, url.query))
+    return url._replace(netloc=host, path=path, query=query)
 
 
 def _is_host(name: str) -> bool:
     try:
-        return bool(re.fullmatch(r"(?!-)[A-Za-z0-9_.-]{1,253}", name)) or bool(ip_address(name))
+        return _HOST.fullmatch(name) is not None or bool(ip_address(name))
     except ValueError:
         return False
