@@ -366,7 +366,7 @@ def print_freshness(stored: Stored | None, served: Served, verdict: Verdict) -> 
         table.add_column(name, overflow="fold")
     age = "-" if served.age is None else f"{served.age:,} s"
     for name, ours, theirs in (
-        ("status", "-" if stored else "no such object", str(served.status)),
+        ("status", "object" if stored else "no such object", str(served.status)),
         ("ETag", stored.etag if stored else "-", served.etag or "-"),
         ("Last-Modified", _date(stored.last_modified if stored else None), _date(served.last_modified)),
         ("Age", "-", age),

@@ -14,7 +14,7 @@ import pytest
 from invalidator.errors import EdgeError
 from invalidator.freshness import Served, Stored, Verdict
 from invalidator.local import BUCKET, embedded_aws
-from invalidator.verify import Look, looks_until_fresh
+from invalidator.verify import Look, _looking, looks_until_fresh
 from tests.edge_cache import EdgeCache, edge_cache
 from tests.loopback import Quiet, serving
 from tests.test_cli import COMMAND, ROOT, assert_explained, run
@@ -96,7 +96,7 @@ def test_both_sides_are_shown_beside_each_other(edge: EdgeCache) -> None:
     shown = {row[0].strip(): [cell.strip() for cell in row[1:] if cell.strip()] for row in rows[1:-1]}
     assert shown["ETag"] == [etag, f"W/{etag}"]
     assert shown["Last-Modified"][0] == shown["Last-Modified"][1]
-    assert shown["status"] == ["-", "200"]
+    assert shown["status"] == ["object", "200"]
     assert shown["Age"] == ["-", "35 s"]
     assert shown["X-Cache"] == ["-", "Hit from cloudfront"]
     assert shown["POP"] == ["-", "FRA56-P1"]
@@ -199,8 +199,6 @@ def test_an_edge_that_answered_once_may_be_out_of_reach_for_a_while() -> None:
 
 
 def test_a_version_that_comes_while_we_wait_is_waited_for(edge: EdgeCache) -> None:
-    from invalidator.verify import _looking  # noqa: PLC0415
-
     put("a", "one")
     look = _looking(f"{edge.url}/a", "a", BUCKET)
     look()
@@ -222,6 +220,18 @@ def test_a_version_that_comes_while_we_wait_is_waited_for(edge: EdgeCache) -> No
     assert found.stored.etag == '"35d6d33467aae9a2e3dccb4b6b027878"'  # of "three"
     assert len(told) == 4
     assert told[0] == told[1] != told[2]
+
+
+def test_what_nobody_invalidates_is_fresh_when_its_time_is_over(edge: EdgeCache) -> None:
+    clock = Clock()
+    edge.now, edge.ttl = clock.now, 60
+    put("a", "one")
+    look = _looking(f"{edge.url}/a", "a", BUCKET)
+    look()
+    put("a", "two")
+    found, seconds = looks_until_fresh(look, 300, print, clock.now, clock.pause)
+    assert found.verdict.verdict == "fresh"
+    assert 60 <= seconds < 65
 
 
 def test_the_seconds_until_an_invalidation_arrives_are_told(edge: EdgeCache) -> None:
