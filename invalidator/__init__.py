@@ -13,8 +13,9 @@ Beside it, ``custom_resource`` connects a stack's queue or function to its bucke
 entry into what the bucket notifies, and ``s3`` reads and writes that. ``sdk`` makes the clients of both sides.
 ``cli``, ``local`` and ``demo`` are the same things by hand; ``console`` is what all commands have in common.
 ``letters`` says what is in the ``dead_letters``; ``previews`` are plans that are only shown, of ``snapshots`` if need
-be, and ``plot`` draws what they cost. ``verify`` asks an ``edge`` for a URL, and S3 for one of its ``objects``;
-``freshness`` judges. None of these is needed in Lambda.
+be, and ``plot`` draws what they cost. ``create`` sends one, ``waiting`` until it is completed; ``status`` shows the
+``invalidations`` that there are; ``verify`` asks an ``edge`` for a URL, and S3 for one of its ``objects``, which
+``freshness`` compares. None of these is needed in Lambda.
 """
 
 __version__ = "0.1.0"

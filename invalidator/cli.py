@@ -27,6 +27,7 @@ from invalidator import (
     s3,
     settings,
     snapshots,
+    status,
     verify,
 )
 from invalidator.catalog import inventory
@@ -413,6 +414,9 @@ def distributions(
         print_distributions(found)
     of_bucket = f" with an origin in bucket {bucket}" if bucket else ""
     narrate(f"{count(len(found), 'distribution')}{of_bucket}.")
+
+
+app.command()(status.status)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 InvalidatorError
 ├── ConfigurationError      what the user set or gave cannot be used; names the variable, option or file
+│   └── UnconfiguredError   … since no distribution was set or given
 ├── EventError              an event, a message or a record that cannot be read
 ├── CdnError                one batch was not accepted
 │   ├── ThrottledError      … since the account is throttled: other batches would be, too
@@ -34,6 +35,10 @@ class ConfigurationError(InvalidatorError):
 
     The message names the variable, option or file, and never shows a secret's content.
     """
+
+
+class UnconfiguredError(ConfigurationError):
+    """No distribution was set or given."""
 
 
 class EventError(InvalidatorError):

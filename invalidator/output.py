@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -17,9 +18,10 @@ from invalidator.dead_letters import Sent
 from invalidator.distributions import Described
 from invalidator.doctor import Finding
 from invalidator.freshness import Served, Stored, Verdict
+from invalidator.invalidations import Listed, age, first, made_by
 from invalidator.letters import EVERY, Contents, Letter, Stale
 from invalidator.limits import FREE_PATHS
-from invalidator.model import Cost, Curve, Origin, Outcome, Plan
+from invalidator.model import Cost, Curve, Invalidation, Origin, Outcome, Plan
 from invalidator.notifications import Configuration, difference
 
 if TYPE_CHECKING:
@@ -459,6 +461,118 @@ def _told(contents: Contents) -> str:
 def _plain(text: str) -> str:
     """Text from outside, on one line and without what would be a command to the terminal."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in "; ".join(text.splitlines()))
+
+
+# --- invalidations --------------------------------------------------------------------------------------
+
+_MAX_CHARACTERS: Final = 60
+"""Of a path in a table, in which several stand in a line."""
+
+
+def print_listed(found: list[Listed], now: datetime) -> None:
+    """A line for each invalidation, and one for what was left out of each distribution."""
+    if any(listed.shown for listed in found):
+        _console().print(_listed_table(found, now))
+    for line in _left_out(found):
+        _console().print(line, soft_wrap=True)
+
+
+@contextmanager
+def refreshed() -> Iterator[Callable[[list[Listed], datetime], None]]:
+    """Yields what shows the same again and again: in its place on a terminal, elsewhere only if it is different."""
+    console = _console()
+    if not console.is_terminal:
+        last: list[list[Listed]] = []
+
+        def show(found: list[Listed], now: datetime) -> None:
+            if last != [found]:
+                last[:] = [found]
+                print_listed(found, now)
+                sys.stdout.flush()
+
+        yield show
+        return
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        yield lambda found, now: live.update(Group(_listed_table(found, now), *_left_out(found)), refresh=True)
+
+
+def _listed_table(found: list[Listed], now: datetime) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("distribution", "invalidation", "status", "age"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("items", justify="right")
+    table.add_column("paths", overflow="fold")
+    table.add_column("made by")
+    for listed in found:
+        for told, is_whole in listed.shown:
+            whole = (f"{len(told.items):,}", _paths(told.items), made_by(told.caller_reference))
+            table.add_row(
+                Text(told.distribution, "cyan"),
+                _plain(told.id),
+                _status(told),
+                age((now - told.created).total_seconds()),
+                *(whole if is_whole else ("?", "?", "?")),
+            )
+    return table
+
+
+def _left_out(found: list[Listed]) -> list[str]:
+    older = [(listed.distribution, listed.total - len(listed.shown)) for listed in found]
+    return [f"… and {number:,} older of {id_}; --all shows them" for id_, number in older if number]
+
+
+def _status(told: Invalidation) -> Text:
+    return Text(_plain(told.status), "green" if told.is_completed else "yellow")
+
+
+def _paths(items: tuple[str, ...]) -> str:
+    some, more = first(items)
+    short = [f"{path[: _MAX_CHARACTERS - 1]}…" if len(path) > _MAX_CHARACTERS else path for path in map(_plain, some)]
+    return ", ".join([*short, *([f"… {more:,} more"] if more else [])])
+
+
+def listed_json(found: list[Listed], now: datetime) -> dict[str, Any]:
+    """The same for a program. ``items`` are null where they could not be read, ``problem`` where there is none."""
+    return {
+        "distributions": [
+            {
+                "distribution": listed.distribution,
+                "total": None if listed.problem else listed.total,
+                "invalidations": [invalidation_json(*seen, now) for seen in listed.shown],
+                "problem": listed.problem or listed.unread or None,
+            }
+            for listed in found
+        ]
+    }
+
+
+def print_invalidation(told: Invalidation, now: datetime) -> None:
+    """What there is to say of it, and below that each item."""
+    out = _console()
+    when = f"{age((now - told.created).total_seconds())} ({_written(told.created)})"
+    parts = ("  ", _status(told), f"  {when}  ", (count(len(told.items), "item"), "bold"), "  made by ")
+    maker = f"{made_by(told.caller_reference)}: {_plain(told.caller_reference)}"
+    out.print(Text.assemble((told.distribution, "cyan"), f"  {_plain(told.id)}", *parts, maker), soft_wrap=True)
+    for item in told.items:
+        out.print(Text(f"    {_plain(item)}"), soft_wrap=True)
+
+
+def invalidation_json(told: Invalidation, is_whole: bool, now: datetime) -> dict[str, Any]:
+    """The same for a program. ``created`` is in UTC, ``age`` in whole seconds."""
+    return {
+        "distribution": told.distribution,
+        "id": told.id,
+        "status": told.status,
+        "created": _written(told.created),
+        "age": max(int((now - told.created).total_seconds()), 0),
+        "items": list(told.items) if is_whole else None,
+        "caller_reference": told.caller_reference if is_whole else None,
+        "made_by": made_by(told.caller_reference) if is_whole else None,
+    }
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 # --- cache tags -----------------------------------------------------------------------------------------

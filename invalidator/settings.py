@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError
 from invalidator import rules, sdk
 from invalidator.coalesce import Allowance
 from invalidator.distributions import Declared
-from invalidator.errors import ConfigurationError
+from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.limits import MAX_WILDCARDS_PER_CALL
 from invalidator.model import DistributionId
 from invalidator.site import View
@@ -111,7 +111,7 @@ def load(
     One that cannot be read or used then leaves its last ids in force, with a warning. ``instead`` are the ids of a
     command line, or whatever ``source`` is called, which replace the configured ones if there are any; those that
     begin with a slash are names of parameters that hold ids. Raises ConfigurationError, naming the variable, if
-    anything is missing, malformed or unreadable.
+    anything is missing, malformed or unreadable, and UnconfiguredError, which is one, if there is no distribution.
     """
     stored = _Stored(_ttl(environ), now(), [])
     words = list(instead) or _words(environ.get("DISTRIBUTION_IDS", ""))
@@ -127,7 +127,7 @@ def load(
         ids = {_checked(word, "DISTRIBUTION_IDS"): None for word in words}
         _add(ids, _configured_ids(environ, stored))
     if not ids and not discover:
-        raise ConfigurationError(
+        raise UnconfiguredError(
             "no distribution to invalidate: set DISTRIBUTION_IDS, DISTRIBUTION_ID, DISTRIBUTION_ID_<name>,"
             " DISTRIBUTION_IDS_SECRET or DISTRIBUTION_IDS_PARAMETER"
         )

@@ -22,6 +22,8 @@ ROOTS = {
     "cli",
     "console",
     "create",
+    "invalidations",
+    "status",
     "previews",
     "waiting",
     "snapshots",
@@ -75,7 +77,8 @@ MAY_IMPORT = {
     "policies": {"patterns"},
     "doctor": BOTTOM | {"notifications", "policies"},
     "examination": BOTTOM | {"catalog", "distributions", "doctor", "notifications", "s3", "sdk", "settings", "workers"},
-    "output": BOTTOM | {"dead_letters", "distributions", "doctor", "freshness", "letters", "local", "notifications"},
+    "output": BOTTOM
+    | {"dead_letters", "distributions", "doctor", "freshness", "invalidations", "letters", "local", "notifications"},
     "snapshots": BOTTOM,
     "plot": BOTTOM,
     "previews": BOTTOM
@@ -88,6 +91,9 @@ MAY_IMPORT = {
     "edge": BOTTOM | {"freshness"},
     "objects": BOTTOM | {"freshness", "sdk"},
     "verify": BOTTOM | {"console", "edge", "freshness", "objects", "output"},
+    "invalidations": BOTTOM | {"workers"},
+    "status": BOTTOM
+    | {"cloudfront", "console", "distributions", "handler", "invalidations", "output", "settings", "workers"},
     "cli": set(MODULES) - {"__main__"},
     "__main__": {"cli"},
 }
