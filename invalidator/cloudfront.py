@@ -172,7 +172,8 @@ def _errors_explained() -> Iterator[None]:
         yield
     except ClientError as error:
         raise _meaning(error) from error
-    except (HTTPClientError, ConnectionError, ResponseParserError, UnicodeDecodeError) as error:
+    # The SDK lets through a ValueError where the answer is no text, or a time in it is none.
+    except (HTTPClientError, ConnectionError, ResponseParserError, ValueError) as error:
         raise UnavailableError(f"no answer that makes sense from CloudFront: {error}") from error
     except (BotoCoreError, OSError) as error:
         raise CdnError(f"the call could not be made: {sdk.explained(error, {})}") from error
@@ -184,6 +185,8 @@ def _pages(call: Callable[..., Any], name: str) -> Iterator[Json]:
     while True:
         with _errors_explained():
             page = _object(call(**marker), name)
+        if "Quantity" not in page:  # which every page has, so that this is not the end of the list
+            raise UnavailableError(f"CloudFront answered without {name}")
         yield page
         following = page.get("NextMarker") if page.get("IsTruncated") else None
         if not following or marker == {"Marker": following}:

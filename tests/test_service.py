@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import pairwise
 from math import ceil, inf, log2
 from threading import Barrier, Event, Lock
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from invalidator import model
 from invalidator.cloudfront import CloudFront, connect
 from invalidator.errors import (
     CdnError,
@@ -32,6 +34,7 @@ from invalidator.service import Budget, carry_out
 from invalidator.workers import Threads
 from tests import strategies as make
 from tests.doubles import (
+    BIRTH,
     DENIED,
     IN_PROGRESS,
     THROTTLED,
@@ -736,6 +739,104 @@ def test_a_server_out_of_reach_may_be_asked_again(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(UnavailableError, match="Could not connect"):
         connect().create_invalidation(plan_for(["E1"], Change("a")).batches[0])
+
+
+@pytest.mark.parametrize("id_", ["E1", "dt_1"])
+@pytest.mark.parametrize("page", [1, 2, 5, 100])
+def test_what_was_accepted_is_listed_page_by_page_and_told_one_by_one(
+    id_: str, page: int, cloudfront: StrictCloudFront
+) -> None:
+    cloudfront.tenants = {"dt_1": ("E1", {})}
+    cloudfront.page, cloudfront.looks_to_complete = page, 1
+    cdn, owner = connect(), DistributionId(id_)
+    batches = [plan_for([id_], Change(f"a{number}"), Change(f"b{number}")).batches[0] for number in range(5)]
+    accepted = {cdn.create_invalidation(batch): batch for batch in batches}
+    listed = list(cdn.invalidations(owner))
+    assert [told.id for told in listed] == list(accepted)[::-1]
+    assert len([call for call in cloudfront.read if call[0].startswith("List")]) == -(-5 // page)
+    for told in listed:
+        assert told == model.Invalidation(owner, told.id, "InProgress", BIRTH)
+        batch = accepted[told.id]
+        whole = cdn.invalidation(owner, told.id)
+        items = tuple(item.path for item in batch.items)
+        assert whole == told._replace(items=items, caller_reference=batch.caller_reference)
+        assert cdn.invalidation(owner, told.id).is_completed
+    assert list(cdn.invalidations(DistributionId("E2"))) == []
+
+
+@pytest.mark.parametrize(
+    ("id_", "code"),
+    [("E9", "NoSuchDistribution"), ("dt_9", "EntityNotFound"), ("E1", "NoSuchInvalidation")],
+)
+def test_what_is_not_there_cannot_be_told(id_: str, code: str, cloudfront: StrictCloudFront) -> None:
+    cdn = connect()
+    with pytest.raises(UnknownIdError, match=f"^{code}: "):
+        cdn.invalidation(DistributionId(id_), "I1")
+    if id_ != "E1":
+        with pytest.raises(UnknownIdError, match=f"^{code}: "):
+            list(cdn.invalidations(DistributionId(id_)))
+
+
+@pytest.mark.parametrize(
+    ("operation", "id_"),
+    [
+        ("ListInvalidations", "E1"),
+        ("GetInvalidation", "E1"),
+        ("ListInvalidationsForDistributionTenant", "dt_1"),
+        ("GetInvalidationForDistributionTenant", "dt_1"),
+    ],
+)
+def test_who_may_not_read_is_told_which_permission_is_missing(
+    operation: str, id_: str, cloudfront: StrictCloudFront
+) -> None:
+    cloudfront.unreadable[operation] = DENIED
+    cdn, owner = connect(), DistributionId(id_)
+    calls = {"L": lambda: list(cdn.invalidations(owner)), "G": lambda: [cdn.invalidation(owner, "I1")]}
+    with pytest.raises(ForbiddenError, match=f"allow the role cloudfront:{operation} on this distribution"):
+        calls[operation[0]]()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"",
+        b"text",
+        b"<Status>Completed</Status><CreateTime>2026-11-20T00:00:00Z</CreateTime>",
+        b"<Id>I1</Id><CreateTime>2026-11-20T00:00:00Z</CreateTime>",
+        b"<Id>I1</Id><Status>Completed</Status>",
+        b"<Id>I1</Id><Status>Completed</Status><CreateTime>yesterday</CreateTime>",
+    ],
+)
+def test_what_is_told_of_an_invalidation_without_sense_is_no_answer(
+    told: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with answering(ok(b"<Invalidation>%b</Invalidation>" % told)) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(UnavailableError):
+            connect().invalidation(DistributionId("E1"), "I1")
+    told = b"<InvalidationSummary>%b</InvalidationSummary>" % told
+    with answering(ok(b"<InvalidationList><Items>%b</Items></InvalidationList>" % told)) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(UnavailableError):
+            list(connect().invalidations(DistributionId("E1")))
+
+
+@pytest.mark.parametrize("body", [b"", b"<InvalidationList/>", b"<InvalidationList>text</InvalidationList>", b"<cut"])
+def test_a_list_is_empty_only_where_cloudfront_says_so(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(ok(body)) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(UnavailableError):
+            list(connect().invalidations(DistributionId("E1")))
+
+
+def test_times_are_in_utc_and_what_is_left_out_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = b"<Id>I1</Id><Status>Strange</Status><CreateTime>2026-11-20T02:00:00+02:00</CreateTime>"
+    with answering(ok(b"<Invalidation>%b</Invalidation>" % told)) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        found = connect().invalidation(DistributionId("E1"), "I1")
+    assert found == model.Invalidation(DistributionId("E1"), "I1", "Strange", BIRTH)
+    assert found.created.utcoffset() == timedelta()
+    assert not found.is_completed
 
 
 def test_the_double_refuses_what_cloudfront_refuses() -> None:
