@@ -40,7 +40,7 @@ _Id = Annotated[
 ]
 _Bucket = Annotated[
     str | None,
-    typer.Option(help="Those of the account that serve this bucket.", metavar="NAME"),
+    typer.Option(help="Those of the account that serve this bucket, instead of the configured ones.", metavar="NAME"),
 ]
 _Limit = Annotated[
     int, typer.Option(help="Show so many of each distribution, the newest, and all in progress.", min=1, metavar="N")
@@ -79,7 +79,7 @@ def status(
         if id_ is not None:
             _show(id_, asked, as_json=as_json)
             return
-    reader = Invalidations(handler.cdn())
+        reader = Invalidations(handler.cdn())
     most = None if every else limit
     if watch:
         _watch(lambda: reader.newest(asked, most))

@@ -206,6 +206,12 @@ def test_missing_credentials_are_a_sentence() -> None:
     assert_explained(run("status", **nobody), 1, words)
 
 
+def test_a_profile_that_is_not_there_is_a_sentence() -> None:
+    for arguments in ([], ["I1"], ["--watch"]):
+        done = run("status", *arguments, DISTRIBUTION_IDS="E1", AWS_PROFILE="nope")
+        assert_explained(done, 2, "error: the AWS SDK cannot be set up: The config profile (nope) could not be found")
+
+
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"])
 def test_credentials_that_do_not_hold_are_a_sentence(code: str, cloudfront: StrictCloudFront) -> None:
     cloudfront.unreadable |= dict.fromkeys(["ListInvalidations", "GetInvalidation", "ListDistributions"], (code, 403))
