@@ -5,13 +5,20 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import typer
 
 from invalidator import handler, settings, snapshots
-from invalidator.errors import ConfigurationError, InvalidatorError
+from invalidator.cloudfront import CloudFront
+from invalidator.distributions import has_tenants
+from invalidator.errors import ConfigurationError, InvalidatorError, UnconfiguredError
+from invalidator.model import DistributionId
 from invalidator.output import narrate
+from invalidator.workers import Threads
+
+_DISCOVERING_SECONDS: Final = 30.0
 
 JSON: Final[Any] = typer.Option("--json", help="As JSON.")
 DISTRIBUTIONS: Final[Any] = typer.Option(
@@ -76,6 +83,49 @@ def check_bucket(name: str) -> None:
     """Raise ConfigurationError if no bucket can have this name."""
     if not settings.is_bucket_name(name):
         raise ConfigurationError(f"--bucket: {name!r} is not the name of a bucket (not a URL, not an ARN)")
+
+
+def distributions_meant(ids: list[str], bucket: str | None) -> list[DistributionId]:
+    """Those named, those that serve the bucket, those configured or, for want of these, all of the account.
+
+    At least one. Raises ConfigurationError, or CdnError.
+    """
+    if bucket is not None:
+        check_bucket(bucket)
+        ids = [*ids, "discover"]
+    try:
+        config = settings.load(instead=ids)
+    except UnconfiguredError:
+        found = list(_everything(handler.cdn()))
+        if not found:
+            raise ConfigurationError("the account has no distribution, and none is configured") from None
+        return found
+    for warning in config.warnings:
+        narrate(f"warning: {warning}")
+    return _configured(config, bucket or config.discover_bucket)
+
+
+def _configured(config: settings.Settings, bucket: str) -> list[DistributionId]:
+    if config.discover and not bucket:
+        raise ConfigurationError("--bucket: give the bucket whose distributions are to be discovered")
+    catalog = handler.catalog()
+    found = catalog.look_up(replace(config, describe=False), {bucket}, Threads(), _DISCOVERING_SECONDS)
+    warnings = catalog.warnings()
+    if not found:
+        raise ConfigurationError("; ".join(warnings))
+    for warning in warnings:
+        narrate(f"warning: {warning}")
+    return [distribution.id for distribution in found]
+
+
+def _everything(account: CloudFront) -> Iterator[DistributionId]:
+    """All distributions of the account, and in place of those that have tenants, these."""
+    for summary in account.summaries():
+        id_ = DistributionId(summary["Id"])
+        if has_tenants(summary):
+            yield from account.tenants(id_)
+        else:
+            yield id_
 
 
 def log_to_stderr(level: int | None = None) -> None:

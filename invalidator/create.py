@@ -12,14 +12,15 @@ from uuid import uuid4
 import typer
 
 from invalidator import handler, previews, settings
-from invalidator.console import JSON, check_bucket, check_input, errors_explained, with_lines_of
+from invalidator.console import JSON, check_bucket, check_input, distributions_meant, errors_explained, with_lines_of
 from invalidator.errors import CdnError, ConfigurationError
+from invalidator.invalidations import check_id, find
 from invalidator.model import DistributionId, Outcome, Plan
 from invalidator.output import board, count, narrate, narrate_about, plan_json, print_created, print_plan, told_cost
 from invalidator.service import Budget, carry_out
 from invalidator.waiting import until_completed
 from invalidator.workers import Threads
-from invalidator.written import EVERYTHING, path_of
+from invalidator.written import EVERYTHING, batches_of, path_of
 
 _WHAT: Final = "What to invalidate"
 _WHERE: Final = "Where"
@@ -96,6 +97,7 @@ def create(
     from_file: _FromFile = None,
     key: _Keys = None,
     keys_from: _KeysFrom = None,
+    again: _Again = None,
     distribution_id: _Distributions = None,
     bucket: _Bucket = None,
     reference: _Reference = None,
@@ -110,15 +112,23 @@ def create(
 
     Example: invalidator create --bucket my-origin --key 'blog/red flower.html'
 
+    Example: invalidator create --again I2J0I21PCUYOIK
+
     Example: git diff -z --name-only HEAD~1 | invalidator create --bucket my-origin --keys-from -
     """
     with errors_explained():
         check_input([*(from_file or []), *(keys_from or [])], "--from-file, --keys-from")
         texts = _texts([*(paths or []), *(path or [])], from_file or [])
         keys = with_lines_of(keys_from or [], key, "--keys-from", "keys")
-        if not texts and not keys:
+        if not (texts or keys or again is not None):
             raise ConfigurationError(f"nothing to invalidate: give --paths, as '{EVERYTHING}', or --key")
-        made = _plan(texts, keys, bucket, distribution_id or [], reference or str(uuid4()))
+        identity = f"create {reference or uuid4()}"
+        if again is None:
+            made = _plan(texts, keys, bucket, distribution_id or [], identity)
+        elif texts or keys:
+            raise ConfigurationError("--again: it takes the place of paths and keys")
+        else:
+            made = _plan_again(again, distributions_meant(distribution_id or [], bucket), identity)
         if dry_run:
             _show(made, as_json=as_json)
             return
@@ -152,12 +162,18 @@ def _plan(texts: list[str], keys: list[str], bucket: str | None, ids: list[str],
     bucket = bucket or (config.discover_bucket if config.discover else None)
     if config.discover and not bucket:
         raise ConfigurationError("--bucket: give the bucket, for its distributions to be discovered")
-    preview = previews.of_wish(texts, keys, bucket, config, f"create {identity}")
+    preview = previews.of_wish(texts, keys, bucket, config, identity)
     if preview.decoded.refusals:
         raise ConfigurationError(f"--key: {preview.decoded.refusals[0].reason}")
     if not preview.distributions:
         raise ConfigurationError(f"no distribution has an origin in bucket {bucket}: there is nothing to send it to")
     return preview.plan()
+
+
+def _plan_again(id_: str, distributions: list[DistributionId], identity: str) -> Plan:
+    check_id(id_, "--again")
+    found = find(handler.cdn(), distributions, id_)
+    return Plan(tuple(batches_of(found.items, f"--again {id_}", [found.distribution], identity)))
 
 
 def _show(made: Plan, *, as_json: bool) -> None:

@@ -3,19 +3,15 @@
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
 
-from invalidator import handler, settings
-from invalidator.cloudfront import CloudFront
-from invalidator.console import DISTRIBUTIONS, JSON, check_bucket, errors_explained
-from invalidator.distributions import has_tenants
-from invalidator.errors import ConfigurationError, UnconfiguredError
+from invalidator import handler
+from invalidator.console import DISTRIBUTIONS, JSON, distributions_meant, errors_explained
 from invalidator.invalidations import Invalidations, Listed, check_id, find, names
 from invalidator.model import DistributionId
 from invalidator.output import (
@@ -28,10 +24,8 @@ from invalidator.output import (
     progress,
     refreshed,
 )
-from invalidator.workers import Threads
 
 _REFRESHING_SECONDS: Final = 5.0
-_DESCRIBING_SECONDS: Final = 30.0
 _DEFAULT_LIMIT: Final = 10
 
 _Id = Annotated[
@@ -75,7 +69,7 @@ def status(
     with errors_explained():
         if id_ is not None:
             check_id(id_, "ID")
-        asked = _asked(distribution_id or [], bucket)
+        asked = distributions_meant(distribution_id or [], bucket)
         if id_ is not None:
             _show(id_, asked, as_json=as_json)
             return
@@ -85,49 +79,6 @@ def status(
         _watch(lambda: reader.newest(asked, most))
     elif not _list(reader, asked, most, as_json=as_json):
         raise typer.Exit(1)
-
-
-# --- which distributions --------------------------------------------------------------------------------
-
-
-def _asked(ids: list[str], bucket: str | None) -> list[DistributionId]:
-    """The distributions that are meant; at least one."""
-    if bucket is not None:
-        check_bucket(bucket)
-        ids = [*ids, "discover"]
-    try:
-        config = settings.load(instead=ids)
-    except UnconfiguredError:
-        found = list(_everything(handler.cdn()))
-        if not found:
-            raise ConfigurationError("the account has no distribution, and none is configured") from None
-        return found
-    for warning in config.warnings:
-        narrate(f"warning: {warning}")
-    return _configured(config, bucket or config.discover_bucket)
-
-
-def _configured(config: settings.Settings, bucket: str) -> list[DistributionId]:
-    if config.discover and not bucket:
-        raise ConfigurationError("--bucket: give the bucket whose distributions are to be discovered")
-    catalog = handler.catalog()
-    found = catalog.look_up(replace(config, describe=False), {bucket}, Threads(), _DESCRIBING_SECONDS)
-    warnings = catalog.warnings()
-    if not found:
-        raise ConfigurationError("; ".join(warnings))
-    for warning in warnings:
-        narrate(f"warning: {warning}")
-    return [distribution.id for distribution in found]
-
-
-def _everything(account: CloudFront) -> Iterator[DistributionId]:
-    """All distributions of the account, and in place of those that have tenants, these."""
-    for summary in account.summaries():
-        id_ = DistributionId(summary["Id"])
-        if has_tenants(summary):
-            yield from account.tenants(id_)
-        else:
-            yield id_
 
 
 # --- what is shown --------------------------------------------------------------------------------------

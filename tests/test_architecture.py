@@ -83,17 +83,17 @@ MAY_IMPORT = {
     "plot": BOTTOM,
     "previews": BOTTOM
     | {"coalesce", "events", "handler", "output", "planner", "settings", "snapshots", "workers", "written"},
-    "console": BOTTOM | {"handler", "output", "settings", "snapshots"},
+    "console": BOTTOM | {"cloudfront", "distributions", "handler", "output", "settings", "snapshots", "workers"},
     "waiting": BOTTOM,
     "create": BOTTOM
-    | {"console", "handler", "output", "previews", "service", "settings", "waiting", "workers", "written"},
+    | {"console", "handler", "invalidations", "output", "previews", "service", "settings", "waiting"}
+    | {"workers", "written"},
     "freshness": BOTTOM,
     "edge": BOTTOM | {"freshness"},
     "objects": BOTTOM | {"freshness", "sdk"},
     "verify": BOTTOM | {"console", "edge", "freshness", "objects", "output"},
     "invalidations": BOTTOM | {"workers"},
-    "status": BOTTOM
-    | {"cloudfront", "console", "distributions", "handler", "invalidations", "output", "settings", "workers"},
+    "status": BOTTOM | {"console", "handler", "invalidations", "output"},
     "cli": set(MODULES) - {"__main__"},
     "__main__": {"cli"},
 }
