@@ -13,7 +13,7 @@ import typer
 
 from invalidator import handler, previews, settings
 from invalidator.console import JSON, check_bucket, check_input, distributions_meant, errors_explained, with_lines_of
-from invalidator.errors import CdnError, ConfigurationError
+from invalidator.errors import CdnError, ConfigurationError, UnconfiguredError
 from invalidator.invalidations import check_id, find
 from invalidator.model import DistributionId, Outcome, Plan
 from invalidator.output import board, count, narrate, narrate_about, plan_json, print_created, print_plan, told_cost
@@ -158,7 +158,11 @@ def _texts(written: list[str], files: list[typer.FileBinaryRead]) -> list[str]:
 def _plan(texts: list[str], keys: list[str], bucket: str | None, ids: list[str], identity: str) -> Plan:
     if bucket is not None:
         check_bucket(bucket)
-    config = settings.load(instead=ids or (["discover"] if bucket else []))
+    try:
+        config = settings.load(instead=ids or (["discover"] if bucket else []))
+    except UnconfiguredError as error:
+        where = "give --distribution-id, or --bucket for those that serve it"
+        raise ConfigurationError(f"{where}; {error}") from error
     bucket = bucket or (config.discover_bucket if config.discover else None)
     if config.discover and not bucket:
         raise ConfigurationError("--bucket: give the bucket, for its distributions to be discovered")
@@ -231,18 +235,17 @@ def _carry_out(report: Report, timeout: float, *, wait: bool, as_json: bool, clo
 
 def _send(report: Report, left: Callable[[], float], *, as_json: bool) -> None:
     steps = Counter(str(batch.distribution) for batch in report.plan.batches)
-    with board("answered", steps, lines=False) as show:
-        for outcome in carry_out(report.plan, handler.cdn(), Budget(left), Threads()):
-            if outcome.error is None:
-                report.accepted.append(outcome)
-            else:
-                report.refused.append(outcome)
-            show(outcome.batch.distribution)
-    first = {batch.distribution: number for number, batch in enumerate(report.plan.batches)}
-    for outcomes in (report.accepted, report.refused):
-        outcomes.sort(key=lambda outcome: first[outcome.batch.distribution])
-    if not as_json:
-        print_created(report.accepted)
+    try:
+        with board("answered", steps, lines=False) as show:
+            for outcome in carry_out(report.plan, handler.cdn(), Budget(left), Threads()):
+                (report.refused if outcome.error else report.accepted).append(outcome)
+                show(outcome.batch.distribution)
+    finally:  # also where it is interrupted: what was accepted is not taken back
+        first = {batch.distribution: number for number, batch in enumerate(report.plan.batches)}
+        for outcomes in (report.accepted, report.refused):
+            outcomes.sort(key=lambda outcome: first[outcome.batch.distribution])
+        if not as_json:
+            print_created(report.accepted)
 
 
 def _wait(report: Report, left: Callable[[], float], clock: Clock) -> None:

@@ -44,7 +44,9 @@ def until_completed(
                 waiting.remove(one)
                 yield end
     for distribution, id_ in waiting:
-        yield End(distribution, id_, InProgressError("it is still in progress, and goes on"))
+        yield End(
+            distribution, id_, InProgressError("it is still in progress; 'invalidator status' shows how it goes on")
+        )
 
 
 def _end(one: Accepted, look: Callable[[DistributionId, str], Invalidation]) -> End | None:

@@ -1,0 +1,277 @@
+"""The command ``create`` as a user types it, in a process of its own, against the strict CloudFront."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.configurations import behavior as default
+from tests.configurations import configuration, of_buckets, with_oac
+from tests.doubles import DENIED, THROTTLED, UNAVAILABLE, StrictCloudFront
+from tests.test_cli import COMMAND, ROOT, assert_explained, run
+
+
+def document(*arguments: str | Path, status: int = 0, **environ: str) -> Any:
+    done = run("create", *arguments, "--json", **environ)
+    assert done.returncode == status, done.stderr
+    return json.loads(done.stdout)
+
+
+# --- what is sent ---------------------------------------------------------------------------------------
+
+
+def test_paths_are_sent_as_they_are_written_and_encoded_where_they_have_to_be(cloudfront: StrictCloudFront) -> None:
+    done = run("create", "--paths", "/*", "--paths", "/blog/ü~x", "/a%20b", "/?q=1", "#product:42")
+    assert done.returncode == 0, done.stderr
+    for id_ in ("E1", "E2"):
+        assert cloudfront.paths(id_) == ["#product:42", "/*", "/?q=1", "/a%20b", "/blog/%C3%BC%7Ex"]
+    first, second = done.stdout.splitlines()
+    assert first.startswith("E1  invalidation I")
+    assert second.startswith("E2  invalidation I")
+    assert done.stderr == "2 invalidations of 10 paths accepted.\n"
+
+
+def test_a_key_clears_all_urls_of_its_object(cloudfront: StrictCloudFront) -> None:
+    assert (
+        run("create", "--key", "blog/index.html", "--key", "red flower~.jpg", "--distribution-id", "E1").returncode == 0
+    )
+    assert cloudfront.paths("E1") == ["/blog/", "/blog/index.html", "/red%20flower%7E.jpg", "/red+flower%7E.jpg"]
+    assert cloudfront.paths("E2") == []
+
+
+def test_keys_and_paths_make_one_call_a_distribution(cloudfront: StrictCloudFront) -> None:
+    assert run("create", "--key", "b", "--paths", "/a", "/b").returncode == 0
+    assert (cloudfront.calls, cloudfront.paths("E1")) == (2, ["/a", "/b"])
+
+
+def test_a_bucket_stands_for_the_distributions_that_serve_it_and_for_their_sites(cloudfront: StrictCloudFront) -> None:
+    cloudfront.distributions = []
+    origin = with_oac("o", "my-origin.s3.eu-central-1.amazonaws.com", "/prod")
+    cloudfront.configs = {"E8": of_buckets("other"), "E9": configuration([origin], default("o"))}
+    done = run("create", "--bucket", "my-origin", "--key", "prod/a.html", "--paths", "/x")
+    assert done.returncode == 0, done.stderr
+    assert {item.distribution for item in cloudfront.accepted} == {"E9"}
+    assert cloudfront.paths("E9") == ["/a.html", "/x"]
+
+
+def test_nobody_is_asked_what_a_distribution_serves_if_only_paths_are_given(cloudfront: StrictCloudFront) -> None:
+    assert run("create", "--paths", "/a").returncode == 0
+    assert cloudfront.read == []
+
+
+def test_files_hold_paths_or_keys(cloudfront: StrictCloudFront, tmp_path: Path) -> None:
+    paths, keys = tmp_path / "paths", tmp_path / "keys"
+    paths.write_text("/a\n/b c\r\n/*\n".replace("\r", ""))
+    keys.write_bytes(b"d\0e f\0")
+    done = run("create", "--from-file", paths, "--keys-from", keys, "--distribution-id", "E1")
+    assert done.returncode == 0, done.stderr
+    assert cloudfront.paths("E1") == ["/*", "/a", "/b%20c", "/d", "/e%20f", "/e+f"]
+    assert run("create", "--from-file", "-", "--distribution-id", "E2", stdin="/g").returncode == 0
+    assert cloudfront.paths("E2") == ["/g"]
+
+
+def test_a_dry_run_shows_what_would_be_sent_and_sends_nothing(cloudfront: StrictCloudFront) -> None:
+    wish = ("--paths", "/*", "--key", "a", "--reference", "build 7")
+    planned = document(*wish, "--dry-run")
+    assert cloudfront.calls == 0
+    shown = run("create", *wish, "--dry-run")
+    assert "given as '/*'" in shown.stdout
+    assert shown.stderr.endswith("Nothing was sent.\n")
+    sent = document(*wish)
+    assert [batch["caller_reference"] for batch in planned["batches"]] == [
+        item["caller_reference"] for item in sent["invalidations"]
+    ]
+
+
+def test_each_run_is_a_new_wish_unless_it_has_the_same_name(cloudfront: StrictCloudFront) -> None:
+    for _ in range(2):
+        assert run("create", "--paths", "/*", "--key", "k", "--distribution-id", "E1").returncode == 0
+    assert len(cloudfront.accepted) == 2
+    for _ in range(2):
+        assert run("create", "--paths", "/*", "--reference", "build 7", "--distribution-id", "E1").returncode == 0
+    assert len(cloudfront.accepted) == 3
+    assert run("create", "--paths", "/*", "--reference", "build 8", "--distribution-id", "E1").returncode == 0
+    assert len(cloudfront.accepted) == 4
+
+
+def test_an_earlier_invalidation_is_sent_again_to_its_distribution_alone(cloudfront: StrictCloudFront) -> None:
+    (first, _) = document("--paths", "/a b", "/*", "#t")["invalidations"]
+    again = document("--again", first["id"])["invalidations"]
+    assert [(item["distribution"], item["items"]) for item in again] == [("E1", first["items"])]
+    assert again[0]["caller_reference"] != first["caller_reference"]
+    assert cloudfront.paths("E1") == [*first["items"], *first["items"]]
+
+
+# --- what comes of it -----------------------------------------------------------------------------------
+
+
+def test_it_waits_until_all_edges_have_forgotten(cloudfront: StrictCloudFront) -> None:
+    cloudfront.looks_to_complete = 1
+    found = document("--paths", "/*", "--wait")
+    assert [0 < item["seconds"] < 60 for item in found["invalidations"]] == [True, True]
+    assert (found["failed"], found["not_completed"]) == ([], [])
+    assert set(cloudfront.looks.values()) == {2}
+    done = run("create", "--paths", "/*", "--wait")
+    assert done.returncode == 0
+    assert "  E1: completed after 3 s\n  E2: completed after 3 s\n" in done.stderr
+    assert "2 invalidations of 2 paths accepted, 2 completed, the last after 3 s." in done.stderr
+
+
+def test_what_is_not_completed_in_time_is_a_failure_and_goes_on(cloudfront: StrictCloudFront) -> None:
+    cloudfront.looks_to_complete = 1_000
+    done = run("create", "--paths", "/*", "--wait", "--timeout", "2", "--distribution-id", "E1")
+    assert done.returncode == 1
+    assert "error: E1: I0000000000001: it is still in progress" in done.stderr
+    assert "status" in done.stderr
+    assert len(cloudfront.accepted) == 1
+
+
+def test_one_distribution_that_refuses_takes_no_other_down(cloudfront: StrictCloudFront) -> None:
+    cloudfront.broken["E1"] = DENIED
+    done = run("create", "--paths", "/a", "/b", "--wait")
+    assert done.returncode == 1
+    assert cloudfront.paths("E2") == ["/a", "/b"]
+    assert "error: E1: /a and 1 more not invalidated: AccessDenied" in done.stderr
+    assert "allow the role cloudfront:CreateInvalidation" in done.stderr
+    found = document("--paths", "/a", status=1)
+    assert [item["distribution"] for item in found["invalidations"]] == ["E2"]
+    assert [(item["distribution"], item["items"]) for item in found["failed"]] == [("E1", ["/a"])]
+
+
+@pytest.mark.parametrize("fault", [THROTTLED, UNAVAILABLE])
+def test_what_passes_is_tried_again_under_the_same_reference(
+    cloudfront: StrictCloudFront, fault: tuple[str, int]
+) -> None:
+    cloudfront.faults.extend([fault, None])
+    assert run("create", "--paths", "/a", "--distribution-id", "E1").returncode == 0
+    assert len({call.reference for call in cloudfront.log}) == 1
+    assert (cloudfront.calls, len(cloudfront.accepted)) == (2, 1)
+
+
+def test_an_answer_that_is_lost_is_not_billed_twice(cloudfront: StrictCloudFront) -> None:
+    cloudfront.lose_answers = 1
+    assert run("create", "--paths", "/a", "--distribution-id", "E1").returncode == 0
+    assert len(cloudfront.accepted) == 1
+
+
+def test_what_fails_alike_everywhere_is_said_once(cloudfront: StrictCloudFront) -> None:
+    done = run("create", "--paths", "/a", "--distribution-id", "E7", "--distribution-id", "E8")
+    assert_explained(done, 1, "error: E7, E8: /a not invalidated: NoSuchDistribution")
+    assert done.stderr.count("NoSuchDistribution") == 1
+    assert done.stderr.endswith("Nothing was accepted.\n")
+
+
+def test_interrupted_it_says_that_what_was_accepted_goes_on(cloudfront: StrictCloudFront) -> None:
+    cloudfront.looks_to_complete = 1_000
+    with subprocess.Popen(
+        [*COMMAND, "create", "--paths", "/*", "--wait", "--distribution-id", "E1"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("E1  invalidation")
+        process.send_signal(signal.SIGINT)
+        _, narrated = process.communicate()
+    assert process.returncode == 130
+    assert narrated == "Interrupted. What was accepted goes on: 'invalidator status' shows how.\n"
+
+
+def test_on_a_terminal_each_distribution_has_a_bar_with_its_time(cloudfront: StrictCloudFront) -> None:
+    cloudfront.looks_to_complete = 1
+    ours, theirs = pty.openpty()
+    environ = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(
+        [*COMMAND, "create", "--paths", "/*", "--wait"], cwd=ROOT, env=environ, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        found = b""
+        while b"the last after" not in found:
+            found += os.read(ours, 65_536)
+    os.close(ours)
+    assert process.returncode == 0
+    text = found.decode()
+    for id_ in ("E1", "E2"):
+        last = next(line for line in reversed(text.splitlines()) if id_ in line)
+        assert "━━━" in last
+        assert "1/1" in last
+        assert "completed" in last
+        assert "0:00:0" in last
+
+
+# --- mistakes -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "nothing to invalidate: give --paths, as '/*', or --key"),
+        (("--paths", "blog/"), "--paths: 'blog/' does not begin with a slash: did you mean '/blog/'?"),
+        (("--paths", "/a*b"), "--paths: '/a*b' has a wildcard that is not at its end: did you mean '/a*'?"),
+        (("--paths", "https://a.b/c d"), "did you mean '/c d'?"),
+        (
+            ("--paths", "C:/Program Files/Git/blog/*"),
+            "Put MSYS_NO_PATHCONV=1 in front of the command, and it is '/blog/*'",
+        ),
+        (("--paths", "C:/Program Files/Git/"), "and it is '/' again"),
+        (("--paths", ""), "--paths: '' does not begin with a slash"),
+        (("--paths", "/a", "x"), "--paths: 'x' does not begin with a slash"),
+        (("--from-file", "LICENSE"), "--from-file: 'MIT License' does not begin with a slash"),
+        (("--from-file", "/dev/null"), "--from-file: no paths were given: there is none in /dev/null"),
+        (("--from-file", "-", "--keys-from", "-"), "only one of them can be standard input"),
+        (("--paths", "/a", "--distribution-id", "e1"), "--distribution-id: 'e1' is not a distribution id"),
+        (("--paths", "/a", "--distribution-id", "discover"), "--bucket: give the bucket"),
+        (("--paths", "/a", "--bucket", "s3://b"), "--bucket: 's3://b' is not the name of a bucket"),
+        (("--paths", "/a", "--bucket", "nobodys"), "no distribution has an origin in bucket nobodys"),
+        (("--key", ""), "--key: "),
+        (("--key", "x" * 2_000), "--key: a key of 2,000 bytes"),
+        (("--again", "a/b"), "--again: 'a/b' is not the id of an invalidation"),
+        (("--again", "I1", "--paths", "/a"), "--again: it takes the place of paths and keys"),
+        (("--paths", "/a", "--timeout", "0"), "--timeout"),
+    ],
+)
+def test_a_mistake_is_explained_and_nothing_is_sent(
+    cloudfront: StrictCloudFront, arguments: tuple[str, ...], words: str
+) -> None:
+    assert_explained(run("create", *arguments), 2, words)
+    assert cloudfront.calls == 0
+
+
+def test_a_wildcard_that_the_shell_has_expanded_is_not_sent(cloudfront: StrictCloudFront) -> None:
+    expanded = sorted(str(entry) for entry in Path("/").glob("[!.]*"))
+    assert_explained(run("create", "--paths", *expanded), 2, "your shell has expanded /*: put it in quotes, as '/*'")
+    assert cloudfront.calls == 0
+
+
+def test_without_a_distribution_it_says_how_to_name_one() -> None:
+    assert_explained(run("create", "--paths", "/*"), 2, "error: give --distribution-id, or --bucket")
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId"])
+def test_credentials_that_are_not_taken_are_one_sentence(cloudfront: StrictCloudFront, code: str) -> None:
+    cloudfront.broken = {"E1": (code, 403), "E2": (code, 403)}
+    done = run("create", "--paths", "/*")
+    assert_explained(done, 1, f"error: E1, E2: /* not invalidated: {code}: {code} on demand (the credentials")
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_missing_credentials_are_one_sentence(cloudfront: StrictCloudFront) -> None:
+    done = run("create", "--paths", "/*", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert_explained(done, 1, "Unable to locate credentials (log in, or set AWS_PROFILE)")
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_missing_region_matters_to_parameters_alone(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert run("create", "--paths", "/*").returncode == 0
+    done = run("create", "--paths", "/*", "--distribution-id", "/my/id")
+    assert_explained(done, 2, "--distribution-id: /my/id cannot be read: You must specify a region (set AWS_DEFAULT")
