@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 from uuid import uuid4
 
 import typer
@@ -208,26 +208,16 @@ class Report:
         return bool(self.refused or self.unseen)
 
 
-class Clock(NamedTuple):
-    """Seconds, and what lets some of them pass."""
-
-    now: Callable[[], float] = time.monotonic
-    pause: Callable[[float], object] = time.sleep
-
-
-_REAL: Final = Clock()
-
-
-def _carry_out(report: Report, timeout: float, *, wait: bool, as_json: bool, clock: Clock = _REAL) -> None:
-    end = clock.now() + timeout
+def _carry_out(report: Report, timeout: float, *, wait: bool, as_json: bool) -> None:
+    end = time.monotonic() + timeout
 
     def left() -> float:
-        return end - clock.now()
+        return end - time.monotonic()
 
     try:
         _send(report, left, as_json=as_json)
         if wait:
-            _wait(report, left, clock)
+            _wait(report, left)
     except KeyboardInterrupt:
         narrate("Interrupted. What was accepted goes on: 'invalidator status' shows how.")
         raise typer.Exit(130) from None
@@ -248,15 +238,15 @@ def _send(report: Report, left: Callable[[], float], *, as_json: bool) -> None:
             print_created(report.accepted)
 
 
-def _wait(report: Report, left: Callable[[], float], clock: Clock) -> None:
+def _wait(report: Report, left: Callable[[], float]) -> None:
     accepted = [(outcome.batch.distribution, str(outcome.invalidation)) for outcome in report.accepted]
-    start = clock.now()
+    start = time.monotonic()
     with board("completed", Counter(str(distribution) for distribution, _ in accepted), lines=True) as show:
-        for distribution, id_, error in until_completed(accepted, handler.look, left, clock.pause):
+        for distribution, id_, error in until_completed(accepted, handler.look, left, time.sleep):
             if error:
                 report.unseen.append((distribution, id_, error))
             else:
-                report.completed[distribution, id_] = clock.now() - start
+                report.completed[distribution, id_] = time.monotonic() - start
                 show(distribution)
 
 
