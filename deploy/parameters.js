@@ -12,6 +12,8 @@ const PARAMETER_NAME = [
   'the name or ARN of a parameter in Parameter Store',
 ];
 
+const PARAMETER_PATH = '(/[\\w.-]+)+(/\\*)?';
+
 // Name: [default, what it has to match if it is given, what to expect in words]
 const PARAMETERS = {
   bucket: ['', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of the origin bucket, not a URL or an ARN'],
@@ -42,6 +44,12 @@ const PARAMETERS = {
   'max-wildcards': ['15', /^(\d|1[0-5])$/, 'a number of wildcards from 0 to 15'],
   lossless: ['', /^(on|off)$/, 'on or off'],
   'list-pages': ['1000', /^([1-9]\d{0,4}|100000)$/, 'a number of pages from 1 to 100000'],
+  pipeline: ['off', /^(on|off)$/, 'on or off'],
+  'pipeline-parameters': [
+    '',
+    new RegExp(`^${PARAMETER_PATH}(,${PARAMETER_PATH})*$`),
+    'names of parameters, separated by commas, each with a slash in front; the last part may be *, as in /sites/*',
+  ],
   'skip-unchanged': ['', /^versions(\+metadata)?$/, 'versions or versions+metadata'],
   'alarm-topic': ['', /^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, 'the ARN of an SNS topic'],
   'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `a number of days out of ${RETENTIONS.join(', ')}`],
@@ -52,6 +60,7 @@ const PARAMETERS = {
   ],
 };
 
+const LISTS = ['distributions', 'pipeline-parameters'];
 const SOURCES = ['distributions', 'secret', 'parameter'];
 
 // An error without a stack, which would be shown to whoever mistyped a parameter.
@@ -73,7 +82,7 @@ async function read(resolveVariable) {
   for (const [name, [fallback, pattern, expected]] of Object.entries(PARAMETERS)) {
     const found = await resolveVariable(`param:${name}, null`);
     let value = found === null ? fallback : String(found);
-    if (name === 'distributions') value = value.split(/[\s,]+/).filter(Boolean).join(',');
+    if (LISTS.includes(name)) value = value.split(/[\s,]+/).filter(Boolean).join(',');
     if (value !== fallback && !pattern.test(value)) {
       throw mistake(`--param ${name}: '${value}' is not what it should be: ${expected}.`);
     }
@@ -88,6 +97,9 @@ function checkPresence(values) {
   }
   if (values['discover-tag'] && !values.distributions.split(',').includes('discover')) {
     throw mistake('--param discover-tag: it goes with --param distributions=discover.');
+  }
+  if (values['pipeline-parameters'] && values.pipeline !== 'on') {
+    throw mistake('--param pipeline-parameters: it goes with --param pipeline=on.');
   }
   const given = SOURCES.filter((name) => values[name]);
   if (given.length !== 1) {
@@ -136,31 +148,50 @@ function statement(actions, resources) {
   return { Effect: 'Allow', Action: actions.map((name) => `cloudfront:${name}`), Resource: resources };
 }
 
-// What the function may do to distributions. Ids in a secret or parameter can change without a deployment, and those
-// that are discovered are not known: there, it is every distribution of the account.
+// The distributions and the tenants that a function may be about. Ids in a secret or parameter can change without a
+// deployment, and those that are discovered are not known: there, it is every one of the account.
+function targets(words, open) {
+  const of = (kind, ids) => (open ? ['*'] : ids).map((id) => cloudfront(`${kind}/${id}`));
+  const isTenant = (id) => id.startsWith('dt_');
+  return {
+    arns: of('distribution', words.filter((id) => !isTenant(id))),
+    tenantArns: of('distribution-tenant', words.filter(isTenant)),
+  };
+}
+
+function discovering(given) {
+  const tags = given['discover-tag'] ? [statement(['ListTagsForResource'], [cloudfront('distribution/*')])] : [];
+  return [statement(['ListDistributions', 'ListDistributionTenants'], ['*']), ...tags];
+}
+
+// What the function may do to distributions.
 function statements(given) {
-  const { distributions, describe } = given;
-  const words = distributions.split(',').filter(Boolean);
-  const discover = words.includes('discover');
-  const known = words.length > 0 && !discover;
-  const tenants = known ? words.filter((id) => id.startsWith('dt_')) : ['*'];
-  const plain = known ? words.filter((id) => !id.startsWith('dt_')) : ['*'];
-  const arns = plain.map((id) => cloudfront(`distribution/${id}`));
-  const tenantArns = tenants.map((id) => cloudfront(`distribution-tenant/${id}`));
+  const { words, discover, open } = given.meant;
+  const { arns, tenantArns } = targets(words, open);
   const found = [];
-  if (plain.length) found.push(statement(['CreateInvalidation'], arns));
-  if (tenants.length) found.push(statement(['CreateInvalidationForDistributionTenant'], tenantArns));
-  if (describe === 'on') {
+  if (arns.length) found.push(statement(['CreateInvalidation'], arns));
+  if (tenantArns.length) found.push(statement(['CreateInvalidationForDistributionTenant'], tenantArns));
+  if (given.describe === 'on') {
     // Which distribution a tenant is one of, only the tenant says.
-    found.push(statement(['GetDistributionConfig'], tenants.length ? [cloudfront('distribution/*')] : arns));
-    if (tenants.length) found.push(statement(['GetDistributionTenant'], tenantArns));
+    found.push(statement(['GetDistributionConfig'], tenantArns.length ? [cloudfront('distribution/*')] : arns));
+    if (tenantArns.length) found.push(statement(['GetDistributionTenant'], tenantArns));
     found.push(statement(['GetCachePolicyConfig'], [cloudfront('cache-policy/*')]));
   }
-  if (discover) {
-    found.push(statement(['ListDistributions', 'ListDistributionTenants'], ['*']));
-    if (given['discover-tag']) found.push(statement(['ListTagsForResource'], [cloudfront('distribution/*')]));
+  return discover ? [...found, ...discovering(given)] : found;
+}
+
+// What the function for pipelines may do to distributions: also see whether an invalidation is completed. Where jobs may
+// name parameters, nobody knows which ids are in them.
+function pipelineStatements(given) {
+  const { words, discover, open } = given.meant;
+  const { arns, tenantArns } = targets(words, open || given['pipeline-parameters'] !== '');
+  const found = [];
+  if (arns.length) found.push(statement(['CreateInvalidation', 'GetInvalidation'], arns));
+  if (tenantArns.length) {
+    const names = ['CreateInvalidation', 'GetInvalidation'].map((name) => `${name}ForDistributionTenant`);
+    found.push(statement(names, tenantArns));
   }
-  return found;
+  return discover ? [...found, ...discovering(given)] : found;
 }
 
 // What the function may see of the bucket: its neighbours, where wildcards may evict them, and the versions before those
@@ -182,26 +213,44 @@ function reading(action, arns) {
   return arns.length ? [{ Effect: 'Allow', Action: action, Resource: arns }] : [];
 }
 
+// Secrets Manager adds a hyphen and six characters of its own to the name.
+function secrets(names) {
+  return reading(
+    'secretsmanager:GetSecretValue',
+    names.filter(Boolean).map((name) => arnOf(name, 'secretsmanager', `secret:${name}-??????`))
+  );
+}
+
+function parameters(names) {
+  return reading(
+    'ssm:GetParameter',
+    names.filter(Boolean).map((name) => arnOf(name, 'ssm', `parameter/${name.replace(/^\//, '')}`))
+  );
+}
+
+function meant({ distributions }) {
+  const words = distributions.split(',').filter(Boolean);
+  const discover = words.includes('discover');
+  return { words, discover, open: discover || !words.length };
+}
+
 module.exports = async ({ options, resolveVariable }) => {
   checkNames(options.param);
   const values = await read(resolveVariable);
   checkPresence(values);
+  const given = { ...values, meant: meant(values) };
   return {
     ...values,
     statements: [
-      ...statements(values),
-      ...listing(values),
-      // Secrets Manager adds a hyphen and six characters of its own to the name.
-      ...reading(
-        'secretsmanager:GetSecretValue',
-        [values.secret].filter(Boolean).map((name) => arnOf(name, 'secretsmanager', `secret:${name}-??????`))
-      ),
-      ...reading(
-        'ssm:GetParameter',
-        [values.parameter, values['rules-parameter']]
-          .filter(Boolean)
-          .map((name) => arnOf(name, 'ssm', `parameter/${name.replace(/^\//, '')}`))
-      ),
+      ...statements(given),
+      ...listing(given),
+      ...secrets([given.secret]),
+      ...parameters([given.parameter, given['rules-parameter']]),
+    ],
+    'pipeline-statements': [
+      ...pipelineStatements(given),
+      ...secrets([given.secret]),
+      ...parameters([given.parameter, ...given['pipeline-parameters'].split(',')]),
     ],
     'index-document': values['index-document'] === 'none' ? '' : values['index-document'],
     'log-retention': Number(values['log-retention']),
