@@ -29,6 +29,7 @@ CASES = {
         "rules-parameter=/cloudfront/rules",
         "exclude=assets/*.????????.js",
         "skip-unchanged=versions",
+        "pipeline=on",
     ),
     "direct": (
         BUCKET,
@@ -53,6 +54,8 @@ CASES = {
         "lossless=off",
         "list-pages=20",
         "skip-unchanged=versions+metadata",
+        "pipeline=on",
+        "pipeline-parameters=/sites/*,/shop/ids",
     ),
 }
 """A deployment for each trigger, and one that uses what else there is; the distributions come from everywhere."""

@@ -4,6 +4,7 @@ moto's CloudFormation makes the resources, its S3, SQS, SNS and EventBridge carr
 run functions in Docker; here it runs the packaged zips under Lambda's runtime client.
 """
 
+import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from moto.core.config import default_user_config
 from invalidator.local import EmbeddedAws, embedded_aws
 from invalidator.queue_worker import QueueWorker
 from tests.lambda_runtime import Function, deployed, needs_linux
-from tests.packaged import CASES, Package
+from tests.packaged import CASES, ROOT, Package
 
 BUCKET, STACK = "my-origin", "invalidator-dev"
 
@@ -52,12 +53,12 @@ class Stack:
     answered: threading.Event = field(default_factory=threading.Event)
     _running: dict[str, Function] = field(default_factory=dict)
 
-    def function(self, name: str) -> Function:
-        """The running function, with the environment of the template; it starts at the first event."""
+    def function(self, name: str, **more: str) -> Function:
+        """The running function, with the environment of the template and ``more``; it starts at the first event."""
         if name not in self._running:
             properties = self.package.resources[f"{name.capitalize()}LambdaFunction"]["Properties"]
             variables = properties.get("Environment", {}).get("Variables", {})
-            environ = {"AWS_ENDPOINT_URL": self.aws.endpoint} | {
+            environ = {"AWS_ENDPOINT_URL": self.aws.endpoint, **more} | {
                 name: self.physical[value["Ref"]] if isinstance(value, dict) else value
                 for name, value in variables.items()
             }
@@ -239,6 +240,114 @@ def test_the_request_to_delete_the_connection_leaves_what_others_put(deploy: Dep
     after = s3.get_bucket_notification_configuration(Bucket=BUCKET)
     assert after["LambdaFunctionConfigurations"] == [other]
     assert "QueueConfigurations" not in after
+
+
+# --- jobs of CodePipeline -------------------------------------------------------------------------------
+
+
+def a_job(number: int = 1, **wished: Any) -> Any:
+    """A job of CodePipeline with these parameters."""
+    event = json.loads((ROOT / "events" / "codepipeline-job.json").read_text())
+    job = event["CodePipeline.job"]
+    job["id"] = f"{job['id'][:-1]}{number}"
+    job["data"]["actionConfiguration"]["configuration"]["UserParameters"] = json.dumps(wished)
+    return event
+
+
+def named_by(answer: dict[str, Any]) -> dict[str, list[str]]:
+    """The paths of the invalidations that an answer names, by the distribution that it names for each."""
+    names = [answer["outputVariables"][name].split(",") for name in ("distributionIds", "invalidationIds")]
+    return {distribution: paths_of(distribution, id_) for distribution, id_ in zip(*names, strict=True)}
+
+
+def paths_of(distribution: str, id_: str) -> list[str]:
+    answer = boto3.client("cloudfront").get_invalidation(DistributionId=distribution, Id=id_)
+    return answer["Invalidation"]["InvalidationBatch"]["Paths"]["Items"]
+
+
+def test_a_pipeline_gets_the_answer_to_its_job_and_can_find_what_was_sent(deploy: Deploy) -> None:
+    stack = deploy("eventbridge")
+    event = a_job(objectPaths=["/", "/blog/*"], wait=True)
+    assert stack.function("pipeline").invoke(event).payload["result"] == "succeeded"
+    (answer,) = stack.aws.job_answers
+    assert answer["jobId"] == event["CodePipeline.job"]["id"]
+    assert "continuationToken" not in answer
+    assert named_by(answer) == dict.fromkeys(stack.aws.distributions, ["/", "/blog/*"])
+    assert stack.invalidated() == dict.fromkeys(stack.aws.distributions, ["/", "/blog/*"])
+
+
+def test_a_job_that_is_delivered_twice_creates_nothing_new_and_gets_the_same_answer(deploy: Deploy) -> None:
+    stack = deploy("eventbridge")
+    for _ in range(2):
+        stack.function("pipeline").invoke(a_job(objectPaths=["/a"]))
+    first, second = stack.aws.job_answers
+    assert first == second
+    found = stack.aws.new_invalidations()
+    assert [item.again for item in found] == [False, False, True, True]
+    stack.function("pipeline").invoke(a_job(2, objectPaths=["/a"]))
+    assert [item.again for item in stack.aws.new_invalidations()] == [False, False]
+
+
+def test_a_job_may_name_a_parameter_that_holds_the_ids(deploy: Deploy) -> None:
+    stack = deploy("eventbridge")
+    one, other = stack.aws.distributions
+    boto3.client("ssm").put_parameter(Name="/sites/shop", Value=other, Type="String")
+    stack.function("pipeline").invoke(a_job(distributionId="/sites/shop"))
+    assert stack.invalidated() == {one: [], other: ["/*"]}
+    stack.function("pipeline").invoke(a_job(distributionId="/sites/none"))
+    details = stack.aws.job_answers[-1]["failureDetails"]
+    assert details["type"] == "ConfigurationError"
+    assert "/sites/none" in details["message"]
+
+
+def unreadable() -> Iterator[Any]:
+    """Jobs that cannot be read, and so not be answered, each with its credentials."""
+    for spoil in (
+        lambda job: job.pop("id"),
+        lambda job: job.update(id=job["data"]["artifactCredentials"]["secretAccessKey"]),
+        lambda job: job.update(data=[job["data"]]),
+        lambda job: job["data"].update(actionConfiguration=job["data"]["artifactCredentials"]),
+        lambda job: job["data"].update(continuationToken=job["data"]["artifactCredentials"]),
+    ):
+        event = a_job()
+        spoil(event["CodePipeline.job"])
+        yield event
+
+
+MOST_TALKATIVE = {
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html (2026-11-22)
+    "AWS_LAMBDA_LOG_LEVEL": "DEBUG",
+    "AWS_LAMBDA_LOG_FORMAT": "JSON",
+    "POWERTOOLS_LOG_LEVEL": "DEBUG",
+    "POWERTOOLS_LOGGER_LOG_EVENT": "true",
+    "POWERTOOLS_DEBUG": "true",
+}
+
+
+def test_the_credentials_of_a_job_are_in_no_log_however_talkative(deploy: Deploy) -> None:
+    stack = deploy("eventbridge")
+    function = stack.function("pipeline", **MOST_TALKATIVE)
+    malformed = a_job()
+    malformed["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"] = '{"wait": '
+    answers = [function.invoke(event) for event in (a_job(wait=True), a_job(objectPaths=["no path"]), malformed)]
+    assert [answer.payload["result"] for answer in answers] == ["succeeded", "failed", "failed"]
+    raised = [function.invoke(event) for event in unreadable()]
+    assert {answer.payload["errorType"] for answer in raised} == {"EventError"}
+    log = function.log.read_text()
+    assert {"DEBUG", "INFO", "ERROR"} <= {line["level"] for line in function.logged() if "level" in line}
+    told = log + json.dumps([answer.payload for answer in answers + raised] + stack.aws.job_answers)
+    credentials = a_job()["CodePipeline.job"]["data"]["artifactCredentials"]
+    for name, secret in credentials.items():
+        assert name not in told
+        assert secret not in told
+        assert base64.b64encode(secret.encode()).decode()[:-4] not in told
+
+
+def test_what_a_talkative_log_says_of_an_event_would_be_noticed(deploy: Deploy) -> None:
+    stack = deploy("eventbridge")
+    function = stack.function("invalidate", **MOST_TALKATIVE)
+    function.invoke({"credentials": (secret := "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")})
+    assert secret in function.log.read_text()  # an event that is no job is shown at DEBUG
 
 
 def reading_in_batches(stack: Stack, queue: str) -> QueueWorker:

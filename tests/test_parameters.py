@@ -31,6 +31,10 @@ LAYER_IN_CHINA = "arn:aws-cn:lambda:cn-north-1:498634801083:layer:x:3"
         ((BUCKET, DISTRIBUTIONS, "powertools-layer=latest"), "--param powertools-layer: 'latest' is not what"),
         ((BUCKET, DISTRIBUTIONS, "max-paths=0"), "--param max-paths: '0' is not what it should be: a number of paths"),
         ((BUCKET, DISTRIBUTIONS, "constructor=x"), "--param constructor: there is no such parameter"),
+        (
+            (BUCKET, DISTRIBUTIONS, "pipeline-parameters=/sites/*"),
+            "--param pipeline-parameters: it goes with --param pipeline=on.",
+        ),
     ],
 )
 def test_a_wrong_parameter_stops_packaging_with_a_sentence(
@@ -100,6 +104,13 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
         *("parameter=/", "parameter=a//b", "parameter=arn:aws:ssm:us-east-1:1:document/x", "parameter=a*"),
         *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "powertools-layer=0", "index-document= "),
         *("max-paths=0", "max-paths=1000001", "max-paths=01", "max-paths=-1", "max-wildcards=16", "max-wildcards=all"),
+        *("pipeline=yes", "pipeline-parameters=a", "pipeline-parameters=/a/", "pipeline-parameters=/a*"),
+        *(
+            "pipeline-parameters=/*/a",
+            "pipeline-parameters=/*",
+            "pipeline-parameters=/a,b",
+            "pipeline-parameters=/a/**",
+        ),
         *("lossless=yes", "list-pages=0", "list-pages=100001", "skip-unchanged=on", "skip-unchanged=versions+"),
     ],
 )
@@ -130,10 +141,12 @@ def test_an_arn_is_taken_as_it_is(name: str, arn: str) -> None:
     assert (made[name], made["statements"][-1]["Resource"]) == (arn, [arn])
 
 
-def allowed(*given: str) -> set[tuple[str, str]]:
+def allowed(*given: str, role: str = "statements") -> set[tuple[str, str]]:
     """The actions on distributions, and the last part of the ARN of that on which each is allowed."""
     statements = [
-        item for item in computed(BUCKET, *given)["statements"] if not all(a.startswith("s3:") for a in item["Action"])
+        item
+        for item in computed(BUCKET, *given)[role]
+        if all(action.startswith("cloudfront:") for action in item["Action"])
     ]
     assert all(item["Resource"] for item in statements)  # IAM takes no empty one
     texts = [
@@ -178,6 +191,7 @@ def test_the_function_may_see_of_the_bucket_what_the_parameters_take(
     "given",
     [
         *("max-paths=1", "max-paths=999999", "max-paths=1000000", "max-wildcards=9", "max-wildcards=15"),
+        *("pipeline=on", "pipeline=off"),
         *("lossless=off", "list-pages=100000", "list-pages=99999", "skip-unchanged=versions+metadata"),
     ],
 )
@@ -234,6 +248,56 @@ def test_the_function_may_do_to_distributions_what_the_parameters_take(
     given: list[str], expected: set[tuple[str, str]]
 ) -> None:
     assert allowed(*given) == expected
+
+
+MAKING = {("CreateInvalidation", ONE), ("GetInvalidation", ONE)}
+MAKING_ANY = {("CreateInvalidation", ANY), ("GetInvalidation", ANY)}
+OF_TENANTS = ("CreateInvalidationForDistributionTenant", "GetInvalidationForDistributionTenant")
+MAKING_ALL = MAKING_ANY | {(action, ANY_TENANT) for action in OF_TENANTS}
+LISTING = {("ListDistributions", "*"), ("ListDistributionTenants", "*")}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["distributions=E1"], MAKING),
+        (["distributions=dt_1"], {(action, TENANT) for action in OF_TENANTS}),
+        (["distributions=E1,dt_1"], MAKING | {(action, TENANT) for action in OF_TENANTS}),
+        (["distributions=E1", "pipeline-parameters=/sites/*"], MAKING_ALL),
+        (["secret=x"], MAKING_ALL),
+        (["parameter=x"], MAKING_ALL),
+        (["distributions=E1,discover"], MAKING_ALL | LISTING),
+        (
+            ["distributions=discover", "discover-tag=team"],
+            MAKING_ALL | LISTING | {("ListTagsForResource", ANY)},
+        ),
+    ],
+)
+def test_the_function_of_pipelines_may_do_to_distributions_what_jobs_take(
+    given: list[str], expected: set[tuple[str, str]]
+) -> None:
+    assert allowed(*given, "pipeline=on", role="pipeline-statements") == expected
+    assert allowed(*given, "pipeline=on") == allowed(*(word for word in given if not word.startswith("pipeline")))
+
+
+def readable(*given: str) -> set[str]:
+    """The secrets and parameters that the function of pipelines may read, by the end of their ARN."""
+    return {
+        arn["Fn::Sub"].rpartition("${AWS::AccountId}:")[2]
+        for statement in computed(BUCKET, *given, "pipeline=on")["pipeline-statements"]
+        if statement["Action"] in ("ssm:GetParameter", "secretsmanager:GetSecretValue")
+        for arn in statement["Resource"]
+    }
+
+
+def test_the_function_of_pipelines_may_read_the_parameters_that_jobs_may_name() -> None:
+    assert readable(DISTRIBUTIONS, "rules-parameter=/rules") == set()
+    assert readable(DISTRIBUTIONS, "pipeline-parameters= /sites/* , /a.b/c-d_e") == {
+        "parameter/sites/*",
+        "parameter/a.b/c-d_e",
+    }
+    assert readable("parameter=/ids", "pipeline-parameters=/x") == {"parameter/ids", "parameter/x"}
+    assert readable("secret=ids", "pipeline-parameters=/x") == {"secret:ids-??????", "parameter/x"}
 
 
 def test_every_parameter_is_in_the_readme_with_its_default() -> None:

@@ -29,7 +29,13 @@ from tests.packaged import CASES, ROOT, Package, osls
 from tests.strategies import Change
 from tests.test_architecture import ours
 
-FUNCTIONS = {"invalidate": ("Invalidate", handler), "connect": ("Connect", custom_resource)}
+FUNCTIONS = {
+    "invalidate": ("Invalidate", handler),
+    "connect": ("Connect", custom_resource),
+    "pipeline": ("Pipeline", handler),
+}
+WITH_PIPELINE = [case for case, given in CASES.items() if "pipeline=on" in given]
+DEPLOYED = [(case, name) for case in CASES for name in FUNCTIONS if name != "pipeline" or case in WITH_PIPELINE]
 
 
 @pytest.fixture(params=CASES)
@@ -84,21 +90,24 @@ def test_cfn_lint_has_no_objections(packaged: Package) -> None:
     assert (linted.returncode, linted.stdout + linted.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_zip_holds_the_modules_that_the_function_imports_and_nothing_else(packaged: Package, name: str) -> None:
+@pytest.mark.parametrize(("case", "name"), DEPLOYED)
+def test_a_zip_holds_the_modules_that_the_function_imports_and_nothing_else(
+    packages: dict[str, Package], case: str, name: str
+) -> None:
     needed: set[str] = set()
     waiting = {FUNCTIONS[name][1].__name__.removeprefix("invalidator.")}
     while waiting:
         module = waiting.pop()
         needed.add(module)
         waiting |= ours(module) - needed
-    archive = packaged.zip_of(name)
+    archive = packages[case].zip_of(name)
     assert set(zipfile.ZipFile(archive).namelist()) == {f"invalidator/{module}.py" for module in needed | {"__init__"}}
     assert archive.stat().st_size < 100 * 1024
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_functions_are_as_they_should_be(packaged: Package, name: str) -> None:
+@pytest.mark.parametrize(("case", "name"), DEPLOYED)
+def test_the_functions_are_as_they_should_be(packages: dict[str, Package], case: str, name: str) -> None:
+    packaged = packages[case]
     prefix, module = FUNCTIONS[name]
     function = properties(packaged, f"{prefix}LambdaFunction")
     assert function["Handler"] == f"{module.__name__}.lambda_handler"
@@ -117,18 +126,59 @@ def test_an_invocation_has_time_for_a_throttled_account(packaged: Package) -> No
     assert properties(packaged, "InvalidateLambdaFunction")["Timeout"] >= 8 * sdk.LONGEST_ATTEMPT
 
 
+@pytest.mark.parametrize("case", WITH_PIPELINE)
+def test_a_job_of_codepipeline_is_answered_before_codepipeline_gives_it_up(
+    packages: dict[str, Package], case: str
+) -> None:
+    function = properties(packages[case], "PipelineLambdaFunction")
+    assert function["Timeout"] >= 8 * sdk.LONGEST_ATTEMPT
+    # Three attempts, unless something says otherwise, and Lambda's pauses of one and two minutes between them.
+    assert 3 * function["Timeout"] + 60 + 120 < 20 * 60
+    kinds = ("AWS::Lambda::EventInvokeConfig", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission")
+    others = {name for name, resource in packages[case].resources.items() if resource["Type"] in kinds}
+    assert not [name for name in others if "Pipeline" in json.dumps(packages[case].resources[name])]
+
+
 def test_powertools_come_from_the_public_layer_of_the_stacks_region(packaged: Package) -> None:
     version = packaged.given.get("powertools-layer", "27")
-    assert properties(packaged, "InvalidateLambdaFunction")["Layers"] == [
-        f"arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:{version}"
-    ]
+    layers = [f"arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:{version}"]
+    assert properties(packaged, "InvalidateLambdaFunction")["Layers"] == layers
     assert "Layers" not in properties(packaged, "ConnectLambdaFunction")
+    if packaged.given.get("pipeline") == "on":
+        assert properties(packaged, "PipelineLambdaFunction")["Layers"] == layers
 
 
-def test_every_variable_is_one_that_is_read(packaged: Package) -> None:
+@pytest.mark.parametrize(("case", "function"), DEPLOYED)
+def test_every_variable_is_one_that_is_read(packages: dict[str, Package], case: str, function: str) -> None:
     text = (ROOT / "invalidator" / "settings.py").read_text()
-    for name in properties(packaged, "InvalidateLambdaFunction")["Environment"]["Variables"]:
+    found = properties(packages[case], f"{FUNCTIONS[function][0]}LambdaFunction").get("Environment", {"Variables": {}})
+    for name in found["Variables"]:
         assert f'"{name}"' in text
+
+
+def test_without_a_pipeline_there_is_nothing_of_it(packages: dict[str, Package]) -> None:
+    for case in set(CASES) - set(WITH_PIPELINE):
+        assert "ipeline" not in json.dumps(packages[case].template)
+        assert not packages[case].zip_of("pipeline").exists()
+    assert 0 < len(WITH_PIPELINE) < len(CASES)
+
+
+@pytest.mark.parametrize("case", WITH_PIPELINE)
+def test_the_function_of_pipelines_knows_the_same_distributions_and_nothing_of_keys(
+    packages: dict[str, Package], case: str
+) -> None:
+    known = properties(packages[case], "PipelineLambdaFunction")["Environment"]["Variables"]
+    others = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
+    assert set(known) - set(others) == {"DISCOVER_BUCKET"}
+    assert known.pop("DISCOVER_BUCKET") == "my-origin"
+    assert known == {name: others[name] for name in known}
+    names = {"DISTRIBUTION_IDS", "DISTRIBUTION_IDS_SECRET", "DISTRIBUTION_IDS_PARAMETER"}
+    assert set(known) == names | {"SETTINGS_TTL", "DISCOVER_TAG", "POWERTOOLS_SERVICE_NAME"}
+
+
+@pytest.mark.parametrize("case", WITH_PIPELINE)
+def test_the_stack_tells_the_name_that_actions_of_pipelines_need(packages: dict[str, Package], case: str) -> None:
+    assert packages[case].template["Outputs"]["PipelineFunction"]["Value"] == {"Ref": "PipelineLambdaFunction"}
 
 
 @pytest.mark.parametrize(
@@ -341,6 +391,9 @@ def of_bucket(*actions: str, objects: str = "") -> set[tuple[str, str]]:
     return {(f"s3:{action}", f"arn:aws:s3:::my-origin{objects}") for action in actions}
 
 
+DISCOVERING = cloudfront("*", "ListDistributions", "ListDistributionTenants") | cloudfront(
+    "distribution/*", "ListTagsForResource"
+)
 POLICIES = cloudfront("cache-policy/*", "GetCachePolicyConfig")
 INVALIDATING_ANY = cloudfront("distribution/*", "CreateInvalidation") | cloudfront(
     "distribution-tenant/*", "CreateInvalidationForDistributionTenant"
@@ -361,8 +414,7 @@ MAY = {
     | STORING
     | INVALIDATING_ANY
     | DESCRIBING_ANY
-    | cloudfront("*", "ListDistributions", "ListDistributionTenants")
-    | cloudfront("distribution/*", "ListTagsForResource")
+    | DISCOVERING
     | of_bucket("ListBucket", "ListBucketVersions")
     | parameter("cloudfront/rules"),
     "direct": KEEPING
@@ -381,6 +433,16 @@ MAY = {
     | of_bucket("GetObjectVersion", objects="/*")
     | parameter("cloudfront/ids"),
 }
+BY_JOBS = (
+    INVALIDATING_ANY
+    | cloudfront("distribution/*", "GetInvalidation")
+    | cloudfront("distribution-tenant/*", "GetInvalidationForDistributionTenant")
+    | {("codepipeline:PutJobSuccessResult", "*"), ("codepipeline:PutJobFailureResult", "*")}
+)
+MAY_FOR_PIPELINES = {
+    "discover": BY_JOBS | DISCOVERING,
+    "eventbridge": BY_JOBS | parameter("cloudfront/ids") | parameter("sites/*") | parameter("shop/ids"),
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -391,7 +453,9 @@ def test_each_role_may_do_what_it_needs_on_what_it_needs(packages: dict[str, Pac
         for name in ("GetBucketLocation", "GetBucketNotification", "PutBucketNotification")
     }
     roles = {name for name, resource in packages[case].resources.items() if resource["Type"] == "AWS::IAM::Role"}
-    assert roles == {"InvalidateRole", "ConnectRole"}
+    assert roles == {"InvalidateRole", "ConnectRole"} | ({"PipelineRole"} if case in MAY_FOR_PIPELINES else set())
+    if case in MAY_FOR_PIPELINES:
+        assert allowed(packages[case], "PipelineRole") == MAY_FOR_PIPELINES[case] | writing_to("PipelineLogGroup")
     for role in roles:
         (trust,) = properties(packages[case], role)["AssumeRolePolicyDocument"]["Statement"]
         assert trust == {
@@ -505,6 +569,33 @@ def test_the_function_may_make_exactly_the_calls_that_it_makes(
     assert stored == {queue.replace(".Arn", "") for action, queue in MAY[case] - BY_LAMBDA[case] if "Send" in action}
 
 
+def a_job(**wished: Any) -> Any:
+    """A job of CodePipeline with these parameters."""
+    event = json.loads((ROOT / "events" / "codepipeline-job.json").read_text())
+    event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"] = json.dumps(wished)
+    return event
+
+
+@pytest.mark.parametrize("case", WITH_PIPELINE)
+def test_the_function_of_pipelines_may_make_exactly_the_calls_that_it_makes(
+    packages: dict[str, Package], case: str, called: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with embedded_aws() as aws, serve(an_account()) as account:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", account)
+        boto3.client("ssm").put_parameter(Name="/cloudfront/ids", Value="E1 dt_2", Type="String")
+        variables = properties(packages[case], "PipelineLambdaFunction")["Environment"]["Variables"]
+        given = {"DISTRIBUTION_IDS": "discover dt_2" if case == "discover" else "", "DISCOVER_BUCKET": "origin"}
+        for name, value in (variables | given).items():
+            monkeypatch.setenv(name, value)
+        called.clear()
+        handler.lambda_handler(a_job(wait=True))
+        handler.lambda_handler(a_job(objectPaths=["no path"]))
+        made = set(called)
+        answers = aws.job_answers
+    assert made == {action for action, _ in MAY_FOR_PIPELINES[case]}
+    assert ["failureDetails" in answer for answer in answers] == [False, True]
+
+
 def test_the_connection_may_make_exactly_the_calls_that_it_makes(
     packages: dict[str, Package], called: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -524,11 +615,19 @@ def test_the_connection_may_make_exactly_the_calls_that_it_makes(
 # --- alarms ---------------------------------------------------------------------------------------------
 
 
+ONLY_WITH = {
+    "OldMessagesAlarm": "Queue",
+    "TicketsAlarm": "Queue",
+    "PipelineErrorsAlarm": "PipelineLambdaFunction",
+}
+
+
 @pytest.mark.parametrize(
     ("alarm", "metric", "dimension", "threshold"),
     [
         ("DeadLettersAlarm", "AWS/SQS ApproximateNumberOfMessagesVisible", "QueueName <DeadLetters.QueueName>", 0),
         ("ErrorsAlarm", "AWS/Lambda Errors", "FunctionName <InvalidateLambdaFunction>", 0),
+        ("PipelineErrorsAlarm", "AWS/Lambda Errors", "FunctionName <PipelineLambdaFunction>", 0),
         ("OldMessagesAlarm", "AWS/SQS ApproximateAgeOfOldestMessage", "QueueName <Queue.QueueName>", 15 * 60),
         ("TicketsAlarm", "AWS/SQS ApproximateNumberOfMessagesDelayed", "QueueName <Queue.QueueName>", 0),
     ],
@@ -536,7 +635,7 @@ def test_the_connection_may_make_exactly_the_calls_that_it_makes(
 def test_what_goes_wrong_raises_an_alarm(
     packaged: Package, alarm: str, metric: str, dimension: str, threshold: int
 ) -> None:
-    if alarm in {"OldMessagesAlarm", "TicketsAlarm"} and "Queue" not in packaged.resources:
+    if ONLY_WITH.get(alarm, alarm) not in packaged.resources:
         assert alarm not in packaged.resources
         return
     found = properties(packaged, alarm)
@@ -544,7 +643,7 @@ def test_what_goes_wrong_raises_an_alarm(
     assert [f"{item['Name']} {item['Value']}" for item in found["Dimensions"]] == [dimension]
     assert (found["ComparisonOperator"], found["Threshold"]) == ("GreaterThanThreshold", threshold)
     assert found["TreatMissingData"] == "notBreaching"
-    assert found["Statistic"] == ("Sum" if alarm == "ErrorsAlarm" else "Maximum")
+    assert found["Statistic"] == ("Sum" if alarm.endswith("ErrorsAlarm") else "Maximum")
     # A ticket for a distribution that is busy is nothing; tickets for a quarter of an hour are.
     assert (found["Period"], found["EvaluationPeriods"]) == ((300, 3) if alarm == "TicketsAlarm" else (60, 1))
     assert found["AlarmActions"] == ([packaged.given["alarm-topic"]] if "alarm-topic" in packaged.given else [])
