@@ -267,13 +267,14 @@ def paths_of(distribution: str, id_: str) -> list[str]:
 
 def test_a_pipeline_gets_the_answer_to_its_job_and_can_find_what_was_sent(deploy: Deploy) -> None:
     stack = deploy("eventbridge")
-    event = a_job(objectPaths=["/", "/blog/*"], wait=True)
+    paths = ["/", "/blog/*"]
+    event = a_job(objectPaths=paths, wait=True)
     assert stack.function("pipeline").invoke(event).payload["result"] == "succeeded"
     (answer,) = stack.aws.job_answers
     assert answer["jobId"] == event["CodePipeline.job"]["id"]
     assert "continuationToken" not in answer
-    assert named_by(answer) == dict.fromkeys(stack.aws.distributions, ["/", "/blog/*"])
-    assert stack.invalidated() == dict.fromkeys(stack.aws.distributions, ["/", "/blog/*"])
+    assert named_by(answer) == dict.fromkeys(stack.aws.distributions, paths)
+    assert stack.invalidated() == dict.fromkeys(stack.aws.distributions, paths)
 
 
 def test_a_job_that_is_delivered_twice_creates_nothing_new_and_gets_the_same_answer(deploy: Deploy) -> None:
@@ -302,13 +303,14 @@ def test_a_job_may_name_a_parameter_that_holds_the_ids(deploy: Deploy) -> None:
 
 def unreadable() -> Iterator[Any]:
     """Jobs that cannot be read, and so not be answered, each with its credentials."""
-    for spoil in (
+    spoils: list[Callable[[Any], object]] = [
         lambda job: job.pop("id"),
         lambda job: job.update(id=job["data"]["artifactCredentials"]["secretAccessKey"]),
         lambda job: job.update(data=[job["data"]]),
         lambda job: job["data"].update(actionConfiguration=job["data"]["artifactCredentials"]),
         lambda job: job["data"].update(continuationToken=job["data"]["artifactCredentials"]),
-    ):
+    ]
+    for spoil in spoils:
         event = a_job()
         spoil(event["CodePipeline.job"])
         yield event

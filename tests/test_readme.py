@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import deployment
+from invalidator import codepipeline
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -95,6 +96,17 @@ def test_every_variable_that_is_read_is_in_the_readme() -> None:
     assert len(variables) > 5
     for name in variables:
         assert f"`{name}`" in README
+
+
+def test_the_action_that_the_readme_shows_can_be_read() -> None:
+    section = README.partition("\n## From a pipeline\n")[2].partition("\n## ")[0]
+    (shown,) = re.findall(r"UserParameters: '(.*)'", section)
+    assert codepipeline.wish_of(shown) == ((), ("/", "/blog/*"), True)
+    assert codepipeline.wish_of("") == ((), ("/*",), False)
+    table = section.partition("| parameter |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(codepipeline._PARAMETERS)
+    for variable in codepipeline.outputs(codepipeline.Done(())):
+        assert f"#{{invalidated.{variable}}}" in section
 
 
 def test_the_figures_are_those_of_the_last_run() -> None:
