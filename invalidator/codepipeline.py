@@ -247,6 +247,9 @@ def _verdict(wish: Wish, known: Known, work: Work, *, is_late: bool) -> Verdict:
             accepted.append(outcome.batch)
         else:
             problems.append((outcome.failure, outcome.error))
+    # They were served at the same time; a job that comes again is to get the same answer.
+    place = {id_: number for number, id_ in enumerate(distributions)}
+    accepted.sort(key=lambda batch: place[batch.distribution])
     left = len(problems)
     if wish.wait:
         problems += _look(accepted, known, work)

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from invalidator import sdk, sqs, tickets
+from invalidator import codepipeline, sdk, sqs, tickets
 from invalidator.catalog import Catalog
 from invalidator.cloudfront import CloudFront
 from invalidator.errors import ConfigurationError, IncompleteError
 from invalidator.events import decode
-from invalidator.handler import Edge, LocalContext, cdn, forget, lambda_handler, listings, logger, queue
+from invalidator.handler import Edge, LocalContext, cdn, forget, lambda_handler, listings, logger, look, queue
 from invalidator.listings import Bounds, Listings
 from invalidator.local import embedded_aws
 from invalidator.model import Batch, DistributionId, Outcome
@@ -1226,3 +1226,18 @@ def test_where_distributions_cannot_be_found_nothing_is_acknowledged(
     with pytest.raises(ConfigurationError, match=r"discover: AccessDenied: .*cloudfront:ListDistributions"):
         lambda_handler(make.sqs(make.s3(Change("a"))))
     assert cloudfront.calls == 0
+
+
+def test_whichever_distribution_answers_first_a_job_gets_the_same_answer() -> None:
+    ids = [DistributionId("E2"), DistributionId("E1")]
+
+    def verdict(step: int) -> codepipeline.Verdict:
+        work = codepipeline.Work(
+            lambda _: ids,
+            lambda batches: [Outcome(batch, f"I-{batch.distribution}") for batch in batches[::step]],
+            look,
+            lambda: 120.0,
+        )
+        return codepipeline.verdict_of(codepipeline.Job("11111111-abcd-1111-abcd-111111abcdef", ""), work, 0.0)
+
+    assert verdict(1) == verdict(-1) == codepipeline.Done(tuple((id_, f"I-{id_}") for id_ in ids))
