@@ -61,13 +61,22 @@ def encodings(text: str) -> tuple[str, str, str]:
 
 
 def as_written(text: str) -> str:
-    """A piece of a path that a person wrote: what CloudFront does not take is encoded, and nothing twice."""
+    """A piece of a path that a person wrote: what CloudFront does not take is encoded, nothing twice, and nothing else.
+
+    Raises UnicodeEncodeError for half a surrogate pair.
+    """
     parts = _escape.split(text)
     # The odd ones are escapes.
     return "".join(
-        part.upper() if number % 2 else _encoded(part.encode("utf-8", "surrogateescape"), _AS_WRITTEN)
+        _worth(part) if number % 2 else _encoded(part.encode("utf-8", "surrogateescape"), _AS_WRITTEN)
         for number, part in enumerate(parts)
     )
+
+
+def _worth(escape: str) -> str:
+    """An escape, or its character, if that is none to encode: "%41" would be accepted and clear nothing."""
+    byte = int(escape[1:], 16)
+    return chr(byte) if byte in _RAW else escape.upper()
 
 
 def _encoded(octets: bytes, table: tuple[str, ...]) -> str:

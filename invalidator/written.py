@@ -13,12 +13,15 @@ from invalidator.planner import batches
 
 EVERYTHING: Final = "/*"
 
+_LONGEST_SUGGESTION: Final = 200
+"""Characters; more than that nobody reads."""
+
 _has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://").match
 # Git Bash takes an argument that begins with a slash for a path in its own folder, and writes out where that is.
 # https://github.com/git-for-windows/build-extra/blob/main/ReleaseNotes.md, "known issues" (2026-11-22)
 _is_rewritten = re.compile(r"[A-Za-z]:[/\\]").match
 _rewritten = re.compile(
-    r"[a-z]:[/\\](?:.*?[/\\])?(?:git|msys2|msys64|msys32|cygwin|cygwin64)(?:[/\\]|$)(.*)", re.IGNORECASE
+    r"[a-z]:[/\\](?:[^/\\]*[/\\])*?(?:git|msys2|msys64|msys32|cygwin|cygwin64)(?:[/\\]|$)(.*)", re.IGNORECASE
 )
 
 
@@ -43,7 +46,7 @@ def path_of(text: str, source: str) -> UrlPath:
 def _problem(text: str) -> str:
     if _is_rewritten(text):
         meant = _rewritten.match(text)
-        path = f", and it is {'/' + meant[1]!r} again" if meant else ""
+        path = _suggested(meant[1].replace("\\", "/"), ", and it is {!r} again") if meant else ""
         return (
             "is a path on this computer: Git Bash makes that of what begins with a slash. Put MSYS_NO_PATHCONV=1 in"
             f" front of the command{path}"
@@ -54,11 +57,9 @@ def _problem(text: str) -> str:
     if _has_scheme(text):
         return _problem_of_url(text)
     if text[:1] != "/":
-        meant_path = f": did you mean {'/' + text!r}?" if text.strip() else f", as {EVERYTHING!r}"
-        return f"does not begin with a slash{meant_path}"
+        return f"does not begin with a slash{_suggested(text) if text.strip() else f', as {EVERYTHING!r}'}"
     if "*" in text[:-1]:
-        shorter = text[: text.index("*") + 1]
-        return f"has a wildcard that is not at its end: did you mean {shorter!r}? (An asterisk in a name is %2A.)"
+        return f"has a wildcard that is not at its end{_suggested(text)} (An asterisk in a name is %2A.)"
     return ""
 
 
@@ -70,7 +71,18 @@ def _problem_of_url(text: str) -> str:
     except ValueError:
         return "is a URL and not a path: leave out scheme and host"
     query = f"?{parts.query}" if parts.query else ""
-    return f"is a URL and not a path: did you mean {(parts.path or '/') + query!r}?"
+    return f"is a URL and not a path{_suggested(parts.path + query)}"
+
+
+def _suggested(text: str, words: str = ": did you mean {!r}?") -> str:
+    """The path that was probably meant, in some words; nothing if that would not be taken, either."""
+    path = "/" + text.strip().removeprefix("/")
+    path = path[: path.find("*") + 1] or path
+    try:
+        path_of(path, "")
+    except ConfigurationError:
+        return ""
+    return words.format(path) if len(path) <= _LONGEST_SUGGESTION else ""
 
 
 def batches_of(
