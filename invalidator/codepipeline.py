@@ -29,7 +29,11 @@ from invalidator.errors import (
     UnavailableError,
     UnknownIdError,
 )
-from invalidator.limits import MAX_CONTINUATION_TOKEN_CHARACTERS, MAX_JOB_MESSAGE_CHARACTERS
+from invalidator.limits import (
+    MAX_CONTINUATION_TOKEN_CHARACTERS,
+    MAX_JOB_MESSAGE_CHARACTERS,
+    MAX_JOB_SUMMARY_CHARACTERS,
+)
 from invalidator.model import Batch, DistributionId, Invalidation, Outcome
 from invalidator.written import EVERYTHING, batches_of
 
@@ -45,6 +49,8 @@ _PASSING: Final = (ThrottledError, UnavailableError, InProgressError, OutOfTimeE
 _is_job_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _is_entry = re.compile(r"([0-9a-f]{8})([+-])(\w{1,64})").fullmatch
 _NAME_DIGITS: Final = 8
+_SHOWN: Final = 20
+_DENIED: Final = {"AccessDenied", "AccessDeniedException"}
 _ALLOW: Final = "allow the role codepipeline:PutJobSuccessResult and codepipeline:PutJobFailureResult"
 # The pipeline was stopped, or somebody has answered already.
 _OVER: Final = {"JobNotFoundException", "InvalidJobStateException"}
@@ -56,25 +62,27 @@ class Job(NamedTuple):
     id: str
     parameters: str
     token: str = ""
-
-
-def is_job(event: object) -> bool:
-    """Whether that is a job and no event of objects."""
-    return isinstance(event, dict) and _KEY in event
+    is_readable: bool = True
 
 
 def read(event: Any) -> Job:
-    """The job in an event. Raises EventError, which quotes nothing, if it is none."""
+    """The job in an event; one of which nothing but the id can be read is failed later.
+
+    Raises EventError, which quotes nothing, if there is not even an id to answer to.
+    """
+    job = event[_KEY]
+    id_ = job.get("id") if isinstance(job, dict) else None
+    if not (isinstance(id_, str) and _is_job_id(id_)):
+        raise EventError(f"a {_KEY} that is not as CodePipeline sends them, and cannot be answered")
     try:
-        job = event[_KEY]
-        id_, data = job["id"], job["data"]
+        data = job["data"]
         parameters = data["actionConfiguration"]["configuration"].get("UserParameters") or ""
         token = data.get("continuationToken") or ""
     except (KeyError, TypeError, AttributeError):
-        id_ = parameters = token = None
-    if not (isinstance(id_, str) and _is_job_id(id_) and isinstance(parameters, str) and isinstance(token, str)):
-        raise EventError(f"a {_KEY} that is not as CodePipeline sends them, and cannot be answered") from None
-    return Job(id_, parameters, token)
+        parameters = token = None
+    if isinstance(parameters, str) and isinstance(token, str):
+        return Job(id_, parameters, token)
+    return Job(id_, "", is_readable=False)
 
 
 # --- what is wanted -------------------------------------------------------------------------------------
@@ -160,7 +168,12 @@ class Known:
 
 
 def known_of(job: Job, now: int) -> Known:
-    """What the token of a job says, or nothing if it is the first. Raises ConfigurationError if it is none of ours."""
+    """What the token of a job says, or nothing if it is the first.
+
+    Raises ConfigurationError if it is none of ours, and EventError if the job cannot be read.
+    """
+    if not job.is_readable:
+        raise EventError(f"a {_KEY} that is not as CodePipeline sends them")
     if not job.token:
         return Known(job.id, now)
     first, _, rest = job.token.partition(" ")
@@ -222,14 +235,20 @@ def verdict_of(job: Job, work: Work, now: float) -> Verdict:
         is_late = now - known.since > _LONGEST_SECONDS
         return _verdict(wish_of(job.parameters), known, work, is_late=is_late)
     except InvalidatorError as error:
-        if isinstance(_cause(error), _PASSING) and not is_late:
-            return Running(known.token(), str(error), 0)
-        return Failed(_type(error), str(error))
+        if _is_passing(error) and not is_late:
+            return Running(known.token(), _text(str(error), MAX_JOB_SUMMARY_CHARACTERS), 0)
+        return Failed(_type(error), _text(str(error)))
     except Exception as error:  # noqa: BLE001 an unanswered job would keep its pipeline waiting
-        return Failed("JobFailed", f"unexpected, please report it: {type(error).__name__}: {error}", error)
+        return Failed("JobFailed", _text(f"unexpected, please report it: {type(error).__name__}: {error}"), error)
+
+
+def _text(text: str, most: int = MAX_JOB_MESSAGE_CHARACTERS) -> str:
+    """As much as there is room for, of what CodePipeline takes: there may be halves of surrogate pairs in names."""
+    return text.encode(errors="backslashreplace").decode()[:most]
 
 
 def _verdict(wish: Wish, known: Known, work: Work, *, is_late: bool) -> Verdict:
+    reserve = min(2 * sdk.LONGEST_ATTEMPT, work.left() / 4)
     distributions = work.distributions(wish.distributions)
     if not distributions:
         raise ConfigurationError(
@@ -252,7 +271,7 @@ def _verdict(wish: Wish, known: Known, work: Work, *, is_late: bool) -> Verdict:
     accepted.sort(key=lambda batch: place[batch.distribution])
     left = len(problems)
     if wish.wait:
-        problems += _look(accepted, known, work)
+        problems += _look(accepted, known, work, reserve)
     standing = _Standing([(batch.distribution, known.sent[_name(batch)]) for batch in accepted], left, wait=wish.wait)
     if standing.is_done and not problems:
         return Done(tuple((id_, sent.invalidation) for id_, sent in standing.accepted))
@@ -260,14 +279,16 @@ def _verdict(wish: Wish, known: Known, work: Work, *, is_late: bool) -> Verdict:
     if all(isinstance(error, _PASSING) for error in errors) and not is_late:
         return Running(known.token(), standing.summary, standing.percent)
     told = [text for text, _ in problems] or [f"not completed within {_LONGEST_SECONDS // 60} minutes"]
-    return Failed(_type_of(errors), "\n".join([*told, f"{standing.summary}."]))
+    # However much failed: what was accepted is seen.
+    end = f"\n{standing.summary}{standing.shown}."
+    return Failed(_type_of(errors), _text("\n".join(told), MAX_JOB_MESSAGE_CHARACTERS - len(end)) + end)
 
 
-def _look(accepted: list[Batch], known: Known, work: Work) -> Iterator[tuple[str, CdnError]]:
-    """See which are completed, as far as there is time. Yields what keeps some from being seen."""
+def _look(accepted: list[Batch], known: Known, work: Work, reserve: float) -> Iterator[tuple[str, CdnError]]:
+    """See which are completed, until ``reserve`` seconds are left. Yields what keeps some from being seen."""
     for batch in accepted:
         sent = known.sent[_name(batch)]
-        if sent.completed or work.left() < 2 * sdk.LONGEST_ATTEMPT:
+        if sent.completed or work.left() < reserve:
             continue
         try:
             completed = work.look(batch.distribution, sent.invalidation).is_completed
@@ -301,31 +322,48 @@ class _Standing:
         return f"{len(self.accepted):,} of {_count(len(self.accepted) + self.left)} accepted{completed}"
 
     @property
+    def shown(self) -> str:
+        """Which were accepted: the first of them."""
+        found = [f"{sent.invalidation} on {id_}" for id_, sent in self.accepted]
+        more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
+        return f": {', '.join(found[:_SHOWN])}{more}" if found else ""
+
+    @property
     def percent(self) -> int:
         steps = (len(self.accepted) + self.left) * (2 if self.wait else 1)
         return 100 * (len(self.accepted) + self._completed) // steps
 
 
 def _type_of(errors: Sequence[InvalidatorError]) -> str:
-    """What CodePipeline calls what went wrong; where it is not the same for all, or nothing of it, JobFailed."""
-    types = {_type(error) for error in errors}
+    """What CodePipeline calls what went wrong; where it is not the same for all, or nothing of it, JobFailed.
+
+    What passes by itself is not why a job failed, if there is anything else.
+    """
+    types = {_type(error) for error in errors if not isinstance(error, _PASSING)} or set(map(_type, errors))
     return types.pop() if len(types) == 1 else "JobFailed"
 
 
 def _type(error: InvalidatorError) -> str:
-    cause = _cause(error)
     # Secrets Manager and Parameter Store say it in their words.
-    if isinstance(cause, ForbiddenError) or "AccessDenied" in str(cause):
+    if any(isinstance(cause, ForbiddenError) or sdk.code_of(cause) in _DENIED for cause in _causes(error)):
         return "PermissionError"
-    if isinstance(cause, _PASSING):
+    if _is_passing(error):
         return "SystemUnavailable"
+    # Where distributions cannot be discovered: why not.
+    why = error.__cause__ if isinstance(error.__cause__, CdnError) else error
     wrong = ConfigurationError | UnknownIdError | InvalidPathError
-    return "ConfigurationError" if isinstance(cause, wrong) else "JobFailed"
+    return "ConfigurationError" if isinstance(why, wrong) else "JobFailed"
 
 
-def _cause(error: InvalidatorError) -> InvalidatorError:
-    """Where distributions cannot be discovered, why not."""
-    return error.__cause__ if isinstance(error.__cause__, CdnError) else error
+def _is_passing(error: InvalidatorError) -> bool:
+    return any(isinstance(cause, _PASSING) or sdk.is_passing(cause) for cause in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those behind it; Powertools raises its own without naming the cause."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _count(number: int) -> str:
@@ -357,8 +395,7 @@ class Pipeline:
 
     def _answer(self, job: str, verdict: Verdict) -> None:
         if isinstance(verdict, Failed):
-            message = verdict.message[:MAX_JOB_MESSAGE_CHARACTERS]
-            details = {"type": verdict.type, "message": message}
+            details = {"type": verdict.type, "message": verdict.message}
             self._client.put_job_failure_result(jobId=job, failureDetails=details)
         elif isinstance(verdict, Running):
             about = {"summary": verdict.summary, "percentComplete": verdict.percent}

@@ -83,6 +83,8 @@ class Edge(NamedTuple):
     listings: "Callable[[], Listings]" = listings
     look: Callable[[DistributionId, str], Invalidation] = look
     pipeline: "Callable[[], Pipeline]" = pipeline
+    # Seconds since 1970.
+    now: Callable[[], float] = time.time
 
 
 AWS: Final = Edge()
@@ -333,7 +335,7 @@ def _handle_job(event: object, context: "LambdaContext | LocalContext", edge: Ed
     from invalidator import codepipeline
 
     job = codepipeline.read(event)
-    verdict = codepipeline.verdict_of(job, _work(context, edge), time.time())
+    verdict = codepipeline.verdict_of(job, _work(context, edge), edge.now())
     told = codepipeline.result(job, verdict)
     if isinstance(verdict, codepipeline.Failed):
         logger.error("job failed", extra=told, exc_info=verdict.error)

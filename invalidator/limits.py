@@ -103,6 +103,12 @@ MAX_CONTINUATION_TOKEN_CHARACTERS: Final = 2_048
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html (2026-11-22)
 """
 
+MAX_JOB_SUMMARY_CHARACTERS: Final = 2_048
+"""Length of what a job of CodePipeline says of how far it is.
+
+https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionDetails.html (2026-11-22)
+"""
+
 MAX_JOB_MESSAGE_CHARACTERS: Final = 5_000
 """Length of why a job of CodePipeline failed.
 

@@ -1,9 +1,11 @@
 """Clients of the AWS SDK, and what is common to the errors of all services."""
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from invalidator.errors import ConfigurationError
 
@@ -64,7 +66,7 @@ def client(service: str, *, attempts: int, region: str = "") -> Any:
         raise ConfigurationError(f"the AWS SDK cannot be set up: {error}") from error
 
 
-def code_of(error: Exception) -> str:
+def code_of(error: BaseException) -> str:
     """The service's code for what went wrong; empty if it is not the service that answered."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
@@ -72,6 +74,13 @@ def code_of(error: Exception) -> str:
 def status_of(error: ClientError) -> int:
     """The HTTP status of an answer; 0 if it has none."""
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether it may go well the next time: there was no answer, or one that says so."""
+    if isinstance(error, ClientError):
+        return "Throttl" in code_of(error) or status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, HTTPClientError | NoConnectionError)
 
 
 def explained(error: Exception, advice: dict[str, str]) -> str:

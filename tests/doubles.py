@@ -143,6 +143,8 @@ class StrictCloudFront:
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     # What each call that reads meets, by operation; and which were made.
     unreadable: dict[str, tuple[str, int]] = field(default_factory=dict)
+    # How many characters the ids of invalidations have.
+    characters: int = 14
     # Without a clock: how often an invalidation is in progress when it is looked at, before it is completed.
     looks_to_complete: int = 0
     looks: Counter[str] = field(default_factory=Counter)
@@ -327,7 +329,9 @@ class StrictCloudFront:
         if self.time:
             self.time.accept(distribution, paths)
         now = self.time.clock.now if self.time else 0.0
-        invalidation = Invalidation(f"I{len(self.accepted) + 1:013}", distribution, reference, paths, now)
+        invalidation = Invalidation(
+            f"I{len(self.accepted) + 1:0{self.characters - 1}}", distribution, reference, paths, now
+        )
         self.accepted.append(invalidation)
         return invalidation
 
