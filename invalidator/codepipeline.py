@@ -47,7 +47,7 @@ _LONGEST_SECONDS: Final = 3_600
 
 _PASSING: Final = (ThrottledError, UnavailableError, InProgressError, OutOfTimeError)
 _is_job_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
-_is_entry = re.compile(r"([0-9a-f]{8})([+-])(\w{1,64})").fullmatch
+_is_entry = re.compile(r"([0-9a-f]{8})([+-])(\w{0,64})(?<!-)").fullmatch
 _NAME_DIGITS: Final = 8
 _SHOWN: Final = 20
 _DENIED: Final = {"AccessDenied", "AccessDeniedException"}
@@ -140,10 +140,13 @@ def _wrong(what: str) -> ConfigurationError:
 
 
 class Sent(NamedTuple):
-    """A batch that was accepted: the id of its invalidation, and whether that is known to be completed."""
+    """A batch that was accepted: the id of its invalidation, if that is known, and whether that is all there is to it.
+
+    It is if it is completed, or nobody waits for that.
+    """
 
     invalidation: str
-    completed: bool = False
+    settled: bool
 
 
 @dataclass(slots=True)
@@ -158,11 +161,20 @@ class Known:
     sent: dict[str, Sent] = field(default_factory=dict)
 
     def token(self) -> str:
-        """All that has room. What has none is sent again, and CloudFront answers with the earlier invalidation."""
+        """All that has room: of some 200 that they are settled, then what is needed to look at others, then ids.
+
+        What has no room is sent again, and CloudFront answers with the earlier invalidation. That must not be much:
+        CloudFront lets through no more than some ten calls at once.
+        """
         token = f"{self.job} {self.since}"
-        for name, (invalidation, completed) in self.sent.items():
-            longer = f"{token} {name}{'+' if completed else '-'}{invalidation}"
-            if len(longer) <= MAX_CONTINUATION_TOKEN_CHARACTERS:
+        entry = 1 + _NAME_DIGITS + 1
+        room = MAX_CONTINUATION_TOKEN_CHARACTERS - len(token) - entry * sum(sent.settled for sent in self.sent.values())
+        for name, (invalidation, settled) in sorted(self.sent.items(), key=lambda item: item[1].settled):
+            needed = len(invalidation) + (0 if settled else entry)
+            has_room = needed <= room
+            room -= needed if has_room else 0
+            longer = f"{token} {name}{'+' if settled else '-'}{invalidation if has_room else ''}"
+            if (settled or has_room) and len(longer) <= MAX_CONTINUATION_TOKEN_CHARACTERS:
                 token = longer
         return token
 
@@ -193,7 +205,7 @@ def _name(batch: Batch) -> str:
 
 
 class Done(NamedTuple):
-    """All was accepted and, if that was wanted, is completed."""
+    """All was accepted and, if that was wanted, is completed. An id may be empty, if it is not known any more."""
 
     invalidations: tuple[tuple[DistributionId, str], ...]
 
@@ -262,7 +274,7 @@ def _verdict(wish: Wish, known: Known, work: Work, *, is_late: bool) -> Verdict:
     for outcome in work.send(tuple(batch for batch in batches if _name(batch) not in known.sent)):
         if outcome.error is None:
             # Perhaps a part of a batch: that is sent again next time, and known by then.
-            known.sent[_name(outcome.batch)] = Sent(str(outcome.invalidation))
+            known.sent[_name(outcome.batch)] = Sent(str(outcome.invalidation), settled=not wish.wait)
             accepted.append(outcome.batch)
         else:
             problems.append((outcome.failure, outcome.error))
@@ -270,6 +282,8 @@ def _verdict(wish: Wish, known: Known, work: Work, *, is_late: bool) -> Verdict:
     place = {id_: number for number, id_ in enumerate(distributions)}
     accepted.sort(key=lambda batch: place[batch.distribution])
     left = len(problems)
+    order = {id_: number for number, id_ in enumerate(distributions)}
+    accepted.sort(key=lambda batch: (order[batch.distribution], batch.items[0].path))
     if wish.wait:
         problems += _look(accepted, known, work, reserve)
     standing = _Standing([(batch.distribution, known.sent[_name(batch)]) for batch in accepted], left, wait=wish.wait)
@@ -288,11 +302,11 @@ def _look(accepted: list[Batch], known: Known, work: Work, reserve: float) -> It
     """See which are completed, until ``reserve`` seconds are left. Yields what keeps some from being seen."""
     for batch in accepted:
         sent = known.sent[_name(batch)]
-        if sent.completed or work.left() < reserve:
+        if sent.settled or work.left() < reserve:
             continue
         try:
             completed = work.look(batch.distribution, sent.invalidation).is_completed
-            known.sent[_name(batch)] = sent._replace(completed=completed)
+            known.sent[_name(batch)] = sent._replace(settled=completed)
         except _PASSING:
             continue  # it is looked at again
         except CdnError as error:
@@ -310,7 +324,7 @@ class _Standing:
 
     @property
     def _completed(self) -> int:
-        return sum(sent.completed for _, sent in self.accepted)
+        return sum(sent.settled for _, sent in self.accepted) if self.wait else 0
 
     @property
     def is_done(self) -> bool:
@@ -324,7 +338,7 @@ class _Standing:
     @property
     def shown(self) -> str:
         """Which were accepted: the first of them."""
-        found = [f"{sent.invalidation} on {id_}" for id_, sent in self.accepted]
+        found = [f"{sent.invalidation or 'one'} on {id_}" for id_, sent in self.accepted]
         more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
         return f": {', '.join(found[:_SHOWN])}{more}" if found else ""
 
@@ -417,10 +431,14 @@ def result(job: Job, verdict: Verdict) -> dict[str, Any]:
 
 
 def outputs(done: Done) -> dict[str, str]:
-    """The variables for later actions: the ids of the invalidations and, in the same order, of their distributions."""
+    """The variables for later actions: the ids of the invalidations and, in the same order, of their distributions.
+
+    Of so many that a token has no room for all ids, those that are not known any more are left out.
+    """
+    known = [(distribution, invalidation) for distribution, invalidation in done.invalidations if invalidation]
     return {
-        "invalidationIds": ",".join(invalidation for _, invalidation in done.invalidations),
-        "distributionIds": ",".join(distribution for distribution, _ in done.invalidations),
+        "invalidationIds": ",".join(invalidation for _, invalidation in known),
+        "distributionIds": ",".join(distribution for distribution, _ in known),
     }
 
 

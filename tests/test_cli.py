@@ -92,6 +92,18 @@ def test_invoke_fails_where_a_message_fails(cloudfront: StrictCloudFront) -> Non
     assert json.loads(done.stdout) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
 
 
+def test_invoke_fails_where_a_job_of_codepipeline_does() -> None:
+    event = json.loads((ROOT / "events" / "codepipeline-job.json").read_text())
+    event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"] = '{"objectPaths": "x"}'
+    done = run("invoke", "-", "--local", stdin=json.dumps(event))
+    assert done.returncode == 1
+    answer = json.loads(done.stdout)
+    assert (answer["result"], answer["type"]) == ("failed", "ConfigurationError")
+    assert "did you mean '/x'?" in answer["reason"]
+    assert "Traceback" not in done.stderr
+    assert event["CodePipeline.job"]["data"]["artifactCredentials"]["secretAccessKey"] not in done.stdout + done.stderr
+
+
 def test_invoke_explains_what_failed(cloudfront: StrictCloudFront) -> None:
     cloudfront.broken["E1"] = DENIED
     done = run("invoke", "-", stdin=json.dumps(make.s3(Change("a"))))

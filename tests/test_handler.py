@@ -24,7 +24,9 @@ from invalidator.handler import Edge, LocalContext, cdn, forget, lambda_handler,
 from invalidator.listings import Bounds, Listings
 from invalidator.local import embedded_aws
 from invalidator.model import Batch, DistributionId, Outcome
+from tests import codepipelines
 from tests import strategies as make
+from tests.codepipelines import StrictCodePipeline
 from tests.configurations import WITH_QUERY_STRINGS, behavior, of_buckets
 from tests.doubles import (
     DENIED,
@@ -105,11 +107,17 @@ def test_every_dialect_reaches_every_distribution(cloudfront: StrictCloudFront, 
 
 
 @pytest.mark.parametrize("file", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
-def test_every_sample_event_is_accepted_by_cloudfront(cloudfront: StrictCloudFront, file: Path) -> None:
+def test_every_sample_event_is_accepted_by_cloudfront(
+    cloudfront: StrictCloudFront, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # The tickets among them are for the distributions of the embedded AWS.
     text = file.read_text().replace("QESVZEMEETI1Q", "E1").replace("XW8XZDR3UNZCW", "E2")
-    answer = lambda_handler(json.loads(text), LocalContext())
+    pipeline = StrictCodePipeline({"11111111-abcd-1111-abcd-111111abcdef"})
+    with codepipelines.serve(pipeline) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CODEPIPELINE", endpoint)
+        answer = lambda_handler(json.loads(text), LocalContext())
     assert answer.get("batchItemFailures", []) == []
+    assert all(job.is_success and not job.token for job in pipeline.answers)
     assert {item.distribution for item in cloudfront.accepted} == ({"E1", "E2"} if "test" not in file.stem else set())
 
 

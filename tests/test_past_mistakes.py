@@ -1,11 +1,15 @@
 """What other tools got wrong, each told as a story that must not happen here."""
 
+from collections import deque
+
 import pytest
 
+from invalidator.codepipeline import Pipeline
 from invalidator.errors import IncompleteError
 from invalidator.handler import Edge, LocalContext, lambda_handler
 from invalidator.listings import Listings
 from tests import strategies as make
+from tests.codepipelines import StrictCodePipeline
 from tests.doubles import DENIED, IN_PROGRESS, Calls, Clock, HurriedContext, OnClock, StrictCloudFront
 from tests.strategies import Change
 from tests.versioned_s3 import VersionedS3
@@ -32,6 +36,15 @@ def test_an_event_that_is_delivered_again_is_not_billed_again(cloudfront: Strict
         lambda_handler(event, LocalContext())
     assert cloudfront.calls == 6
     assert cloudfront.paths("E1") == ["/a", "/b"]
+
+
+def test_a_job_that_is_tried_again_is_not_billed_again_under_a_new_reference(cloudfront: StrictCloudFront) -> None:
+    pipeline = StrictCodePipeline(faults=deque([("ThrottlingException", 400)]))
+    edge = Edge(pipeline=lambda: Pipeline(pipeline))
+    cloudfront.looks_to_complete = 3
+    answer = pipeline.run_to_the_end(lambda event: lambda_handler(event, LocalContext(), edge), {"wait": True})
+    assert answer.is_success
+    assert cloudfront.paths("E1") == cloudfront.paths("E2") == ["/*"]
 
 
 def test_one_object_is_not_one_call(cloudfront: StrictCloudFront) -> None:

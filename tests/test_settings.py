@@ -18,6 +18,7 @@ from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.local import embedded_aws
 from invalidator.settings import Comparison, Settings, forget, load, offline, view
 from invalidator.site import View
+from tests.loopback import answering
 
 IDS = ("E1A2B3C4D5E6F7", "EDFDVBD6EXAMPLE")
 
@@ -345,6 +346,90 @@ def test_a_declaration_in_a_secret_holds_where_a_parameter_names_the_id_too(aws:
     boto3.client("ssm").put_parameter(Name="/cdn/ids", Value="E1,E2", Type="StringList")
     found = load({"DISTRIBUTION_IDS_SECRET": "cdn", "DISTRIBUTION_IDS_PARAMETER": "/cdn/ids", "DISTRIBUTION_ID": "E1"})
     assert (found.distributions, found.declared) == (("E1", "E2"), {"E1": Declared("b0b")})
+
+
+# --- names of parameters instead of ids -----------------------------------------------------------------
+
+
+def put_parameter(value: str, kind: Any = "String") -> None:
+    boto3.client("ssm").put_parameter(Name="/cdn/ids", Value=value, Type=kind, Overwrite=True)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", ["String", "StringList", "SecureString"])
+def test_instead_of_ids_the_name_of_a_parameter_may_be_given(aws: None, form: str, kind: Any) -> None:
+    put_parameter(form, kind)
+    assert load({"DISTRIBUTION_IDS": "E9"}, instead=["/cdn/ids"]).distributions == IDS
+    assert load({}, instead=["E1", "/cdn/ids", IDS[0], "E2"]).distributions == ("E1", *IDS, "E2")
+
+
+def test_what_a_named_parameter_declares_holds(aws: None) -> None:
+    put_parameter('["E1", {"id": "E2", "bucket": "b0b"}]')
+    found = load({}, instead=["E2", "/cdn/ids"])
+    assert (found.distributions, found.declared) == (("E2", "E1"), {"E2": Declared("b0b")})
+
+
+def test_a_named_parameter_that_cannot_be_used_is_an_error_that_names_it_and_where_it_was_given(aws: None) -> None:
+    for source in ("--distribution-id", "distributionId"):
+        with pytest.raises(ConfigurationError, match=f"^{source}: /cdn/none cannot be read: .*ParameterNotFound"):
+            load({"DISTRIBUTION_IDS": "E1"}, instead=["/cdn/none"], source=source)
+    for content in ("hunter2!", '{"a": "hunter2!"}', "[1]"):
+        put_parameter(content)
+        with pytest.raises(ConfigurationError, match=r"^distributionId: /cdn/ids") as caught:
+            load({}, instead=["/cdn/ids"], source="distributionId")
+        assert "hunter2" not in str(caught.value)
+
+
+def test_a_named_parameter_that_may_not_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b'{"__type":"AccessDeniedException","message":"not authorized to perform: ssm:GetParameter"}'
+    with answering(b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(
+            ConfigurationError, match=r"^--distribution-id: /cdn/ids cannot be read: .*ssm:GetParameter"
+        ):
+            load({}, instead=["/cdn/ids"])
+
+
+def test_a_named_parameter_is_read_again_when_the_time_to_live_is_over(aws: None) -> None:
+    def found(now: float) -> Settings:
+        return load({"SETTINGS_TTL": "60"}, instead=["/cdn/ids"], now=lambda: now)
+
+    put_parameter("E1")
+    assert found(0).distributions == ("E1",)
+    put_parameter("E2")
+    assert found(59.5).distributions == ("E1",)
+    assert found(60).distributions == ("E2",)
+    boto3.client("ssm").delete_parameter(Name="/cdn/ids")
+    still = found(120)
+    assert still.distributions == ("E2",)
+    assert still.warnings[0].startswith("--distribution-id: /cdn/ids cannot be read")
+    assert still.warnings[0].endswith("; what was known so far stays in force")
+
+
+def test_each_named_parameter_is_remembered_for_itself(aws: None) -> None:
+    put_parameter("E1")
+    boto3.client("ssm").put_parameter(Name="/cdn/more", Value="E2", Type="String")
+    assert load({}, instead=["/cdn/ids"]).distributions == ("E1",)
+    assert load({}, instead=["/cdn/more"]).distributions == ("E2",)
+    assert load({}, instead=["/cdn/more", "/cdn/ids"]).distributions == ("E2", "E1")
+
+
+def test_without_aws_no_parameter_can_be_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"^--distribution-id: AWS is not asked here, so that '/cdn/ids' is"):
+        offline({}, instead=["E1", "/cdn/ids"])
+
+
+def test_distributions_may_be_discovered_for_one_bucket() -> None:
+    environ = {"DISTRIBUTION_IDS": "discover"}
+    assert load(environ).discover_bucket == ""
+    assert load(environ | {"DISCOVER_BUCKET": " my-origin\n"}).discover_bucket == "my-origin"
+    assert offline(environ | {"DISCOVER_BUCKET": "my-origin"}).discover_bucket == "my-origin"
+
+
+@pytest.mark.parametrize("name", ["s3://origin", "arn:aws:s3:::origin", "Origin", "a b", "ab", "a" * 64])
+def test_the_bucket_to_discover_for_is_the_name_of_one(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^DISCOVER_BUCKET: .* is not the name of a bucket"):
+        load({"DISTRIBUTION_IDS": "discover", "DISCOVER_BUCKET": name})
 
 
 def test_names_of_a_key_value_secret_may_be_anything(stored: Stored) -> None:
