@@ -384,9 +384,7 @@ def test_a_named_parameter_that_may_not_be_read_is_an_error(monkeypatch: pytest.
     body = b'{"__type":"AccessDeniedException","message":"not authorized to perform: ssm:GetParameter"}'
     with answering(b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        with pytest.raises(
-            ConfigurationError, match=r"^--distribution-id: /cdn/ids cannot be read: .*ssm:GetParameter"
-        ):
+        with pytest.raises(ConfigurationError, match=r"^--distribution-id: /cdn/ids cannot be read: .*ssm:GetPara"):
             load({}, instead=["/cdn/ids"])
 
 
