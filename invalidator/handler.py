@@ -1,5 +1,7 @@
 """The Lambda function: event in, invalidations out, and an answer by which Lambda knows what to send again."""
 
+import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -139,7 +141,8 @@ def lambda_handler(
 # log_event is off even where POWERTOOLS_LOGGER_LOG_EVENT asks for it: an event is shown at DEBUG only.
 @logger.inject_lambda_context(log_event=False)
 def _handle(event: object, context: "LambdaContext | LocalContext", edge: Edge) -> dict[str, Any]:
-    logger.debug("event", extra={"event": event})
+    if logger.log_level <= logging.DEBUG:
+        logger.debug("event", extra={"event": _shown(event)})
     config = settings.load()
     for warning in config.warnings:
         logger.warning(warning)
@@ -155,6 +158,12 @@ def _handle(event: object, context: "LambdaContext | LocalContext", edge: Edge) 
     _log_what_is_left_out(plan)
     result = _carry_out(plan, config, context, edge)
     return _batch_answer(decoded, result) if decoded.from_queue else _summary(decoded, result)
+
+
+def _shown(event: object) -> object:
+    """An event, for the log; a job that comes back among dead letters still has its credentials."""
+    is_job = "CodePipeline.job" in json.dumps(event, default=str)
+    return "not shown, since there is a job of CodePipeline in it" if is_job else event
 
 
 def _distributions(

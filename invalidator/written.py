@@ -21,7 +21,8 @@ _has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://").match
 # https://github.com/git-for-windows/build-extra/blob/main/ReleaseNotes.md, "known issues" (2026-11-22)
 _is_rewritten = re.compile(r"[A-Za-z]:[/\\]").match
 _rewritten = re.compile(
-    r"[a-z]:[/\\](?:[^/\\]*[/\\])*?(?:git|msys2|msys64|msys32|cygwin|cygwin64)(?:[/\\]|$)(.*)", re.IGNORECASE
+    r"[a-z]:[/\\](?:users[/\\][^/\\]+[/\\])?(?:[^/\\]*[/\\])*?(?:git|msys2|msys64|msys32|cygwin|cygwin64)(?:[/\\]|$)(.*)",
+    re.IGNORECASE,
 )
 
 

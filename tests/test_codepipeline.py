@@ -3,9 +3,10 @@
 import json
 import logging
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
@@ -19,11 +20,13 @@ from moto import mock_aws
 from invalidator import handler, sdk, settings
 from invalidator.catalog import Catalog
 from invalidator.cloudfront import CloudFront
-from invalidator.codepipeline import Pipeline
-from invalidator.errors import EventError, JobError
+from invalidator.codepipeline import Job, Known, Pipeline, Running, Sent, Work, verdict_of
+from invalidator.errors import EventError, IncompleteError, JobError
 from invalidator.handler import Edge, LocalContext, lambda_handler
 from invalidator.limits import MAX_CONTINUATION_TOKEN_CHARACTERS, MAX_JOB_MESSAGE_CHARACTERS
+from invalidator.model import DistributionId, Invalidation, Outcome
 from tests import codepipelines
+from tests import strategies as make
 from tests.codepipelines import CREDENTIALS, Answer, Json, StrictCodePipeline, job
 from tests.configurations import of_buckets
 from tests.doubles import DENIED, IN_PROGRESS, THROTTLED, UNAVAILABLE, Calls, Clock, OnClock, StrictCloudFront, Time
@@ -214,6 +217,8 @@ def test_a_parameter_that_is_not_there_is_a_configuration_error(world: World, ss
     answer = world.run({"distributionId": "/cdn/none"})
     assert answer.type == "ConfigurationError"
     assert answer.message.startswith("distributionId: /cdn/none cannot be read")
+    # Half of a surrogate pair, which JSON can say and CodePipeline does not take.
+    assert "/cdn/\\ud800" in world.run('{"distributionId": "/cdn/\\ud800"}').message
 
 
 @contextmanager
@@ -233,15 +238,18 @@ def test_a_parameter_that_may_not_be_read_is_a_permission_error(world: World, mo
     assert "distributionId: /cdn/ids cannot be read" in answer.message
 
 
+@pytest.mark.parametrize("fault", [("ThrottlingException", 400), ("InternalServerError", 500), None])
 def test_a_parameter_that_cannot_be_read_now_is_read_later(
-    world: World, ssm: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, ssm: Any, monkeypatch: pytest.MonkeyPatch, fault: tuple[str, int] | None
 ) -> None:
     # One attempt, since the pauses of the SDK are real ones.
     monkeypatch.setattr(sdk, "config", lambda attempts, config=sdk.config: config(attempts=min(attempts, 1)))
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", "http://127.0.0.1:1")
     first, second = world.pipeline.new_job(), world.pipeline.new_job()
-    world.invoke(job({"distributionId": "/cdn/ids"}, id_=first))
+    with parameter_store(*fault) if fault else nullcontext("http://127.0.0.1:1") as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", endpoint)
+        world.invoke(job({"distributionId": "/cdn/ids"}, id_=first))
     token = world.pipeline.answers[-1].token
+    assert token
     monkeypatch.delenv("AWS_ENDPOINT_URL_SSM")
     settings.forget()
     ssm.put_parameter(Name="/cdn/ids", Value="E1", Type="String")
@@ -436,6 +444,25 @@ def test_what_is_completed_in_the_last_moment_is_a_success(world: World) -> None
     assert world.run({"wait": True}, bound=125).is_success
 
 
+def test_when_the_time_is_over_nobody_looks() -> None:
+    left = iter([100.0, 26.0, 24.0])
+    seen: list[str] = []
+
+    def look(distribution: DistributionId, id_: str) -> Invalidation:
+        seen.append(distribution)
+        return Invalidation(distribution, id_, "Completed", datetime(2026, 11, 22, tzinfo=UTC))
+
+    work = Work(
+        lambda _: [DistributionId("E1"), DistributionId("E2")],
+        lambda batches: [Outcome(batch, invalidation="I1") for batch in batches],
+        look,
+        lambda: next(left),
+    )
+    verdict = verdict_of(Job("11111111-abcd-1111-abcd-111111abcdef", '{"wait": true}'), work, EPOCH)
+    assert isinstance(verdict, Running)
+    assert (seen, verdict.summary) == (["E1"], "2 of 2 invalidations accepted, 1 completed")
+
+
 @pytest.mark.parametrize("seconds", [3.0, 10.0, 25.0, 900.0])
 def test_functions_with_little_time_wait_too(world: World, seconds: float) -> None:
     world.seconds = seconds
@@ -470,6 +497,8 @@ def test_what_cannot_be_seen_is_said_or_looked_at_again(world: World, fault: tup
         assert "is accepted, but nobody can see whether it is completed" in answer.message
         assert "allow the role cloudfront:GetInvalidation on this" in answer.message or fault != DENIED
     else:
+        about = {"summary": "2 of 2 invalidations accepted, 0 completed", "percentComplete": 50}
+        assert answer.given["executionDetails"] == about
         world.cloudfront.unreadable.clear()
         world.invoke(job({"wait": True}, answer.token, world.pipeline.new_job()))
         assert world.pipeline.answers[-1].outputs
@@ -501,7 +530,9 @@ def test_what_cannot_be_sent_now_is_sent_later_and_once(
     # What was accepted is known, and not even sent again.
     assert len([call for call in world.cloudfront.log if call.distribution == "E2"]) == 1
     assert len(world.pipeline.answers) == 4
-    assert world.pipeline.answers[0].given["executionDetails"]["summary"].startswith("1 of 2 invalidations accepted")
+    about = world.pipeline.answers[0].given["executionDetails"]
+    assert about["summary"] == f"1 of 2 invalidations accepted{', 1 completed' * wait}"
+    assert about["percentComplete"] == 50
 
 
 def test_lost_answers_of_cloudfront_are_not_billed_again(world: World) -> None:
@@ -559,6 +590,26 @@ def test_more_invalidations_than_a_token_has_room_for_come_to_an_end(
     assert max(map(len, tokens)) > 1_900
 
 
+@pytest.mark.parametrize("wait", [False, True])
+def test_of_more_than_it_has_room_for_a_token_holds_some(world: World, wait: bool) -> None:
+    ids = [f"E{one:013}" for one in range(300)]
+    world.cloudfront = StrictCloudFront(ids, broken={ids[0]: IN_PROGRESS}, characters=26)
+
+    def pause() -> None:
+        world.cloudfront.broken.clear()
+
+    answer = world.pipeline.run_to_the_end(world.invoke, {"distributionIds": ids, "wait": wait}, pause=pause)
+    assert answer.is_success
+    assert (len(world.pipeline.answers), len(world.cloudfront.accepted)) == (2, 300)
+
+
+def test_what_has_to_be_looked_at_has_room_in_a_token_before_the_ids_of_the_others() -> None:
+    sent = {f"{number:08x}": Sent(f"I{number:025}", settled=number < 100) for number in range(125)}
+    _, _, *entries = Known("11111111-abcd-1111-abcd-111111abcdef", 1, sent).token().split(" ")
+    assert {entry[:8] for entry in entries} == set(sent)
+    assert {entry[9:] for entry in entries if entry[8] == "-"} == {f"I{number:025}" for number in range(100, 125)}
+
+
 @pytest.mark.parametrize(
     "token",
     [
@@ -604,6 +655,8 @@ def test_what_is_no_longer_meant_is_forgotten_and_what_is_new_is_done(
     monkeypatch.setenv("DISTRIBUTION_IDS", "E2,E3")
     world.cloudfront.looks_to_complete = 2
     world.invoke(job({"wait": True}, world.pipeline.answers[-1].token, ids[1]))
+    (gone,) = [item.id for item in world.cloudfront.accepted if item.distribution == "E1"]
+    assert gone not in world.pipeline.answers[-1].token
     world.invoke(job({"wait": True}, world.pipeline.answers[-1].token, ids[2]))
     while world.pipeline.answers[-1].token:
         world.invoke(job({"wait": True}, world.pipeline.answers[-1].token, world.pipeline.new_job()))
@@ -712,6 +765,21 @@ def test_the_credentials_of_a_job_are_never_logged(  # noqa: PLR0913, PLR0917 th
     for secret in CREDENTIALS.values():
         assert secret not in logged
         assert secret[5:25] not in logged
+
+
+@pytest.mark.parametrize(
+    "route", [make.failed_invocation, make.sqs, lambda event: make.sqs(make.failed_invocation(event))]
+)
+def test_the_credentials_are_not_logged_of_a_job_that_comes_back_among_dead_letters_either(
+    cloudfront: StrictCloudFront, log: StringIO, caplog: pytest.LogCaptureFixture, route: Callable[[Json], Json]
+) -> None:
+    handler.logger.setLevel("DEBUG")
+    caplog.set_level(logging.DEBUG)
+    with suppress(IncompleteError):
+        lambda_handler(route(job("")), LocalContext())
+    assert "not shown, since there is a job of CodePipeline in it" in log.getvalue()
+    for secret in CREDENTIALS.values():
+        assert secret not in log.getvalue() + caplog.text
 
 
 # --- anything at once -----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from invalidator.events import decode
 from invalidator.handler import lambda_handler
 from invalidator.local import BUCKET, EmbeddedAws, embedded_aws
 from invalidator.queue_worker import notified_queue
+from tests.codepipelines import job
 
 # All but a line break, for which moto's server has no route.
 HOSTILE_KEYS = [*SITE, "a%20b", "#?&=;:@!$'(),", '<>"{}|\\^[]`', "//x", "x/../y", "~", "🌹" * 200]
@@ -132,6 +133,15 @@ def test_only_the_same_reference_with_the_same_paths_is_known_already(aws: Embed
         (("/b",), False),
         (("/a",), True),
     ]
+
+
+@pytest.mark.parametrize(("parameters", "name"), [({"wait": True}, "outputVariables"), ("{", "failureDetails")])
+def test_the_answers_of_jobs_are_taken(aws: EmbeddedAws, parameters: object, name: str) -> None:
+    answer = lambda_handler(job(parameters))
+    (taken,) = aws.job_answers
+    assert taken["jobId"] == answer["job"]
+    assert name in taken
+    assert len(aws.new_invalidations()) == (2 if name == "outputVariables" else 0)
 
 
 def test_a_port_in_use_is_explained() -> None:

@@ -119,6 +119,8 @@ def test_what_is_written_becomes_this(text: str, path: str) -> None:
         ("C:/Program Files/Git", "/"),
         ("D:\\Git\\blog\\*", "/blog/*"),
         ("c:/git/a*b", "/a*"),
+        ("C:/Users/me/AppData/Local/Programs/Git/blog", "/blog"),
+        ("C:\\Users\\git\\AppData\\Local\\Programs\\Git\\blog", "/blog"),
         ("C:/msys64/a b", "/a b"),
         ("C:/cygwin64/docs/git/x", "/docs/git/x"),
         ("/" + "a" * 150 + "*b", "/" + "a" * 150 + "*"),
