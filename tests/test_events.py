@@ -375,7 +375,9 @@ def test_a_record_that_nothing_identifies_is_known_by_its_delivery(first: Any, a
     assert one == same != other
 
 
-@pytest.mark.parametrize("file", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "file", sorted({*EVENTS.glob("*.json")} - {*EVENTS.glob("codepipeline-*.json")}), ids=lambda path: path.stem
+)
 def test_every_sample_event_is_understood(file: Path) -> None:
     decoded = decode(json.loads(file.read_text()))
     assert not decoded.refusals
