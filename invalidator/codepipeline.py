@@ -278,10 +278,8 @@ def _verdict(wish: Wish, known: Known, work: Work, *, is_late: bool) -> Verdict:
             accepted.append(outcome.batch)
         else:
             problems.append((outcome.failure, outcome.error))
-    # They were served at the same time; a job that comes again is to get the same answer.
-    place = {id_: number for number, id_ in enumerate(distributions)}
-    accepted.sort(key=lambda batch: place[batch.distribution])
     left = len(problems)
+    # They were served at the same time; a job that comes again is to get the same answer.
     order = {id_: number for number, id_ in enumerate(distributions)}
     accepted.sort(key=lambda batch: (order[batch.distribution], batch.items[0].path))
     if wish.wait:
