@@ -16,13 +16,14 @@ SEED ?=
 # Of the tests, many wait for processes of their own: one more than there are processors.
 workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help demo test check format simulate bench bench-deployment bench-planner package requirements clean
+.PHONY: help demo test check format docs simulate bench bench-deployment bench-planner package requirements clean
 
 help:
 	@echo 'make demo          real uploads become invalidations, on an embedded AWS'
 	@echo 'make test          run the tests'
 	@echo 'make check         lint, formatting and types'
 	@echo 'make format        fix what of that can be fixed'
+	@echo 'make docs          write docs/cli.md, the manual of the command line, from the help of its commands'
 	@echo 'make simulate      failures of all kinds: in SEEDS=500 simulated worlds, or in that of SEED=n'
 	@echo 'make bench         measure; writes benchmarks/results.md and the table in the README'
 	@echo 'make bench-deployment  simulate deploys with several batching windows; writes benchmarks/deployment.md'
@@ -45,6 +46,9 @@ check: $(VENV)/.ready
 format: $(VENV)/.ready
 	@$(py) -m ruff check --fix --exit-zero --quiet .
 	@$(py) -m ruff format .
+
+docs: $(VENV)/.ready
+	@$(py) -m docs.generate
 
 simulate: $(VENV)/.ready
 	@$(py) -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))

@@ -34,6 +34,8 @@ from invalidator.catalog import inventory
 from invalidator.console import (
     DISTRIBUTIONS,
     JSON,
+    Commands,
+    a_file,
     check_bucket,
     errors_explained,
     load,
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from invalidator.local import EmbeddedAws
 
 app = typer.Typer(
+    cls=Commands,
     help="Invalidate exactly the CloudFront paths that changed S3 objects make stale.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -88,7 +91,10 @@ app = typer.Typer(
 )
 
 _EVENT: Any = typer.Argument(
-    help="A file with the event; - is standard input.", encoding="utf-8-sig", metavar="EVENT.json"
+    help="A file with the event; - is standard input.",
+    encoding="utf-8-sig",
+    metavar="EVENT.json",
+    autocompletion=a_file,
 )
 
 
@@ -137,13 +143,14 @@ _SENT: Final = "How much may be sent"
 
 _Keys = Annotated[
     list[str] | None,
-    typer.Option(help="An object key, as S3 stores it; repeatable.", rich_help_panel=_CHANGED),
+    typer.Option(help="An object key, as S3 stores it; repeatable.", metavar="KEY", rich_help_panel=_CHANGED),
 ]
 _KeysFrom = Annotated[
     list[typer.FileBinaryRead] | None,
     typer.Option(
         help="A file with such keys, one a line, or with a NUL between them; - is standard input; repeatable.",
         metavar="FILE",
+        autocompletion=a_file,
         rich_help_panel=_CHANGED,
     ),
 ]
@@ -153,6 +160,7 @@ _Before = Annotated[
         help="With --after: what 'aws s3api list-objects-v2 --bucket my-origin' printed before the change.",
         encoding="utf-8-sig",
         metavar="A.json",
+        autocompletion=a_file,
         rich_help_panel=_CHANGED,
     ),
 ]
@@ -163,6 +171,7 @@ _After = Annotated[
         " distributions are taken to serve each key as it is.",
         encoding="utf-8-sig",
         metavar="B.json",
+        autocompletion=a_file,
         rich_help_panel=_CHANGED,
     ),
 ]
@@ -343,11 +352,14 @@ app.command()(create.create)
 
 @app.command()
 def explain(
-    key: Annotated[str, typer.Argument(help="An object key, as S3 stores it.")],
+    key: Annotated[str, typer.Argument(help="An object key, as S3 stores it.", metavar="KEY")],
     bucket: Annotated[str, typer.Option(help="The bucket that it is in.", metavar="NAME")],
     distribution_id: Annotated[
         list[str] | None,
-        typer.Option(help="Instead of the configured distributions; repeatable. 'discover' finds those of the bucket."),
+        typer.Option(
+            help="Instead of the configured distributions; repeatable. 'discover' finds those of the bucket.",
+            metavar="ID",
+        ),
     ] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -421,12 +433,17 @@ app.command()(status.status)
 
 @app.command()
 def tags() -> None:
-    """Explain how to clear objects by cache tags: what to configure, and how to upload."""
+    """Explain how to clear objects by cache tags: what to configure, and how to upload.
+
+    Example: invalidator tags
+    """
     print(HOW_TO_USE_TAGS)
 
 
 _BUCKET: Any = typer.Option(help="The origin bucket.", metavar="NAME")
-_ID: Any = typer.Option("--id", help="The name of the entry; for the stack of serverless.yml, the stack's name.")
+_ID: Any = typer.Option(
+    "--id", help="The name of the entry; for the stack of serverless.yml, the stack's name.", metavar="NAME"
+)
 _DRY_RUN: Any = typer.Option("--dry-run", help="Show the difference and change nothing.")
 
 
@@ -435,8 +452,8 @@ def connect(
     bucket: Annotated[str, _BUCKET],
     queue: Annotated[str | None, typer.Option(help="The queue to notify.", metavar="ARN")] = None,
     function: Annotated[str | None, typer.Option(help="The function to notify.", metavar="ARN")] = None,
-    prefix: Annotated[str, typer.Option(help="Only of keys that begin so.")] = "",
-    suffix: Annotated[str, typer.Option(help="Only of keys that end so.")] = "",
+    prefix: Annotated[str, typer.Option(help="Only of keys that begin so.", metavar="TEXT")] = "",
+    suffix: Annotated[str, typer.Option(help="Only of keys that end so.", metavar="TEXT")] = "",
     id_: Annotated[str, _ID] = "invalidator",
     dry_run: Annotated[bool, _DRY_RUN] = False,
 ) -> None:
@@ -553,11 +570,15 @@ app.command()(verify.verify)
 
 @app.command()
 def local(
-    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes any free one.", min=0, max=65535)] = 4577,
+    port: Annotated[
+        int, typer.Option(help="The port to listen on; 0 takes any free one.", min=0, max=65535, metavar="PORT")
+    ] = 4577,
 ) -> None:
     """Run an embedded AWS on loopback until Ctrl-C: a bucket, a queue, two distributions and the function.
 
     Upload to its bucket with any S3 client and see the invalidations.
+
+    Example: invalidator local --port 4577
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with errors_explained(), _embedded_aws(port=port) as aws:
@@ -584,7 +605,10 @@ def local(
 
 @app.command()
 def demo() -> None:
-    """Tell the whole story on an embedded AWS and exit: uploads, an edit, a delete, a redelivery."""
+    """Tell the whole story on an embedded AWS and exit: uploads, an edit, a delete, a redelivery.
+
+    Example: invalidator demo
+    """
     with errors_explained(), _embedded_aws() as aws:
         from invalidator.demo import run
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from invalidator import handler, settings, snapshots
 from invalidator.cloudfront import CloudFront
@@ -26,6 +27,33 @@ DISTRIBUTIONS: Final[Any] = typer.Option(
     " holds ids.",
     metavar="ID",
 )
+
+
+class Commands(TyperGroup):
+    """All commands. Their help shows what stands for a value, as KEY does, without types of Python, and it wraps."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for command in self.commands.values():
+            _without_types(command.get_params(typer.Context(command)))
+            paragraphs = (command.help or "").split("\n\n")
+            command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options of no command, those among them that typer adds last."""
+        return _without_types(super().get_params(ctx))
+
+
+def _without_types(params: list[Any]) -> list[Any]:
+    for param in params:
+        if param.param_type_name == "argument" or param.is_flag:
+            param.display_type_rich = lambda ctx: ""  # noqa: ARG005 as typer calls it, which has no option for this
+    return params
+
+
+def a_file() -> list[str]:
+    """What completes the name of a file: nothing of ours, so that the shell looks for files itself."""
+    return []
 
 
 @contextmanager

@@ -12,7 +12,15 @@ from uuid import uuid4
 import typer
 
 from invalidator import handler, previews, settings
-from invalidator.console import JSON, check_bucket, check_input, distributions_meant, errors_explained, with_lines_of
+from invalidator.console import (
+    JSON,
+    a_file,
+    check_bucket,
+    check_input,
+    distributions_meant,
+    errors_explained,
+    with_lines_of,
+)
 from invalidator.errors import CdnError, ConfigurationError, UnconfiguredError
 from invalidator.invalidations import check_id, find
 from invalidator.model import DistributionId, Outcome, Plan
@@ -42,6 +50,7 @@ _FromFile = Annotated[
     typer.Option(
         help="A file with such paths, one a line, or with a NUL between them; - is standard input; repeatable.",
         metavar="FILE",
+        autocompletion=a_file,
         rich_help_panel=_WHAT,
     ),
 ]
@@ -55,7 +64,9 @@ _Keys = Annotated[
 ]
 _KeysFrom = Annotated[
     list[typer.FileBinaryRead] | None,
-    typer.Option(help="A file with such keys; repeatable.", metavar="FILE", rich_help_panel=_WHAT),
+    typer.Option(
+        help="A file with such keys; repeatable.", metavar="FILE", autocompletion=a_file, rich_help_panel=_WHAT
+    ),
 ]
 _Again = Annotated[
     str | None,

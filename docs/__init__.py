@@ -1,0 +1,1 @@
+"""What is written about the project beside the README, and what writes it."""
