@@ -243,7 +243,8 @@ def plan(
 
     Example: invalidator plan --before monday.json --after tuesday.json --budget 50
 
-    Example: git diff -z --name-only HEAD~1 | invalidator plan --keys-from - --bucket my-origin --curve --plot curve.svg
+    Example: git diff -z --name-only --no-renames HEAD~1 |
+    invalidator plan --keys-from - --bucket my-origin --curve --plot curve.svg
     """
     _check_sources(bool(event), bool(key or keys_from), before, after)
     _check_keys(keys_from or [], needs_bucket=bool(key or keys_from) and (curve or bool(plot)) and bucket is None)

@@ -125,7 +125,7 @@ def create(
 
     Example: invalidator create --again I2J0I21PCUYOIK
 
-    Example: git diff -z --name-only HEAD~1 | invalidator create --bucket my-origin --keys-from -
+    Example: git diff -z --name-only --no-renames HEAD~1 | invalidator create --bucket my-origin --keys-from -
     """
     with errors_explained():
         check_input([*(from_file or []), *(keys_from or [])], "--from-file, --keys-from")
