@@ -51,7 +51,7 @@ _TAIL: Final = """\
 * The [settings of the function](../README.md#configuration), such as `DISTRIBUTION_IDS`: the commands use those that
   are set where they run. An option such as `--distribution-id` takes the place of its variable.
 * What [the AWS SDK reads](https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html), such as
-  `AWS_PROFILE` and `AWS_REGION`.
+  `AWS_PROFILE` and `AWS_DEFAULT_REGION`.
 * `NO_COLOR` turns colours off.
 
 ## FILES
