@@ -53,7 +53,6 @@ from invalidator.notifications import Entry
 from invalidator.output import (
     HOW_TO_USE_TAGS,
     Explained,
-    count,
     curves_json,
     distributions_json,
     explanation_json,
@@ -78,6 +77,7 @@ from invalidator.output import (
 from invalidator.plot import SUFFIXES as PLOT_SUFFIXES
 from invalidator.plot import save as save_plot
 from invalidator.site import View, Viewers
+from invalidator.wording import count
 
 if TYPE_CHECKING:
     from invalidator.local import EmbeddedAws

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -24,9 +24,10 @@ from invalidator.console import (
 from invalidator.errors import CdnError, ConfigurationError, UnconfiguredError
 from invalidator.invalidations import check_id, find
 from invalidator.model import DistributionId, Outcome, Plan
-from invalidator.output import board, count, narrate, narrate_about, plan_json, print_created, print_plan, told_cost
+from invalidator.output import board, narrate, narrate_about, plan_json, print_created, print_plan, told_cost
 from invalidator.service import Budget, carry_out
 from invalidator.waiting import until_completed
+from invalidator.wording import alike, count
 from invalidator.workers import Threads
 from invalidator.written import EVERYTHING, batches_of, path_of
 
@@ -265,30 +266,22 @@ def _tell(report: Report, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(_document(report), indent=2))
     narrate_about(report.plan)
-    for names, text in _grouped([(item.batch.distribution, _why(item)) for item in report.refused]):
-        narrate(f"error: {names}: {text}")
-    for names, text in _grouped([(distribution, f"{id_}: {error}") for distribution, id_, error in report.unseen]):
-        narrate(f"error: {names}: {text}")
+    told = [(outcome.batch.distribution, _why(outcome)) for outcome in report.refused]
+    told += [(distribution, f"{id_}: {error}") for distribution, id_, error in report.unseen]
+    for text, ids in alike(told).items():
+        narrate(f"error: {', '.join(ids)}: {text}")  # all of them: something is to be done for each
     if not report.accepted:
         narrate("Nothing was accepted.")
         return
     paths = sum(len(outcome.batch.items) for outcome in report.accepted)
-    told = f"{count(len(report.accepted), 'invalidation')} of {count(paths, 'path')} accepted"
+    accepted = f"{count(len(report.accepted), 'invalidation')} of {count(paths, 'path')} accepted"
     if report.completed:
-        told += f", {len(report.completed):,} completed, the last after {max(report.completed.values()):.0f} s"
-    narrate(f"{told}.")
+        accepted += f", {len(report.completed):,} completed, the last after {max(report.completed.values()):.0f} s"
+    narrate(f"{accepted}.")
 
 
 def _why(outcome: Outcome) -> str:
     return outcome.failure.partition(": ")[2]
-
-
-def _grouped(told: list[tuple[DistributionId, str]]) -> Iterator[tuple[str, str]]:
-    """What is the same for several distributions, once, with their names."""
-    alike: dict[str, list[DistributionId]] = {}
-    for distribution, text in told:
-        alike.setdefault(text, []).append(distribution)
-    yield from ((", ".join(dict.fromkeys(ids)), text) for text, ids in alike.items())
 
 
 def _document(report: Report) -> dict[str, Any]:

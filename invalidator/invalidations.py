@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple, Protocol, TypeVar
@@ -16,6 +16,7 @@ from invalidator.errors import (
     UnknownIdError,
 )
 from invalidator.model import DistributionId, Invalidation
+from invalidator.wording import alike, count, names
 from invalidator.workers import Threads, Workers
 
 T = TypeVar("T")
@@ -23,8 +24,6 @@ T = TypeVar("T")
 _MAX_PARALLEL: Final = 8
 _PAUSES_SECONDS: Final = (1.0, 3.0)
 _TICK_SECONDS: Final = 60.0
-_FEW: Final = 3
-"""As many names as are told one by one."""
 
 OTHER: Final = "other"
 # The caller references that tools make, by their sources (2026-11-22). The last two are what a person might also
@@ -191,17 +190,16 @@ def find(account: Account, distributions: Iterable[DistributionId], id_: str) ->
     Raises UnknownIdError if none has it, ForbiddenError if that cannot be known, and any other CdnError at once.
     """
     asked = list(dict.fromkeys(distributions))
-    why: dict[str, list[DistributionId]] = {}
+    why: list[tuple[DistributionId, str]] = []
     kind: type[CdnError] = UnknownIdError
     for distribution in asked:
         try:
             return account.invalidation(distribution, id_)
         except (UnknownIdError, ForbiddenError) as error:
-            why.setdefault(str(error), []).append(distribution)
+            why.append((distribution, str(error)))
             kind = ForbiddenError if isinstance(error, ForbiddenError) else kind
-    number = f"{len(asked):,} distribution{'' if len(asked) == 1 else 's'}"
-    reasons = "; ".join(f"{names(ids)}: {text}" for text, ids in why.items())
-    raise kind(f"no invalidation {id_!r:.80} on the {number} asked: {reasons}")
+    reasons = "; ".join(f"{names(ids)}: {text}" for text, ids in alike(why).items())
+    raise kind(f"no invalidation {id_!r:.80} on the {count(len(asked), 'distribution')} asked: {reasons}")
 
 
 def check_id(id_: str, source: str) -> None:
@@ -218,25 +216,3 @@ def check_id(id_: str, source: str) -> None:
 def made_by(reference: str) -> str:
     """What made an invalidation, as far as its caller reference tells."""
     return next((name for name, is_its in _makers if is_its(reference)), OTHER)
-
-
-def age(seconds: float) -> str:
-    """``12 s``, ``3 min``, ``2 h``, ``5 d``: whole units, as many as have passed. What is to come is ``0 s``."""
-    whole = max(int(seconds), 0)
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if whole >= length:
-            return f"{whole // length:,} {unit}"
-    return f"{whole} s"
-
-
-def first(items: Sequence[T], most: int = _FEW) -> tuple[Sequence[T], int]:
-    """The first ones, and how many more there are: never one alone, in whose place it could stand itself."""
-    if len(items) <= most:
-        return items, 0
-    return items[: most - 1], len(items) - (most - 1)
-
-
-def names(ids: Collection[str]) -> str:
-    """``E1, E2, … 8 more``."""
-    some, more = first(list(ids))
-    return ", ".join([*some, *([f"… {more:,} more"] if more else [])])

@@ -18,11 +18,12 @@ from invalidator.dead_letters import Sent
 from invalidator.distributions import Described
 from invalidator.doctor import Finding
 from invalidator.freshness import Served, Stored, Verdict
-from invalidator.invalidations import Listed, age, first, made_by
+from invalidator.invalidations import Listed, made_by
 from invalidator.letters import EVERY, Contents, Letter, Stale
 from invalidator.limits import FREE_PATHS
 from invalidator.model import Cost, Curve, Invalidation, Origin, Outcome, Plan
 from invalidator.notifications import Configuration, difference
+from invalidator.wording import age, count, first
 
 if TYPE_CHECKING:
     from invalidator.local import Accepted
@@ -127,11 +128,6 @@ def print_accepted(accepted: "list[Accepted]") -> None:
             )
         for line in ["(known already: nothing new was created)"] if again else paths:
             out.print(f"    {line}", soft_wrap=True)
-
-
-def count(number: int, noun: str) -> str:
-    """``1 path``, ``2,000 paths``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def print_plan(made: Plan) -> None:

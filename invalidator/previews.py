@@ -11,9 +11,10 @@ from invalidator.coalesce import Trial
 from invalidator.errors import ConfigurationError, ListingError
 from invalidator.events import Decoded, decode
 from invalidator.model import Curve, Distribution, DistributionId, Item, ObjectKey, Plan, UrlPath
-from invalidator.output import count, narrate, progress
+from invalidator.output import narrate, progress
 from invalidator.planner import Objects, curves, make_plan
 from invalidator.snapshots import Snapshot, difference
+from invalidator.wording import count
 from invalidator.workers import Threads
 from invalidator.written import batches_of
 

@@ -12,10 +12,9 @@ import typer
 
 from invalidator import handler
 from invalidator.console import DISTRIBUTIONS, JSON, distributions_meant, errors_explained
-from invalidator.invalidations import Invalidations, Listed, check_id, find, names
+from invalidator.invalidations import Invalidations, Listed, check_id, find
 from invalidator.model import DistributionId
 from invalidator.output import (
-    count,
     invalidation_json,
     listed_json,
     narrate,
@@ -24,6 +23,7 @@ from invalidator.output import (
     progress,
     refreshed,
 )
+from invalidator.wording import alike, count, names
 
 _REFRESHING_SECONDS: Final = 5.0
 _DEFAULT_LIMIT: Final = 10
@@ -114,14 +114,14 @@ def _list(reader: Invalidations, asked: list[DistributionId], most: int | None, 
 
 def problems_of(found: list[Listed]) -> list[str]:
     """A sentence for each reason why something could not be read, with the distributions that it concerns."""
-    alike: dict[tuple[str, str], list[DistributionId]] = {}
-    for listed in found:
-        if listed.problem:
-            alike.setdefault(("cannot be read", listed.problem), []).append(listed.distribution)
-        if listed.unread:
-            alike.setdefault(("some items cannot be read", listed.unread), []).append(listed.distribution)
+    reasons = alike(
+        (listed.distribution, f"{what}: {why}")
+        for listed in found
+        for what, why in (("cannot be read", listed.problem), ("some items cannot be read", listed.unread))
+        if why
+    )
     kind = "error" if all(listed.problem for listed in found) else "warning"
-    return [f"{kind}: {names(ids)}: {what}: {why}" for (what, why), ids in alike.items()]
+    return [f"{kind}: {names(ids)}: {reason}" for reason, ids in reasons.items()]
 
 
 def told(found: list[Listed]) -> str:

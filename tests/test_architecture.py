@@ -26,6 +26,7 @@ ROOTS = {
     "status",
     "previews",
     "waiting",
+    "wording",
     "snapshots",
     "plot",
     "freshness",
@@ -78,22 +79,25 @@ MAY_IMPORT = {
     "doctor": BOTTOM | {"notifications", "policies"},
     "examination": BOTTOM | {"catalog", "distributions", "doctor", "notifications", "s3", "sdk", "settings", "workers"},
     "output": BOTTOM
-    | {"dead_letters", "distributions", "doctor", "freshness", "invalidations", "letters", "local", "notifications"},
+    | {"dead_letters", "distributions", "doctor", "freshness", "invalidations", "letters", "local", "notifications"}
+    | {"wording"},
     "snapshots": BOTTOM,
     "plot": BOTTOM,
     "previews": BOTTOM
-    | {"coalesce", "events", "handler", "output", "planner", "settings", "snapshots", "workers", "written"},
+    | {"coalesce", "events", "handler", "output", "planner", "settings", "snapshots"}
+    | {"wording", "workers", "written"},
     "console": BOTTOM | {"cloudfront", "distributions", "handler", "output", "settings", "snapshots", "workers"},
     "waiting": BOTTOM,
+    "wording": set[str](),
     "create": BOTTOM
     | {"console", "handler", "invalidations", "output", "previews", "service", "settings", "waiting"}
-    | {"workers", "written"},
-    "freshness": BOTTOM,
+    | {"wording", "workers", "written"},
+    "freshness": BOTTOM | {"wording"},
     "edge": BOTTOM | {"freshness"},
     "objects": BOTTOM | {"freshness", "sdk"},
     "verify": BOTTOM | {"console", "edge", "freshness", "objects", "output"},
-    "invalidations": BOTTOM | {"workers"},
-    "status": BOTTOM | {"console", "handler", "invalidations", "output"},
+    "invalidations": BOTTOM | {"wording", "workers"},
+    "status": BOTTOM | {"console", "handler", "invalidations", "output", "wording"},
     "cli": set(MODULES) - {"__main__"},
     "__main__": {"cli"},
 }

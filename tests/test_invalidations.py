@@ -21,7 +21,7 @@ from invalidator.errors import (
     UnknownIdError,
 )
 from invalidator.events import decode
-from invalidator.invalidations import Invalidations, Listed, age, check_id, find, first, made_by, names
+from invalidator.invalidations import Invalidations, Listed, check_id, find, made_by
 from invalidator.model import DistributionId, Invalidation
 from tests import strategies as make
 from tests.doubles import DENIED, StrictCloudFront
@@ -292,58 +292,3 @@ def test_every_reference_of_ours_is_ours(changes: list[Change]) -> None:
 def test_the_reference_that_s3cmd_makes_is_its_own(distribution: str | None) -> None:
     batch = import_module("S3.CloudFront").InvalidationBatch(distribution=distribution)
     assert made_by(batch.get_reference()) == "s3cmd"
-
-
-UNITS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
-
-
-def seconds_of(told: str) -> int:
-    number, unit = told.split(" ")
-    return int(number.replace(",", "")) * UNITS[unit]
-
-
-@given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9))
-def test_what_is_older_is_not_said_to_be_younger(one: float, other: float) -> None:
-    younger, older = sorted([one, other])
-    assert seconds_of(age(younger)) <= seconds_of(age(older))
-
-
-@given(st.floats(0, 1e9))
-def test_an_age_is_never_more_than_has_passed_and_less_by_under_one_unit(seconds: float) -> None:
-    told = seconds_of(age(seconds))
-    assert told <= seconds < told + UNITS[age(seconds).split(" ")[1]]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [
-        (-5, "0 s"),
-        (0.9, "0 s"),
-        (12, "12 s"),
-        (59.9, "59 s"),
-        (60, "1 min"),
-        (200, "3 min"),
-        (7_200, "2 h"),
-        (86_399, "23 h"),
-        (5 * 86_400, "5 d"),
-        (400 * 86_400, "400 d"),
-        (2_000 * 86_400, "2,000 d"),
-    ],
-)
-def test_an_age_is_told_in_one_unit(seconds: float, told: str) -> None:
-    assert age(seconds) == told
-
-
-@given(st.lists(st.text()), st.integers(1, 5))
-def test_the_first_ones_never_lie_about_how_many_there_are(items: list[str], most: int) -> None:
-    some, more = first(items, most)
-    assert list(some) == items[: len(some)]
-    assert len(some) + more == len(items)
-    assert len(some) + (more > 0) <= most
-    assert more != 1
-
-
-def test_some_names_are_told_and_the_others_counted() -> None:
-    assert names(["E1"]) == "E1"
-    assert names(["E1", "E2", "E3"]) == "E1, E2, E3"
-    assert names([f"E{number}" for number in range(1, 1_003)]) == "E1, E2, … 1,000 more"
