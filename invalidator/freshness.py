@@ -6,6 +6,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final, Literal, NamedTuple
 
+from invalidator.wording import age
+
 _ABSENT: Final = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 """What viewers get where there is no object: 403 if the distribution may not list the bucket.
 
@@ -99,7 +101,7 @@ def _judge_contents(stored: Stored, answer: Served, now: datetime) -> Verdict:
     when = answer.last_modified and answer.last_modified.replace(microsecond=0)
     written = stored.last_modified.replace(microsecond=0)
     another = f"{_told(answer)} than that of S3's object, {_written(stored, now)}{_later(when, written)}"
-    if ours and theirs:
+    if theirs:
         if ours == theirs:
             older = "; it is of an earlier upload of the same bytes, whose other headers it has"
             return Verdict("fresh", f"the ETag is that of S3's object{older if when and when < written else ''}", True)
@@ -120,20 +122,13 @@ def _opaque(etag: str) -> str:
 
 
 def _written(stored: Stored, now: datetime) -> str:
-    return f"written {_ago(max((now - stored.last_modified).total_seconds(), 0.0))} ago"
-
-
-def _ago(seconds: float) -> str:
-    for unit, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= 2 * unit:
-            return f"{seconds // unit:,.0f} {name}"
-    return f"{seconds:.0f} s"
+    return f"written {age((now - stored.last_modified).total_seconds())} ago"
 
 
 def _told(answer: Served) -> str:
-    age = "" if answer.age is None else f"Age {answer.age:,} s"
+    kept = "" if answer.age is None else f"Age {answer.age:,} s"
     x_cache = answer.x_cache and f"X-Cache {answer.x_cache}"
-    found = ", ".join(filter(None, (age, x_cache)))
+    found = ", ".join(filter(None, (kept, x_cache)))
     return f" ({found})" if found else ""
 
 
