@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -20,6 +20,8 @@ from invalidator.output import narrate
 from invalidator.workers import Threads
 
 _DISCOVERING_SECONDS: Final = 30.0
+_INTERRUPTED: Final = 128 + 2
+"""As shells have it: 128 and the number of the signal."""
 
 JSON: Final[Any] = typer.Option("--json", help="As JSON.")
 DISTRIBUTIONS: Final[Any] = typer.Option(
@@ -66,6 +68,16 @@ def errors_explained() -> Iterator[None]:
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from error
 
 
+@contextmanager
+def interruptible(told: Callable[[], str]) -> Iterator[None]:
+    """End with a sentence, and with the status of what a SIGINT has ended, if it is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        narrate(told())
+        raise typer.Exit(_INTERRUPTED) from None
+
+
 def text_of(file: typer.FileText) -> str:
     """What is in a file. Raises ConfigurationError if that is no text."""
     try:
@@ -109,8 +121,18 @@ def with_lines_of(
 
 def check_bucket(name: str) -> None:
     """Raise ConfigurationError if no bucket can have this name."""
-    if not settings.is_bucket_name(name):
-        raise ConfigurationError(f"--bucket: {name!r} is not the name of a bucket (not a URL, not an ARN)")
+    settings.check_bucket(name, "--bucket")
+
+
+def bucket_meant(config: settings.Settings, bucket: str | None) -> str | None:
+    """The bucket whose distributions are meant: that which was named or, for those to be discovered, the configured.
+
+    Raises ConfigurationError if one is needed and there is none.
+    """
+    found = bucket or (config.discover_bucket if config.discover else None)
+    if config.discover and not found:
+        raise ConfigurationError("--bucket: give the bucket whose distributions are to be discovered")
+    return found
 
 
 def distributions_meant(ids: list[str], bucket: str | None) -> list[DistributionId]:
@@ -128,16 +150,13 @@ def distributions_meant(ids: list[str], bucket: str | None) -> list[Distribution
         if not found:
             raise ConfigurationError("the account has no distribution, and none is configured") from None
         return found
-    for warning in config.warnings:
-        narrate(f"warning: {warning}")
-    return _configured(config, bucket or config.discover_bucket)
+    return _configured(config, bucket_meant(config, bucket))
 
 
-def _configured(config: settings.Settings, bucket: str) -> list[DistributionId]:
-    if config.discover and not bucket:
-        raise ConfigurationError("--bucket: give the bucket whose distributions are to be discovered")
+def _configured(config: settings.Settings, bucket: str | None) -> list[DistributionId]:
     catalog = handler.catalog()
-    found = catalog.look_up(replace(config, describe=False), {bucket}, Threads(), _DISCOVERING_SECONDS)
+    buckets = {bucket} if bucket else set[str]()
+    found = catalog.look_up(replace(config, describe=False), buckets, Threads(), _DISCOVERING_SECONDS)
     warnings = catalog.warnings()
     if not found:
         raise ConfigurationError("; ".join(warnings))

@@ -15,10 +15,12 @@ from invalidator import handler, previews, settings
 from invalidator.console import (
     JSON,
     a_file,
+    bucket_meant,
     check_bucket,
     check_input,
     distributions_meant,
     errors_explained,
+    interruptible,
     with_lines_of,
 )
 from invalidator.errors import CdnError, ConfigurationError, UnconfiguredError
@@ -175,9 +177,7 @@ def _plan(texts: list[str], keys: list[str], bucket: str | None, ids: list[str],
     except UnconfiguredError as error:
         where = "give --distribution-id, or --bucket for those that serve it"
         raise ConfigurationError(f"{where}; {error}") from error
-    bucket = bucket or (config.discover_bucket if config.discover else None)
-    if config.discover and not bucket:
-        raise ConfigurationError("--bucket: give the bucket, for its distributions to be discovered")
+    bucket = bucket_meant(config, bucket)
     preview = previews.of_wish(texts, keys, bucket, config, identity)
     if preview.decoded.refusals:
         raise ConfigurationError(f"--key: {preview.decoded.refusals[0].reason}")
@@ -226,13 +226,10 @@ def _carry_out(report: Report, timeout: float, *, wait: bool, as_json: bool) -> 
     def left() -> float:
         return end - time.monotonic()
 
-    try:
+    with interruptible(lambda: "Interrupted. What was accepted goes on: 'invalidator status' shows how."):
         _send(report, left, as_json=as_json)
         if wait:
             _wait(report, left)
-    except KeyboardInterrupt:
-        narrate("Interrupted. What was accepted goes on: 'invalidator status' shows how.")
-        raise typer.Exit(130) from None
 
 
 def _send(report: Report, left: Callable[[], float], *, as_json: bool) -> None:

@@ -41,7 +41,7 @@ _PATIENCE_SECONDS: Final = 60
 # be seen, in a secret that was named by mistake, from being taken for ids and shown in the log.
 _is_distribution_id = re.compile(r"[A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}").fullmatch
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-21)
-is_bucket_name = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]").fullmatch
+_is_bucket_name = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]").fullmatch
 _separators = re.compile(r"[\s,]+")
 _DECLARED: Final[dict[str, type]] = {"id": str, "bucket": str, "origin_path": str, "cache_tags": bool}
 
@@ -196,6 +196,12 @@ def _queue_url(environ: Mapping[str, str], name: str) -> str:
     return url
 
 
+def check_bucket(name: str, source: str) -> None:
+    """Raise ConfigurationError, with the ``source`` of the name, if no bucket can have it."""
+    if not _is_bucket_name(name):
+        raise ConfigurationError(f"{source}: {name!r} is not the name of a bucket (not a URL, not an ARN)")
+
+
 def service_name(environ: Mapping[str, str] = os.environ) -> str:
     """What the function calls itself in its log, after Powertools' own variable."""
     return environ.get("POWERTOOLS_SERVICE_NAME") or "invalidator"
@@ -240,8 +246,8 @@ def _allowance(environ: Mapping[str, str]) -> Allowance:
 
 def _bucket(environ: Mapping[str, str]) -> str:
     name = environ.get("DISCOVER_BUCKET", "").strip()
-    if name and not is_bucket_name(name):
-        raise ConfigurationError(f"DISCOVER_BUCKET: {name!r} is not the name of a bucket (not a URL, not an ARN)")
+    if name:
+        check_bucket(name, "DISCOVER_BUCKET")
     return name
 
 
@@ -377,7 +383,7 @@ def _declared(written: dict[str, Any], where: str) -> tuple[DistributionId, Decl
     id_, bucket, path, tags = (written.get(name, kind()) for name, kind in _DECLARED.items())
     if set(written) <= set(_DECLARED) and all(isinstance(text, str) for text in (id_, bucket, path)):
         path = path.rstrip("/")
-        if isinstance(tags, bool) and (not path or path.startswith("/")) and (not bucket or is_bucket_name(bucket)):
+        if isinstance(tags, bool) and (not path or path.startswith("/")) and (not bucket or _is_bucket_name(bucket)):
             return _checked(id_, where, secret=True), Declared(bucket, path, tags)
     raise ConfigurationError(
         f'{where}: an object in it is not what it should be: {{"id": "E1A2B3C4D5E6F7", "bucket": "my-origin",'

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 
 from invalidator import edge, objects
-from invalidator.console import JSON, check_bucket, errors_explained
+from invalidator.console import JSON, check_bucket, errors_explained, interruptible
 from invalidator.errors import ConfigurationError, EdgeError
 from invalidator.freshness import Served, Stored, Verdict, judge
 from invalidator.limits import MAX_KEY_BYTES
@@ -20,7 +20,6 @@ _PATIENCE: Final = 300
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 5.0
 _GROWTH: Final = 1.25
-_INTERRUPTED: Final = 130
 
 _URL: Any = typer.Option(help="The URL as viewers have it.", metavar="https://…")
 _KEY: Any = typer.Option(help="The key of its object, as S3 stores it.", metavar="KEY")
@@ -63,13 +62,12 @@ def verify(
     if timeout is not None and not until_fresh:
         raise typer.BadParameter("it goes with --until-fresh", param_hint="--timeout")
     begun = time.monotonic()
-    try:
-        with errors_explained():
-            look = _looking(edge.check_url(url), _checked(key), bucket)
-            found, seconds = _wait(look, timeout or _PATIENCE) if until_fresh else (look(), None)
-    except KeyboardInterrupt as error:
-        narrate(f"Stopped after {time.monotonic() - begun:.1f} s; nothing was changed.")
-        raise typer.Exit(_INTERRUPTED) from error
+    with (
+        interruptible(lambda: f"Stopped after {time.monotonic() - begun:.1f} s; nothing was changed."),
+        errors_explained(),
+    ):
+        look = _looking(edge.check_url(url), _checked(key), bucket)
+        found, seconds = _wait(look, timeout or _PATIENCE) if until_fresh else (look(), None)
     asked = {"url": url, "bucket": bucket, "key": key}
     _show(found, seconds, asked, as_json=as_json)
     if found.verdict.verdict != "fresh":
