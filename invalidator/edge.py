@@ -1,7 +1,7 @@
 """The only request to an edge: one GET of a URL, as viewers send it, of which the body is left there."""
 
 import re
-from http.client import HTTPException, RemoteDisconnected
+from http.client import HTTPException, InvalidURL, RemoteDisconnected
 from ipaddress import ip_address
 from socket import gaierror
 from ssl import SSLCertVerificationError, SSLError
@@ -75,11 +75,13 @@ def _explained(error: Exception) -> str:
     if isinstance(cause, SSLCertVerificationError):
         return f"its certificate is not valid: {cause.verify_message} (is the host a name that the distribution has?)"
     if isinstance(cause, SSLError):
-        return f"TLS failed: {cause.reason or cause} (does it speak https there?)"
+        return f"TLS failed: {getattr(cause, 'reason', None) or cause} (does it speak https there?)"
     for kind, told in _TOLD.items():
         if isinstance(cause, kind):
             return told
-    if isinstance(cause, HTTPException | ValueError):
+    if isinstance(cause, InvalidURL | ValueError):  # the URL itself is checked before
+        return f"the proxy of this machine is no URL: {str(cause)!r:.200} (check http_proxy and https_proxy)"
+    if isinstance(cause, HTTPException):
         return f"it answers with what is no HTTP: {type(cause).__name__} {str(cause)!r:.200}"
     return str(getattr(cause, "strerror", None) or cause)
 

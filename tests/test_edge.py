@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from http.client import BadStatusLine
 from pathlib import Path
 from socketserver import BaseRequestHandler
-from ssl import PROTOCOL_TLS_SERVER, SSLContext
+from ssl import PROTOCOL_TLS_SERVER, SSLContext, SSLError
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
@@ -131,6 +131,7 @@ def test_whatever_comes_back_is_an_answer_or_a_sentence(answer: bytes) -> None:
         ),
         (TimeoutError("timed out"), "there was no answer within 10 s"),
         (OSError(101, "Network is unreachable"), "Network is unreachable"),
+        (SSLError(1, "odd"), "TLS failed: odd (does it speak https there?)"),
         (OSError("Tunnel connection failed: 403 Forbidden"), "Tunnel connection failed: 403 Forbidden"),
         (BadStatusLine("x"), "it answers with what is no HTTP: BadStatusLine 'x'"),
     ],
@@ -138,6 +139,15 @@ def test_whatever_comes_back_is_an_answer_or_a_sentence(answer: bytes) -> None:
 def test_what_keeps_it_from_answering_is_said_in_a_sentence(error: Exception, told: str) -> None:
     assert _explained(error) == told
     assert not isinstance(error, OSError) or _explained(URLError(error)) == told
+
+
+@pytest.mark.parametrize("proxy", ["http:/x", "http://a:b"])
+def test_a_proxy_that_is_no_url_is_not_blamed_on_the_edge(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(
+        EdgeError, match=r"the proxy of this machine is no URL: .* \(check http_proxy and https_proxy\)$"
+    ):
+        ask("http://www.example.com/a")
 
 
 def test_a_refused_connection_is_said_in_a_sentence() -> None:
@@ -182,6 +192,13 @@ def test_what_was_probably_meant_is_said(text: str, meant: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_url(text)
     assert str(caught.value) == f"--url: {text!r} is not what it should be: {meant}"
+
+
+@pytest.mark.parametrize("host", ["e..com", "-e.com", "e.com:0"])
+def test_what_is_no_host_is_said_to_be_none(host: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        check_url(f"https://{host}/")
+    assert str(caught.value) == f"--url: 'https://{host}/' is not a URL: {host!r} is not the name of a host"
 
 
 @pytest.mark.parametrize(
