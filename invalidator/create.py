@@ -161,11 +161,9 @@ def _texts(written: list[str], files: list[typer.FileBinaryRead]) -> list[str]:
     # A shell makes of /* that is not in quotes what stands in the root of this machine.
     if len(written) > 1 and set(written) == {str(entry) for entry in Path("/").glob("[!.]*")}:
         raise ConfigurationError("--paths: your shell has expanded /*: put it in quotes, as '/*'")
-    for text in written:
-        path_of(text, "--paths")
     texts = with_lines_of(files, written, "--from-file", "paths")
-    for text in texts[len(written) :]:
-        path_of(text, "--from-file")
+    for number, text in enumerate(texts):
+        path_of(text, "--paths" if number < len(written) else "--from-file")
     return texts
 
 

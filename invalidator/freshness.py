@@ -141,7 +141,7 @@ def _date(text: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(text)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
+    except (ValueError, OverflowError):
         return None
 
 

@@ -178,7 +178,7 @@ def _listed(
         detail = details[invalidation]
         if isinstance(detail, str):
             shown.append(Seen(invalidation, is_whole=False))
-            unread = unread or detail
+            unread = detail
         else:
             shown.append(Seen(invalidation._replace(**detail._asdict())))
     return Listed(distribution, tuple(shown), len(found), unread=unread)

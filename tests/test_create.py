@@ -105,6 +105,8 @@ def test_an_earlier_invalidation_is_sent_again_to_its_distribution_alone(cloudfr
     assert [(item["distribution"], item["items"]) for item in again] == [("E1", first["items"])]
     assert again[0]["caller_reference"] != first["caller_reference"]
     assert cloudfront.paths("E1") == [*first["items"], *first["items"]]
+    elsewhere = run("create", "--again", first["id"], "--distribution-id", "E2")
+    assert_explained(elsewhere, 1, "on the 1 distribution asked: E2: NoSuchInvalidation")
 
 
 # --- what comes of it -----------------------------------------------------------------------------------

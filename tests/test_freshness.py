@@ -106,13 +106,26 @@ def test_what_is_well_formed_is_read_as_it_is(when: datetime, age: int, x_cache:
     assert found == Served(200, 'W/"a"', when.replace(microsecond=0), age, x_cache.strip(), pop.strip())
 
 
+@pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000", ""])
+def test_a_time_without_a_zone_is_in_utc_and_one_with_another_is_converted(zone: str) -> None:
+    assert served(200, {"last-modified": f"Sun, 22 Nov 2026 12:00:00 {zone}"}).last_modified == NOW
+    elsewhere = served(200, {"last-modified": "Sun, 22 Nov 2026 14:00:00 +0200"}).last_modified
+    assert (elsewhere, elsewhere and elsewhere.tzinfo) == (NOW, UTC)
+
+
+def test_white_space_around_what_is_said_is_not_part_of_it() -> None:
+    headers = {"etag": ' "a" ', "age": " 5 ", "x-cache": " Hit ", "x-amz-cf-pop": " FRA ", "location": " /b "}
+    assert served(301, headers) == Served(301, '"a"', None, 5, "Hit", "FRA", "/b")
+
+
 @pytest.mark.parametrize("age", ["", "-1", "1.5", "²", "9" * 5_000, "12 s", "1_0"])
 def test_an_age_that_is_none_is_none(age: str) -> None:
     assert served(200, {"age": age}).age is None
 
 
 @pytest.mark.parametrize(
-    "when", ["", "0", "yesterday", "Mon, 99 Foo 2026", "Sun, 22 Nov 99999 12:00:00 GMT", "Sun, 22 Nov 1 0:0:0 +9999"]
+    "when",
+    ["", "0", "yesterday", "Mon, 99 Foo 2026", "Sun, 22 Nov 99999 12:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -0100"],
 )
 def test_a_date_that_is_none_is_none(when: str) -> None:
     assert served(200, {"last-modified": when}).last_modified is None

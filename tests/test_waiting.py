@@ -53,6 +53,7 @@ def test_each_comes_once_as_soon_as_it_is_seen_and_none_later_than_there_is_time
             assert expected <= clock.now < expected + 5.001
         else:
             assert isinstance(end.error, InProgressError)
+            assert "'invalidator status' shows how it goes on" in str(end.error)
             assert expected > limit - 0.001
     assert len(seen) == len(times)
     assert clock.now <= limit + 0.001
@@ -80,6 +81,13 @@ def test_what_is_completed_is_not_looked_at_again() -> None:
 
     assert waited(clock, [(E1, "I1"), (E2, "I2"), (E1, "I1")], noting) == [End(E1, "I1"), End(E2, "I2")]
     assert looks.count((E1, "I1")) == 1
+
+
+def test_what_is_completed_at_the_same_time_is_seen_at_the_same_look() -> None:
+    clock = Clock()
+    ends: dict[Accepted, float] = {(E1, f"I{number}"): 0.0 for number in range(4)}
+    assert waited(clock, list(ends), completing(clock, ends)) == [End(*one) for one in ends]
+    assert clock.now == 1
 
 
 @pytest.mark.parametrize("error", [ThrottledError("slow down"), UnavailableError("no answer")])
