@@ -45,7 +45,7 @@ class Objects:
             if sdk.code_of(error) == _GONE:
                 return None
             raise ObjectError(f"{key!r} in bucket {bucket!r}: {sdk.explained(error, _ADVICE)}") from error
-        except (LookupError, TypeError, ValueError) as error:
+        except (LookupError, ValueError) as error:
             raise ObjectError(f"{key!r} in bucket {bucket!r}: an answer that makes no sense: {error!r}") from error
 
     def _head(self, bucket: str, key: str) -> Any:

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -362,12 +362,13 @@ def print_freshness(stored: Stored | None, served: Served, verdict: Verdict) -> 
     table = Table(box=None, pad_edge=False)
     for name in ("", "S3", "edge"):
         table.add_column(name, overflow="fold")
-    age = "-" if served.age is None else f"{served.age:,} s"
+    kept = "-" if served.age is None else f"{served.age:,} s"
+    modified = served.last_modified and _written(served.last_modified)
     for name, ours, theirs in (
         ("status", "object" if stored else "no such object", str(served.status)),
         ("ETag", stored.etag if stored else "-", served.etag or "-"),
-        ("Last-Modified", _date(stored.last_modified if stored else None), _date(served.last_modified)),
-        ("Age", "-", age),
+        ("Last-Modified", _written(stored.last_modified) if stored else "-", modified or "-"),
+        ("Age", "-", kept),
         ("X-Cache", "-", served.x_cache or "-"),
         ("POP", "-", served.pop or "-"),
     ):
@@ -384,13 +385,9 @@ def freshness_json(stored: Stored | None, served: Served, verdict: Verdict) -> d
     return {
         "verdict": verdict.verdict,
         "why": verdict.why,
-        "stored": stored and stored._asdict() | {"last_modified": stored.last_modified.isoformat()},
-        "served": theirs | {"last_modified": served.last_modified and served.last_modified.isoformat()},
+        "stored": stored and stored._asdict() | {"last_modified": _written(stored.last_modified)},
+        "served": theirs | {"last_modified": served.last_modified and _written(served.last_modified)},
     }
-
-
-def _date(when: datetime | None) -> str:
-    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if when else "-"
 
 
 # --- dead letters ---------------------------------------------------------------------------------------
@@ -568,6 +565,7 @@ def invalidation_json(told: Invalidation, is_whole: bool, now: datetime) -> dict
 
 
 def _written(moment: datetime) -> str:
+    """A time of UTC, as in ISO 8601."""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -96,6 +97,7 @@ def test_both_sides_are_shown_beside_each_other(edge: EdgeCache) -> None:
     shown = {row[0].strip(): [cell.strip() for cell in row[1:] if cell.strip()] for row in rows[1:-1]}
     assert shown["ETag"] == [etag, f"W/{etag}"]
     assert shown["Last-Modified"][0] == shown["Last-Modified"][1]
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", shown["Last-Modified"][0])
     assert shown["status"] == ["object", "200"]
     assert shown["Age"] == ["-", "35 s"]
     assert shown["X-Cache"] == ["-", "Hit from cloudfront"]
