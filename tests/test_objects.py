@@ -5,6 +5,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from invalidator import objects
 from invalidator.errors import ObjectError
@@ -60,8 +61,25 @@ def test_an_object_that_comes_in_between_is_seen(monkeypatch: pytest.MonkeyPatch
     assert found.etag == '"a"'
 
 
-def test_an_answer_that_makes_no_sense_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as url:
+@pytest.mark.parametrize(
+    ("headers", "error"), [(b"", "KeyError"), (b'ETag: "a"\r\nLast-Modified: then\r\n', "ValueError")]
+)
+def test_an_answer_that_makes_no_sense_is_explained(
+    headers: bytes, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + headers + b"\r\n") as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-        with pytest.raises(ObjectError, match="'a' in bucket 'origin': an answer that makes no sense: KeyError"):
+        with pytest.raises(ObjectError, match=f"'a' in bucket 'origin': an answer that makes no sense: {error}"):
             objects.connect().stored(BUCKET, "a")
+
+
+def test_what_s3_tells_without_a_body_is_not_asked_for_again() -> None:
+    class Refusing:
+        def head_object(self, **_: str) -> Any:
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": "later"}}, "HeadObject")
+
+        def get_object(self, **_: str) -> Any:
+            pytest.fail("it is asked for again")
+
+    with pytest.raises(ObjectError, match=r"SlowDown: later \(the bucket gets more requests than S3 serves"):
+        objects.Objects(Refusing()).stored(BUCKET, "a")

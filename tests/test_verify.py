@@ -143,10 +143,10 @@ REDIRECT = Look(None, Served(301), Verdict("unknown", "", final=True))
 
 
 class Clock:
-    """Time passes by pauses alone; ``events`` happen during them, in their order."""
+    """Time passes by pauses alone, from a moment that is not the first."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds = 10_000.0
         self.pauses: list[float] = []
 
     def now(self) -> float:
