@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from importlib import import_module
 from typing import Any
 
@@ -253,6 +253,39 @@ def test_what_cannot_be_an_id_is_not_asked_for(id_: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^--again: .* is not the id of an invalidation"):
         check_id(id_, "--again")
     check_id("IDFDVBD632BHDS", "--again")
+
+
+# --- what cloudfront says -------------------------------------------------------------------------------
+
+
+class Answering:
+    """A client of the SDK that gets these pages, and this invalidation."""
+
+    def __init__(self, *pages: dict[str, Any], one: dict[str, Any] | None = None) -> None:
+        self._pages, self._one = deque(pages), one
+
+    def list_invalidations(self, **_: str) -> dict[str, Any]:
+        return {"InvalidationList": self._pages.popleft()}
+
+    def get_invalidation(self, **_: str) -> dict[str, Any]:
+        return {"Invalidation": self._one}
+
+
+def test_a_page_that_does_not_say_how_much_it_holds_is_no_end_of_the_list() -> None:
+    with pytest.raises(UnavailableError, match=r"^CloudFront answered without InvalidationList$"):
+        list(CloudFront(Answering({"IsTruncated": False})).invalidations(E1))
+
+
+def test_a_marker_after_the_last_page_is_not_followed() -> None:
+    last = {"Quantity": 0, "IsTruncated": False, "NextMarker": "more"}
+    assert list(CloudFront(Answering(last)).invalidations(E1)) == []
+
+
+def test_a_time_is_told_in_utc() -> None:
+    created = BIRTH.astimezone(timezone(timedelta(hours=2)))
+    told = {"Id": "A", "Status": "Completed", "CreateTime": created, "InvalidationBatch": {}}
+    found = CloudFront(Answering(one=told)).invalidation(E1, "A")
+    assert (found.created, found.created.tzinfo) == (BIRTH, UTC)
 
 
 # --- for people -----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 from invalidator.errors import EdgeError
 from invalidator.freshness import Served, Stored, Verdict
 from invalidator.local import BUCKET, embedded_aws
-from invalidator.verify import Look, _looking, looks_until_fresh
+from invalidator.verify import Look, _looking, _show, looks_until_fresh
 from tests.edge_cache import EdgeCache, edge_cache
 from tests.loopback import Quiet, serving
 from tests.test_cli import COMMAND, ROOT, assert_explained, run
@@ -198,6 +198,33 @@ def test_an_edge_that_answered_once_may_be_out_of_reach_for_a_while() -> None:
         wait([EdgeError("gone"), FRESH])
     with pytest.raises(EdgeError):
         wait([STALE, EdgeError("gone")], 10)
+
+
+def test_no_pause_is_negative_though_the_time_runs_out_while_it_is_told_how_things_stand() -> None:
+    clock, looks = Clock(), [STALE, EdgeError("gone"), FRESH]
+
+    def look() -> Look:
+        found = looks.pop(0)
+        if isinstance(found, EdgeError):
+            raise found
+        return found
+
+    def tell(text: str) -> None:
+        clock.seconds += 60 if text == "gone" else 0
+
+    assert looks_until_fresh(look, 10, tell, clock.now, clock.pause)[0] == FRESH
+    assert clock.pauses == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("found", "seconds", "told"),
+    [(FRESH, 3.00049, 3.0), (FRESH, None, None), (STALE, 3.0, None), (REDIRECT, 3.0, None)],
+)
+def test_a_program_is_told_the_seconds_until_it_was_fresh_and_no_others(
+    found: Look, seconds: float | None, told: float | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _show(found, seconds, {"key": "a"}, as_json=True)
+    assert json.loads(capsys.readouterr().out)["seconds"] == told
 
 
 def test_a_version_that_comes_while_we_wait_is_waited_for(edge: EdgeCache) -> None:
