@@ -202,7 +202,7 @@ def _invalidation(distribution: DistributionId, told: Json) -> Invalidation:
         return Invalidation(
             distribution, told["Id"], told["Status"], created, tuple(paths.get("Items") or ()), reference
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except KeyError as error:
         raise UnavailableError(
             f"CloudFront tells of an invalidation in a way that is not known ({error!r:.80})"
         ) from error

@@ -288,6 +288,11 @@ def test_a_time_is_told_in_utc() -> None:
     assert (found.created, found.created.tzinfo) == (BIRTH, UTC)
 
 
+def test_an_invalidation_that_is_told_in_another_way_may_be_asked_for_again() -> None:
+    with pytest.raises(UnavailableError, match=r"^CloudFront tells of an invalidation in a way .* \(KeyError\('Create"):
+        CloudFront(Answering(one={"Id": "A", "Status": "Completed"})).invalidation(E1, "A")
+
+
 # --- for people -----------------------------------------------------------------------------------------
 
 

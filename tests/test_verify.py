@@ -201,7 +201,7 @@ def test_an_edge_that_answered_once_may_be_out_of_reach_for_a_while() -> None:
 
 
 def test_no_pause_is_negative_though_the_time_runs_out_while_it_is_told_how_things_stand() -> None:
-    clock, looks = Clock(), [STALE, EdgeError("gone"), FRESH]
+    clock, looks = Clock(), list[Look | EdgeError]([STALE, EdgeError("gone"), FRESH])
 
     def look() -> Look:
         found = looks.pop(0)
@@ -217,14 +217,22 @@ def test_no_pause_is_negative_though_the_time_runs_out_while_it_is_told_how_thin
 
 
 @pytest.mark.parametrize(
-    ("found", "seconds", "told"),
-    [(FRESH, 3.00049, 3.0), (FRESH, None, None), (STALE, 3.0, None), (REDIRECT, 3.0, None)],
+    ("found", "seconds", "told", "narrated"),
+    [
+        (FRESH, 3.00049, 3.0, "Fresh after 3.0 s."),
+        (FRESH, None, None, ""),
+        (STALE, 3.0, None, "Not fresh after 3.0 s: see whether the invalidation was sent"),
+        (REDIRECT, 3.0, None, "Waiting would not change that."),
+    ],
 )
-def test_a_program_is_told_the_seconds_until_it_was_fresh_and_no_others(
-    found: Look, seconds: float | None, told: float | None, capsys: pytest.CaptureFixture[str]
+def test_the_seconds_until_it_was_fresh_are_told_and_no_others(
+    found: Look, seconds: float | None, told: float | None, narrated: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _show(found, seconds, {"key": "a"}, as_json=True)
-    assert json.loads(capsys.readouterr().out)["seconds"] == told
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["seconds"] == told
+    assert shown.err.startswith(narrated)
+    assert bool(shown.err) == bool(narrated)
 
 
 def test_a_version_that_comes_while_we_wait_is_waited_for(edge: EdgeCache) -> None:
