@@ -43,6 +43,7 @@ _THROTTLED: Final = {
 }
 _TRANSIENT: Final = {"RequestTimeout", "RequestTimeoutException"}
 _UNKNOWN: Final = {"NoSuchDistribution", "EntityNotFound", "NoSuchInvalidation"}
+_OF_THE_ACCOUNT: Final = {"ListDistributions", "ListDistributionTenants"}
 _ADVICE: Final = {
     "NoSuchDistribution": "it is not in this account; correct the list of distributions",
     "EntityNotFound": "it is not in this account; correct the list of distributions",
@@ -173,7 +174,9 @@ def _errors_explained() -> Iterator[None]:
     except ClientError as error:
         raise _meaning(error) from error
     # The SDK lets through a ValueError where the answer is no text, or a time in it is none.
-    except (HTTPClientError, ConnectionError, ResponseParserError, ValueError) as error:
+    except (HTTPClientError, ConnectionError) as error:
+        raise UnavailableError(f"no answer from CloudFront: {error}") from error
+    except (ResponseParserError, ValueError) as error:
         raise UnavailableError(f"no answer that makes sense from CloudFront: {error}") from error
     except (BotoCoreError, OSError) as error:
         raise CdnError(f"the call could not be made: {sdk.explained(error, {})}") from error
@@ -223,7 +226,8 @@ def _object(answer: Any, name: str) -> Json:
 
 
 def _meaning(error: ClientError) -> CdnError:
-    advice = _ADVICE | {"AccessDenied": f"allow the role cloudfront:{error.operation_name} on this distribution"}
+    where = "" if error.operation_name in _OF_THE_ACCOUNT else " on this distribution"
+    advice = _ADVICE | {"AccessDenied": f"allow the role cloudfront:{error.operation_name}{where}"}
     code, status, text = sdk.code_of(error), sdk.status_of(error), sdk.explained(error, advice)
     if code in _THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
         return ThrottledError(text)

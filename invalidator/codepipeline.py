@@ -111,13 +111,20 @@ def wish_of(text: str) -> Wish:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        given = json.loads(text) if text.strip() else {}
+        given = json.loads(text, object_pairs_hook=_once) if text.strip() else {}
     except (ValueError, RecursionError) as error:
         raise _wrong(f"they are not JSON ({error})") from None
     if not isinstance(given, dict):
         raise _wrong("they are JSON, but no object")
     if unknown := [name for name in given if name not in _PARAMETERS]:
         raise _wrong(f"there is no {unknown[0]!r:.80}; there are {', '.join(_PARAMETERS)}")
+    return given
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise _wrong("a name is there twice")
     return given
 
 
@@ -208,6 +215,7 @@ class Done(NamedTuple):
     """All was accepted and, if that was wanted, is completed. An id may be empty, if it is not known any more."""
 
     invalidations: tuple[tuple[DistributionId, str], ...]
+    completed: bool = False
 
 
 class Running(NamedTuple):
@@ -262,10 +270,6 @@ def _text(text: str, most: int = MAX_JOB_MESSAGE_CHARACTERS) -> str:
 def _verdict(wish: Wish, known: Known, work: Work, *, is_late: bool) -> Verdict:
     reserve = min(2 * sdk.LONGEST_ATTEMPT, work.left() / 4)
     distributions = work.distributions(wish.distributions)
-    if not distributions:
-        raise ConfigurationError(
-            "no distribution to invalidate was found: give distributionId, or set DISTRIBUTION_IDS"
-        )
     batches = batches_of(wish.paths, "objectPaths", distributions, f"job {known.job}")
     # Only what is still meant: the list of distributions may have changed since the first job.
     known.sent = {_name(batch): known.sent[_name(batch)] for batch in batches if _name(batch) in known.sent}
@@ -286,7 +290,7 @@ def _verdict(wish: Wish, known: Known, work: Work, *, is_late: bool) -> Verdict:
         problems += _look(accepted, known, work, reserve)
     standing = _Standing([(batch.distribution, known.sent[_name(batch)]) for batch in accepted], left, wait=wish.wait)
     if standing.is_done and not problems:
-        return Done(tuple((id_, sent.invalidation) for id_, sent in standing.accepted))
+        return Done(tuple((id_, sent.invalidation) for id_, sent in standing.accepted), wish.wait)
     errors = [error for _, error in problems]
     if all(isinstance(error, _PASSING) for error in errors) and not is_late:
         return Running(known.token(), standing.summary, standing.percent)
@@ -413,7 +417,7 @@ class Pipeline:
             about = {"summary": verdict.summary, "percentComplete": verdict.percent}
             self._client.put_job_success_result(jobId=job, continuationToken=verdict.token, executionDetails=about)
         else:
-            summary = f"{_count(len(verdict.invalidations))} accepted"
+            summary = f"{_count(len(verdict.invalidations))} {'completed' if verdict.completed else 'accepted'}"
             about = {"summary": summary, "percentComplete": 100}
             self._client.put_job_success_result(jobId=job, executionDetails=about, outputVariables=outputs(verdict))
 

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from invalidator import handler, settings, snapshots
 from invalidator.cloudfront import CloudFront
 from invalidator.distributions import has_tenants
-from invalidator.errors import ConfigurationError, InvalidatorError, UnconfiguredError
+from invalidator.errors import CdnError, ConfigurationError, InvalidatorError, UnconfiguredError
 from invalidator.model import DistributionId
 from invalidator.output import narrate
 from invalidator.workers import Threads
@@ -64,6 +64,9 @@ def errors_explained() -> Iterator[None]:
     try:
         yield
     except InvalidatorError as error:
+        if isinstance(error.__cause__, CdnError):  # to the function it is a setting that does not work; not to a person
+            narrate(f"error: distributions cannot be discovered: {error.__cause__}")
+            raise typer.Exit(1) from error
         narrate(f"error: {error}")
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from error
 

@@ -1,10 +1,14 @@
 """``create``: what a person or a build asks to be invalidated, now."""
 
 import json
+import os
+import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import uuid4
@@ -23,7 +27,7 @@ from invalidator.console import (
     interruptible,
     with_lines_of,
 )
-from invalidator.errors import CdnError, ConfigurationError, UnconfiguredError
+from invalidator.errors import CdnError, ConfigurationError, NothingError, OutOfTimeError, UnconfiguredError
 from invalidator.invalidations import check_id, find
 from invalidator.model import DistributionId, Outcome, Plan
 from invalidator.output import board, narrate, narrate_about, plan_json, print_created, print_plan, told_cost
@@ -36,6 +40,8 @@ from invalidator.written import EVERYTHING, batches_of, path_of
 _WHAT: Final = "What to invalidate"
 _WHERE: Final = "Where"
 _DEFAULT_TIMEOUT: Final = 15 * 60
+_MIN_TIMEOUT: Final = 2
+"""With less, no call could be begun."""
 _MAX_TIMEOUT: Final = 24 * 60 * 60
 
 _More = Annotated[list[str] | None, typer.Argument(help="More of what --paths takes.", metavar="PATH")]
@@ -87,7 +93,8 @@ _Distributions = Annotated[
 _Bucket = Annotated[
     str | None,
     typer.Option(
-        help="The bucket of the keys. Without --distribution-id: the distributions that serve it.",
+        help="The bucket of the keys; without it, that which the distributions serve. Without --distribution-id: the"
+        " distributions that serve it.",
         metavar="NAME",
         rich_help_panel=_WHERE,
     ),
@@ -95,13 +102,14 @@ _Bucket = Annotated[
 _Reference = Annotated[
     str | None,
     typer.Option(
-        help="A name for this wish, such as a build's. The same wish under the same name is not billed twice; without"
-        " one, each is a new one.",
+        help="A name for this wish, such as a build's. The same paths under the same name are not billed twice; without"
+        " one, each run is a new wish.",
         metavar="TEXT",
     ),
 ]
 _Timeout = Annotated[
-    int, typer.Option(help="Seconds for all of it, --wait included.", min=1, max=_MAX_TIMEOUT, metavar="SECONDS")
+    int,
+    typer.Option(help="Seconds for all of it, --wait included.", min=_MIN_TIMEOUT, max=_MAX_TIMEOUT, metavar="SECONDS"),
 ]
 
 
@@ -130,12 +138,15 @@ def create(
 
     Example: git diff -z --name-only --no-renames HEAD~1 | invalidator create --bucket my-origin --keys-from -
     """
-    with errors_explained():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was accepted has to be told
+    with errors_explained(), interruptible(lambda: "Interrupted. Nothing was sent."):
         check_input([*(from_file or []), *(keys_from or [])], "--from-file, --keys-from")
-        texts = _texts([*(paths or []), *(path or [])], from_file or [])
-        keys = with_lines_of(keys_from or [], key, "--keys-from", "keys")
+        texts = _texts(paths or [], path or [], from_file or [])
+        keys = with_lines_of(keys_from or [], [_key(text) for text in key or []], "--keys-from", "keys")
         if not (texts or keys or again is not None):
             raise ConfigurationError(f"nothing to invalidate: give --paths, as '{EVERYTHING}', or --key")
+        if reference is not None and not reference.strip():
+            raise ConfigurationError("--reference: it is empty; leave it out for a new wish")
         identity = f"create {reference or uuid4()}"
         if again is None:
             made = _plan(texts, keys, bucket, distribution_id or [], identity)
@@ -146,8 +157,12 @@ def create(
         if dry_run:
             _show(made, as_json=as_json)
             return
+        if not made.batches:
+            narrate_about(made)
+            raise NothingError("nothing was sent: no distribution serves any of these keys")
         report = Report(made)
-        _carry_out(report, timeout, wait=wait, as_json=as_json)
+        with interruptible(partial(_interrupted, report, as_json=as_json)):
+            _carry_out(report, timeout, wait=wait, as_json=as_json)
         _tell(report, as_json=as_json)
     if report.has_failed:
         raise typer.Exit(1)
@@ -156,15 +171,34 @@ def create(
 # --- what is wanted -------------------------------------------------------------------------------------
 
 
-def _texts(written: list[str], files: list[typer.FileBinaryRead]) -> list[str]:
+def _texts(named: list[str], more: list[str], files: list[typer.FileBinaryRead]) -> list[str]:
     """Paths and tags as they are written. Raises ConfigurationError if one of them is none."""
+    written = [*named, *more]
     # A shell makes of /* that is not in quotes what stands in the root of this machine.
     if len(written) > 1 and set(written) == {str(entry) for entry in Path("/").glob("[!.]*")}:
         raise ConfigurationError("--paths: your shell has expanded /*: put it in quotes, as '/*'")
+    for text in more:
+        if settings.is_distribution_id(text):
+            raise ConfigurationError(f"{text!r} is no path: did you mean --distribution-id {text}? It is repeated")
+    for text in written:
+        path_of(text, "--paths")
+        if " /" in text:
+            narrate(f"warning: {text!r} is taken for one path, with a space in it: put quotes around each path")
     texts = with_lines_of(files, written, "--from-file", "paths")
-    for number, text in enumerate(texts):
-        path_of(text, "--paths" if number < len(written) else "--from-file")
+    for text in texts[len(written) :]:
+        path_of(text, "--from-file")
     return texts
+
+
+def _key(text: str) -> str:
+    if not text:
+        raise ConfigurationError("--key: it is empty")
+    if text.lower().startswith("s3://"):
+        bucket, _, key = text[5:].partition("/")
+        raise ConfigurationError(f"--key: {text!r} is a URL: did you mean --bucket {bucket} --key {key!r}?")
+    if text.startswith("/"):
+        narrate(f"warning: --key: {text!r} is taken as it is, with the slash that it begins with; S3 has few such keys")
+    return text
 
 
 def _plan(texts: list[str], keys: list[str], bucket: str | None, ids: list[str], identity: str) -> Plan:
@@ -177,6 +211,8 @@ def _plan(texts: list[str], keys: list[str], bucket: str | None, ids: list[str],
         raise ConfigurationError(f"{where}; {error}") from error
     bucket = bucket_meant(config, bucket)
     preview = previews.of_wish(texts, keys, bucket, config, identity)
+    if preview.told:
+        narrate(f"{preview.told}.")
     if preview.decoded.refusals:
         raise ConfigurationError(f"--key: {preview.decoded.refusals[0].reason}")
     if not preview.distributions:
@@ -211,11 +247,12 @@ class Report:
     refused: list[Outcome] = field(default_factory=list)
     completed: dict[tuple[DistributionId, str], float] = field(default_factory=dict)
     unseen: list[tuple[DistributionId, str, CdnError]] = field(default_factory=list)
+    unwritten: bool = False
 
     @property
     def has_failed(self) -> bool:
         """Whether anything was not accepted or, if that was to be waited for, is not known to be completed."""
-        return bool(self.refused or self.unseen)
+        return bool(self.refused or self.unseen or self.unwritten)
 
 
 def _carry_out(report: Report, timeout: float, *, wait: bool, as_json: bool) -> None:
@@ -224,25 +261,41 @@ def _carry_out(report: Report, timeout: float, *, wait: bool, as_json: bool) -> 
     def left() -> float:
         return end - time.monotonic()
 
-    with interruptible(lambda: "Interrupted. What was accepted goes on: 'invalidator status' shows how."):
-        _send(report, left, as_json=as_json)
-        if wait:
-            _wait(report, left)
+    _send(report, left, as_json=as_json)
+    if wait:
+        _wait(report, left)
 
 
 def _send(report: Report, left: Callable[[], float], *, as_json: bool) -> None:
     steps = Counter(str(batch.distribution) for batch in report.plan.batches)
+    at_once = not (as_json or sys.stderr.isatty())
     try:
         with board("answered", steps, lines=False) as show:
             for outcome in carry_out(report.plan, handler.cdn(), Budget(left), Threads()):
                 (report.refused if outcome.error else report.accepted).append(outcome)
+                if at_once and not outcome.error:
+                    _print(report, partial(print_created, [outcome]))
                 show(outcome.batch.distribution)
     finally:  # also where it is interrupted: what was accepted is not taken back
         first = {batch.distribution: number for number, batch in enumerate(report.plan.batches)}
         for outcomes in (report.accepted, report.refused):
             outcomes.sort(key=lambda outcome: first[outcome.batch.distribution])
-        if not as_json:
-            print_created(report.accepted)
+        if not (at_once or as_json):
+            _print(report, partial(print_created, report.accepted))
+
+
+def _print(report: Report, show: Callable[[], None]) -> None:
+    """Print what must not be lost; on standard error, if standard output does not take it."""
+    try:
+        show()
+        sys.stdout.flush()
+    except (OSError, SystemExit) as error:  # the latter is Rich's, where nobody reads on
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 it is written to once more at the end
+        why = f": {error}" if isinstance(error, OSError) else ""
+        narrate(f"error: standard output cannot be written{why}. Accepted so far:")
+        for outcome in report.accepted:
+            narrate(f"  {outcome.batch.distribution}  invalidation {outcome.invalidation}")
+        report.unwritten = True
 
 
 def _wait(report: Report, left: Callable[[], float]) -> None:
@@ -257,9 +310,18 @@ def _wait(report: Report, left: Callable[[], float]) -> None:
                 show(distribution)
 
 
+def _interrupted(report: Report, *, as_json: bool) -> str:
+    _tell(report, as_json=as_json)
+    answered = sum(len(outcome.batch.items) for outcome in (*report.accepted, *report.refused))
+    left = sum(len(batch.items) for batch in report.plan.batches) - answered
+    lost = f" {count(left, 'path')} were not sent, or nobody heard the answer." if left else ""
+    goes_on = " What was accepted goes on: 'invalidator status' shows how." if report.accepted else ""
+    return f"Interrupted.{lost}{goes_on}"
+
+
 def _tell(report: Report, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(_document(report), indent=2))
+        _print(report, lambda: print(json.dumps(_document(report), indent=2)))
     narrate_about(report.plan)
     told = [(outcome.batch.distribution, _why(outcome)) for outcome in report.refused]
     told += [(distribution, f"{id_}: {error}") for distribution, id_, error in report.unseen]
@@ -276,6 +338,8 @@ def _tell(report: Report, *, as_json: bool) -> None:
 
 
 def _why(outcome: Outcome) -> str:
+    if isinstance(outcome.error, OutOfTimeError):
+        return f"{count(len(outcome.batch.items), 'path')} not sent within --timeout"
     return outcome.failure.partition(": ")[2]
 
 

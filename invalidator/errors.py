@@ -21,6 +21,7 @@ InvalidatorError
 ├── NotificationError       a bucket's notification configuration was left as it was
 │   ├── NoSuchBucketError   … since there is no such bucket
 │   └── UnansweredError     … as far as we know: the answer never came
+├── NothingError            there was nothing to do, where there should have been
 ├── JobError                a job of CodePipeline could not be answered
 └── IncompleteError         the end of an invocation in which something was not invalidated
 """
@@ -111,6 +112,10 @@ class UnansweredError(NotificationError):
 
 class DeadLettersError(InvalidatorError):
     """The dead letters cannot be read, given back, or sent again; the message says why and what to do about it."""
+
+
+class NothingError(InvalidatorError):
+    """What a person asked for comes to nothing; the message says why."""
 
 
 class JobError(InvalidatorError):

@@ -13,7 +13,14 @@ from aws_lambda_powertools.logging import Logger
 
 from invalidator import cloudfront, sdk, settings, sqs, tickets
 from invalidator.catalog import Catalog
-from invalidator.errors import CdnError, ConfigurationError, IncompleteError, ListingError, StorageError
+from invalidator.errors import (
+    CdnError,
+    ConfigurationError,
+    IncompleteError,
+    ListingError,
+    StorageError,
+    UnconfiguredError,
+)
 from invalidator.events import Decoded, decode
 from invalidator.limits import MAX_INVOCATION_SECONDS
 from invalidator.model import Batch, Distribution, DistributionId, Invalidation, ObjectKey, Outcome, Plan, Site
@@ -363,13 +370,19 @@ def _work(context: "LambdaContext | LocalContext", edge: Edge) -> "Work":
         return context.get_remaining_time_in_millis() / 1000
 
     def distributions(ids: Sequence[str]) -> list[DistributionId]:
-        config = settings.load(instead=ids, source="distributionId")
+        try:
+            config = settings.load(instead=ids, source="distributionId")
+        except UnconfiguredError as error:
+            raise ConfigurationError(f"give distributionId in UserParameters; {error}") from error
         if config.discover and not config.discover_bucket:
             raise ConfigurationError("DISCOVER_BUCKET is missing, without which there is nothing to discover for a job")
         config = replace(config, describe=False)
         found = edge.catalog().look_up(config, {config.discover_bucket} - {""}, edge.workers(), 0.0)
-        for warning in [*config.warnings, *edge.catalog().warnings()]:
+        warnings = [*config.warnings, *edge.catalog().warnings()]
+        for warning in warnings:
             logger.warning(warning)
+        if not found:
+            raise ConfigurationError("; ".join(warnings) or f"no distribution serves bucket {config.discover_bucket}")
         return [distribution.id for distribution in found]
 
     def send(batches: tuple[Batch, ...]) -> Iterator[Outcome]:

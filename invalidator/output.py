@@ -152,7 +152,7 @@ def told_cost(made: Plan) -> str:
     if any(item.wide for batch in made.batches for item in batch.items):
         number = "an unknown number of unchanged objects" if cost.evicted is None else _evicted(cost.evicted)
         evicted = f"; {number} evicted"
-    wild = f", {cost.wildcards:,} of them with a wildcard" if cost.wildcards else ""
+    wild = f", {f'{cost.wildcards:,} of them ' if cost.paths > 1 else ''}with a wildcard" if cost.wildcards else ""
     return (
         f"{count(cost.calls, 'call')}, {count(cost.paths, 'path')}{wild}:"
         f" {_dollars(cost.usd)} USD if the {FREE_PATHS:,} free paths of the month are used up{evicted}."

@@ -22,6 +22,9 @@ _is_spelt = re.compile(rf"/(?:[+{_LITERAL}]|%[0-9A-F]{{2}})*(?:\?(?:[+?{_LITERAL
 _has_one_spelling = re.compile(rf"[{_LITERAL}]*").fullmatch
 # Visible ASCII; a comma would separate two tags, and there are no wildcards.
 _is_tag = re.compile(r"#[!-)+\--~]+").fullmatch
+_LONGEST_SUGGESTION: Final = 200
+"""Characters; more than that nobody reads."""
+
 _escape = re.compile("(%[0-9A-Fa-f]{2})")
 
 
@@ -91,3 +94,28 @@ def is_path(text: str) -> bool:
 def is_tag(text: str) -> bool:
     """Whether CloudFront takes this for a cache tag: ``#`` and 1 to 256 visible characters."""
     return len(text) <= MAX_TAG_CHARACTERS + 1 and _is_tag(text) is not None
+
+
+# --- an argument that is no path of a URL any more ------------------------------------------------------
+
+# Git Bash takes an argument that begins with a slash for a path in its own folder, and writes out where that is.
+# https://github.com/git-for-windows/build-extra/blob/main/ReleaseNotes.md, "known issues" (2026-11-22)
+_is_rewritten = re.compile(r"[A-Za-z]:[/\\]").match
+_rewritten = re.compile(
+    r"[a-z]:[/\\](?:users[/\\][^/\\]+[/\\])?(?:[^/\\]*[/\\])*?(?:git|msys2|msys64|msys32|cygwin|cygwin64)(?:[/\\]|$)(.*)",
+    re.IGNORECASE,
+)
+
+
+def why_rewritten(text: str) -> str:
+    """What to say of an argument that Git Bash has rewritten; empty if it has not."""
+    if not _is_rewritten(text):
+        return ""
+    before = _rewritten.match(text)
+    path = "/" + before[1].replace("\\", "/").removeprefix("/") if before else ""
+    path = path[: path.find("*") + 1] or path
+    told = f", and it is {path!r} again" if path and len(path) <= _LONGEST_SUGGESTION else ""
+    return (
+        "is a path on this computer: Git Bash makes that of what begins with a slash. Put MSYS_NO_PATHCONV=1 in front"
+        f" of the command{told}"
+    )

@@ -114,13 +114,24 @@ def of_keys(keys: list[str], bucket: str | None, config: settings.Settings) -> P
 def of_wish(texts: list[str], keys: list[str], bucket: str | None, config: settings.Settings, identity: str) -> Preview:
     """Of paths as they are written, and of the objects with these keys; ``identity`` tells this wish from others.
 
-    CloudFront is asked who serves the bucket of the keys, and S3 what else is in it, if there is one.
+    CloudFront is asked who serves the bucket of the keys, and S3 what else is in it. Raises ConfigurationError if it is
+    not given, and the distributions serve several.
     """
+    config = config if keys else replace(config, describe=False)
+    distributions, _ = serving(config, {bucket or ANY} if bucket or keys else set())
+    if keys and not bucket:
+        bucket = _common_bucket(distributions)
     decoded = decode(event_of(keys, bucket or ANY), identity)
-    config = config if bucket and keys else replace(config, describe=False)
-    distributions, _ = serving(config, {bucket} if bucket else set())
     decoded.tickets += batches_of(texts, "--paths", [item.id for item in distributions], identity)
     return Preview(decoded, distributions, config, _listed(config.list_pages) if bucket else _unlisted)
+
+
+def _common_bucket(distributions: Iterable[Distribution]) -> str:
+    """The bucket that they serve; empty if that is not known. Raises ConfigurationError if there are several."""
+    found = sorted({name for item in distributions for name in item.site.buckets(())})
+    if len(found) > 1:
+        raise ConfigurationError(f"--bucket: give the bucket of the keys: the distributions serve {', '.join(found)}")
+    return "".join(found)
 
 
 def of_snapshots(before: Snapshot, after: Snapshot, bucket: str | None, config: settings.Settings) -> Preview:

@@ -22,6 +22,7 @@ from invalidator.distributions import Declared
 from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.limits import MAX_WILDCARDS_PER_CALL
 from invalidator.model import DistributionId
+from invalidator.paths import why_rewritten
 from invalidator.site import View
 
 _DEFAULT_INDEX_DOCUMENT: Final = "index.html"
@@ -39,7 +40,7 @@ _PATIENCE_SECONDS: Final = 60
 
 # AWS's ids are some 14 characters of these. To ask no more than this shape keeps most of what is not meant to
 # be seen, in a secret that was named by mistake, from being taken for ids and shown in the log.
-_is_distribution_id = re.compile(r"[A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}").fullmatch
+is_distribution_id = re.compile(r"[A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}").fullmatch
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-21)
 _is_bucket_name = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]").fullmatch
 _separators = re.compile(r"[\s,]+")
@@ -331,12 +332,21 @@ def _words(text: str) -> list[str]:
 
 
 def _checked(word: str, source: str, *, secret: bool = False) -> DistributionId:
-    if _is_distribution_id(word):
+    if is_distribution_id(word):
         return DistributionId(word)
+    if (told := why_rewritten(word)) and not secret:
+        raise ConfigurationError(f"{source}: {word!r} {told}")
     raise ConfigurationError(
         f"{source}: {'a value in it' if secret else repr(word)} is not a distribution id (expected capitals and"
-        " digits, as E1A2B3C4D5E6F7; not a domain name, not an ARN; several ids go into DISTRIBUTION_IDS)"
+        f" digits, as E1A2B3C4D5E6F7; not a domain name, not an ARN{_several(source)})"
     )
+
+
+def _several(source: str) -> str:
+    """Where more than one id goes."""
+    if source == _OPTION:
+        return "; for several, the option is repeated"
+    return "; several ids go into DISTRIBUTION_IDS" if re.match("DISTRIBUTION_ID(_|$)", source) else ""
 
 
 def _stored_ids(variable: str, name: str, fetch: Callable[[str, str], str | bytes]) -> Ids:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_PATH_CHARACTERS, MAX_TAG_CHARACTERS
 from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath
-from invalidator.paths import as_written, is_path, is_tag
+from invalidator.paths import as_written, is_path, is_tag, why_rewritten
 from invalidator.planner import batches
 
 EVERYTHING: Final = "/*"
@@ -17,13 +17,6 @@ _LONGEST_SUGGESTION: Final = 200
 """Characters; more than that nobody reads."""
 
 _has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://").match
-# Git Bash takes an argument that begins with a slash for a path in its own folder, and writes out where that is.
-# https://github.com/git-for-windows/build-extra/blob/main/ReleaseNotes.md, "known issues" (2026-11-22)
-_is_rewritten = re.compile(r"[A-Za-z]:[/\\]").match
-_rewritten = re.compile(
-    r"[a-z]:[/\\](?:users[/\\][^/\\]+[/\\])?(?:[^/\\]*[/\\])*?(?:git|msys2|msys64|msys32|cygwin|cygwin64)(?:[/\\]|$)(.*)",
-    re.IGNORECASE,
-)
 
 
 def path_of(text: str, source: str) -> UrlPath:
@@ -45,13 +38,8 @@ def path_of(text: str, source: str) -> UrlPath:
 
 
 def _problem(text: str) -> str:
-    if _is_rewritten(text):
-        meant = _rewritten.match(text)
-        path = _suggested(meant[1].replace("\\", "/"), ", and it is {!r} again") if meant else ""
-        return (
-            "is a path on this computer: Git Bash makes that of what begins with a slash. Put MSYS_NO_PATHCONV=1 in"
-            f" front of the command{path}"
-        )
+    if rewritten := why_rewritten(text):
+        return rewritten
     if text[:1] == "#":
         allowed = f"# and 1 to {MAX_TAG_CHARACTERS} visible ASCII characters without commas and asterisks"
         return "" if is_tag(text) else f"is no cache tag: expected {allowed}"

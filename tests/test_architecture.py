@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "knapsack": BOTTOM,
     "cover": BOTTOM | {"knapsack"},
     "coalesce": BOTTOM | {"cover"},
-    "settings": BOTTOM | {"coalesce", "distributions", "rules", "sdk", "site"},
+    "settings": BOTTOM | {"coalesce", "distributions", "paths", "rules", "sdk", "site"},
     "planner": BOTTOM | {"coalesce", "paths", "site", "tickets"},
     "written": BOTTOM | {"paths", "planner"},
     "codepipeline": BOTTOM | {"sdk", "written"},

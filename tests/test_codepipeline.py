@@ -277,7 +277,7 @@ def test_where_nothing_is_discovered_the_job_fails(world: World, monkeypatch: py
     monkeypatch.setenv("DISCOVER_BUCKET", "nobody")
     answer = world.run()
     assert (answer.type, world.accepted()) == ("ConfigurationError", [])
-    assert "no distribution to invalidate was found: give distributionId" in answer.message
+    assert "no distribution was found with an origin in bucket nobody" in answer.message
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,13 @@ from tests.doubles import DENIED, THROTTLED, UNAVAILABLE, StrictCloudFront
 from tests.test_cli import COMMAND, ROOT, assert_explained, run
 
 
+@pytest.fixture
+def cloudfront(cloudfront: StrictCloudFront) -> StrictCloudFront:
+    """With distributions that serve one bucket."""
+    cloudfront.configs = {"E1": of_buckets("origin"), "E2": of_buckets("origin")}
+    return cloudfront
+
+
 def document(*arguments: str | Path, status: int = 0, **environ: str) -> Any:
     done = run("create", *arguments, "--json", **environ)
     assert done.returncode == status, done.stderr
@@ -30,7 +37,7 @@ def test_paths_are_sent_as_they_are_written_and_encoded_where_they_have_to_be(cl
     assert done.returncode == 0, done.stderr
     for id_ in ("E1", "E2"):
         assert cloudfront.paths(id_) == ["#product:42", "/*", "/?q=1", "/a%20b", "/blog/%C3%BC%7Ex"]
-    first, second = done.stdout.splitlines()
+    first, second = sorted(done.stdout.splitlines())
     assert first.startswith("E1  invalidation I")
     assert second.startswith("E2  invalidation I")
     assert done.stderr == "2 invalidations of 10 paths accepted.\n"
@@ -183,7 +190,9 @@ def test_interrupted_it_says_that_what_was_accepted_goes_on(cloudfront: StrictCl
         process.send_signal(signal.SIGINT)
         _, narrated = process.communicate()
     assert process.returncode == 130
-    assert narrated == "Interrupted. What was accepted goes on: 'invalidator status' shows how.\n"
+    assert narrated == (
+        "1 invalidation of 1 path accepted.\nInterrupted. What was accepted goes on: 'invalidator status' shows how.\n"
+    )
 
 
 def test_on_a_terminal_each_distribution_has_a_bar_with_its_time(cloudfront: StrictCloudFront) -> None:
