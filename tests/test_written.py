@@ -138,6 +138,7 @@ def test_a_refusal_suggests_what_was_meant(text: str, meant: str) -> None:
         ("\ud800", "does not begin with a slash"),
         ("/\ud800", "is not Unicode text"),
         ("s3://origin/blog/*", "is an object and not a path: a path is what viewers ask for, without the bucket"),
+        ("S3://origin/a", "is an object and not a path"),
         ("https://[/blog", "is a URL and not a path: leave out scheme and host"),
         (
             "C:/somewhere/blog/*",
@@ -156,6 +157,13 @@ def test_where_nothing_can_be_guessed_it_is_said_what_is_wrong(text: str, words:
     assert words in told
     assert suggestion(told) is None
     assert len(told) < 500
+
+
+@pytest.mark.parametrize(("characters", "is_suggested"), [(200, True), (201, False)])
+def test_only_what_somebody_reads_is_suggested(characters: int, is_suggested: bool) -> None:
+    told = refusal("a" * (characters - 1))
+    assert ("did you mean" in told) == is_suggested
+    assert is_suggested or told.endswith(" does not begin with a slash")
 
 
 def test_git_bash_is_told_how_to_leave_a_path_alone() -> None:
