@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from invalidator.create import Report, _interrupted, _why
+from invalidator.errors import OutOfTimeError
+from invalidator.model import DistributionId, Outcome, Plan
+from invalidator.written import batches_of
 from tests.configurations import behavior as default
 from tests.configurations import configuration, of_buckets, with_oac
 from tests.doubles import DENIED, THROTTLED, UNAVAILABLE, StrictCloudFront
@@ -64,6 +68,27 @@ def test_a_bucket_stands_for_the_distributions_that_serve_it_and_for_their_sites
     assert done.returncode == 0, done.stderr
     assert {item.distribution for item in cloudfront.accepted} == {"E9"}
     assert cloudfront.paths("E9") == ["/a.html", "/x"]
+
+
+def test_a_key_without_a_bucket_is_one_of_the_bucket_that_the_distributions_serve(
+    cloudfront: StrictCloudFront,
+) -> None:
+    origin = with_oac("o", "my-origin.s3.eu-central-1.amazonaws.com", "/prod")
+    cloudfront.configs["E2"] = configuration([origin], default("o"))
+    assert run("create", "--key", "prod/a.html", "--distribution-id", "E2").returncode == 0
+    assert cloudfront.paths("E2") == ["/a.html"]
+    done = run("create", "--key", "prod/a.html")
+    assert_explained(done, 2, "--bucket: give the bucket of the keys: the distributions serve my-origin, origin")
+    cloudfront.unreadable["GetDistributionConfig"] = DENIED
+    done = run("create", "--key", "b", "--distribution-id", "E1")
+    assert (done.returncode, cloudfront.paths("E1")) == (0, ["/b"])
+    assert "warning: distribution E1 cannot be described; it is taken to serve each key as it is" in done.stderr
+
+
+def test_keys_that_nobody_serves_are_no_success(cloudfront: StrictCloudFront) -> None:
+    done = run("create", "--key", "a", "--bucket", "other", "--distribution-id", "E1")
+    assert_explained(done, 1, "error: nothing was sent: no distribution serves any of these keys")
+    assert cloudfront.calls == 0
 
 
 def test_nobody_is_asked_what_a_distribution_serves_if_only_paths_are_given(cloudfront: StrictCloudFront) -> None:
@@ -175,16 +200,69 @@ def test_what_fails_alike_everywhere_is_said_once(cloudfront: StrictCloudFront) 
     assert done.stderr.endswith("Nothing was accepted.\n")
 
 
+def waiting(*more: str, **streams: Any) -> "subprocess.Popen[str]":
+    """A process that invalidates, and waits."""
+    command = [*COMMAND, "create", "--paths", "/*", "--wait", "--distribution-id", "E1", *more]
+    return subprocess.Popen(command, cwd=ROOT, text=True, **streams)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_hands_a_program_what_was_accepted(cloudfront: StrictCloudFront, number: signal.Signals) -> None:
+    cloudfront.looks_to_complete = 1_000
+    with waiting("--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not cloudfront.looks:
+            pass
+        process.send_signal(number)
+        answer, narrated = process.communicate()
+    assert process.returncode == 130
+    assert [item["id"] for item in json.loads(answer)["invalidations"]] == [cloudfront.accepted[0].id]
+    assert narrated.endswith("Interrupted. What was accepted goes on: 'invalidator status' shows how.\n")
+
+
+def test_what_was_not_sent_before_it_was_interrupted_is_counted(cloudfront: StrictCloudFront) -> None:
+    plan = Plan(tuple(batches_of([f"/{number}*" for number in range(20)], "--paths", [DistributionId("E1")], "1")))
+    report = Report(plan, accepted=[Outcome(plan.batches[0], invalidation="I1")])
+    told = _interrupted(report, as_json=False)
+    assert told.startswith("Interrupted. 5 paths were not sent, or nobody heard the answer. What was accepted goes on")
+    assert _interrupted(Report(plan), as_json=False).endswith("20 paths were not sent, or nobody heard the answer.")
+
+
+def test_what_was_accepted_is_told_even_where_nobody_reads_standard_output(cloudfront: StrictCloudFront) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with waiting(stdout=write, stderr=subprocess.PIPE) as process:
+        os.close(write)
+        _, narrated = process.communicate()
+    assert process.returncode == 1
+    assert "error: standard output cannot be written" in narrated
+    assert f"  E1  invalidation {cloudfront.accepted[0].id}\n" in narrated
+    assert "1 completed" in narrated
+    assert "Traceback" not in narrated
+
+
+def test_with_standard_output_closed_nothing_is_sent(cloudfront: StrictCloudFront) -> None:
+    command = " ".join([*COMMAND, "create", "--paths", "/a", ">&-"])
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: standard output is closed\n")
+    assert cloudfront.calls == 0
+
+
+@pytest.mark.parametrize(("redirection", "status"), [("2>&-", 0), ("--from-file - <&-", 0)])
+def test_other_streams_may_be_closed(cloudfront: StrictCloudFront, redirection: str, status: int) -> None:
+    command = " ".join([*COMMAND, "create", "--paths", "/a", redirection])
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == status
+    assert cloudfront.paths("E1") == ["/a"]
+
+
+def test_what_there_was_no_time_for_is_told_by_the_name_of_the_option() -> None:
+    (batch,) = batches_of(["/a"], "--paths", [DistributionId("E1")], "1")
+    assert _why(Outcome(batch, error=OutOfTimeError("…"))) == "1 path not sent within --timeout"
+
+
 def test_interrupted_it_says_that_what_was_accepted_goes_on(cloudfront: StrictCloudFront) -> None:
     cloudfront.looks_to_complete = 1_000
-    with subprocess.Popen(
-        [*COMMAND, "create", "--paths", "/*", "--wait", "--distribution-id", "E1"],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with waiting(stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("E1  invalidation")
         process.send_signal(signal.SIGINT)
@@ -241,7 +319,12 @@ def test_on_a_terminal_each_distribution_has_a_bar_with_its_time(cloudfront: Str
         (("--paths", "/a", "--distribution-id", "discover"), "--bucket: give the bucket"),
         (("--paths", "/a", "--bucket", "s3://b"), "--bucket: 's3://b' is not the name of a bucket"),
         (("--paths", "/a", "--bucket", "nobodys"), "no distribution has an origin in bucket nobodys"),
-        (("--key", ""), "--key: "),
+        (("--key", ""), "--key: it is empty"),
+        (("--key", "s3://b/c d"), "--key: 's3://b/c d' is a URL: did you mean --bucket b --key 'c d'?"),
+        (("--distribution-id", "E1", "E2", "--paths", "/a"), "'E2' is no path: did you mean --distribution-id E2?"),
+        (("--paths", "/a", "--distribution-id", "E1,E2"), "; for several, the option is repeated)"),
+        (("--paths", "/a", "--distribution-id", "C:/Program Files/Git/my/id"), "and it is '/my/id' again"),
+        (("--paths", "/a", "--reference", " "), "--reference: it is empty; leave it out for a new wish"),
         (("--key", "x" * 2_000), "--key: a key of 2,000 bytes"),
         (("--again", "a/b"), "--again: 'a/b' is not the id of an invalidation"),
         (("--again", "I1", "--paths", "/a"), "--again: it takes the place of paths and keys"),
@@ -253,6 +336,29 @@ def test_a_mistake_is_explained_and_nothing_is_sent(
 ) -> None:
     assert_explained(run("create", *arguments), 2, words)
     assert cloudfront.calls == 0
+
+
+def test_what_is_odd_is_sent_with_a_warning(cloudfront: StrictCloudFront) -> None:
+    done = run("create", "--paths", "/a /b", "--key", "/c")
+    assert done.returncode == 0
+    assert cloudfront.paths("E1") == ["//c", "/a%20/b"]
+    assert "warning: '/a /b' is taken for one path, with a space in it" in done.stderr
+    assert "warning: --key: '/c' is taken as it is, with the slash that it begins with" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (("ExpiredToken", 403), "ExpiredToken: on demand (the credentials have expired; renew them)"),
+        (DENIED, "AccessDenied: on demand (allow the role cloudfront:ListDistributions)"),
+    ],
+)
+def test_what_keeps_distributions_from_being_discovered_is_no_mistake_of_the_user(
+    cloudfront: StrictCloudFront, fault: tuple[str, int], words: str
+) -> None:
+    cloudfront.unreadable["ListDistributions"] = fault
+    done = run("create", "--paths", "/*", "--bucket", "origin")
+    assert_explained(done, 1, f"error: distributions cannot be discovered: {words}")
 
 
 def test_a_wildcard_that_the_shell_has_expanded_is_not_sent(cloudfront: StrictCloudFront) -> None:
