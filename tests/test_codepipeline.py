@@ -123,6 +123,7 @@ def test_every_form_of_the_parameters_is_done(world: World, parameters: object, 
         ("[" * 900, "UserParameters: they are not JSON"),
         ("9" * 5_000, "UserParameters: they are not JSON"),
         ("[]", "UserParameters: they are JSON, but no object"),
+        ('{"objectPaths": "/*", "objectPaths": "/b"}', "UserParameters: a name is there twice"),
         ({"paths": ["/*"]}, "there is no 'paths'; there are distributionId, distributionIds, objectPaths, wait"),
         ({"wait": "true"}, "wait is neither true nor false"),
         ({"objectPaths": []}, "objectPaths is neither a text nor a list of some"),
@@ -167,7 +168,7 @@ def test_without_any_distribution_it_is_said_what_to_set(world: World, monkeypat
     monkeypatch.delenv("DISTRIBUTION_IDS")
     answer = world.run()
     assert answer.type == "ConfigurationError"
-    assert "set DISTRIBUTION_IDS" in answer.message
+    assert answer.message.startswith("give distributionId in UserParameters; no distribution to invalidate: set")
 
 
 def test_a_tenant_is_done_and_waited_for(world: World) -> None:
@@ -407,6 +408,7 @@ def test_a_job_that_waits_comes_back_until_all_is_completed(world: World, looks:
     assert [about["percentComplete"] for about in details] == [50] * looks + [100]
     if looks:
         assert details[0]["summary"] == "2 of 2 invalidations accepted, 0 completed"
+    assert details[-1]["summary"] == "2 invalidations completed"
 
 
 def test_what_is_completed_is_not_looked_at_again(world: World) -> None:
