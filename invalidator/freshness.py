@@ -13,6 +13,8 @@ _ABSENT: Final = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 """
+# Not 304: nobody said here what was known already.
+_REDIRECTS: Final = {300, 301, 302, 303, 307, 308}
 _MAX_AGE_DIGITS: Final = 10
 
 
@@ -62,7 +64,7 @@ def judge(stored: Stored | None, answer: Served, now: datetime) -> Verdict:
     To be told the truth, ask the edge first: what it had before S3 was asked is no newer than what S3 has.
     """
     status = answer.status
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+    if status in _REDIRECTS:
         to = f" to {answer.location}: give that URL" if answer.location else ": give the URL that it leads to"
         return Verdict("unknown", f"the URL redirects ({status}){to}", final=True)
     if status not in {HTTPStatus.OK, *_ABSENT}:
@@ -81,7 +83,12 @@ def judge(stored: Stored | None, answer: Served, now: datetime) -> Verdict:
 
 def _judge_deleted(answer: Served) -> Verdict:
     if answer.status in _ABSENT:
-        return Verdict("fresh", f"S3 has no such object, and the URL answers {answer.status}", final=True)
+        return Verdict(
+            "fresh",
+            f"S3 has no such object, and the URL answers {answer.status}: nobody has it; if there should be one, check"
+            " the key and the bucket",
+            final=True,
+        )
     if answer.x_cache.lower().startswith("error"):
         return Verdict(
             "unknown",
