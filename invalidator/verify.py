@@ -10,18 +10,20 @@ import typer
 
 from invalidator import edge, objects
 from invalidator.console import JSON, check_bucket, errors_explained, interruptible
-from invalidator.errors import ConfigurationError, EdgeError
+from invalidator.errors import ConfigurationError, EdgeError, ObjectError
 from invalidator.freshness import Served, Stored, Verdict, judge
 from invalidator.limits import MAX_KEY_BYTES
 from invalidator.output import freshness_json, narrate, print_freshness, waiting
+from invalidator.workers import within
 
 _PATIENCE: Final = 300
 # Seconds between two looks: an invalidation takes some, and an edge is not to be bothered for longer ones.
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 5.0
 _GROWTH: Final = 1.25
+_SHORTEST_LOOK: Final = 0.5
 
-_URL: Any = typer.Option(help="The URL as viewers have it.", metavar="https://…")
+_URL: Any = typer.Option(help="The URL as viewers have it; what has to be encoded is.", metavar="https://…")
 _KEY: Any = typer.Option(help="The key of its object, as S3 stores it.", metavar="KEY")
 _BUCKET: Any = typer.Option(help="The bucket that it is in.", metavar="NAME")
 _UNTIL_FRESH: Any = typer.Option(
@@ -66,56 +68,71 @@ def verify(
         interruptible(lambda: f"Stopped after {time.monotonic() - begun:.1f} s; nothing was changed."),
         errors_explained(),
     ):
-        look = _looking(edge.check_url(url), _checked(key), bucket)
-        found, seconds = _wait(look, timeout or _PATIENCE) if until_fresh else (look(), None)
-    asked = {"url": url, "bucket": bucket, "key": key}
-    _show(found, seconds, asked, as_json=as_json)
+        asked = edge.check_url(url)
+        look = _looking(asked, _checked(key), bucket)
+        found, seconds = _wait(look, timeout or _PATIENCE) if until_fresh else (look(_PATIENCE), None)
+    if asked != url:
+        narrate(f"Asked for {asked}")
+    _show(found, seconds, {"url": asked, "bucket": bucket, "key": key}, as_json=as_json)
     if found.verdict.verdict != "fresh":
         raise typer.Exit(1)
 
 
 def looks_until_fresh(
-    look: Callable[[], Look],
+    look: Callable[[float], Look],
     timeout: float,
     tell: Callable[[str], None],
     now: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> tuple[Look, float]:
-    """The last look, and how many seconds after the first was begun it was over.
+    """The last look, and how many seconds after the first was begun it was over: ``timeout``, at most.
 
-    Looks again until nothing changes by waiting, or for ``timeout`` seconds, at the end of which it looks once more. An
-    edge that answered once may be out of reach after that, for as long as there is time. Raises what ``look`` raises.
+    ``look`` takes the seconds that are left. Looks again until nothing changes by waiting, and for the last time when
+    there is just enough time for that. An edge that answered once may be out of reach after that, for as long as there
+    is time. Raises what ``look`` raises.
     """
-    begun, between, found = now(), _FIRST_PAUSE, None
+    begun, between, longest, is_last, found = now(), _FIRST_PAUSE, _SHORTEST_LOOK / 2, False, None
+
+    def rest() -> float:
+        """Seconds until the last look has to begin: twice what the longest took is enough for it."""
+        return timeout - min(2 * longest, timeout / 2) - (now() - begun)
+
     while True:
+        looked = now()
         try:
-            found = look()
+            found = look(timeout - (looked - begun))
+            longest = max(longest, now() - looked)
             tell(_told(found))
         except EdgeError as error:
-            if found is None or now() - begun >= timeout:
+            if found is None or is_last or rest() <= 0:
                 raise
             tell(str(error))
         else:
-            passed = now() - begun
-            if found.verdict.final or passed >= timeout:
-                return found, passed
-        pause(max(min(between, timeout - (now() - begun)), 0.0))
+            if found.verdict.final or is_last or rest() <= 0:
+                return found, now() - begun
+        is_last = rest() <= between
+        pause(max(min(between, rest()), 0.0))
         between = min(between * _GROWTH, _LONGEST_PAUSE)
 
 
-def _wait(look: Callable[[], Look], timeout: float) -> tuple[Look, float]:
+def _wait(look: Callable[[float], Look], timeout: float) -> tuple[Look, float]:
     with waiting() as tell:
         return looks_until_fresh(look, timeout, tell)
 
 
-def _looking(url: str, key: str, bucket: str) -> Callable[[], Look]:
+def _looking(url: str, key: str, bucket: str) -> Callable[[float], Look]:
+    """What looks at both sides within so many seconds."""
     check_bucket(bucket)
     s3 = objects.connect()
 
-    def look() -> Look:
+    def look(seconds: float) -> Look:
+        end = time.monotonic() + seconds
         # In this order: what the edge serves cannot be newer than what S3 says after it.
-        served = edge.ask(url)
-        stored = s3.stored(bucket, key)
+        served = edge.ask(url, seconds)
+        try:
+            stored = within(end - time.monotonic(), lambda: s3.stored(bucket, key))
+        except TimeoutError as error:
+            raise ObjectError(f"{key!r} in bucket {bucket!r}: S3 did not answer in the time that was left") from error
         return Look(stored, served, judge(stored, served, datetime.now(UTC)))
 
     return look
@@ -146,6 +163,8 @@ def _show(found: Look, seconds: float | None, asked: dict[str, str], *, as_json:
         narrate(f"Fresh after {seconds:.1f} s.")
     elif found.verdict.final:
         narrate("Waiting would not change that.")
+    elif found.verdict.verdict == "unknown":
+        narrate(f"Not known after {seconds:.1f} s: see why the URL answers {found.served.status}.")
     else:
         narrate(
             f"Not fresh after {seconds:.1f} s: see whether the invalidation was sent, and is completed ('status' shows"

@@ -18,6 +18,16 @@ class Workers(Protocol[T]):
         """What a call that has ended returned; None if none has after so many seconds."""
 
 
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """What a call returns, or raise what it raises; TimeoutError after so many seconds, when it is left behind."""
+    threads = Threads[tuple[T]]()
+    threads.start(lambda: (call(),))
+    ended = threads.wait(seconds)
+    if ended is None:
+        raise TimeoutError
+    return ended[0]
+
+
 class Threads(Generic[T]):
     """Workers that are threads. One that is left behind keeps nothing from ending."""
 

@@ -93,9 +93,9 @@ MAY_IMPORT = {
     | {"console", "handler", "invalidations", "output", "previews", "service", "settings", "waiting"}
     | {"wording", "workers", "written"},
     "freshness": BOTTOM | {"wording"},
-    "edge": BOTTOM | {"freshness"},
+    "edge": BOTTOM | {"freshness", "workers"},
     "objects": BOTTOM | {"freshness", "sdk"},
-    "verify": BOTTOM | {"console", "edge", "freshness", "objects", "output"},
+    "verify": BOTTOM | {"console", "edge", "freshness", "objects", "output", "workers"},
     "invalidations": BOTTOM | {"wording", "workers"},
     "status": BOTTOM | {"console", "handler", "invalidations", "output", "wording"},
     "cli": set(MODULES) - {"__main__"},

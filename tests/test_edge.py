@@ -1,6 +1,7 @@
 """The request to an edge: as viewers send it, and what becomes of all that may come back."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from http.client import BadStatusLine
 from pathlib import Path
@@ -17,6 +18,7 @@ from werkzeug.serving import make_ssl_devcert
 from invalidator.edge import _explained, ask, check_url
 from invalidator.errors import ConfigurationError, EdgeError
 from invalidator.freshness import Served
+from invalidator.workers import within
 from tests.loopback import Quiet, answering, ok, serving
 
 
@@ -137,16 +139,57 @@ def test_whatever_comes_back_is_an_answer_or_a_sentence(answer: bytes) -> None:
     ],
 )
 def test_what_keeps_it_from_answering_is_said_in_a_sentence(error: Exception, told: str) -> None:
-    assert _explained(error) == told
-    assert not isinstance(error, OSError) or _explained(URLError(error)) == told
+    assert _explained(error, 10.0) == told
+    assert not isinstance(error, OSError) or _explained(URLError(error), 10.0) == told
 
 
-@pytest.mark.parametrize("proxy", ["http:/x", "http://a:b"])
+def test_what_hangs_is_given_up_in_time() -> None:
+    class Hanging(BaseRequestHandler):
+        def handle(self) -> None:
+            while self.request.recv(65_536):  # until the other side closes the connection
+                pass
+
+    with serving(Hanging) as address, pytest.raises(EdgeError, match=r"there was no answer within 0\.05 s$"):
+        ask(f"http://{address}/", 0.05)
+
+
+def test_a_call_that_does_not_end_is_left_behind() -> None:
+    end = threading.Event()
+    with pytest.raises(TimeoutError):
+        within(0.01, end.wait)
+    end.set()
+    assert within(10.0, lambda: None) is None
+    with pytest.raises(ZeroDivisionError):
+        within(10.0, lambda: 1 // 0)
+
+
+@pytest.mark.parametrize("proxy", ["http:/x", "http://a:b", "http:/me:secret@x"])
 def test_a_proxy_that_is_no_url_is_not_blamed_on_the_edge(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", proxy)
     with pytest.raises(
-        EdgeError, match=r"the proxy of this machine is no URL: .* \(check http_proxy and https_proxy\)$"
-    ):
+        EdgeError, match=r"the proxy of this machine is no URL \(check http_proxy and https_proxy\)$"
+    ) as caught:
+        ask("http://www.example.com/a")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_does_not_answer_is_named_without_its_password(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    monkeypatch.setenv(f"{scheme}_proxy", f"http://me:secret@127.0.0.1:{port}")
+    url = f"{scheme}://www.example.com/a"
+    told = f"{url} cannot be asked through the proxy 127.0.0.1:{port}: the connection was refused (check host and port)"
+    with pytest.raises(EdgeError) as caught:
+        ask(url)
+    assert str(caught.value) == told
+
+
+def test_a_proxy_that_does_not_speak_http_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
+    with pytest.raises(EdgeError, match=r"through the proxy 127.0.0.1:9: unknown url type: socks5$"):
         ask("http://www.example.com/a")
 
 
@@ -167,6 +210,9 @@ def test_a_refused_connection_is_said_in_a_sentence() -> None:
         ("https://example.com?a=b", "https://example.com/?a=b"),
         ("HTTPS://example.com:8443/a//b/../c;d=e", "https://example.com:8443/a//b/../c;d=e"),
         ("http://[::1]:8080/%41%c3%A9+%2B?q=[1]|2#fragment", "http://[::1]:8080/%41%c3%A9+%2B?q=[1]|2"),
+        ("https://example.com/red flower.jpg", "https://example.com/red%20flower.jpg"),
+        ("https://example.com/é?ü", "https://example.com/%C3%A9?%C3%BC"),
+        ("https://bücher.example:8443/", "https://xn--bcher-kva.example:8443/"),
         ("https://d111111abcdef8.cloudfront.net./a_b~c", "https://d111111abcdef8.cloudfront.net./a_b~c"),
     ],
 )
@@ -183,15 +229,12 @@ def test_a_url_is_asked_as_it_is_but_for_its_fragment(text: str, asked: str) -> 
         ("https:/example.com/a", "https://example.com/a"),
         ("https:example.com", "https://example.com"),
         (" https://example.com/a", "https://example.com/a"),
-        ("https://example.com/red flower.jpg", "https://example.com/red%20flower.jpg"),
-        ("https://example.com/é?ü", "https://example.com/%C3%A9?%C3%BC"),
-        ("https://bücher.example:8443/", "https://xn--bcher-kva.example:8443/"),
     ],
 )
 def test_what_was_probably_meant_is_said(text: str, meant: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_url(text)
-    assert str(caught.value) == f"--url: {text!r} is not what it should be: {meant}"
+    assert str(caught.value) == f"--url: {text!r} does not begin with https:// or http://: did you mean {meant!r}?"
 
 
 @pytest.mark.parametrize("host", ["e..com", "-e.com", "e.com:0"])
@@ -226,7 +269,7 @@ def test_what_is_no_url_is_refused(text: str) -> None:
     ["https://me:secret@e.com/", "me:secret@e.com/a", "https://me:secret@e.com:x/", "ftp://me:secret@e.com:x/\n"],
 )
 def test_a_password_in_a_url_is_refused_and_not_shown(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="no user and no password") as caught:
+    with pytest.raises(ConfigurationError, match="leave out the user and the password") as caught:
         check_url(text)
     assert "secret" not in str(caught.value)
 
