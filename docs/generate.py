@@ -41,7 +41,7 @@ _TAIL: Final = """\
 
 | | |
 |---|---|
-| 0 | it is done |
+| 0 | it is done; `status --watch` was ended with Ctrl-C |
 | 1 | something failed, or what was looked for is wrong: the last lines of standard error say what |
 | 2 | wrong usage or configuration |
 | 130 | interrupted with Ctrl-C while it waited: what was sent goes on |

@@ -190,6 +190,11 @@ def find(account: Account, distributions: Iterable[DistributionId], id_: str) ->
     Raises UnknownIdError if none has it, ForbiddenError if that cannot be known, and any other CdnError at once.
     """
     asked = list(dict.fromkeys(distributions))
+    if id_ in asked:
+        raise UnknownIdError(
+            f"{id_!r} is a distribution, and no invalidation: 'invalidator status --distribution-id {id_}' lists those"
+            " that it has"
+        )
     why: list[tuple[DistributionId, str]] = []
     kind: type[CdnError] = UnknownIdError
     for distribution in asked:

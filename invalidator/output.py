@@ -8,7 +8,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from rich.console import Console, Group
+from rich.cells import cell_len
+from rich.console import Console, Group, JustifyMethod
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -460,14 +461,19 @@ def _plain(text: str) -> str:
 
 _MAX_CHARACTERS: Final = 60
 """Of a path in a table, in which several stand in a line."""
+_CELLS: Final = ("invalidation", "status", "age", "items", "paths", "made by")
+# Cells on a terminal, of columns that can do with fewer than their content has.
+_MIN_PATHS: Final = 10
+_MIN_MAKER: Final = 12
 
 
 def print_listed(found: list[Listed], now: datetime) -> None:
     """A line for each invalidation, and one for what was left out of each distribution."""
+    out = _console()
     if any(listed.shown for listed in found):
-        _console().print(_listed_table(found, now))
+        out.print(_listed_in(out.width, found, now) if out.is_terminal else _listed_table(found, now))
     for line in _left_out(found):
-        _console().print(line, soft_wrap=True)
+        out.print(line, soft_wrap=True)
 
 
 @contextmanager
@@ -486,27 +492,68 @@ def refreshed() -> Iterator[Callable[[list[Listed], datetime], None]]:
         yield show
         return
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
-        yield lambda found, now: live.update(Group(_listed_table(found, now), *_left_out(found)), refresh=True)
+        yield lambda found, now: live.update(
+            Group(_listed_in(console.width, found, now), *_left_out(found)), refresh=True
+        )
 
 
 def _listed_table(found: list[Listed], now: datetime) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("distribution", "invalidation", "status", "age"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("items", justify="right")
-    table.add_column("paths", overflow="fold")
-    table.add_column("made by")
+    for name in ("distribution", *_CELLS):
+        table.add_column(name, no_wrap=True, justify="right" if name == "items" else "left")
     for listed in found:
-        for told, is_whole in listed.shown:
-            whole = (f"{len(told.items):,}", _paths(told.items), made_by(told.caller_reference))
-            table.add_row(
-                Text(told.distribution, "cyan"),
-                _plain(told.id),
-                _status(told),
-                age((now - told.created).total_seconds()),
-                *(whole if is_whole else ("?", "?", "?")),
-            )
+        for row in _rows(listed, now):
+            table.add_row(Text(listed.distribution, "cyan"), *row)
     return table
+
+
+def _listed_in(width: int, found: list[Listed], now: datetime) -> Group:
+    """The same in lines of ``width`` cells: the distribution stands above its own, and what has no room is left out."""
+    rows = [_rows(listed, now) for listed in found]
+    needed = [max(cell_len(name), *_widths(rows, place)) for place, name in enumerate(_CELLS)]
+    widths, gap = _fitted(needed, width)
+    parts: list[Text | Table] = [_part(widths, gap, [], is_head=True)]
+    for listed, its in zip(found, rows, strict=True):
+        if its:
+            parts += [Text(f"distribution {listed.distribution}", "cyan"), _part(widths, gap, its)]
+    return Group(*parts)
+
+
+def _part(widths: list[int], gap: int, rows: list[list[Text]], *, is_head: bool = False) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), show_header=is_head)
+    for name, width in zip(_CELLS, widths, strict=False):
+        justify: JustifyMethod = "right" if name == "items" else "left"
+        table.add_column(name, width=width, no_wrap=True, overflow="ellipsis", justify=justify)
+    for row in rows:
+        table.add_row(*row[: len(widths)])
+    return table
+
+
+def _fitted(needed: list[int], width: int) -> tuple[list[int], int]:
+    """How wide the first columns are, those that have room, and the gap between two."""
+    *fixed, paths, maker = needed
+    rest = width - sum(fixed) - 2 * len(fixed)
+    made = min(maker, max(_MIN_MAKER, rest - 2 - paths))
+    if rest - 2 - made >= min(paths, _MIN_PATHS):
+        return [*fixed, min(paths, rest - 2 - made), made], 2
+    if rest >= min(paths, _MIN_PATHS):
+        return [*fixed, min(paths, rest)], 2
+    return fixed, 2 if rest + 2 >= 0 else 1
+
+
+def _widths(rows: list[list[list[Text]]], place: int) -> list[int]:
+    return [0, *(row[place].cell_len for its in rows for row in its)]
+
+
+def _rows(listed: Listed, now: datetime) -> list[list[Text]]:
+    """The cells of each invalidation."""
+    return [_cells(told, is_whole, now) for told, is_whole in listed.shown]
+
+
+def _cells(told: Invalidation, is_whole: bool, now: datetime) -> list[Text]:
+    whole = (f"{len(told.items):,}", _paths(told.items), made_by(told.caller_reference))
+    rest = (age((now - told.created).total_seconds()), *(whole if is_whole else ("?", "?", "?")))
+    return [Text(_plain(told.id)), _status(told), *map(Text, rest)]
 
 
 def _left_out(found: list[Listed]) -> list[str]:

@@ -40,7 +40,9 @@ _Limit = Annotated[
     int, typer.Option(help="Show so many of each distribution, the newest, and all in progress.", min=1, metavar="N")
 ]
 _All = Annotated[bool, typer.Option("--all", help="Show every one, however many.")]
-_Watch = Annotated[bool, typer.Option("--watch", help="Look again every 5 seconds, until Ctrl-C.")]
+_Watch = Annotated[
+    bool, typer.Option("--watch", help="Look again every 5 seconds, until Ctrl-C, which ends it with status 0.")
+]
 
 
 def status(

@@ -234,6 +234,13 @@ def test_who_was_asked_for_an_invalidation_that_nobody_has_is_said_in_a_sentence
         find(CloudFront(double), [DistributionId("E9")], "I1")
 
 
+def test_a_distribution_is_not_taken_for_an_invalidation() -> None:
+    double = StrictCloudFront(["E1"])
+    with pytest.raises(UnknownIdError, match=r"^'E1' is a distribution, and .* --distribution-id E1' lists those that"):
+        find(CloudFront(double), [E1], "E1")
+    assert double.read == []
+
+
 def test_where_one_may_not_be_asked_it_is_not_said_that_there_is_none() -> None:
     account = Told({E2: [Invalidation(E2, "A", "Completed", BIRTH)]}, faults=deque([ForbiddenError("not E1")]))
     assert find(account, [E1, E2], "A").distribution == E2

@@ -1,5 +1,6 @@
 """The command ``status`` as a user types it, in a process of its own, and its watching on a clock that is moved."""
 
+import io
 import json
 import os
 import pty
@@ -8,17 +9,20 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
 import typer
+from rich.cells import cell_len
+from rich.console import Console
 
+from invalidator import model
 from invalidator.cloudfront import CloudFront
-from invalidator.invalidations import Invalidations, Listed
+from invalidator.invalidations import Invalidations, Listed, Seen
 from invalidator.local import embedded_aws
 from invalidator.model import DistributionId
-from invalidator.output import refreshed
+from invalidator.output import _listed_in, refreshed
 from invalidator.status import watch_for_ever
 from tests.configurations import of_buckets
 from tests.doubles import BIRTH, DENIED, Clock, Invalidation, StrictCloudFront, Time
@@ -178,6 +182,7 @@ def test_status_of_one_shows_all_its_items_wherever_it_is(cloudfront: StrictClou
     [
         (["I9"], 1, "error: no invalidation 'I9' on the 2 distributions asked: E1, E2: NoSuchInvalidation: "),
         (["I9", "--distribution-id", "E9"], 1, "'I9' on the 1 distribution asked: E9: NoSuchDistribution: "),
+        (["E1"], 1, "error: 'E1' is a distribution, and no invalidation: 'invalidator status --distribution-id E1'"),
         (["I/9"], 2, "error: ID: 'I/9' is not the id of an invalidation"),
         ([""], 2, "error: ID: '' is not the id of an invalidation"),
         (["--distribution-id", "E9"], 1, f"error: E9: cannot be read: {UNKNOWN}"),
@@ -269,6 +274,71 @@ def test_status_works_on_the_embedded_aws_where_a_parameter_may_hold_the_ids() -
         assert_explained(run("status", "I1"), 1, "no invalidation 'I1' on the 2 distributions asked")
 
 
+# --- on a terminal --------------------------------------------------------------------------------------
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def on_a_terminal(width: int, *listed: Listed) -> list[str]:
+    """The lines that a terminal of that width shows."""
+    out = Console(file=io.StringIO(), width=width)
+    with out.capture() as shown:
+        out.print(_listed_in(width, list(listed), NOW))
+    return [line.rstrip() for line in shown.get().splitlines()]
+
+
+def accepted(
+    distribution: str, id_: str, items: tuple[str, ...], reference: str = "cli-1-1", status: str = "Completed"
+) -> Listed:
+    told = model.Invalidation(DistributionId(distribution), id_, status, NOW - timedelta(minutes=59), items, reference)
+    return Listed(told.distribution, (Seen(told),), 1)
+
+
+LONG = ("/blog/2026/11/one.html", "/blog/2026/11/two.html", "/blog/2026/11/three.html")
+USUAL = (
+    accepted("E1A2B3C4D5E6F7", "I2J0I21PCUYOIK", ("/", *LONG), "invalidator-" + "0" * 32, "InProgress"),
+    accepted("E2A2B3C4D5E6F7", "IDFDVBD632BHDS", LONG, "20261122084500"),
+)
+
+
+def test_a_terminal_of_the_usual_width_has_all_in_one_line_each() -> None:
+    assert on_a_terminal(80, *USUAL) == [
+        "invalidation    status      age     items  paths                    made by",
+        "distribution E1A2B3C4D5E6F7",
+        "I2J0I21PCUYOIK  InProgress  59 min      4  /, /blog/2026/11/one.h…  invalidator",
+        "distribution E2A2B3C4D5E6F7",
+        "IDFDVBD632BHDS  Completed   59 min      3  /blog/2026/11/one.html…  s3deploy, h…",
+    ]
+
+
+def test_a_narrow_terminal_has_fewer_columns() -> None:
+    assert on_a_terminal(60, *USUAL)[:3] == [
+        "invalidation    status      age     items  paths",
+        "distribution E1A2B3C4D5E6F7",
+        "I2J0I21PCUYOIK  InProgress  59 min      4  /, /blog/2026/11…",
+    ]
+    assert on_a_terminal(40, *USUAL)[:3] == [
+        "invalidation   status     age    items",
+        "distribution E1A2B3C4D5E6F7",
+        "I2J0I21PCUYOIK InProgress 59 min     4",
+    ]
+
+
+def test_a_wide_terminal_has_all_of_it() -> None:
+    (*_, line) = on_a_terminal(200, *USUAL)
+    assert line.endswith(f"  {', '.join(LONG)}  s3deploy, hugo or other")
+
+
+@pytest.mark.parametrize("width", range(38, 200, 3))
+def test_no_line_is_wider_than_the_terminal_and_each_invalidation_has_one(width: int) -> None:
+    lines = on_a_terminal(width, *USUAL, Listed(DistributionId("E3"), (), 0), accepted("E4", "I3", ("/é",) * 3_000))
+    assert max(map(cell_len, lines)) <= width
+    assert [line.split()[0] for line in lines] == [
+        *("invalidation", "distribution", "I2J0I21PCUYOIK", "distribution", "IDFDVBD632BHDS", "distribution", "I3")
+    ]
+    assert "InProgress" in lines[2]
+
+
 # --- watching -------------------------------------------------------------------------------------------
 
 
@@ -338,7 +408,7 @@ def test_watching_ends_where_nothing_at_all_can_be_read_from_the_first() -> None
     assert watched.pauses == []
 
 
-def test_in_a_pipe_only_what_is_different_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_a_pipe_all_of_it_is_printed_when_anything_is_different(capsys: pytest.CaptureFixture[str]) -> None:
     double = StrictCloudFront(["E1"], looks_to_complete=1)
     (id_,) = accepting(double, "E1", 1)
     reader = Invalidations(CloudFront(double))
