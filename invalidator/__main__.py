@@ -37,6 +37,9 @@ def _run() -> None:
         sys.exit(f"error: POWERTOOLS_LOG_LEVEL or another variable of Powertools is wrong: {error}")
     try:
         app(prog_name="invalidator")
+    except BrokenPipeError:  # whoever reads has seen enough, as head has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         sys.exit(f"error: the output cannot be written: {error}")
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from invalidator.output import narrate
 from invalidator.workers import Threads
 
 _DISCOVERING_SECONDS: Final = 30.0
-_INTERRUPTED: Final = 128 + 2
+INTERRUPTED: Final = 128 + 2
 """As shells have it: 128 and the number of the signal."""
 
 JSON: Final[Any] = typer.Option("--json", help="As JSON.")
@@ -78,7 +79,18 @@ def interruptible(told: Callable[[], str]) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         narrate(told())
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold back what would interrupt, for as long as something is told that must not be lost."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handle in before.items():
+            signal.signal(number, handle)
 
 
 def text_of(file: typer.FileText) -> str:

@@ -17,6 +17,7 @@ import typer
 
 from invalidator import handler, previews, settings
 from invalidator.console import (
+    INTERRUPTED,
     JSON,
     a_file,
     bucket_meant,
@@ -24,17 +25,24 @@ from invalidator.console import (
     check_input,
     distributions_meant,
     errors_explained,
-    interruptible,
+    undisturbed,
     with_lines_of,
 )
-from invalidator.errors import CdnError, ConfigurationError, NothingError, OutOfTimeError, UnconfiguredError
+from invalidator.errors import (
+    CdnError,
+    ConfigurationError,
+    NothingError,
+    OutOfTimeError,
+    UnavailableError,
+    UnconfiguredError,
+)
 from invalidator.invalidations import check_id, find
-from invalidator.model import DistributionId, Outcome, Plan
+from invalidator.model import DistributionId, Invalidation, Outcome, Plan
 from invalidator.output import board, narrate, narrate_about, plan_json, print_created, print_plan, told_cost
 from invalidator.service import Budget, carry_out
 from invalidator.waiting import until_completed
 from invalidator.wording import alike, count
-from invalidator.workers import Threads
+from invalidator.workers import Threads, within
 from invalidator.written import EVERYTHING, batches_of, path_of
 
 _WHAT: Final = "What to invalidate"
@@ -139,31 +147,34 @@ def create(
     Example: git diff -z --name-only --no-renames HEAD~1 | invalidator create --bucket my-origin --keys-from -
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was accepted has to be told
-    with errors_explained(), interruptible(lambda: "Interrupted. Nothing was sent."):
-        check_input([*(from_file or []), *(keys_from or [])], "--from-file, --keys-from")
-        texts = _texts(paths or [], path or [], from_file or [])
-        keys = with_lines_of(keys_from or [], [_key(text) for text in key or []], "--keys-from", "keys")
-        if not (texts or keys or again is not None):
-            raise ConfigurationError(f"nothing to invalidate: give --paths, as '{EVERYTHING}', or --key")
-        if reference is not None and not reference.strip():
-            raise ConfigurationError("--reference: it is empty; leave it out for a new wish")
-        identity = f"create {reference or uuid4()}"
-        if again is None:
-            made = _plan(texts, keys, bucket, distribution_id or [], identity)
-        elif texts or keys:
-            raise ConfigurationError("--again: it takes the place of paths and keys")
-        else:
-            made = _plan_again(again, distributions_meant(distribution_id or [], bucket), identity)
-        if dry_run:
-            _show(made, as_json=as_json)
-            return
-        if not made.batches:
-            narrate_about(made)
-            raise NothingError("nothing was sent: no distribution serves any of these keys")
-        report = Report(made)
-        with interruptible(partial(_interrupted, report, as_json=as_json)):
-            _carry_out(report, timeout, wait=wait, as_json=as_json)
-        _tell(report, as_json=as_json)
+    end = time.monotonic() + timeout
+    report: Report | None = None
+    try:
+        with errors_explained():
+            check_input([*(from_file or []), *(keys_from or [])], "--from-file, --keys-from")
+            texts = _texts(paths or [], path or [], from_file or [])
+            keys = _keys(with_lines_of(keys_from or [], key, "--keys-from", "keys"))
+            if not (texts or keys or again is not None):
+                raise ConfigurationError(f"nothing to invalidate: give --paths, as '{EVERYTHING}', or --key")
+            if reference is not None and not reference.strip():
+                raise ConfigurationError("--reference: it is empty; leave it out for a new wish")
+            identity = f"create {reference or uuid4()}"
+            if again is None:
+                made = _plan(texts, keys, bucket, distribution_id or [], identity)
+            elif texts or keys:
+                raise ConfigurationError("--again: it takes the place of paths and keys")
+            else:
+                made = _plan_again(again, distributions_meant(distribution_id or [], bucket), identity)
+            _check_work(made, as_json=as_json)
+            if dry_run:
+                _show(made, as_json=as_json)
+                return
+            report = Report(made, as_json)
+            _carry_out(report, lambda: end - time.monotonic(), wait=wait)
+        _tell(report)
+    except KeyboardInterrupt:
+        narrate(f"Interrupted. {_tell_interrupted(report) if report else 'Nothing was sent.'}")
+        raise typer.Exit(INTERRUPTED) from None
     if report.has_failed:
         raise typer.Exit(1)
 
@@ -190,15 +201,19 @@ def _texts(named: list[str], more: list[str], files: list[typer.FileBinaryRead])
     return texts
 
 
-def _key(text: str) -> str:
-    if not text:
-        raise ConfigurationError("--key: it is empty")
-    if text.lower().startswith("s3://"):
-        bucket, _, key = text[5:].partition("/")
-        raise ConfigurationError(f"--key: {text!r} is a URL: did you mean --bucket {bucket} --key {key!r}?")
-    if text.startswith("/"):
-        narrate(f"warning: --key: {text!r} is taken as it is, with the slash that it begins with; S3 has few such keys")
-    return text
+def _keys(texts: list[str]) -> list[str]:
+    """Keys as S3 stores them. Raises ConfigurationError if one of them cannot be meant."""
+    for text in texts:
+        if not text:
+            raise ConfigurationError("--key: it is empty")
+        if text.lower().startswith("s3://"):
+            bucket, _, key = text[5:].partition("/")
+            meant = f": did you mean --bucket {bucket} --key {key!r}?" if bucket and key else ""
+            raise ConfigurationError(f"--key: {text!r} is a URL{meant}")
+    if odd := [text for text in texts if text.startswith("/")]:
+        more = f" and {len(odd) - 1:,} more" if len(odd) > 1 else ""
+        narrate(f"warning: key {odd[0]!r}{more}: taken as it is, with the slash at its beginning; S3 has few such keys")
+    return texts
 
 
 def _plan(texts: list[str], keys: list[str], bucket: str | None, ids: list[str], identity: str) -> Plan:
@@ -209,6 +224,8 @@ def _plan(texts: list[str], keys: list[str], bucket: str | None, ids: list[str],
     except UnconfiguredError as error:
         where = "give --distribution-id, or --bucket for those that serve it"
         raise ConfigurationError(f"{where}; {error}") from error
+    if bucket and ids and not keys:
+        narrate("warning: --bucket makes no difference beside --distribution-id, without keys")
     bucket = bucket_meant(config, bucket)
     preview = previews.of_wish(texts, keys, bucket, config, identity)
     if preview.told:
@@ -224,6 +241,18 @@ def _plan_again(id_: str, distributions: list[DistributionId], identity: str) ->
     check_id(id_, "--again")
     found = find(handler.cdn(), distributions, id_)
     return Plan(tuple(batches_of(found.items, f"--again {id_}", [found.distribution], identity)))
+
+
+def _check_work(made: Plan, *, as_json: bool) -> None:
+    """Raise NothingError if there is nothing to send: who asks for it expects otherwise."""
+    if made.batches:
+        return
+    if as_json:
+        print(json.dumps(_document(Report(made)), indent=2))
+    narrate_about(made)
+    if made.excluded:
+        raise NothingError(f"nothing to send: INCLUDE and EXCLUDE leave out {count(made.excluded, 'key')}")
+    raise NothingError("nothing to send: no distribution serves any of these keys")
 
 
 def _show(made: Plan, *, as_json: bool) -> None:
@@ -243,10 +272,13 @@ class Report:
     """What became of a plan: what was accepted, what was not, and how long each took to complete, in seconds."""
 
     plan: Plan
+    as_json: bool = False
     accepted: list[Outcome] = field(default_factory=list)
     refused: list[Outcome] = field(default_factory=list)
     completed: dict[tuple[DistributionId, str], float] = field(default_factory=dict)
     unseen: list[tuple[DistributionId, str, CdnError]] = field(default_factory=list)
+    # How many of the accepted were told, and whether standard output takes no more.
+    told: int = 0
     unwritten: bool = False
 
     @property
@@ -254,55 +286,41 @@ class Report:
         """Whether anything was not accepted or, if that was to be waited for, is not known to be completed."""
         return bool(self.refused or self.unseen or self.unwritten)
 
+    def sort(self, outcomes: list[Outcome]) -> None:
+        """Put them in the order of the distributions, which are served at the same time."""
+        first = {batch.distribution: number for number, batch in enumerate(self.plan.batches)}
+        outcomes.sort(key=lambda outcome: first[outcome.batch.distribution])
 
-def _carry_out(report: Report, timeout: float, *, wait: bool, as_json: bool) -> None:
-    end = time.monotonic() + timeout
 
-    def left() -> float:
-        return end - time.monotonic()
-
-    _send(report, left, as_json=as_json)
+def _carry_out(report: Report, left: Callable[[], float], *, wait: bool) -> None:
+    steps = Counter(str(batch.distribution) for batch in report.plan.batches)
+    # Beside the bars on a terminal, nothing can be printed.
+    at_once = not (report.as_json or sys.stderr.isatty())
+    with board("answered", steps, lines=False) as show:
+        for outcome in carry_out(report.plan, handler.cdn(), Budget(left), Threads()):
+            (report.refused if outcome.error else report.accepted).append(outcome)
+            if at_once:
+                _tell_accepted(report)
+            show(outcome.batch.distribution)
+    if not report.as_json:
+        _tell_accepted(report)
     if wait:
         _wait(report, left)
 
 
-def _send(report: Report, left: Callable[[], float], *, as_json: bool) -> None:
-    steps = Counter(str(batch.distribution) for batch in report.plan.batches)
-    at_once = not (as_json or sys.stderr.isatty())
-    try:
-        with board("answered", steps, lines=False) as show:
-            for outcome in carry_out(report.plan, handler.cdn(), Budget(left), Threads()):
-                (report.refused if outcome.error else report.accepted).append(outcome)
-                if at_once and not outcome.error:
-                    _print(report, partial(print_created, [outcome]))
-                show(outcome.batch.distribution)
-    finally:  # also where it is interrupted: what was accepted is not taken back
-        first = {batch.distribution: number for number, batch in enumerate(report.plan.batches)}
-        for outcomes in (report.accepted, report.refused):
-            outcomes.sort(key=lambda outcome: first[outcome.batch.distribution])
-        if not (at_once or as_json):
-            _print(report, partial(print_created, report.accepted))
-
-
-def _print(report: Report, show: Callable[[], None]) -> None:
-    """Print what must not be lost; on standard error, if standard output does not take it."""
-    try:
-        show()
-        sys.stdout.flush()
-    except (OSError, SystemExit) as error:  # the latter is Rich's, where nobody reads on
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 it is written to once more at the end
-        why = f": {error}" if isinstance(error, OSError) else ""
-        narrate(f"error: standard output cannot be written{why}. Accepted so far:")
-        for outcome in report.accepted:
-            narrate(f"  {outcome.batch.distribution}  invalidation {outcome.invalidation}")
-        report.unwritten = True
-
-
 def _wait(report: Report, left: Callable[[], float]) -> None:
+    report.sort(report.accepted)
     accepted = [(outcome.batch.distribution, str(outcome.invalidation)) for outcome in report.accepted]
     start = time.monotonic()
+
+    def look(distribution: DistributionId, id_: str) -> Invalidation:
+        try:
+            return within(left(), lambda: handler.look(distribution, id_))
+        except TimeoutError as error:
+            raise UnavailableError("no answer in time") from error
+
     with board("completed", Counter(str(distribution) for distribution, _ in accepted), lines=True) as show:
-        for distribution, id_, error in until_completed(accepted, handler.look, left, time.sleep):
+        for distribution, id_, error in until_completed(accepted, look, left, time.sleep):
             if error:
                 report.unseen.append((distribution, id_, error))
             else:
@@ -310,37 +328,76 @@ def _wait(report: Report, left: Callable[[], float]) -> None:
                 show(distribution)
 
 
-def _interrupted(report: Report, *, as_json: bool) -> str:
-    _tell(report, as_json=as_json)
-    answered = sum(len(outcome.batch.items) for outcome in (*report.accepted, *report.refused))
-    left = sum(len(batch.items) for batch in report.plan.batches) - answered
-    lost = f" {count(left, 'path')} were not sent, or nobody heard the answer." if left else ""
-    goes_on = " What was accepted goes on: 'invalidator status' shows how." if report.accepted else ""
-    return f"Interrupted.{lost}{goes_on}"
+# --- what is told of it ---------------------------------------------------------------------------------
 
 
-def _tell(report: Report, *, as_json: bool) -> None:
-    if as_json:
-        _print(report, lambda: print(json.dumps(_document(report), indent=2)))
-    narrate_about(report.plan)
-    told = [(outcome.batch.distribution, _why(outcome)) for outcome in report.refused]
-    told += [(distribution, f"{id_}: {error}") for distribution, id_, error in report.unseen]
-    for text, ids in alike(told).items():
-        narrate(f"error: {', '.join(ids)}: {text}")  # all of them: something is to be done for each
+def _tell_accepted(report: Report) -> None:
+    """Print what was accepted and is not told yet."""
+    outcomes = report.accepted[report.told :]
+    report.told = len(report.accepted)
+    report.sort(outcomes)
+    _print(report, partial(print_created, outcomes), outcomes)
+
+
+def _print(report: Report, show: Callable[[], None], outcomes: list[Outcome]) -> None:
+    """Print what must not be lost: on standard error, where standard output does not take it."""
+    if not report.unwritten:
+        try:
+            show()
+            sys.stdout.flush()
+        except OSError as error:
+            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 it is written to once more at the end
+            report.unwritten = True
+            narrate(f"error: standard output cannot be written: {error}. What was accepted:")
+        else:
+            return
+    for outcome in outcomes:
+        narrate(f"  {outcome.batch.distribution}  invalidation {outcome.invalidation}")
+
+
+def _tell(report: Report) -> None:
+    with undisturbed():
+        report.sort(report.accepted)
+        report.sort(report.refused)
+        if report.as_json:
+            _print(report, lambda: print(json.dumps(_document(report), indent=2)), report.accepted)
+        narrate_about(report.plan)
+        told = [(outcome.batch.distribution, _why(outcome)) for outcome in report.refused]
+        told += [(distribution, f"{id_}: {error}") for distribution, id_, error in report.unseen]
+        for text, ids in alike(told).items():
+            narrate(f"error: {', '.join(ids)}: {text}")  # all of them: something is to be done for each
+        narrate(_summary(report))
+
+
+def _summary(report: Report) -> str:
     if not report.accepted:
-        narrate("Nothing was accepted.")
-        return
+        return "Nothing was accepted."
     paths = sum(len(outcome.batch.items) for outcome in report.accepted)
     accepted = f"{count(len(report.accepted), 'invalidation')} of {count(paths, 'path')} accepted"
     if report.completed:
         accepted += f", {len(report.completed):,} completed, the last after {max(report.completed.values()):.0f} s"
-    narrate(f"{accepted}.")
+    return f"{accepted}."
+
+
+def _tell_interrupted(report: Report) -> str:
+    """Tell what is known so far, and return what there is to say about the rest."""
+    with undisturbed():
+        if not report.as_json:
+            _tell_accepted(report)
+        _tell(report)
+    answered = sum(len(outcome.batch.items) for outcome in (*report.accepted, *report.refused))
+    left = sum(len(batch.items) for batch in report.plan.batches) - answered
+    lost = f"Not sent, or not answered yet: {count(left, 'path')}. " if left else ""
+    return f"{lost}What was accepted goes on: 'invalidator status' shows how."
 
 
 def _why(outcome: Outcome) -> str:
+    """Why something was refused, for whoever waits in front of it."""
     if isinstance(outcome.error, OutOfTimeError):
-        return f"{count(len(outcome.batch.items), 'path')} not sent within --timeout"
-    return outcome.failure.partition(": ")[2]
+        return f"{outcome.paths} not sent within --timeout"
+    if isinstance(outcome.error, UnavailableError):
+        return f"{outcome.paths} perhaps not invalidated; 'invalidator status' shows whether it was: {outcome.error}"
+    return f"{outcome.paths} not invalidated: {outcome.error}"
 
 
 def _document(report: Report) -> dict[str, Any]:
@@ -361,7 +418,8 @@ def _document(report: Report) -> dict[str, Any]:
             {
                 "distribution": outcome.batch.distribution,
                 "items": [item.path for item in outcome.batch.items],
-                "error": str(outcome.error),
+                "caller_reference": outcome.batch.caller_reference,
+                "error": _why(outcome),
             }
             for outcome in report.refused
         ],

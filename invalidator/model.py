@@ -263,11 +263,15 @@ class Outcome:
     error: CdnError | None = None
 
     @property
+    def paths(self) -> str:
+        """What it is about, in a few words."""
+        first, *others = self.batch.items
+        return f"{first.path} and {len(others):,} more" if others else first.path
+
+    @property
     def failure(self) -> str:
         """What was not invalidated where, and why; for an operator."""
-        first, *others = self.batch.items
-        paths = f"{first.path} and {len(others):,} more" if others else first.path
-        return f"{self.batch.distribution}: {paths} not invalidated: {self.error}"
+        return f"{self.batch.distribution}: {self.paths} not invalidated: {self.error}"
 
 
 class Invalidation(NamedTuple):

@@ -1,9 +1,11 @@
 """What the command line prints: data on standard output, narration on standard error, colour on a terminal only."""
 
+import errno
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -38,17 +40,26 @@ class Explained(NamedTuple):
     notes: tuple[str, ...]
 
 
+class _Console(Console):
+    """One that leaves it to others what is to be done where nobody reads on, instead of ending the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise it again."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def _console(*, stderr: bool = False) -> Console:
     """Colour only on a terminal; in a pipe, lines as long as their content."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(
+    return _Console(
         file=stream, width=None if stream.isatty() else 1_000_000, highlight=False, markup=False, emoji=False
     )
 
 
 def narrate(text: str) -> None:
-    """A sentence about what is going on; dim if it is indented."""
-    _console(stderr=True).print(text, soft_wrap=True, style="dim" if text.startswith(" ") else "")
+    """A sentence about what is going on; dim if it is indented. Where nobody can read it, the data is still printed."""
+    with suppress(OSError):
+        _console(stderr=True).print(text, soft_wrap=True, style="dim" if text.startswith(" ") else "")
 
 
 def narrate_about(made: Plan) -> None:

@@ -223,7 +223,7 @@ class _Run:
     def _unanswered(self) -> Outcome:
         _, attempt = self._running.popitem()
         attempt.batch = replace(attempt.batch, apart=True)
-        return self._failed(attempt, UnavailableError("no answer before the invocation had to end"))
+        return self._failed(attempt, UnavailableError("no answer in the time that there was"))
 
     def _failed(self, attempt: _Attempt, error: CdnError) -> Outcome:
         batch = attempt.batch

@@ -115,7 +115,7 @@ def keys_of(content: bytes, name: str) -> Keys:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigurationError(f"{name}: line {line} is not UTF-8; expected keys as S3 stores them") from error
+        raise ConfigurationError(f"{name}: line {line} is not UTF-8, as all names are") from error
     if "\0" in text:
         return Keys([key for key in text.split("\0") if key], [])
     windows = text.count("\r\n") == text.count("\n")

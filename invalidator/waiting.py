@@ -40,7 +40,7 @@ def until_completed(
             break
         pause(min(seconds, left()))
         for one in list(waiting):
-            if end := _end(one, look):
+            if left() >= 0 and (end := _end(one, look)):
                 waiting.remove(one)
                 yield end
     for distribution, id_ in waiting:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from invalidator.create import Report, _interrupted, _why
-from invalidator.errors import OutOfTimeError
+from invalidator.console import undisturbed
+from invalidator.create import Report, _tell_interrupted, _why
+from invalidator.errors import OutOfTimeError, UnavailableError
 from invalidator.model import DistributionId, Outcome, Plan
 from invalidator.written import batches_of
 from tests.configurations import behavior as default
@@ -87,7 +88,11 @@ def test_a_key_without_a_bucket_is_one_of_the_bucket_that_the_distributions_serv
 
 def test_keys_that_nobody_serves_are_no_success(cloudfront: StrictCloudFront) -> None:
     done = run("create", "--key", "a", "--bucket", "other", "--distribution-id", "E1")
-    assert_explained(done, 1, "error: nothing was sent: no distribution serves any of these keys")
+    assert_explained(done, 1, "error: nothing to send: no distribution serves any of these keys")
+    assert run("create", "--key", "a", "--bucket", "other", "--distribution-id", "E1", "--dry-run").returncode == 1
+    done = run("create", "--key", "a.map", "--bucket", "origin", "--json", EXCLUDE="*.map")
+    assert (done.returncode, json.loads(done.stdout)["invalidations"]) == (1, [])
+    assert "error: nothing to send: INCLUDE and EXCLUDE leave out 1 key" in done.stderr
     assert cloudfront.calls == 0
 
 
@@ -175,6 +180,7 @@ def test_one_distribution_that_refuses_takes_no_other_down(cloudfront: StrictClo
     found = document("--paths", "/a", status=1)
     assert [item["distribution"] for item in found["invalidations"]] == ["E2"]
     assert [(item["distribution"], item["items"]) for item in found["failed"]] == [("E1", ["/a"])]
+    assert found["failed"][0]["caller_reference"] in {call.reference for call in cloudfront.log}
 
 
 @pytest.mark.parametrize("fault", [THROTTLED, UNAVAILABLE])
@@ -222,22 +228,42 @@ def test_interrupted_it_hands_a_program_what_was_accepted(cloudfront: StrictClou
 def test_what_was_not_sent_before_it_was_interrupted_is_counted(cloudfront: StrictCloudFront) -> None:
     plan = Plan(tuple(batches_of([f"/{number}*" for number in range(20)], "--paths", [DistributionId("E1")], "1")))
     report = Report(plan, accepted=[Outcome(plan.batches[0], invalidation="I1")])
-    told = _interrupted(report, as_json=False)
-    assert told.startswith("Interrupted. 5 paths were not sent, or nobody heard the answer. What was accepted goes on")
-    assert _interrupted(Report(plan), as_json=False).endswith("20 paths were not sent, or nobody heard the answer.")
+    assert _tell_interrupted(report).startswith("Not sent, or not answered yet: 5 paths. What was accepted goes on")
+    assert _tell_interrupted(Report(plan)).startswith("Not sent, or not answered yet: 20 paths.")
 
 
-def test_what_was_accepted_is_told_even_where_nobody_reads_standard_output(cloudfront: StrictCloudFront) -> None:
+def test_what_is_told_is_not_cut_by_another_interruption() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with undisturbed():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_what_was_accepted_is_told_even_where_nobody_reads_standard_output(
+    cloudfront: StrictCloudFront, more: tuple[str, ...]
+) -> None:
     read, write = os.pipe()
     os.close(read)
-    with waiting(stdout=write, stderr=subprocess.PIPE) as process:
+    with waiting("--distribution-id", "E2", *more, stdout=write, stderr=subprocess.PIPE) as process:
         os.close(write)
         _, narrated = process.communicate()
     assert process.returncode == 1
-    assert "error: standard output cannot be written" in narrated
-    assert f"  E1  invalidation {cloudfront.accepted[0].id}\n" in narrated
-    assert "1 completed" in narrated
+    assert narrated.count("error: standard output cannot be written: [Errno 32] Broken pipe. What was accepted:") == 1
+    for invalidation in cloudfront.accepted:
+        assert narrated.count(f"  {invalidation.distribution}  invalidation {invalidation.id}\n") == 1
+    assert "2 completed" in narrated
     assert "Traceback" not in narrated
+
+
+def test_where_nobody_can_read_the_narration_the_data_is_still_printed(cloudfront: StrictCloudFront) -> None:
+    with Path("/dev/full").open("w") as full, waiting("--json", stdout=subprocess.PIPE, stderr=full) as process:
+        answer, _ = process.communicate()
+    assert process.returncode == 0
+    assert [item["id"] for item in json.loads(answer)["invalidations"]] == [cloudfront.accepted[0].id]
 
 
 def test_with_standard_output_closed_nothing_is_sent(cloudfront: StrictCloudFront) -> None:
@@ -257,7 +283,9 @@ def test_other_streams_may_be_closed(cloudfront: StrictCloudFront, redirection: 
 
 def test_what_there_was_no_time_for_is_told_by_the_name_of_the_option() -> None:
     (batch,) = batches_of(["/a"], "--paths", [DistributionId("E1")], "1")
-    assert _why(Outcome(batch, error=OutOfTimeError("…"))) == "1 path not sent within --timeout"
+    assert _why(Outcome(batch, error=OutOfTimeError("…"))) == "/a not sent within --timeout"
+    told = _why(Outcome(batch, error=UnavailableError("no answer")))
+    assert told == "/a perhaps not invalidated; 'invalidator status' shows whether it was: no answer"
 
 
 def test_interrupted_it_says_that_what_was_accepted_goes_on(cloudfront: StrictCloudFront) -> None:
@@ -343,7 +371,7 @@ def test_what_is_odd_is_sent_with_a_warning(cloudfront: StrictCloudFront) -> Non
     assert done.returncode == 0
     assert cloudfront.paths("E1") == ["//c", "/a%20/b"]
     assert "warning: '/a /b' is taken for one path, with a space in it" in done.stderr
-    assert "warning: --key: '/c' is taken as it is, with the slash that it begins with" in done.stderr
+    assert "warning: key '/c': taken as it is, with the slash at its beginning" in done.stderr
 
 
 @pytest.mark.parametrize(
