@@ -5,9 +5,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rich.cells import cell_len
@@ -58,8 +59,10 @@ def _console(*, stderr: bool = False) -> Console:
 
 def narrate(text: str) -> None:
     """A sentence about what is going on; dim if it is indented. Where nobody can read it, the data is still printed."""
-    with suppress(OSError):
+    try:
         _console(stderr=True).print(text, soft_wrap=True, style="dim" if text.startswith(" ") else "")
+    except OSError:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 Python writes to it once more, at the end
 
 
 def narrate_about(made: Plan) -> None:
