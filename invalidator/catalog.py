@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 from invalidator import distributions
 from invalidator.cloudfront import Configured, is_tenant
 from invalidator.distributions import MANAGED_POLICIES, Declared, Described, Json, has_tenants, serves
-from invalidator.errors import CdnError, ConfigurationError, ThrottledError, UnavailableError
+from invalidator.errors import PASSING, CdnError, ConfigurationError
 from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId, Site
+from invalidator.pacing import patiently
 from invalidator.settings import Settings
 from invalidator.workers import Workers
 
@@ -22,7 +23,6 @@ _PATIENCE_SECONDS: Final = 60
 _PATIENCE_SECONDS_PASSING: Final = 5
 """The same, if it is likely to be over soon."""
 _MAX_PARALLEL: Final = 8
-_PAUSES_SECONDS: Final = (1.0, 3.0)
 
 
 class Account(Protocol):
@@ -135,12 +135,7 @@ class Catalog:
 
     def _patiently(self, read: Callable[[], T]) -> T:
         """What is read, at the third attempt at the latest: a cold start has nothing else to go by."""
-        for seconds in _PAUSES_SECONDS:
-            try:
-                return read()
-            except (ThrottledError, UnavailableError):
-                self._pause(seconds)
-        return read()
+        return patiently(read, self._pause)
 
     # --- descriptions -----------------------------------------------------------------------------------
 
@@ -185,7 +180,7 @@ class Catalog:
             varies = {policy: self._varies(policy, config) for policy in distributions.policy_ids(described)}
             site = distributions.site_of(described, varies.__getitem__, config.declared.get(id_), parameters)
         except CdnError as error:
-            is_passing = isinstance(error, ThrottledError | UnavailableError)
+            is_passing = isinstance(error, PASSING)
             return Answer(id_, None, str(error), is_passing=is_passing)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             return Answer(id_, None, f"what CloudFront says of it cannot be understood ({error!r:.80})")

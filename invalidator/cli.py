@@ -37,6 +37,7 @@ from invalidator.console import (
     Commands,
     a_file,
     check_bucket,
+    check_input,
     errors_explained,
     load,
     log_to_stderr,
@@ -247,11 +248,15 @@ def plan(
     invalidator plan --keys-from - --bucket my-origin --curve --plot curve.svg
     """
     _check_sources(bool(event), bool(key or keys_from), before, after)
-    _check_keys(keys_from or [], needs_bucket=bool(key or keys_from) and (curve or bool(plot)) and bucket is None)
+    if (key or keys_from) and (curve or plot) and bucket is None:
+        raise typer.BadParameter(
+            "give the bucket of the keys: --curve and --plot count what else is in it", param_hint="--bucket"
+        )
     if plot and plot.suffix.lower() not in PLOT_SUFFIXES:
         expected = f"expected the name of a file that ends in {', '.join(PLOT_SUFFIXES)}"
         raise typer.BadParameter(expected, param_hint="--plot")
     with errors_explained():
+        check_input(keys_from or [], "--keys-from")
         if bucket is not None:
             check_bucket(bucket)
         read = settings.offline if before else settings.load
@@ -283,15 +288,6 @@ def _check_sources(event: bool, keys: bool, before: typer.FileText | None, after
         raise typer.BadParameter("they go together", param_hint="--before / --after")
     if before and after and before.name == after.name == "<stdin>":
         raise typer.BadParameter("only one of them can be standard input", param_hint="--before / --after")
-
-
-def _check_keys(files: list[typer.FileBinaryRead], *, needs_bucket: bool) -> None:
-    if [file.name for file in files].count("<stdin>") > 1:
-        raise typer.BadParameter("only one of them can be standard input", param_hint="--keys-from")
-    if needs_bucket:
-        raise typer.BadParameter(
-            "give the bucket of the keys: --curve and --plot count what else is in it", param_hint="--bucket"
-        )
 
 
 def _allowed(config: settings.Settings, budget: int | None, wildcards: int | None) -> settings.Settings:

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from invalidator import sdk
 from invalidator.errors import (
+    PASSING,
     CdnError,
     ConfigurationError,
     EventError,
@@ -25,8 +26,6 @@ from invalidator.errors import (
     InvalidPathError,
     JobError,
     OutOfTimeError,
-    ThrottledError,
-    UnavailableError,
     UnknownIdError,
 )
 from invalidator.limits import (
@@ -45,7 +44,7 @@ _EXAMPLE: Final = '{"distributionId": "E1A2B3C4D5E6F7", "objectPaths": ["/*"], "
 _LONGEST_SECONDS: Final = 3_600
 """For which a job is continued: far longer than anything takes, and a small part of the 24 hours that there are."""
 
-_PASSING: Final = (ThrottledError, UnavailableError, InProgressError, OutOfTimeError)
+_PASSING: Final = (*PASSING, InProgressError, OutOfTimeError)
 _is_job_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _is_entry = re.compile(r"([0-9a-f]{8})([+-])(\w{0,64})(?<!-)").fullmatch
 _NAME_DIGITS: Final = 8

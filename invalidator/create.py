@@ -165,7 +165,7 @@ def create(
                 raise ConfigurationError("--again: it takes the place of paths and keys")
             else:
                 made = _plan_again(again, distributions_meant(distribution_id or [], bucket), identity)
-            _check_work(made, as_json=as_json)
+            _check_work(made, dry_run=dry_run, as_json=as_json)
             if dry_run:
                 _show(made, as_json=as_json)
                 return
@@ -173,7 +173,10 @@ def create(
             _carry_out(report, lambda: end - time.monotonic(), wait=wait)
         _tell(report)
     except KeyboardInterrupt:
-        narrate(f"Interrupted. {_tell_interrupted(report) if report else 'Nothing was sent.'}")
+        if report:
+            _tell_interrupted(report)
+        else:
+            narrate("Interrupted. Nothing was sent.")
         raise typer.Exit(INTERRUPTED) from None
     if report.has_failed:
         raise typer.Exit(1)
@@ -228,8 +231,6 @@ def _plan(texts: list[str], keys: list[str], bucket: str | None, ids: list[str],
         narrate("warning: --bucket makes no difference beside --distribution-id, without keys")
     bucket = bucket_meant(config, bucket)
     preview = previews.of_wish(texts, keys, bucket, config, identity)
-    if preview.told:
-        narrate(f"{preview.told}.")
     if preview.decoded.refusals:
         raise ConfigurationError(f"--key: {preview.decoded.refusals[0].reason}")
     if not preview.distributions:
@@ -243,12 +244,12 @@ def _plan_again(id_: str, distributions: list[DistributionId], identity: str) ->
     return Plan(tuple(batches_of(found.items, f"--again {id_}", [found.distribution], identity)))
 
 
-def _check_work(made: Plan, *, as_json: bool) -> None:
+def _check_work(made: Plan, *, dry_run: bool, as_json: bool) -> None:
     """Raise NothingError if there is nothing to send: who asks for it expects otherwise."""
     if made.batches:
         return
     if as_json:
-        print(json.dumps(_document(Report(made)), indent=2))
+        print(json.dumps(plan_json(made) if dry_run else _document(Report(made)), indent=2))
     narrate_about(made)
     if made.excluded:
         raise NothingError(f"nothing to send: INCLUDE and EXCLUDE leave out {count(made.excluded, 'key')}")
@@ -334,9 +335,9 @@ def _wait(report: Report, left: Callable[[], float]) -> None:
 def _tell_accepted(report: Report) -> None:
     """Print what was accepted and is not told yet."""
     outcomes = report.accepted[report.told :]
-    report.told = len(report.accepted)
     report.sort(outcomes)
     _print(report, partial(print_created, outcomes), outcomes)
+    report.told = len(report.accepted)  # not before: what is interrupted here is rather told twice
 
 
 def _print(report: Report, show: Callable[[], None], outcomes: list[Outcome]) -> None:
@@ -379,16 +380,17 @@ def _summary(report: Report) -> str:
     return f"{accepted}."
 
 
-def _tell_interrupted(report: Report) -> str:
-    """Tell what is known so far, and return what there is to say about the rest."""
+def _tell_interrupted(report: Report) -> None:
+    """Tell what is known so far, and what is not."""
     with undisturbed():
         if not report.as_json:
             _tell_accepted(report)
         _tell(report)
     answered = sum(len(outcome.batch.items) for outcome in (*report.accepted, *report.refused))
     left = sum(len(batch.items) for batch in report.plan.batches) - answered
-    lost = f"Not sent, or not answered yet: {count(left, 'path')}. " if left else ""
-    return f"{lost}What was accepted goes on: 'invalidator status' shows how."
+    lost = f" Not sent, or not answered yet: {count(left, 'path')}." if left else ""
+    goes_on = " What was accepted goes on: 'invalidator status' shows how." if report.accepted else ""
+    narrate(f"Interrupted.{lost}{goes_on}")
 
 
 def _why(outcome: Outcome) -> str:

@@ -26,6 +26,8 @@ InvalidatorError
 └── IncompleteError         the end of an invocation in which something was not invalidated
 """
 
+from typing import Final
+
 
 class InvalidatorError(Exception):
     """Base of everything that this package raises on purpose."""
@@ -56,6 +58,10 @@ class ThrottledError(CdnError):
 
 class UnavailableError(CdnError):
     """A fault of the service or of the connection. The batch may or may not have been accepted."""
+
+
+PASSING: Final = (ThrottledError, UnavailableError)
+"""What may go well the next time."""
 
 
 class InProgressError(CdnError):

@@ -11,18 +11,16 @@ from invalidator.errors import (
     CdnError,
     ConfigurationError,
     ForbiddenError,
-    ThrottledError,
-    UnavailableError,
     UnknownIdError,
 )
 from invalidator.model import DistributionId, Invalidation
+from invalidator.pacing import patiently
 from invalidator.wording import alike, count, names
 from invalidator.workers import Threads, Workers
 
 T = TypeVar("T")
 
 _MAX_PARALLEL: Final = 8
-_PAUSES_SECONDS: Final = (1.0, 3.0)
 _TICK_SECONDS: Final = 60.0
 
 OTHER: Final = "other"
@@ -113,7 +111,7 @@ class Invalidations:
     def _all(self, distribution: DistributionId) -> list[Invalidation] | str:
         """What the list holds, or why it cannot be read."""
         try:
-            read = self._patiently(lambda: list(self._account.invalidations(distribution)))
+            read = patiently(lambda: list(self._account.invalidations(distribution)), self._pause)
         except CdnError as error:
             return str(error)
         # What is accepted while the pages are read moves others to the next page, which has them again.
@@ -124,20 +122,11 @@ class Invalidations:
         key = told.distribution, told.id
         if key not in self._details:
             try:
-                whole = self._patiently(partial(self._account.invalidation, *key))
+                whole = patiently(partial(self._account.invalidation, *key), self._pause)
             except CdnError as error:
                 return str(error)
             self._details[key] = _Detail(whole.items, whole.caller_reference)
         return self._details[key]
-
-    def _patiently(self, read: Callable[[], T]) -> T:
-        """What is read, at the third attempt at the latest."""
-        for seconds in _PAUSES_SECONDS:
-            try:
-                return read()
-            except (ThrottledError, UnavailableError):
-                self._pause(seconds)
-        return read()
 
     def _at_once(self, calls: Sequence[Callable[[], T]], advance: Callable[[], object]) -> list[T]:
         """What each call returns, in their order; several are on their way at a time."""

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
 from typing import Final, NamedTuple
 
-from invalidator.errors import CdnError, InProgressError, ThrottledError, UnavailableError
+from invalidator.errors import PASSING, CdnError, InProgressError
 from invalidator.model import DistributionId, Invalidation
 
 # Most are completed within 25 seconds (limits.SECONDS_TO_COMPLETE), few within one.
 _FIRST_PAUSES: Final = (1.0, 2.0, 3.0, 4.0)
 _PAUSE: Final = 5.0
-_PASSING: Final = (ThrottledError, UnavailableError)
 
 Accepted = tuple[DistributionId, str]
 """An invalidation: the distribution, and its own id."""
@@ -52,7 +51,7 @@ def until_completed(
 def _end(one: Accepted, look: Callable[[DistributionId, str], Invalidation]) -> End | None:
     try:
         return End(*one) if look(*one).is_completed else None
-    except _PASSING:
+    except PASSING:
         return None
     except CdnError as error:
         return End(*one, error)

@@ -273,6 +273,14 @@ def test_an_extra_that_is_not_installed_is_named(missing: str, status: int, word
     assert_explained(done, status, words)
 
 
+def test_where_whoever_reads_has_seen_enough_it_ends_without_a_word() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*COMMAND, "tags"], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_an_output_that_cannot_be_written_is_explained() -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123 a device
         done = subprocess.run(

@@ -89,7 +89,8 @@ def test_a_key_without_a_bucket_is_one_of_the_bucket_that_the_distributions_serv
 def test_keys_that_nobody_serves_are_no_success(cloudfront: StrictCloudFront) -> None:
     done = run("create", "--key", "a", "--bucket", "other", "--distribution-id", "E1")
     assert_explained(done, 1, "error: nothing to send: no distribution serves any of these keys")
-    assert run("create", "--key", "a", "--bucket", "other", "--distribution-id", "E1", "--dry-run").returncode == 1
+    planned = run("create", "--key", "a", "--bucket", "other", "--distribution-id", "E1", "--dry-run", "--json")
+    assert (planned.returncode, json.loads(planned.stdout)["batches"]) == (1, [])
     done = run("create", "--key", "a.map", "--bucket", "origin", "--json", EXCLUDE="*.map")
     assert (done.returncode, json.loads(done.stdout)["invalidations"]) == (1, [])
     assert "error: nothing to send: INCLUDE and EXCLUDE leave out 1 key" in done.stderr
@@ -225,11 +226,16 @@ def test_interrupted_it_hands_a_program_what_was_accepted(cloudfront: StrictClou
     assert narrated.endswith("Interrupted. What was accepted goes on: 'invalidator status' shows how.\n")
 
 
-def test_what_was_not_sent_before_it_was_interrupted_is_counted(cloudfront: StrictCloudFront) -> None:
+def test_what_was_not_sent_before_it_was_interrupted_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     plan = Plan(tuple(batches_of([f"/{number}*" for number in range(20)], "--paths", [DistributionId("E1")], "1")))
     report = Report(plan, accepted=[Outcome(plan.batches[0], invalidation="I1")])
-    assert _tell_interrupted(report).startswith("Not sent, or not answered yet: 5 paths. What was accepted goes on")
-    assert _tell_interrupted(Report(plan)).startswith("Not sent, or not answered yet: 20 paths.")
+    _tell_interrupted(report)
+    told = capsys.readouterr()
+    assert told.out.startswith("E1  invalidation I1  15 paths")
+    assert "Interrupted. Not sent, or not answered yet: 5 paths. What was accepted goes on" in told.err
+    _tell_interrupted(Report(plan))
+    told = capsys.readouterr()
+    assert told.err == "Nothing was accepted.\nInterrupted. Not sent, or not answered yet: 20 paths.\n"
 
 
 def test_what_is_told_is_not_cut_by_another_interruption() -> None:
