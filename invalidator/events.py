@@ -60,6 +60,11 @@ class Decoded:
     from_queue: bool = False
     unchanged: int = 0
 
+    @property
+    def received(self) -> int:
+        """The records, of whatever use; tickets aside, which are this program's own."""
+        return len(self.changes) + self.unchanged + self.ignored + len(self.refusals)
+
     def skip(self, unchanged: Container[ObjectChange]) -> None:
         """Drop changes that made no difference; their messages are done with, if nothing else is in them."""
         before = len(self.changes)

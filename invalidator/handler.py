@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from aws_lambda_powertools.logging import Logger
 
-from invalidator import cloudfront, sdk, settings, sqs, tickets
+from invalidator import cloudfront, metrics, sdk, settings, sqs, tickets
 from invalidator.catalog import Catalog
 from invalidator.errors import (
     CdnError,
@@ -23,6 +23,7 @@ from invalidator.errors import (
 )
 from invalidator.events import Decoded, decode
 from invalidator.limits import MAX_INVOCATION_SECONDS
+from invalidator.metrics import Tally
 from invalidator.model import Batch, Distribution, DistributionId, Invalidation, ObjectKey, Outcome, Plan, Site
 from invalidator.planner import make_plan
 from invalidator.service import Budget, Cdn, carry_out
@@ -94,6 +95,7 @@ class Edge(NamedTuple):
     pipeline: "Callable[[], Pipeline]" = pipeline
     # Seconds since 1970.
     now: Callable[[], float] = time.time
+    publish: Callable[[Iterable[metrics.Document], metrics.Context], None] = metrics.publish
 
 
 AWS: Final = Edge()
@@ -109,6 +111,7 @@ class _Result:
     failed: list[Outcome] = field(default_factory=list)
     # The messages of what failed; None for an event that is no queue's.
     coming_again: set[str | None] = field(default_factory=set)
+    tally: Tally = field(default_factory=Tally)
 
 
 @dataclass(frozen=True)
@@ -141,8 +144,10 @@ def lambda_handler(
     Raises ConfigurationError before anything is done, and IncompleteError after everything was tried if something
     was neither done nor stored and there is no message to name in an answer: Lambda then retries.
     """
+    if context is None:  # outside Lambda, where nobody collects metrics
+        context, edge = LocalContext(), edge._replace(publish=lambda _documents, _context: None)
     handle = _handle_job if isinstance(event, dict) and "CodePipeline.job" in event else _handle
-    return handle(event, context or LocalContext(), edge)
+    return handle(event, context, edge)
 
 
 # log_event is off even where POWERTOOLS_LOGGER_LOG_EVENT asks for it: an event is shown at DEBUG only.
@@ -164,6 +169,10 @@ def _handle(event: object, context: "LambdaContext | LocalContext", edge: Edge) 
     plan = make_plan(decoded.changes, distributions, config.view, decoded.tickets, config.allowance, objects)
     _log_what_is_left_out(plan)
     result = _carry_out(plan, config, context, edge)
+    result.tally.count("RecordsReceived", decoded.received)
+    result.tally.count("RecordsIgnored", decoded.ignored + decoded.unchanged + plan.excluded + plan.unserved)
+    result.tally.count("Failures", len(decoded.refusals))
+    _publish(result.tally, context, edge, by_distribution=len(distributions) <= metrics.MAX_DISTRIBUTIONS)
     return _batch_answer(decoded, result) if decoded.from_queue else _summary(decoded, result)
 
 
@@ -291,13 +300,15 @@ def _carry_out(plan: Plan, config: settings.Settings, context: "LambdaContext | 
     if config.queue_url:
         budget = budget._replace(patience=_PATIENCE_SECONDS, closing=sdk.LONGEST_ATTEMPT)
     result = _Result(plan)
-    for outcome in carry_out(plan, edge.cdn(), budget, edge.workers()):
+    for outcome in carry_out(plan, result.tally.counting(edge.cdn()), budget, edge.workers()):
         if outcome.error is None:
             logger.info("invalidation created", extra={"invalidation": outcome.invalidation, **_details(outcome)})
             result.done.append(outcome)
-        elif _store(outcome, outcome.error, result.coming_again, config, edge):
+            result.tally.accept(outcome.batch, edge.now())
+        elif _store(outcome, outcome.error, result, config, edge):
             result.tickets += 1
         else:
+            result.tally.count("Failures", 1, outcome.batch.distribution)
             result.failed.append(outcome)
             result.coming_again |= outcome.batch.message_ids
     # They were served at the same time; whoever reads the answer wants them in the order of the settings.
@@ -309,15 +320,13 @@ def _carry_out(plan: Plan, config: settings.Settings, context: "LambdaContext | 
     return result
 
 
-def _store(
-    outcome: Outcome, error: CdnError, coming_again: set[str | None], config: settings.Settings, edge: Edge
-) -> bool:
+def _store(outcome: Outcome, error: CdnError, result: _Result, config: settings.Settings, edge: Edge) -> bool:
     """Write a ticket for what is left. False if it is not stored anywhere: its messages have to come again."""
     batch, details = outcome.batch, {"error": str(error), **_details(outcome)}
     hopeless = tickets.is_hopeless(batch.attempts, error)
     url = config.dead_letters_url if hopeless else config.queue_url
     # What comes again anyway needs no ticket: it would be done twice, and with each failure there would be more of it.
-    if not (config.queue_url and url) or batch.message_ids <= coming_again:
+    if not (config.queue_url and url) or batch.message_ids <= result.coming_again:
         logger.error("invalidation failed", extra=details)
         return False
     delay = 0 if hopeless else tickets.delay(batch.attempts)
@@ -327,11 +336,22 @@ def _store(
         # Where in the code it happened is of no use to an operator.
         logger.error("invalidation failed", extra={"not_stored": str(failure), **details})  # noqa: TRY400
         return False
+    result.tally.count("Failures" if hopeless else "Tickets", 1, batch.distribution)
     if hopeless:
         logger.error("invalidation given up", extra=details)
     else:
         logger.warning("invalidation put off", extra={"seconds": delay, **details})
     return True
+
+
+def _publish(
+    tally: Tally, context: "LambdaContext | LocalContext", edge: Edge, *, by_distribution: bool = False
+) -> None:
+    try:
+        edge.publish(tally.documents(by_distribution=by_distribution), context)
+    except Exception:
+        # Whatever it is: what was done is done, and must not come again for want of a metric.
+        logger.exception("metrics not published")
 
 
 def _details(outcome: Outcome) -> dict[str, Any]:
@@ -351,18 +371,22 @@ def _handle_job(event: object, context: "LambdaContext | LocalContext", edge: Ed
     from invalidator import codepipeline
 
     job = codepipeline.read(event)
-    verdict = codepipeline.verdict_of(job, _work(context, edge), edge.now())
+    tally = Tally()
+    verdict = codepipeline.verdict_of(job, _work(context, edge, tally), edge.now())
     told = codepipeline.result(job, verdict)
     if isinstance(verdict, codepipeline.Failed):
         logger.error("job failed", extra=told, exc_info=verdict.error)
+        tally.count("Failures")
     else:
         logger.info("job served", extra=told)
     if not edge.pipeline().answer(job.id, verdict):
         logger.warning("the pipeline does not wait for this job any more", extra={"job": job.id})
+    # Whoever writes jobs names distributions: there is no end to those that a metric could be of.
+    _publish(tally, context, edge)
     return told
 
 
-def _work(context: "LambdaContext | LocalContext", edge: Edge) -> "Work":
+def _work(context: "LambdaContext | LocalContext", edge: Edge, tally: Tally) -> "Work":
     """What a job needs of CloudFront and of the settings."""
     from invalidator.codepipeline import Work
 
@@ -388,8 +412,9 @@ def _work(context: "LambdaContext | LocalContext", edge: Edge) -> "Work":
     def send(batches: tuple[Batch, ...]) -> Iterator[Outcome]:
         # What has to wait on its distribution's account waits in CodePipeline.
         budget = Budget(left, _PATIENCE_SECONDS, closing=sdk.LONGEST_ATTEMPT)
-        for outcome in carry_out(Plan(batches), edge.cdn(), budget, edge.workers()):
+        for outcome in carry_out(Plan(batches), tally.counting(edge.cdn()), budget, edge.workers()):
             if outcome.error is None:
+                tally.accept(outcome.batch, edge.now())
                 logger.info("invalidation created", extra={"invalidation": outcome.invalidation, **_details(outcome)})
             else:
                 logger.warning("not invalidated", extra={"error": str(outcome.error), **_details(outcome)})

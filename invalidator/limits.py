@@ -114,3 +114,10 @@ MAX_JOB_MESSAGE_CHARACTERS: Final = 5_000
 
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html (2026-11-22)
 """
+
+MAX_VALUES_PER_METRIC: Final = 100
+"""Values of one metric in a document of the embedded metric format.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+(2026-11-22)
+"""

@@ -204,8 +204,13 @@ def check_bucket(name: str, source: str) -> None:
 
 
 def service_name(environ: Mapping[str, str] = os.environ) -> str:
-    """What the function calls itself in its log, after Powertools' own variable."""
+    """What the function calls itself in its log and metrics, after Powertools' own variable."""
     return environ.get("POWERTOOLS_SERVICE_NAME") or "invalidator"
+
+
+def metrics_namespace(environ: Mapping[str, str] = os.environ) -> str:
+    """Under which the metrics are, after Powertools' own variable."""
+    return environ.get("POWERTOOLS_METRICS_NAMESPACE") or "invalidator"
 
 
 def _view(environ: Mapping[str, str], stored: "_Stored") -> View:

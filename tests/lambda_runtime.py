@@ -69,7 +69,14 @@ class Function:
         return Answer(json.loads(body), kind == "error", seconds)
 
     def logged(self) -> list[dict[str, Any]]:
-        """The structured lines of the log so far."""
+        """The structured lines of the log so far, without metrics."""
+        return [line for line in self._lines() if "_aws" not in line]
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The metrics in it."""
+        return [line for line in self._lines() if "_aws" in line]
+
+    def _lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def peak_mebibytes(self) -> float:

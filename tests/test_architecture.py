@@ -69,6 +69,7 @@ MAY_IMPORT = {
     "notifications": BOTTOM | {"events"},
     "s3": BOTTOM | {"sdk", "notifications"},
     "custom_resource": BOTTOM | {"s3", "sdk", "notifications"},
+    "metrics": BOTTOM | {"service", "settings"},
     "handler": set(MODULES) - ROOTS,
     "local": {"handler"} | set(MODULES) - ROOTS,
     "queue_worker": {"handler", "local"} | set(MODULES) - ROOTS,
@@ -103,7 +104,7 @@ MAY_IMPORT = {
 }
 AWS = {"boto3", "botocore", "moto"}
 MAY_IMPORT_AWS = {"sdk", "cloudfront", "s3", "listings", "settings", "local", "queue_worker", "demo"}
-MAY_IMPORT_POWERTOOLS = {"handler", "settings"}
+MAY_IMPORT_POWERTOOLS = {"handler", "metrics", "settings"}
 # local, too, to point the SDK at the embedded AWS; it decides nothing by it.
 MAY_SEE_ENVIRONMENT = {"settings", "local"}
 

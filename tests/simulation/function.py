@@ -14,11 +14,12 @@ from invalidator.catalog import Catalog
 from invalidator.coalesce import Allowance
 from invalidator.handler import Edge, LocalContext
 from invalidator.listings import Listings
+from invalidator.metrics import Document
 from tests.simulation import s3
 from tests.simulation.cloudfront import PLAIN, WILDCARDS, CloudFront, Place
 from tests.simulation.sqs import Client, Message, Queue
 from tests.simulation.weather import Deployment, Weather
-from tests.simulation.world import Signal, World
+from tests.simulation.world import BEGINNING, Signal, World
 
 Handler = Callable[[object, LocalContext, Edge], dict[str, Any]]
 
@@ -68,12 +69,13 @@ class Workers:
 
 
 class Aws(NamedTuple):
-    """What an invocation finds, and how much one plan may send to a distribution."""
+    """What an invocation finds, how much one plan may send to a distribution, and the metrics, with their seconds."""
 
     queue: Queue
     cloudfront: CloudFront
     bucket: s3.Bucket
     allowance: Allowance
+    metrics: list[tuple[float, Document]]
 
 
 class Invocation:
@@ -102,6 +104,8 @@ class Invocation:
             workers=lambda: Workers(world, self.tasks),
             catalog=lambda: Catalog(cdn, lambda: world.now, world.sleep),
             listings=lambda: listings,
+            now=lambda: BEGINNING.timestamp() + world.now,
+            publish=lambda documents, _context: aws.metrics.extend((world.now, document) for document in documents),
         )
 
     def _watch(self, distribution: str, paths: list[str], result: str) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Any
@@ -15,13 +15,14 @@ from urllib.parse import quote_plus
 
 from invalidator import handler
 from invalidator.coalesce import EXACT, Allowance
+from invalidator.metrics import Document
 from tests.doubles import DENIED
 from tests.simulation.cloudfront import CloudFront, Place, clearing
 from tests.simulation.function import DEAD_LETTERS_URL, URL, Aws, Function, Handler, places_of
 from tests.simulation.s3 import Bucket
 from tests.simulation.sqs import Message, Queue
 from tests.simulation.weather import CALM, Deployment, weather_of, widening_of
-from tests.simulation.world import World
+from tests.simulation.world import BEGINNING, World
 
 HOUR = 3_600.0
 GONE = ("NoSuchDistribution", 404)
@@ -109,7 +110,8 @@ class Story:
         self.queue = Queue(self.world, self.deployment.visibility, self.deployment.receives)
         self.cloudfront = CloudFront(self.world, self.weather, self.distributions)
         self.bucket = Bucket(UNCHANGING)
-        aws = Aws(self.queue, self.cloudfront, self.bucket, self.allowance)
+        self.metrics: list[tuple[float, Document]] = []
+        aws = Aws(self.queue, self.cloudfront, self.bucket, self.allowance, self.metrics)
         self.function = Function(self.world, self.weather, self.deployment, aws, handle)
         self.versions: dict[str, int | None] = {}
         self.keys = {path: upload.key for upload in self.uploads for path in viewed_at(upload.key)}
@@ -296,16 +298,13 @@ def _below(items: Collection[Place], numbers: Counter[Place]) -> Counter[Place]:
     return sums
 
 
-_BEGINNING = datetime(2026, 11, 20, tzinfo=UTC)
-
-
 def _notification(number: int, upload: Upload) -> dict[str, Any]:
     return {
         "Records": [
             {
                 "eventVersion": "2.1",
                 "eventSource": "aws:s3",
-                "eventTime": (_BEGINNING + timedelta(seconds=upload.at)).isoformat().replace("+00:00", "Z"),
+                "eventTime": (BEGINNING + timedelta(seconds=upload.at)).isoformat().replace("+00:00", "Z"),
                 "eventName": "ObjectRemoved:Delete" if upload.removed else "ObjectCreated:Put",
                 "s3": {
                     "bucket": {"name": "origin"},
@@ -321,7 +320,7 @@ def _number_of(body: str) -> int:
 
 
 def _seconds_of(time: str) -> float:
-    return (datetime.fromisoformat(time) - _BEGINNING).total_seconds() if time else 0.0
+    return (datetime.fromisoformat(time) - BEGINNING).total_seconds() if time else 0.0
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import heapq
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from math import inf
@@ -11,6 +12,9 @@ from random import Random
 from greenlet import GreenletExit, getcurrent, greenlet
 
 Action = Callable[[], object]
+
+BEGINNING = datetime(2026, 11, 20, tzinfo=UTC)
+"""When the clock of a world is at zero."""
 
 
 class Signal:
