@@ -67,9 +67,7 @@ _SCHEMA = Draft202012Validator(
     }
 )
 _VALUE = {"type": "number", "minimum": -(2.0**360), "maximum": 2.0**360}
-_TARGETS = Draft202012Validator(
-    {"anyOf": [_VALUE, {"type": "array", "minItems": 1, "maxItems": 100, "items": _VALUE}]}
-)
+_TARGETS = Draft202012Validator({"anyOf": [_VALUE, {"type": "array", "minItems": 1, "maxItems": 100, "items": _VALUE}]})
 _DIMENSION = Draft202012Validator({"type": "string", "minLength": 1, "maxLength": 1024, "pattern": r"\S"})
 
 
