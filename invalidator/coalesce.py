@@ -8,12 +8,14 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from invalidator.cover import Cover, Prefixes
 from invalidator.errors import ListingError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Item, Point, UrlPath, Wide
+
+if TYPE_CHECKING:
+    from invalidator.cover import Cover, Prefixes
 
 Neighbours = Callable[[str], Iterable[tuple[UrlPath, ...]]]
 """All objects of a site that have a URL that begins so, each by all its URLs, in any order. Raises ListingError."""
@@ -72,7 +74,7 @@ def coalesce(
     # Where one is left, perhaps the wildcard of a rule, there is nothing to list for: fewer it cannot be.
     if need.paths < 1 or len(need.urls) <= 1:
         return Coalesced(items, TAGS_ALONE if need.is_over else "")
-    prefixes = Prefixes(need.urls)
+    prefixes = _prefixes(need.urls)
     try:
         objects = neighbours(prefixes.common)
         # What may save some money is not worth any time.
@@ -92,7 +94,14 @@ def _few(objects: Iterable[tuple[UrlPath, ...]]) -> Iterator[tuple[UrlPath, ...]
         yield urls
 
 
-def _doubt(cover: Cover) -> str:
+def _prefixes(urls: Iterable[str]) -> "Prefixes":
+    # Imported here: most events take few paths, and need none of it.
+    from invalidator.cover import Prefixes
+
+    return Prefixes(urls)
+
+
+def _doubt(cover: "Cover") -> str:
     if cover.evicted == cover.bound:
         return ""
     return (
@@ -119,7 +128,7 @@ def curve(items: tuple[Item, ...], trial: Trial, neighbours: Neighbours) -> tupl
     urls = _need(items, Allowance()).urls
     if not trial.wildcards or len(urls) <= 1:
         return (Point(len(items), sum(item.is_wildcard for item in items), 0),)
-    prefixes = Prefixes(urls)
+    prefixes = _prefixes(urls)
     prefixes.count(neighbours(prefixes.common))
     tags = len(items) - len(urls)
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from aws_lambda_powertools.logging import Logger
 
-from invalidator import cloudfront, metrics, sdk, settings, sqs, tickets
+from invalidator import cloudfront, metrics, sdk, settings, tickets
 from invalidator.catalog import Catalog
 from invalidator.errors import (
     CdnError,
@@ -34,12 +34,20 @@ if TYPE_CHECKING:
 
     from invalidator.codepipeline import Pipeline, Work
     from invalidator.listings import Bounds, Listings, Unchanged
+    from invalidator.sqs import Queue
 
 logger = Logger(service=settings.service_name())
 # Made at the first event that needs it and kept: a warm invocation finds it connected.
 cdn = cache(cloudfront.connect)
 catalog = cache(lambda: Catalog(cdn()))
-queue = cache(sqs.connect)
+
+
+@cache
+def queue(url: str) -> "Queue":
+    """What keeps tickets."""
+    from invalidator.sqs import connect
+
+    return connect(url)
 
 
 def look(distribution: DistributionId, id_: str) -> Invalidation:
@@ -87,7 +95,7 @@ class Edge(NamedTuple):
     """What the function touches of the world, beside the event and the context."""
 
     cdn: Callable[[], Cdn] = cdn
-    queue: Callable[[str], sqs.Queue] = queue
+    queue: "Callable[[str], Queue]" = queue
     workers: Callable[[], Workers[Any]] = Threads
     catalog: Callable[[], Catalog] = catalog
     listings: "Callable[[], Listings]" = listings
