@@ -65,7 +65,7 @@ bench: $(VENV)/.ready
 package: $(VENV)/.ready
 	@command -v npx >/dev/null || { echo 'make: npx was not found. Packaging needs Node.js 20 or later' \
 		'(on Debian and Ubuntu: apt install npm)' >&2; exit 1; }
-	@npx --yes $(OSLS) package $(PARAMS)
+	@PYTHON=$(py) npx --yes $(OSLS) package $(PARAMS)
 	@$(VENV)/bin/cfn-lint --template .serverless/cloudformation-template-update-stack.json && echo 'cfn-lint has no objections.'
 	@for zip in .serverless/*.zip; do echo; echo "$$zip, $$(wc -c <$$zip) bytes:"; $(py) -m zipfile --list $$zip; done
 

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def osls(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [npx, "--yes", version[1], *arguments],
             cwd=ROOT,
-            env=environ | {"NO_COLOR": "1"} | more,
+            env=environ | {"NO_COLOR": "1", "PYTHON": sys.executable} | more,
             capture_output=True,
             text=True,
             check=False,

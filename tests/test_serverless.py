@@ -1,5 +1,6 @@
 """The deployment: what osls makes of serverless.yml is complete, least privileged, and agrees with the code."""
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -101,8 +102,32 @@ def test_a_zip_holds_the_modules_that_the_function_imports_and_nothing_else(
         needed.add(module)
         waiting |= ours(module) - needed
     archive = packages[case].zip_of(name)
-    assert set(zipfile.ZipFile(archive).namelist()) == {f"invalidator/{module}.py" for module in needed | {"__init__"}}
-    assert archive.stat().st_size < 100 * 1024
+    names = set(zipfile.ZipFile(archive).namelist())
+    sources = {file for file in names if file.endswith(".py")}
+    assert sources == {f"invalidator/{module}.py" for module in needed | {"__init__"}}
+    assert names - sources in ({bytecode_of(source) for source in sources}, set())
+    assert archive.stat().st_size < 500 * 1024
+
+
+def bytecode_of(source: str) -> str:
+    return source.replace("/", "/__pycache__/").replace(".py", ".cpython-313.pyc")
+
+
+@pytest.mark.parametrize(("case", "name"), DEPLOYED)
+def test_a_zip_holds_the_bytecode_of_its_own_sources_for_the_python_that_lambda_runs(
+    packages: dict[str, Package], case: str, name: str
+) -> None:
+    archive = zipfile.ZipFile(packages[case].zip_of(name))
+    sources = [file for file in archive.namelist() if file.endswith(".py")]
+    if sys.version_info[:2] != (3, 13) and bytecode_of(sources[0]) not in archive.namelist():
+        pytest.skip("there is no Python 3.13 to compile with")
+    for source in sources:
+        header = archive.read(bytecode_of(source))[:16]
+        if sys.version_info[:2] == (3, 13):
+            assert header[:4] == importlib.util.MAGIC_NUMBER
+        # https://peps.python.org/pep-0552/: with a hash of the source, which is compared.
+        assert header[4:8] == (0b11).to_bytes(4, "little")
+        assert header[8:] == importlib.util.source_hash(archive.read(source))
 
 
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)
