@@ -51,6 +51,12 @@ const PARAMETERS = {
     'names of parameters, separated by commas, each with a slash in front; the last part may be *, as in /sites/*',
   ],
   'skip-unchanged': ['', /^versions(\+metadata)?$/, 'versions or versions+metadata'],
+  dashboard: ['on', /^(on|off)$/, 'on or off'],
+  'cost-alarm': [
+    '',
+    /^(?=.*[1-9])(0|[1-9]\d{0,5})(\.\d{1,2})?$/,
+    'US dollars a day, more than 0 and with two decimals at most, as 2.50',
+  ],
   'alarm-topic': ['', /^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, 'the ARN of an SNS topic'],
   'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `a number of days out of ${RETENTIONS.join(', ')}`],
   'powertools-layer': [
@@ -254,6 +260,8 @@ module.exports = async ({ options, resolveVariable }) => {
     ],
     'index-document': values['index-document'] === 'none' ? '' : values['index-document'],
     'log-retention': Number(values['log-retention']),
+    'cost-alarm': Number(values['cost-alarm']),
+    costs: values['cost-alarm'] ? 'on' : 'off',
     'alarm-actions': values['alarm-topic'] ? [values['alarm-topic']] : [],
     'event-detail': eventDetail(values),
     layer: layerArn(values['powertools-layer']),

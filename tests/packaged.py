@@ -31,6 +31,7 @@ CASES = {
         "exclude=assets/*.????????.js",
         "skip-unchanged=versions",
         "pipeline=on",
+        "cost-alarm=2.50",
     ),
     "direct": (
         BUCKET,
@@ -57,6 +58,8 @@ CASES = {
         "skip-unchanged=versions+metadata",
         "pipeline=on",
         "pipeline-parameters=/sites/*,/shop/ids",
+        "dashboard=off",
+        "cost-alarm=0.05",
     ),
 }
 """A deployment for each trigger, and one that uses what else there is; the distributions come from everywhere."""

@@ -83,6 +83,10 @@ def keys(*patterns: Any) -> Any:
         (["prefix= a b"], "prefix", " a b"),
         (["index-document=none"], "index-document", ""),
         (["log-retention=365"], "log-retention", 365),
+        (["cost-alarm=0.05"], "cost-alarm", 0.05),
+        (["cost-alarm=999999.99"], "cost-alarm", 999999.99),
+        (["cost-alarm=20"], "costs", "on"),
+        ([], "costs", "off"),
         ([f"powertools-layer={LAYER_IN_CHINA}"], "layer", LAYER_IN_CHINA),
     ],
 )
@@ -111,6 +115,8 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
             "pipeline-parameters=/a,b",
             "pipeline-parameters=/a/**",
         ),
+        *("dashboard=yes", "cost-alarm=0", "cost-alarm=0.00", "cost-alarm=1.234", "cost-alarm=-1", "cost-alarm=1,50"),
+        *("cost-alarm=.5", "cost-alarm=05", "cost-alarm=5 USD", "cost-alarm=1000000", "cost-alarm=1e3"),
         *("lossless=yes", "list-pages=0", "list-pages=100001", "skip-unchanged=on", "skip-unchanged=versions+"),
     ],
 )
@@ -191,7 +197,7 @@ def test_the_function_may_see_of_the_bucket_what_the_parameters_take(
     "given",
     [
         *("max-paths=1", "max-paths=999999", "max-paths=1000000", "max-wildcards=9", "max-wildcards=15"),
-        *("pipeline=on", "pipeline=off"),
+        *("pipeline=on", "pipeline=off", "dashboard=on", "dashboard=off"),
         *("lossless=off", "list-pages=100000", "list-pages=99999", "skip-unchanged=versions+metadata"),
     ],
 )

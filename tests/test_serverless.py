@@ -56,8 +56,9 @@ def resolved(value: Any) -> Any:
     if set(value) == {"Fn::GetAtt"}:
         return f"<{'.'.join(value['Fn::GetAtt'])}>"
     if set(value) == {"Fn::Sub"}:
-        values = {"Partition": "aws", "Region": "us-east-1", "AccountId": "111122223333"}
-        return re.sub(r"\$\{AWS::(\w+)\}", lambda match: values[match[1]], value["Fn::Sub"])
+        values = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "111122223333"}
+        filled = re.sub(r"\$\{([\w:.]+)\}", lambda match: values.get(match[1], f"<{match[1]}>"), value["Fn::Sub"])
+        return filled.replace("${!", "${")
     return {name: resolved(item) for name, item in value.items()}
 
 
@@ -645,6 +646,17 @@ ONLY_WITH = {
     "TicketsAlarm": "Queue",
     "PipelineErrorsAlarm": "PipelineLambdaFunction",
 }
+# Statistic, seconds and number of periods. A ticket for a distribution that is busy is nothing; tickets for a quarter
+# of an hour are.
+WITHIN = {
+    "DeadLettersAlarm": ("Maximum", 60, 1),
+    "ErrorsAlarm": ("Sum", 60, 1),
+    "PipelineErrorsAlarm": ("Sum", 60, 1),
+    "OldMessagesAlarm": ("Maximum", 60, 1),
+    "TicketsAlarm": ("Maximum", 300, 3),
+    "FreshnessAlarm": ("p95", 15 * 60, 1),
+    "CostAlarm": ("Sum", 24 * 60 * 60, 1),
+}
 
 
 @pytest.mark.parametrize(
@@ -655,10 +667,12 @@ ONLY_WITH = {
         ("PipelineErrorsAlarm", "AWS/Lambda Errors", "FunctionName <PipelineLambdaFunction>", 0),
         ("OldMessagesAlarm", "AWS/SQS ApproximateAgeOfOldestMessage", "QueueName <Queue.QueueName>", 15 * 60),
         ("TicketsAlarm", "AWS/SQS ApproximateNumberOfMessagesDelayed", "QueueName <Queue.QueueName>", 0),
+        ("FreshnessAlarm", "invalidator UploadToInvalidation", "service <AWS::StackName>", 15 * 60 * 1000),
+        ("CostAlarm", "invalidator EstimatedCostUSD", "service <AWS::StackName>", None),
     ],
 )
 def test_what_goes_wrong_raises_an_alarm(
-    packaged: Package, alarm: str, metric: str, dimension: str, threshold: int
+    packaged: Package, alarm: str, metric: str, dimension: str, threshold: int | None
 ) -> None:
     if ONLY_WITH.get(alarm, alarm) not in packaged.resources:
         assert alarm not in packaged.resources
@@ -666,12 +680,18 @@ def test_what_goes_wrong_raises_an_alarm(
     found = properties(packaged, alarm)
     assert f"{found['Namespace']} {found['MetricName']}" == metric
     assert [f"{item['Name']} {item['Value']}" for item in found["Dimensions"]] == [dimension]
-    assert (found["ComparisonOperator"], found["Threshold"]) == ("GreaterThanThreshold", threshold)
+    expected = float(packaged.given["cost-alarm"]) if threshold is None else threshold
+    assert (found["ComparisonOperator"], found["Threshold"]) == ("GreaterThanThreshold", expected)
     assert found["TreatMissingData"] == "notBreaching"
-    assert found["Statistic"] == ("Sum" if alarm.endswith("ErrorsAlarm") else "Maximum")
-    # A ticket for a distribution that is busy is nothing; tickets for a quarter of an hour are.
-    assert (found["Period"], found["EvaluationPeriods"]) == ((300, 3) if alarm == "TicketsAlarm" else (60, 1))
+    statistic = found.get("Statistic") or found["ExtendedStatistic"]
+    assert (statistic, found["Period"], found["EvaluationPeriods"]) == WITHIN[alarm]
     assert found["AlarmActions"] == ([packaged.given["alarm-topic"]] if "alarm-topic" in packaged.given else [])
+
+
+def test_every_alarm_is_one_of_these(packaged: Package) -> None:
+    alarms = {name for name, resource in packaged.resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    assert alarms <= set(WITHIN)
+    assert ("CostAlarm" in alarms) == ("cost-alarm" in packaged.given)
 
 
 def test_the_stack_says_what_it_is(packaged: Package) -> None:

@@ -1,0 +1,44 @@
+// The body of the dashboard: deploy/dashboard.json without what this deployment does not have.
+
+const body = require('./dashboard.json');
+
+// Resources that the body refers to, and the parameters with which they do not exist.
+const OPTIONAL = {
+  Queue: ({ trigger }) => trigger === 'direct',
+  OldMessagesAlarm: ({ trigger }) => trigger === 'direct',
+  TicketsAlarm: ({ trigger }) => trigger === 'direct',
+  PipelineLambdaFunction: ({ pipeline }) => pipeline === 'off',
+  PipelineErrorsAlarm: ({ pipeline }) => pipeline === 'off',
+  CostAlarm: ({ costs }) => costs === 'off',
+};
+
+function exists(value, given) {
+  const names = [...JSON.stringify(value).matchAll(/\$\{(\w+)[.}]/g)].map(([, name]) => name);
+  return !names.some((name) => OPTIONAL[name]?.(given));
+}
+
+// A widget without the metrics and alarms that do not exist; null if none is left.
+function reduced(widget, given) {
+  const list = ['metrics', 'alarms'].find((name) => name in widget.properties);
+  if (!list) return widget;
+  const left = widget.properties[list].filter((item) => exists(item, given));
+  return left.length ? { ...widget, properties: { ...widget.properties, [list]: left } } : null;
+}
+
+// The rows of widgets, moved up to where those that are left out were.
+function packed(widgets) {
+  const tops = [...new Set(widgets.map(({ y }) => y))].sort((one, other) => one - other);
+  let next = 0;
+  return tops.flatMap((top) => {
+    const row = widgets.filter(({ y }) => y === top);
+    const y = next;
+    next += Math.max(...row.map(({ height }) => height));
+    return row.map((widget) => ({ ...widget, y }));
+  });
+}
+
+module.exports = async ({ resolveVariable }) => {
+  const given = await resolveVariable('self:custom.given');
+  const widgets = body.widgets.map((widget) => reduced(widget, given)).filter(Boolean);
+  return { 'Fn::Sub': JSON.stringify({ ...body, widgets: packed(widgets) }) };
+};

@@ -1,0 +1,133 @@
+"""What CloudWatch takes for the body of a dashboard, and what can be read of one.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html (2026-11-22);
+cfn-lint does not look into it.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any, NamedTuple
+
+COLUMNS, ROWS, MOST_WIDGETS = 24, 1_000, 500
+VIEWS = {"timeSeries", "singleValue", "gauge", "bar", "pie", "table"}
+STATISTIC = re.compile(r"SampleCount|Average|Sum|Minimum|Maximum|IQM|p(100|\d{1,2}(\.\d+)?)")
+START = re.compile(r"-P(\d+[DWM]|T\d+[HM])")
+OF_WIDGETS = {"type", "x", "y", "width", "height", "properties"}
+# By type: what has to be there, and what may be. Of the latter, only what is used here.
+PROPERTIES: dict[str, tuple[set[str], set[str]]] = {
+    "text": ({"markdown"}, {"background"}),
+    "alarm": ({"alarms"}, {"title", "sortBy", "states"}),
+    "metric": (
+        {"metrics", "region"},
+        {"title", "view", "stat", "period", "stacked", "start", "end", "yAxis", "legend", "annotations"},
+    ),
+}
+OF_METRICS = {"label", "stat", "period", "yAxis", "color", "id", "visible", "expression"}
+OF_AXES = {"label", "min", "max", "showUnits"}
+_SEARCH = re.compile(r"SEARCH\('\{([^}]+)\} MetricName=\"(\w+)\" service=\"([^\"]+)\"', '([^']+)', (\d+)\)")
+
+
+class Series(NamedTuple):
+    """What a widget draws: one metric or, where a dimension has no value, one for each value that there is."""
+
+    namespace: str
+    name: str
+    dimensions: dict[str, str | None]
+    stat: str
+    period: int
+    label: str
+    right: bool
+
+
+def series_of(widget: Any) -> Iterator[Series]:
+    """Everything that a metric widget draws."""
+    properties = widget["properties"]
+    for metric in properties["metrics"]:
+        *words, options = metric if isinstance(metric[-1], dict) else [*metric, {}]
+        label, right = options.get("label", ""), options.get("yAxis") == "right"
+        if words:
+            namespace, name, *pairs = words
+            known: dict[str, str | None] = dict(zip(pairs[::2], pairs[1::2], strict=True))
+            stat, period = options.get("stat", properties["stat"]), options.get("period", properties["period"])
+            yield Series(namespace, name, known, stat, period, label, right)
+        else:
+            found = _SEARCH.fullmatch(options["expression"])
+            assert found is not None, options["expression"]
+            namespace, *names = found[1].split(",")
+            dimensions = dict.fromkeys(names) | {"service": found[3]}
+            yield Series(namespace, found[2], dimensions, found[4], int(found[5]), label, right)
+
+
+def objections(body: Any) -> list[str]:
+    """Why CloudWatch would not take the body, or draw something else than what is meant."""
+    found = [f"unknown: {name}" for name in set(body) - {"start", "end", "periodOverride", "variables", "widgets"}]
+    found += [] if body.get("periodOverride") in {"auto", "inherit"} else ["periodOverride"]
+    found += [] if START.fullmatch(body.get("start", "-P1D")) else ["start"]
+    found += [] if len(body["widgets"]) <= MOST_WIDGETS else ["too many widgets"]
+    for number, widget in enumerate(body["widgets"]):
+        found += [f"widget {number}: {what}" for what in _of_widget(widget)]
+    for one, other in combinations(body["widgets"], 2):
+        if _cells(one) & _cells(other):
+            found.append(f"{one['properties'].get('title')} covers {other['properties'].get('title')}")
+    return found
+
+
+def _cells(widget: Any) -> set[tuple[int, int]]:
+    x, y = widget["x"], widget["y"]
+    return {(column, row) for column in range(x, x + widget["width"]) for row in range(y, y + widget["height"])}
+
+
+def _of_widget(widget: Any) -> Iterator[str]:
+    if set(widget) != OF_WIDGETS or widget["type"] not in PROPERTIES:
+        yield f"its names are {sorted(widget)}, its type is {widget.get('type')}"
+        return
+    x, y, width, height = (widget[name] for name in ("x", "y", "width", "height"))
+    if not (0 <= x < x + width <= COLUMNS and y >= 0 and 1 <= height <= ROWS and width >= 1):
+        yield f"it is not on the grid: {x}, {y}, {width} x {height}"
+    needed, optional = PROPERTIES[widget["type"]]
+    given = set(widget["properties"])
+    if not needed <= given <= needed | optional:
+        yield f"its properties are {sorted(given)}"
+    elif widget["type"] == "metric":
+        yield from _of_metrics(widget["properties"])
+    elif widget["type"] == "alarm":
+        yield from _of_alarms(widget["properties"])
+    elif not widget["properties"]["markdown"].strip():
+        yield "there is no text"
+
+
+def _of_alarms(properties: Any) -> Iterator[str]:
+    if not 1 <= len(properties["alarms"]) <= 100:
+        yield "there have to be 1 to 100 alarms"
+    if properties.get("sortBy", "default") not in {"default", "stateUpdatedTimestamp", "timestamp"}:
+        yield "sortBy"
+
+
+def _of_metrics(properties: Any) -> Iterator[str]:
+    if not properties["metrics"]:
+        yield "there is no metric"
+    if properties.get("view", "timeSeries") not in VIEWS:
+        yield f"view {properties['view']}"
+    if not START.fullmatch(properties.get("start", "-P1D")):
+        yield f"start {properties['start']}"
+    axes = properties.get("yAxis", {})
+    if not set(axes) <= {"left", "right"} or any(not set(axis) <= OF_AXES for axis in axes.values()):
+        yield "yAxis"
+    yield from _of_series(properties, axes)
+
+
+def _of_series(properties: Any, axes: Any) -> Iterator[str]:
+    for metric in properties["metrics"]:
+        options = metric[-1] if isinstance(metric[-1], dict) else {}
+        if not set(options) <= OF_METRICS or options.get("yAxis", "left") not in {"left", "right"}:
+            yield f"options {options}"
+        if not all(isinstance(word, str) for word in metric[: len(metric) - bool(options)]):
+            yield f"metric {metric}"
+    for series in series_of({"properties": properties}):
+        if series.period not in {1, 5, 10, 30} and (series.period <= 0 or series.period % 60):
+            yield f"period {series.period}"
+        if not STATISTIC.fullmatch(series.stat):
+            yield f"statistic {series.stat}"
+        if series.right and "right" not in axes:
+            yield f"there is no right axis for {series.label}"
