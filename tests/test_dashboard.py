@@ -4,12 +4,23 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import cache
+from io import StringIO
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.metrics.provider import cold_start
 
+from invalidator import handler
+from invalidator.coalesce import Allowance
+from invalidator.handler import LocalContext
+from invalidator.metrics import UNITS, line_of
 from tests.dashboards import Series, objections, series_of
+from tests.emf import metrics_of
 from tests.packaged import CASES, ROOT, Package, needed
+from tests.simulation.story import Story
+from tests.simulation.weather import Deployment
 from tests.test_serverless import properties, resolved
 
 WITH_DASHBOARD = [case for case, given in CASES.items() if "dashboard=off" not in given]
@@ -29,13 +40,29 @@ OF_AWS = {
 }
 
 
+@cache
 def emitted() -> set[tuple[str, frozenset[str]]]:
-    """Each metric of ours that the code sends, with each set of names of dimensions under which it does."""
-    each = {"PathsInvalidated", "Failures", "Tickets", "UploadToInvalidation"}
-    whole = {"RecordsReceived", "RecordsIgnored", "Calls", "CallsThrottled", "Wildcards", "EvictedNeighbours"}
-    found = {(name, frozenset({"service"})) for name in each | whole | {"EstimatedCostUSD"}}
-    found |= {(name, frozenset({"service", "distribution"})) for name in each}
-    return found | {("ColdStart", frozenset({"service", "function_name"}))}
+    """Each metric of ours that the code sends, with each set of names of dimensions under which it does.
+
+    The handler sends them in some simulated worlds, in which everything happens: tickets, failures, wildcards.
+    """
+    stories = [Story(seed, deployment=Deployment(allowance=Allowance(20, 15))) for seed in range(10)]
+    for story in stories:
+        story.play()
+    lines = [line_of(document) for story in stories for _, document in story.metrics]
+    lines += printed_at_a_cold_start(json.loads((ROOT / "events" / "s3-test-event.json").read_text()))
+    found = [metric for line in lines for metric in metrics_of(json.loads(line))]
+    assert {namespace for namespace, *_ in found} == {OURS}
+    return {(name, frozenset(names)) for _, name, names, _ in found}
+
+
+def printed_at_a_cold_start(event: Any) -> list[str]:
+    """What the handler prints for an event for which there is nothing to do."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
+        patch.setattr(cold_start, "is_cold_start", True)
+        patch.setenv("DISTRIBUTION_IDS", "E1")
+        handler.lambda_handler(event, LocalContext())
+    return [line for line in printed.getvalue().splitlines() if '"_aws"' in line]
 
 
 def body_of(packaged: Package) -> Any:
@@ -43,7 +70,7 @@ def body_of(packaged: Package) -> Any:
     return json.loads(properties(packaged, "Dashboard")["DashboardBody"])
 
 
-def metrics_of(packaged: Package) -> list[Series]:
+def drawn_by(packaged: Package) -> list[Series]:
     """All that the dashboard draws."""
     widgets = body_of(packaged)["widgets"]
     return [series for widget in widgets if widget["type"] == "metric" for series in series_of(widget)]
@@ -160,7 +187,8 @@ def test_two_stacks_of_an_account_have_two_dashboards(packages: dict[str, Packag
 
 def test_every_metric_that_is_drawn_is_one_that_is_sent(packages: dict[str, Package]) -> None:
     sent = emitted()
-    drawn = [series for case in WITH_DASHBOARD for series in metrics_of(packages[case])]
+    assert {name for name, _ in sent} == {*UNITS, "ColdStart"}
+    drawn = [series for case in WITH_DASHBOARD for series in drawn_by(packages[case])]
     ours = {(series.name, frozenset(series.dimensions)) for series in drawn if series.namespace == OURS}
     assert ours <= sent
     # What is sent for each distribution is drawn for all of them together, too, or the other way round.
@@ -183,7 +211,7 @@ def test_every_alarm_is_about_a_metric_that_is_sent(packages: dict[str, Package]
 
 @pytest.mark.parametrize("case", WITH_DASHBOARD)
 def test_metrics_of_aws_are_those_of_its_documentation(packages: dict[str, Package], case: str) -> None:
-    for series in metrics_of(packages[case]):
+    for series in drawn_by(packages[case]):
         if series.namespace != OURS:
             dimension, metrics = OF_AWS[series.namespace]
             assert series.name in metrics
@@ -206,5 +234,5 @@ def test_the_functions_send_their_metrics_under_the_name_that_is_looked_for(
         for dimension in properties(packaged, name)["Dimensions"]
     ]
     if case in WITH_DASHBOARD:
-        named += [str(series.dimensions["service"]) for series in metrics_of(packaged) if series.namespace == OURS]
+        named += [str(series.dimensions["service"]) for series in drawn_by(packaged) if series.namespace == OURS]
     assert set(named) == {"<AWS::StackName>"}
