@@ -16,12 +16,12 @@ SEED ?=
 # Of the tests, many wait for processes of their own: one more than there are processors.
 workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help demo test check format docs simulate bench bench-deployment bench-planner package requirements clean
+.PHONY: help demo test check lint formatting types format docs simulate bench bench-deployment bench-planner package requirements clean
 
 help:
 	@echo 'make demo          real uploads become invalidations, on an embedded AWS'
 	@echo 'make test          run the tests'
-	@echo 'make check         lint, formatting and types'
+	@echo 'make check         lint, formatting and types; each of the three is a target, too'
 	@echo 'make format        fix what of that can be fixed'
 	@echo 'make docs          write docs/cli.md, the manual of the command line, from the help of its commands'
 	@echo 'make simulate      failures of all kinds: in SEEDS=500 simulated worlds, or in that of SEED=n'
@@ -38,9 +38,15 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready
 	@$(py) -m pytest -n $(workers) --dist worksteal $(PYTEST_ARGS)
 
-check: $(VENV)/.ready
+check: lint formatting types
+
+lint: $(VENV)/.ready
 	@$(py) -m ruff check .
+
+formatting: $(VENV)/.ready
 	@$(py) -m ruff format --check .
+
+types: $(VENV)/.ready
 	@$(py) -m mypy
 
 format: $(VENV)/.ready
