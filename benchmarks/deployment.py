@@ -18,10 +18,10 @@ from tests.simulation.story import Story, Upload, viewed_at
 from tests.simulation.weather import Deployment
 
 RESULTS: Final = Path(__file__).parent / "deployment.md"
-README: Final = RESULTS.parent.parent / "README.md"
+PAGE: Final = RESULTS.parent.parent / "docs" / "how-it-works.md"
 BEGIN, END = "<!-- deployment: begin -->\n", "<!-- deployment: end -->\n"
 QUOTED: Final = "Objects: 5,000; distributions: 2."
-"""The case that the README shows."""
+"""The case that the page shows."""
 
 WINDOWS: Final = (1, 2, 5, 10, 20, 60)
 OBJECTS: Final = (1, 500, 5_000)
@@ -60,13 +60,13 @@ def main() -> None:
         figures = dict(zip(cases, pool.map(simulate, cases), strict=True))
     report = _report(figures)
     RESULTS.write_text(report)
-    before, _, rest = README.read_text().partition(BEGIN)
-    README.write_text(before + BEGIN + quoted(report) + END + rest.partition(END)[2])
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    PAGE.write_text(before + BEGIN + quoted(report) + END + rest.partition(END)[2])
     print(report)
 
 
 def quoted(report: str) -> str:
-    """What the README shows of it."""
+    """What the page shows of it."""
     return QUOTED + report.partition(QUOTED)[2].partition("\nObjects: ")[0]
 
 

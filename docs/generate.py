@@ -59,7 +59,8 @@ _TAIL: Final = """\
 * `~/.aws/config` and `~/.aws/credentials`: those of the AWS SDK.
 * What `invalidator --install-completion` writes for the shell that it is called from: bash,
   `~/.bash_completions/invalidator.sh` and a line in `~/.bashrc`; zsh, `~/.zfunc/_invalidator` and lines in `~/.zshrc`;
-  fish, `~/.config/fish/completions/invalidator.fish`.
+  fish, `~/.config/fish/completions/invalidator.fish`. From its next start on, the shell completes commands, options and
+  names of files; `python -m invalidator` cannot be completed.
 """
 
 _EXAMPLE: Final = "Example: "

@@ -151,8 +151,9 @@ def test_a_build_that_cannot_install_does_nothing(python: Path, aws: EmbeddedAws
     assert invalidated(aws) == []
 
 
-def test_what_the_readme_shows_of_the_buildspec_is_in_it() -> None:
-    (shown,) = re.findall(r"```yaml\n(env:.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+def test_what_is_shown_of_the_buildspec_is_in_it() -> None:
+    page = (ROOT / "docs" / "pipelines.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(env:.*?)```", page, flags=re.DOTALL)
     rest = iter((EXAMPLES / "buildspec.yml").read_text().splitlines())
     for line in shown.splitlines():
         assert line in rest, f"{line} is not there, or in another place"

@@ -75,7 +75,7 @@ class Total:
         return self.twins["batches"] / (self.twins["calm_batches"] or nan)
 
     def exceeded(self) -> list[str]:
-        """Which of the bounds that the README states do not hold."""
+        """Which of the bounds that docs/how-it-works.md states do not hold."""
         if self.worlds < ENOUGH_WORLDS:
             return []
         calls = self.answers.total()
