@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -192,6 +193,19 @@ def test_junk_elsewhere_does_no_harm(field: str, junk: Any) -> None:
     assert read.batch.items == tickets.read(written(EXAMPLE), "m1").batch.items or field == "since"
     again = json.loads(tickets.write(read))
     assert tickets.read(again, "m1") == read
+
+
+@given(st.text(), make.json_values)
+def test_fields_of_another_version_are_ignored(name: str, value: Any) -> None:
+    document = written(EXAMPLE)
+    assert tickets.read({name: value} | document, "m1") == tickets.read(document, "m1")
+
+
+def test_a_ticket_is_written_as_it_always_was() -> None:
+    sample = json.loads((Path(__file__).parent.parent / "events" / "sqs-ticket.json").read_text())
+    for record in sample["Records"]:
+        document = json.loads(record["body"])
+        assert json.loads(tickets.write(tickets.read(document))) == document
 
 
 @given(make.json_values)
