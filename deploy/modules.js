@@ -16,7 +16,7 @@ for file in sys.argv[2:]:
 const HANDLER = [
   ...['__init__', 'catalog', 'cloudfront', 'coalesce', 'codepipeline', 'cover', 'distributions', 'errors', 'events'],
   ...['handler', 'knapsack', 'limits', 'listings', 'metrics', 'model', 'pacing', 'paths', 'patterns', 'planner'],
-  ...['rules', 'sdk', 'service', 'settings', 'site', 'sqs', 'tickets', 'versions', 'workers', 'written'],
+  ...['rules', 'sdk', 'service', 'settings', 'site', 'sqs', 'tickets', 'tracing', 'versions', 'workers', 'written'],
 ];
 const CONNECT = [
   ...['__init__', 'custom_resource', 'errors', 'events', 'limits', 'model', 'notifications', 'paths', 's3', 'sdk'],

@@ -44,6 +44,9 @@ is_distribution_id = re.compile(r"[A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}").fullmatc
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-21)
 _is_bucket_name = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]").fullmatch
 _separators = re.compile(r"[\s,]+")
+# As Powertools spells it.
+_TRUE: Final = ("1", "y", "yes", "t", "true", "on")
+_FALSE: Final = ("0", "n", "no", "f", "false", "off")
 _DECLARED: Final[dict[str, type]] = {"id": str, "bucket": str, "origin_path": str, "cache_tags": bool}
 
 
@@ -114,7 +117,7 @@ def load(
     begin with a slash are names of parameters that hold ids. Raises ConfigurationError, naming the variable, if
     anything is missing, malformed or unreadable, and UnconfiguredError, which is one, if there is no distribution.
     """
-    stored = _Stored(_ttl(environ), now(), [])
+    stored = _Stored(_ttl(environ), now(), _warnings(environ))
     words = list(instead) or _words(environ.get("DISTRIBUTION_IDS", ""))
     discover = any(word.lower() == _DISCOVER for word in words)
     words = [word for word in words if word.lower() != _DISCOVER]
@@ -211,6 +214,11 @@ def service_name(environ: Mapping[str, str] = os.environ) -> str:
 def metrics_namespace(environ: Mapping[str, str] = os.environ) -> str:
     """Under which the metrics are, after Powertools' own variable."""
     return environ.get("POWERTOOLS_METRICS_NAMESPACE") or "invalidator"
+
+
+def tracing(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether to trace, after Powertools' own variable; but here, unless that says so, there are no traces."""
+    return environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in _FALSE
 
 
 def _view(environ: Mapping[str, str], stored: "_Stored") -> View:
@@ -330,6 +338,14 @@ def _add(ids: Ids, more: Ids) -> None:
     """An id that is named again without a declaration keeps the one that it has."""
     for id_, declared in more.items():
         ids[id_] = declared or ids.get(id_)
+
+
+def _warnings(environ: Mapping[str, str]) -> list[str]:
+    """What is wrong but holds up nothing."""
+    word = environ.get("POWERTOOLS_TRACE_DISABLED", "")
+    if not word or word.lower() in _TRUE + _FALSE:
+        return []
+    return [f"POWERTOOLS_TRACE_DISABLED: {word!r:.40} is neither true nor false, and there are no traces"]
 
 
 def _words(text: str) -> list[str]:

@@ -59,6 +59,7 @@ MAY_IMPORT = {
     "codepipeline": BOTTOM | {"sdk", "written"},
     "pacing": BOTTOM,
     "workers": BOTTOM,
+    "tracing": BOTTOM | {"settings", "workers"},
     "service": BOTTOM | {"planner", "pacing", "workers"},
     "sdk": BOTTOM,
     "cloudfront": BOTTOM | {"sdk"},
@@ -104,7 +105,7 @@ MAY_IMPORT = {
 }
 AWS = {"boto3", "botocore", "moto"}
 MAY_IMPORT_AWS = {"sdk", "cloudfront", "s3", "listings", "settings", "local", "queue_worker", "demo"}
-MAY_IMPORT_POWERTOOLS = {"handler", "metrics", "settings"}
+MAY_IMPORT_POWERTOOLS = {"handler", "metrics", "settings", "tracing"}
 # local, too, to point the SDK at the embedded AWS; it decides nothing by it.
 MAY_SEE_ENVIRONMENT = {"settings", "local"}
 
@@ -139,6 +140,7 @@ def test_aws_is_at_the_edge(module: str) -> None:
     others = {name.split(".")[0] for name in imports(module)}
     assert module in MAY_IMPORT_AWS or not others & AWS
     assert module in MAY_IMPORT_POWERTOOLS or "aws_lambda_powertools" not in others
+    assert module == "tracing" or "aws_xray_sdk" not in others
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -16,7 +16,7 @@ from invalidator.distributions import Declared
 from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.local import embedded_aws
-from invalidator.settings import Comparison, Settings, forget, load, offline, view
+from invalidator.settings import Comparison, Settings, forget, load, offline, tracing, view
 from invalidator.site import View
 from tests.loopback import answering
 
@@ -634,3 +634,17 @@ def test_without_aws_a_wrong_variable_is_wrong() -> None:
         offline({"DISTRIBUTION_IDS": "a.b"})
     with pytest.raises(ConfigurationError, match="MAX_PATHS"):
         offline({"MAX_PATHS": "many"})
+
+
+@pytest.mark.parametrize("word", ["false", "False", "0", "no", "off", "n", "f"])
+def test_there_are_traces_only_where_they_are_said_not_to_be_disabled(word: str) -> None:
+    assert tracing({"POWERTOOLS_TRACE_DISABLED": word})
+    for other in ("", "true", "1", "yes", "flase", " false", "none"):
+        assert not tracing({"POWERTOOLS_TRACE_DISABLED": other})
+    assert not tracing({})
+
+
+@pytest.mark.parametrize(("word", "warnings"), [("", 0), ("FALSE", 0), ("1", 0), ("flase", 1), (" false", 1)])
+def test_a_misspelt_wish_for_traces_is_a_warning(word: str, warnings: int) -> None:
+    config = load({"DISTRIBUTION_IDS": "E1", "POWERTOOLS_TRACE_DISABLED": word})
+    assert [warning.split(":")[0] for warning in config.warnings] == ["POWERTOOLS_TRACE_DISABLED"] * warnings
