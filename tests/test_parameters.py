@@ -108,6 +108,7 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
         *("parameter=/", "parameter=a//b", "parameter=arn:aws:ssm:us-east-1:1:document/x", "parameter=a*"),
         *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "powertools-layer=0", "index-document= "),
         *("max-paths=0", "max-paths=1000001", "max-paths=01", "max-paths=-1", "max-wildcards=16", "max-wildcards=all"),
+        *("tracing=yes", "tracing=Active"),
         *("pipeline=yes", "pipeline-parameters=a", "pipeline-parameters=/a/", "pipeline-parameters=/a*"),
         *(
             "pipeline-parameters=/*/a",
