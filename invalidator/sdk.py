@@ -1,5 +1,6 @@
 """Clients of the AWS SDK, and what is common to the errors of all services."""
 
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
@@ -23,6 +24,8 @@ ERRORS: Final = (ClientError, BotoCoreError, ET.ParseError, OSError)
 
 The last is an OSError where credentials come from a program or a file that is not there.
 """
+
+_TOKEN: Final = re.compile(r"(x-amz-security-token[\s:=]+)[\w+/=%-]+", re.IGNORECASE)
 
 _MISSING: Final[dict[type[Exception], str]] = {
     NoCredentialsError: "log in, or set AWS_PROFILE",
@@ -83,6 +86,11 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(error, HTTPClientError | NoConnectionError)
 
 
+def without_tokens(text: str) -> str:
+    """A text without the credentials that AWS quotes in it: where signatures differ, what should have been signed."""
+    return _TOKEN.sub(r"\1...", text)
+
+
 def explained(error: Exception, advice: dict[str, str]) -> str:
     """What went wrong, in the service's words, with what to do about it where that is known.
 
@@ -95,6 +103,6 @@ def explained(error: Exception, advice: dict[str, str]) -> str:
         return f"{str(error).rstrip('.')} ({what})" if what else str(error)
     details = error.response.get("Error", {})
     told = [str(value) for name, value in details.items() if value and name.startswith(("Message", "Argument"))]
-    text = f"{code_of(error) or 'unknown error'}: {'; '.join(told)}".rstrip(": ")
+    text = without_tokens(f"{code_of(error) or 'unknown error'}: {'; '.join(told)}".rstrip(": "))
     todo = advice.get(code_of(error)) or _ADVICE.get(code_of(error))
     return f"{text} ({todo})" if todo else text

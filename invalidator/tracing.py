@@ -12,20 +12,16 @@ from the trace, and nothing else is.
 """
 
 import logging
-import re
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from aws_lambda_powertools import Tracer
 
-from invalidator import settings
+from invalidator import sdk, settings
 from invalidator.workers import Workers
 
 T = TypeVar("T")
-
-# With a signature that does not match, AWS sends back what should have been signed.
-_TOKEN: Final = re.compile(r"(x-amz-security-token[\s:=]+)[\w+/=%-]+", re.IGNORECASE)
 
 _RECORDED: Final = {
     "CreateInvalidation": {"request_descriptors": {"DistributionId": {"rename_to": "distribution_id"}}},
@@ -87,7 +83,7 @@ class _Shown(NamedTuple):
 
     def serialize(self) -> str:
         """JSON."""
-        return _TOKEN.sub(r"\1...", self.entity.serialize())
+        return sdk.without_tokens(self.entity.serialize())
 
 
 class _Traced(Generic[T]):

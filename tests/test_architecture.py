@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "codepipeline": BOTTOM | {"sdk", "written"},
     "pacing": BOTTOM,
     "workers": BOTTOM,
-    "tracing": BOTTOM | {"settings", "workers"},
+    "tracing": BOTTOM | {"sdk", "settings", "workers"},
     "service": BOTTOM | {"planner", "pacing", "workers"},
     "sdk": BOTTOM,
     "cloudfront": BOTTOM | {"sdk"},

@@ -212,7 +212,9 @@ def test_a_job_that_cannot_be_served_is_traced_without_its_credentials(start: St
     assert not [secret for secret in secrets if secret in daemon.text]
 
 
-def test_what_aws_quotes_of_a_request_is_traced_without_the_functions_credentials(start: Start, daemon: Daemon) -> None:
+def test_what_aws_quotes_of_a_request_is_traced_and_logged_without_the_functions_credentials(
+    start: Start, daemon: Daemon
+) -> None:
     token = "IQoJb3JpZ2luX2VjEA/+0=="
     message = f"The Canonical String should have been\n'POST\n/\nx-amz-security-token:{token}\n\nhost'"
     body = (
@@ -221,10 +223,11 @@ def test_what_aws_quotes_of_a_request_is_traced_without_the_functions_credential
     refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body.encode())
     with answering(refusal) as endpoint:
         function = start(**ON, DESCRIBE="off", AWS_ENDPOINT_URL_CLOUDFRONT=endpoint)
-        assert function.invoke(make.s3(Change("a")), sampled()).failed
+        answer = function.invoke(make.s3(Change("a")), sampled())
     check(daemon.received(), ROOTS[0], "53995c3f42cd8ad8")
-    assert "The Canonical String" in daemon.text
-    assert token not in daemon.text
+    for told in (daemon.text, function.log.read_text(), answer.payload["errorMessage"]):
+        assert "The Canonical String" in told
+        assert token not in told
 
 
 # --- in a process ---------------------------------------------------------------------------------------
