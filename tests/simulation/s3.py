@@ -18,11 +18,12 @@ PAGE = 25
 class Bucket:
     """Its ``keys``, in the order in which S3 lists them: those of this world are in ASCII.
 
-    ``unlisted`` counts the pages that it did not give, by the reason.
+    ``page`` is how many of them a listing has at a time; ``unlisted`` counts the pages that it did not give, by the
+    reason.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
-        self.keys = sorted(keys)
+        self.keys, self.page = sorted(keys), PAGE
         self.unlisted: Counter[str] = Counter()
 
     def write(self, key: str) -> None:
@@ -51,11 +52,11 @@ class Client:
             self._fail()
         if arguments["Bucket"] != "origin":
             return {"IsTruncated": False}
-        keys = self._bucket.keys
+        keys, size = self._bucket.keys, self._bucket.page
         start = bisect_right(keys, token) if token else bisect_left(keys, prefix)
-        found = list(takewhile(lambda key: key.startswith(prefix), keys[start : start + PAGE + 1]))
-        page = {"Contents": [{"Key": key} for key in found[:PAGE]], "IsTruncated": len(found) > PAGE}
-        return page | ({"NextContinuationToken": found[PAGE - 1]} if page["IsTruncated"] else {})
+        found = list(takewhile(lambda key: key.startswith(prefix), keys[start : start + size + 1]))
+        page = {"Contents": [{"Key": key} for key in found[:size]], "IsTruncated": len(found) > size}
+        return page | ({"NextContinuationToken": found[size - 1]} if page["IsTruncated"] else {})
 
     def list_object_versions(self, **_: str) -> Any:
         raise NotImplementedError
