@@ -25,7 +25,7 @@ help:
 	@echo 'make format        fix what of that can be fixed'
 	@echo 'make docs          write docs/cli.md, the manual of the command line, from the help of its commands'
 	@echo 'make simulate      failures of all kinds: in SEEDS=500 simulated worlds, or in that of SEED=n'
-	@echo 'make bench         measure; writes benchmarks/results.md and the table in the README'
+	@echo 'make bench         measure; writes benchmarks/results.json, and of it results.md, two plots and the table in the README'
 	@echo 'make bench-deployment  simulate deploys with several batching windows; writes benchmarks/deployment.md'
 	@echo 'make bench-planner  measure the planner of wildcards beside others; writes benchmarks/planner.md'
 	@echo 'make package       make the deployment package with osls, check it, and show what is in it'

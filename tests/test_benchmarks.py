@@ -1,14 +1,25 @@
-"""What the planner is measured with: its sites, other tools, and the scorer."""
+"""What is measured with, and what is made of it: sites, other tools, the scorer, simulated deploys, tables, plots."""
 
 import math
 import posixpath
-from collections import Counter
+import re
+from collections import Counter, defaultdict
+from copy import deepcopy
+from functools import partial
+from pathlib import Path
 
 import pytest
 
-from benchmarks import s3cmd, s3deploy
+from benchmarks import __main__ as bench
+from benchmarks import deploys, figures, per_object, plots, progress, report, s3cmd, s3deploy, speed
+from benchmarks.figures import FLUSH, OURS, PER_OBJECT, Results
 from benchmarks.scores import Score, gap, objections, score
-from benchmarks.sites import Tree, blog, urls_of, urls_of_all
+from benchmarks.sites import Blog, Tree, blog, urls_of, urls_of_all
+from tests.simulation import cloudfront
+from tests.simulation.cloudfront import CloudFront
+from tests.simulation.story import Upload
+from tests.simulation.weather import CALM
+from tests.simulation.world import World
 
 # --- sites ----------------------------------------------------------------------------------------------
 
@@ -188,3 +199,242 @@ def test_s3cmd_sends_nothing_if_there_are_too_many_paths() -> None:
     refused = s3cmd.run([f"{number}.css" for number in range(s3cmd.PATHS + 1)])
     assert refused.calls == []
     assert refused.refusal.endswith("Too many paths to invalidate")
+
+
+# --- deploys through the simulation ---------------------------------------------------------------------
+
+SMALL = Blog(["index.html", "a/index.html", "a/b.css", "a/c.css", "d.jpg"], {})
+UPLOADS = [Upload(0.0, "a/b.css"), Upload(0.01, "a/index.html")]
+UPLOADED = [upload.key for upload in UPLOADS]
+
+
+def counted(way: str, distributions: int = 1) -> deploys.Counts:
+    return deploys.counted(deploys.WAYS[way](0, SMALL, UPLOADS, distributions), SMALL, UPLOADED)
+
+
+@pytest.fixture
+def nothing_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloudfront, "BURST", 0.0)
+    monkeypatch.setattr(cloudfront, "RATE", 0.0)
+
+
+@pytest.fixture
+def all_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloudfront, "BURST", 1e9)
+
+
+class Watched(per_object.PerObject):
+    """Remembers when the invocations for each key began, and how many ran at a time."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world, CloudFront(world, CALM, ["E1"]), ["E1"])
+        self.began: dict[str, list[float]] = defaultdict(list)
+        self.ended: dict[str, list[float]] = defaultdict(list)
+        self.running = self.most = 0
+
+    def _handle(self, key: str) -> None:
+        self.began[key].append(self._world.now)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            super()._handle(key)
+        finally:
+            self.running -= 1
+            self.ended[key].append(self._world.now)
+
+
+def watched(objects: int) -> Watched:
+    world = World(0)
+    function = Watched(world)
+    for number in range(objects):
+        world.after(number / 100, partial(function.notify, f"{number}.css"))
+    world.run(math.inf)
+    return function
+
+
+def test_a_deploy_comes_in_the_order_of_its_keys() -> None:
+    assert deploys.uploads_of(["b", "a", "c"]) == [Upload(0.0, "a"), Upload(0.01, "b"), Upload(0.02, "c")]
+
+
+@pytest.mark.usefixtures("nothing_let_through")
+def test_one_call_an_object_is_made_five_times_in_each_of_three_invocations_and_then_given_up() -> None:
+    assert counted(PER_OBJECT, distributions=2).calls == counted(PER_OBJECT).calls == 2 * 3 * 5
+    function = watched(3)
+    assert set(function.invocations.values()) == {3}
+    assert sorted(function.dropped) == ["0.css", "1.css", "2.css"]
+    for key, began in function.began.items():
+        ended = function.ended[key]
+        assert [began[1] - ended[0], began[2] - ended[1]] == pytest.approx([60, 120])
+        for start, end in zip(began, ended, strict=True):
+            assert 5 * 0.05 <= end - start <= 1 + 2 + 4 + 8 + 5 * 0.4
+
+
+@pytest.mark.usefixtures("nothing_let_through")
+def test_what_was_given_up_stays_stale_under_all_of_its_urls() -> None:
+    found = deploys.one_an_object(0, SMALL, UPLOADS, 1)
+    assert found.cloudfront.fresh_at == {}
+    assert len(found.cloudfront.edges["E1"]) == 3
+    assert set(found.cloudfront.edges["E1"].values()) == {None}
+
+
+@pytest.mark.usefixtures("nothing_let_through")
+def test_no_more_invocations_run_at_a_time_than_lambda_lets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(per_object, "CONCURRENCY", 2)
+    function = watched(5)
+    assert function.most == 2
+    assert len(function.dropped) == 5
+
+
+@pytest.mark.usefixtures("all_let_through")
+def test_without_a_limit_one_call_an_object_loses_nothing_but_the_urls_it_never_asks_for() -> None:
+    found = counted(PER_OBJECT, distributions=2)
+    assert found._replace(drained=0) == deploys.Counts(
+        calls=4, refused=0, paths=4, evicted=0, drained=0, stale_objects=0, stale_directories=2
+    )
+    assert 0.1 < found.drained < 10
+    function = watched(50)
+    assert set(function.invocations.values()) == {1}
+    assert function.dropped == []
+
+
+def test_what_is_wrong_in_itself_is_not_tried_again_by_the_sdk() -> None:
+    world = World(0)
+    account = CloudFront(world, CALM, ["E1"])
+    account.bad.add("/bad.css")
+    function = per_object.PerObject(world, account, ["E1"])
+    function.notify("bad.css")
+    world.run(math.inf)
+    assert account.called == {"InvalidArgument": 3}
+    assert function.dropped == ["bad.css"]
+
+
+@pytest.mark.parametrize("distributions", [1, 2])
+def test_a_flush_is_a_call_a_distribution_and_evicts_all_that_did_not_change(distributions: int) -> None:
+    found = counted(FLUSH, distributions)
+    assert found[:4] == (distributions, 0, distributions, 3 * distributions)
+    assert found[5:] == (0, 0)
+
+
+@pytest.mark.parametrize("distributions", [1, 2])
+def test_ours_leaves_nothing_stale_and_evicts_nothing(distributions: int) -> None:
+    found = counted(OURS, distributions)
+    assert found[:4] == (distributions, 0, 3 * distributions, 0)
+    assert found[5:] == (0, 0)
+
+
+# --- figures --------------------------------------------------------------------------------------------
+
+
+def test_a_ratio_is_that_of_each_pair() -> None:
+    found = figures.comparison([2.0, 30.0, 4.0], [1.0, 10.0, 1.0])
+    assert found["runs"] == 3
+    assert found["ratio"]["median"] == 3.0
+    assert (found["ours"]["median"], found["theirs"]["median"]) == (4.0, 1.0)
+
+
+def test_a_spread_leaves_out_a_tenth_on_each_side() -> None:
+    assert figures.spread([float(number) for number in range(11)]) == {"median": 5.0, "p10": 1.0, "p90": 9.0}
+    assert figures.spread([1 / 3, 1 / 3])["median"] == 0.3333
+
+
+@pytest.fixture
+def results() -> Results:
+    return figures.load()
+
+
+def test_what_is_saved_is_loaded_again(results: Results, tmp_path: Path) -> None:
+    figures.save(results, tmp_path / "results.json")
+    assert figures.load(tmp_path / "results.json") == results
+    assert (tmp_path / "results.json").read_text() == figures.RESULTS.read_text()
+
+
+# --- words ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(1234.0, "1,234 s"), (7.04, "7.0 s"), (0.2612, "261 ms"), (0.001, "1.0 ms"), (3.97e-6, "4.0 µs"), (0.0, "0.0 µs")],
+)
+def test_a_time_is_told_in_the_unit_that_suits_it(seconds: float, told: str) -> None:
+    assert report.time(seconds) == told
+
+
+def test_a_share_is_told_in_two_digits_that_count() -> None:
+    assert [report.percent(value) for value in (0.0, 0.0000731, 0.05)] == ["0 %", "0.0073 %", "5 %"]
+
+
+def test_a_table_has_its_numbers_on_the_right() -> None:
+    assert report.table(["a", "b"], [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |\n"
+
+
+def test_the_readme_has_few_rows_and_the_document_has_all(results: Results) -> None:
+    rows = [line for line in report.readme(results).splitlines() if line.startswith("| ")]
+    assert 5 <= len(rows) - 2 <= 10
+    document = report.document(results)
+    for text in (results["machine"], results["date"], "`make bench`", *results["versions"].values()):
+        assert text in document
+    assert len(results["deploys"]) == 2 * 5 * 3
+    for row in results["deploys"]:
+        assert f"| {row['name']} | {row['way']} | {row['calls']:,.0f} | " in document
+    for name in blog().deploys:
+        assert document.count(f"| {name} | ") == 2 * 3
+    assert [row["messages"] for row in results["warm"]] == [1, 10, 100, 1_000, 4_000]
+    assert [row["objects"] for row in results["planner"]] == [10_000, 100_000, 1_000_000]
+
+
+def test_every_table_has_as_many_cells_in_each_row(results: Results) -> None:
+    for text in (report.document(results), report.readme(results)):
+        for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+            assert len({line.count(" | ") for line in table.splitlines()}) == 1
+
+
+def test_the_same_results_are_the_same_plots_without_a_date(results: Results, tmp_path: Path) -> None:
+    for name in "ab":
+        plots.save(results, tmp_path / f"{name}-speed.svg", tmp_path / f"{name}-deploys.svg")
+    for plot in ("speed", "deploys"):
+        one, other = ((tmp_path / f"{name}-{plot}.svg").read_bytes() for name in "ab")
+        assert one == other
+        assert not re.search(rb"20\d\d-\d\d|[Mm]atplotlib v", one)
+
+
+def test_plots_say_which_results_they_were_drawn_from(results: Results) -> None:
+    others = deepcopy(results)
+    others["deploys"][0]["calls"] += 1
+    assert plots.identifier(results) == plots.identifier(deepcopy(results)) != plots.identifier(others)
+
+
+# --- make bench -----------------------------------------------------------------------------------------
+
+
+def test_without_nodejs_it_is_said_at_once_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"bench: npx was not found\. .* Node\.js 20 or later"):
+        bench.main()
+
+
+def test_an_interruption_is_told_and_writes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: progress.Progress) -> Results:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench, "_measure", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        bench._measured()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "bench: interrupted. Nothing was written.\n"
+
+
+def test_where_there_is_no_terminal_each_part_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = progress.Progress(2)
+    shown.part("one")
+    shown.step(1, 9)
+    shown.part("two")
+    shown.end()
+    assert capsys.readouterr().err == "[1/2] one …\n[2/2] two …\n"
+
+
+@pytest.mark.parametrize("more", ["", 's3 = boto3.client("s3")\n'])
+def test_the_plain_handler_is_python(more: str) -> None:
+    compile(speed.PLAIN_HANDLER.format(more=more), "plain.py", "exec")

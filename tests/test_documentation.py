@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import deployment
+from benchmarks import deployment, figures, plots, report
 from invalidator import codepipeline, events
 from tests.test_architecture import MAY_IMPORT
 
@@ -131,8 +131,11 @@ def test_the_action_that_is_shown_can_be_read() -> None:
 
 
 def test_the_figures_are_those_of_the_last_run() -> None:
-    figures = (ROOT / "benchmarks" / "results.md").read_text().partition("\n\n")[2]
-    assert f"<!-- benchmarks: begin -->\n{figures}<!-- benchmarks: end -->\n" in README
+    results = figures.load()
+    assert f"{report.BEGIN}{report.readme(results)}{report.END}" in README
+    assert report.document(results) == TEXTS["benchmarks/results.md"]
+    for plot in (plots.SPEED, plots.DEPLOYS):
+        assert plots.identifier(results) in plot.read_text()
     shown = deployment.quoted(deployment.RESULTS.read_text())
     assert f"{deployment.BEGIN}{shown}{deployment.END}" in deployment.PAGE.read_text()
 
@@ -167,7 +170,7 @@ def test_every_document_is_reached_from_the_readme() -> None:
             for path in (target.partition("#")[0] for target in links(TEXTS[name]) if "://" not in target)
             if path.endswith(".md")
         } - reached
-    assert set(DOCUMENTS) - {"benchmarks/results.md"} <= reached
+    assert set(DOCUMENTS) <= reached
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

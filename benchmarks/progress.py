@@ -1,0 +1,38 @@
+"""How far a measurement is: on standard error, a line that is overwritten on a terminal, and a line a part elsewhere.
+
+There is no thread that draws, which would be measured, too.
+"""
+
+import os
+import sys
+import time
+
+
+class Progress:
+    """Of so many parts, the one that is under way, and how much of it is done."""
+
+    def __init__(self, parts: int) -> None:
+        self._parts, self._part, self._name, self._begun = parts, 0, "", time.monotonic()
+
+    def part(self, name: str) -> None:
+        """The next part begins."""
+        self._part, self._name = self._part + 1, name
+        self._show("", lasting=True)
+
+    def step(self, done: int, of: int) -> None:
+        """So much of it is done."""
+        self._show(f": {done} of {of}", lasting=False)
+
+    def end(self) -> float:
+        """Leave nothing behind on the terminal. Returns the seconds that all of it took."""
+        if sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        return time.monotonic() - self._begun
+
+    def _show(self, more: str, *, lasting: bool) -> None:
+        text = f"[{self._part}/{self._parts}] {self._name}{more} …"
+        if sys.stderr.isatty():
+            dim, plain = ("", "") if os.environ.get("NO_COLOR") else ("\033[2m", "\033[0m")
+            print(f"\r\033[K{dim}{text}{plain}", end="", file=sys.stderr, flush=True)
+        elif lasting:
+            print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,235 @@
+"""Cold starts, what a warm event takes, and memory. Things that are compared are measured in turn. Needs Linux."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from benchmarks.figures import Cold, Comparison, Memory, Warm, comparison
+from invalidator.events import decode
+from invalidator.model import DistributionId
+from tests.doubles import StrictCloudFront, serve
+from tests.lambda_runtime import deployed
+from tests.strategies import Change, s3, simple_plan
+from tests.uploads import uploads_event
+
+ROOT: Final = Path(__file__).parent.parent
+
+HANDLER: Final = "invalidator.handler.lambda_handler"
+MESSAGES: Final = (1, 10, 100, 1_000, 4_000)
+# What is carried out, too, is of so many objects: all that a distribution takes at a time.
+OBJECTS: Final = 2_000
+COLD_RUNS: Final = 21
+DEPLOYED_RUNS: Final = 15
+WARM_RUNS: Final = 31
+SAMPLE_SECONDS: Final = 0.02
+"""What is faster is done as often as it takes to last that long."""
+
+# There is no bucket to list, as there would be for so many paths.
+SETTINGS: Final = {"DISTRIBUTION_IDS": "E1", "LOSSLESS": "off"}
+
+# What many write: clients at import, one record, one call.
+PLAIN_HANDLER: Final = """
+import boto3
+
+cloudfront = boto3.client("cloudfront")
+{more}
+def lambda_handler(event, context):
+    changed = event["Records"][0]["s3"]["object"]
+    paths = {{"Quantity": 1, "Items": ["/" + changed["key"]]}}
+    batch = {{"Paths": paths, "CallerReference": changed["sequencer"]}}
+    return cloudfront.create_invalidation(DistributionId="E1", InvalidationBatch=batch)["Invalidation"]["Id"]
+"""
+PLAIN: Final = "plain.lambda_handler"
+
+BARE: Final = "import boto3; boto3.client('cloudfront')"
+FIRST_EVENT: Final = """
+import json, sys
+from invalidator.handler import lambda_handler
+lambda_handler(json.load(open(sys.argv[1])))
+"""
+
+Step = Callable[[int, int], None]
+"""Is told how many of how many runs are done."""
+
+
+@contextmanager
+def endpoint() -> Iterator[str]:
+    """A CloudFront on loopback, with one distribution."""
+    with serve(StrictCloudFront({"E1"})) as address:
+        yield address
+
+
+# --- cold processes -------------------------------------------------------------------------------------
+
+
+def cold_process(address: str, step: Step) -> Comparison:
+    """Import the handler and serve a first event, against a bare client: CPU seconds, start and end included."""
+    environ = _environment(address)
+    ours, bare = [], []
+    with TemporaryDirectory() as folder:
+        event = Path(folder) / "event.json"
+        event.write_text(json.dumps(s3(Change("blog/index.html"))))
+        for number in range(COLD_RUNS + 1):
+            ours.append(_cpu_of_process(FIRST_EVENT, environ, event))
+            bare.append(_cpu_of_process(BARE, environ))
+            step(number, COLD_RUNS)
+    return comparison(ours[1:], bare[1:])  # the first pair fills the caches of the disk
+
+
+def _environment(address: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "AWS_ENDPOINT_URL": address,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        **SETTINGS,
+    }
+
+
+def _cpu_of_process(program: str, environ: dict[str, str], *arguments: Path) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", program, *arguments], env=environ, check=True, capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+# --- under Lambda's runtime client ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A process of a function: seconds from its start until it asks for an event, and for each event; MiB at most."""
+
+    init: float
+    first: float
+    second: float
+    peak: float
+    peak_with_messages: float
+
+    @property
+    def cold(self) -> float:
+        """From the start of the process to its first answer."""
+        return self.init + self.first
+
+
+def under_the_runtime(address: str, archive: Path, step: Step) -> tuple[dict[str, Comparison], Memory]:
+    """The zip that is deployed, beside plain handlers in the same runtime client."""
+    environ = {"AWS_ENDPOINT_URL": address, **SETTINGS}
+    ours, two, one = list[_Run](), list[_Run](), list[_Run]()
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        functions = [
+            (ours, archive, HANDLER),
+            (two, _plain(folder / "two.zip", 's3 = boto3.client("s3")\n'), PLAIN),
+            (one, _plain(folder / "one.zip", ""), PLAIN),
+        ]
+        for number in range(DEPLOYED_RUNS + 1):
+            for place, (runs, zipped, handler) in enumerate(functions):
+                runs.append(_run_deployed(zipped, folder / f"{number}-{place}", handler, environ))
+            step(number, DEPLOYED_RUNS)
+    for runs in (ours, two, one):
+        del runs[0]  # it fills the caches of the disk
+    return {
+        "two_clients": comparison([run.cold for run in ours], [run.cold for run in two]),
+        "one_client": comparison([run.cold for run in ours], [run.cold for run in one]),
+        "init": comparison([run.init for run in ours], [run.init for run in two]),
+        "later": comparison([run.second for run in ours], [run.second for run in two]),
+    }, Memory(
+        ours=_mebibytes([run.peak for run in ours]),
+        two_clients=_mebibytes([run.peak for run in two]),
+        one_client=_mebibytes([run.peak for run in one]),
+        ours_with_messages=_mebibytes([run.peak_with_messages for run in ours]),
+        messages=MESSAGES[-1],
+    )
+
+
+def cold(process: Comparison, deployed_: dict[str, Comparison]) -> Cold:
+    """Both parts."""
+    return Cold(
+        process=process,
+        two_clients=deployed_["two_clients"],
+        one_client=deployed_["one_client"],
+        init=deployed_["init"],
+        later=deployed_["later"],
+    )
+
+
+def _plain(archive: Path, more: str) -> Path:
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("plain.py", PLAIN_HANDLER.format(more=more))
+    return archive
+
+
+def _run_deployed(archive: Path, folder: Path, handler: str, environ: dict[str, str]) -> _Run:
+    with deployed(archive, folder, handler, environ) as function:
+        first, second = (function.invoke(s3(Change("a.html", sequencer=text))) for text in ("01", "02"))
+        assert not first.failed
+        assert not second.failed
+        peak = function.peak_mebibytes()
+        if handler == HANDLER:
+            assert function.invoke(uploads_event(MESSAGES[-1], OBJECTS)).payload == {"batchItemFailures": []}
+        return _Run(function.init_seconds, first.seconds, second.seconds, peak, function.peak_mebibytes())
+
+
+def _mebibytes(values: list[float]) -> float:
+    return round(median(values), 1)
+
+
+# --- in one process -------------------------------------------------------------------------------------
+
+
+def warm(step: Step) -> list[Warm]:
+    """Decode and plan, for two distributions, against the least that any handler has to do."""
+    found = []
+    for number, messages in enumerate(MESSAGES):
+        step(number, len(MESSAGES))
+        found.append(Warm(messages=messages, seconds=_decode_and_plan(messages)))
+    return found
+
+
+def _decode_and_plan(messages: int) -> Comparison:
+    event = uploads_event(messages)
+    bodies = [record["body"] for record in event["Records"]]
+    ids = [DistributionId("E1"), DistributionId("E2")]
+
+    def ours() -> Any:
+        return simple_plan(decode(event).changes, ids, "index.html")
+
+    def floor() -> Any:
+        for body in bodies:
+            json.loads(body)
+
+    times = [_times(ours), _times(floor)]
+    pairs = [(_cpu(ours, times[0]), _cpu(floor, times[1])) for _ in range(WARM_RUNS)]
+    return comparison([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+
+
+def _times(work: Callable[[], Any]) -> int:
+    """How often it has to be done for a sample."""
+    times = 1
+    while (seconds := _cpu(work, times) * times) < SAMPLE_SECONDS:
+        times = max(2 * times, int(times * SAMPLE_SECONDS / max(seconds, 1e-6)))
+    return times
+
+
+def _cpu(work: Callable[[], Any], times: int) -> float:
+    """CPU seconds of doing it once, on the average of so many times."""
+    start = time.process_time()
+    for _ in range(times):
+        work()
+    return (time.process_time() - start) / times
