@@ -77,12 +77,13 @@ def make_plan(
     # Those come first whose work is the oldest: with more of them than there is time for, the last would wait for ever.
     for distribution in sorted(distributions, key=lambda distribution: _oldest(waiting.get(distribution.id, []))):
         id_, mine, new = distribution.id, waiting.get(distribution.id, []), work[distribution.site]
-        made += [batch for batch in mine if batch.apart]
         open_ = [batch for batch in mine if not batch.apart]
         if open_:
             made += _merged(id_, new.items, open_)
         else:
             made += [Batch(id_, chunk, _caller_reference(id_, digest)) for chunk, digest in new.chunks]
+        # Last: each takes a call of its own, and however many there are, what has just changed must not wait for them.
+        made += [batch for batch in mine if batch.apart]
     # Of what is here for its tickets alone there is nothing to say.
     told = [item for item in distributions if item.site.behaviors]
     notes = (Note(item.id, text, count) for item in told for text, count in found[item.site].notes)

@@ -421,6 +421,17 @@ def test_those_come_first_whose_work_is_the_oldest() -> None:
 
 
 @quickly
+@given(few, st.integers(0, 30), st.booleans())
+def test_what_has_just_changed_waits_for_nothing_that_takes_a_call_of_its_own(
+    new: list[Change], many: int, open_: bool
+) -> None:
+    apart = [replace(left_of([Change(f"left/{number}")]), apart=True) for number in range(many)]
+    left = [*apart, *([left_of([Change("open")])] if open_ else [])]
+    mine = [batch for batch in with_left(new, left).batches if batch.distribution == E1]
+    assert [batch.apart for batch in mine] == [False] * (len(mine) - many) + [True] * many
+
+
+@quickly
 @given(few, st.data())
 def test_the_parts_of_a_batch_have_references_of_their_own(deploy: list[Change], data: Any) -> None:
     batch = left_of(deploy)
