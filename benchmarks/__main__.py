@@ -11,6 +11,7 @@ from pathlib import Path
 from subprocess import CalledProcessError
 from tempfile import TemporaryDirectory
 from typing import Final
+from zipfile import ZipFile
 
 from benchmarks import deploys, report, speed
 from benchmarks.figures import Planned, Results, save
@@ -36,6 +37,7 @@ def main() -> None:
     save(results)
     report.write(results)
     print(report.readme(results))
+    print("Written: benchmarks/results.json, results.md, speed.svg, deploys.svg, and the block in README.md.")
 
 
 def _measured() -> Results:
@@ -70,6 +72,7 @@ def _measure(progress: Progress) -> Results:
     with TemporaryDirectory() as folder, speed.endpoint() as address:
         progress.part("package")
         archive = _archive(Path(folder) / "package")
+        has_bytecode = any(name.endswith(".pyc") for name in ZipFile(archive).namelist())
         progress.part("cold processes")
         process = speed.cold_process(address, progress.step)
         progress.part("cold starts under Lambda's runtime client")
@@ -88,6 +91,7 @@ def _measure(progress: Progress) -> Results:
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         machine=hardware(),
         versions=versions(*PACKAGES),
+        bytecode=has_bytecode,
         took=round(progress.end()),
         cold=speed.cold(process, deployed),
         warm=warm,

@@ -89,16 +89,18 @@ def flush(seed: int, _site: Blog, uploads: list[Upload], distributions: int) -> 
     return _run(world, played)
 
 
-def ours(seed: int, site: Blog, uploads: list[Upload], distributions: int) -> Played:
-    """The stack with its defaults."""
-    deployment = Deployment(allowance=ALLOWANCE)
+def ours(seed: int, site: Blog, uploads: list[Upload], distributions: int, window: float = 5.0) -> Played:
+    """The stack with its defaults, or with another window."""
+    deployment = Deployment(window=window, visibility=720 + window, allowance=ALLOWANCE)
     story = Story(seed, calm=True, deployment=deployment, uploads=uploads, distributions=distributions)
     story.bucket.keys, story.bucket.page = sorted(site.keys), PAGE
     story.play()
     return Played(story.cloudfront, story.versions)
 
 
-WAYS: Final[dict[str, Way]] = dict(zip(figures.WAYS, (one_an_object, flush, ours), strict=True))
+WAYS: Final[dict[str, Way]] = dict(
+    zip(figures.WAYS, (one_an_object, flush, ours, partial(ours, window=20.0)), strict=True)
+)
 
 
 def _world(seed: int, uploads: list[Upload], distributions: int) -> tuple[World, Played]:

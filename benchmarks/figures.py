@@ -59,7 +59,7 @@ class Memory(TypedDict):
     messages: int
 
 
-PER_OBJECT, FLUSH, OURS = WAYS = ("one call an object", "one flush", "ours")
+PER_OBJECT, FLUSH, OURS, PATIENT = WAYS = ("one call an object", "one flush", "ours", "ours, window=20")
 """How a deploy is invalidated."""
 
 
@@ -109,6 +109,8 @@ class Results(TypedDict):
     date: str
     machine: str
     versions: dict[str, str]
+    bytecode: bool
+    """Whether there is any in the deployed zip: it takes Python 3.13."""
     took: float
     """Seconds."""
     cold: Cold

@@ -126,7 +126,7 @@ def _draw_warm(axes: Axes, results: Results) -> None:
 
 def _deploys(figure: Figure, results: Results) -> None:
     """Dots on a line for each deploy, the further to the left, the better; and what each way leaves wrong."""
-    rows = [row for row in results["deploys"] if row["distributions"] == 1]
+    rows = [row for row in results["deploys"] if row["distributions"] == 1 and row["way"] in _COLOURS]
     names = list(dict.fromkeys(row["name"] for row in rows))
     calls, drained, wrong = figure.subplots(1, 3, sharey=True, width_ratios=[1, 1, 0.74])
     _draw_dots(calls, rows, names, lambda row: row["calls"], "")

@@ -12,6 +12,8 @@ const PARAMETER_NAME = [
   'the name or ARN of a parameter in Parameter Store',
 ];
 
+const TIMEOUT = 120; // seconds of an invocation: a call may take 13, the rest is for the pauses of a throttled account
+
 const PARAMETER_PATH = '(/[\\w.-]+)+(/\\*)?';
 
 // Name: [default, what it has to match if it is given, what to expect in words]
@@ -30,6 +32,7 @@ const PARAMETERS = {
   ],
   parameter: ['', ...PARAMETER_NAME],
   trigger: ['queue', /^(queue|direct|eventbridge)$/, 'queue, direct or eventbridge'],
+  window: ['5', /^([1-9]\d?|[12]\d\d|300)$/, 'a number of seconds from 1 to 300'],
   prefix: ['', /^[^*]{1,1024}$/, 'how keys begin, without a wildcard'],
   suffix: ['', /^[^*]{1,1024}$/, 'how keys end, without a wildcard'],
   'settings-ttl': ['300', /^\d{1,5}$/, 'a number of seconds'],
@@ -104,6 +107,9 @@ function checkPresence(values) {
   }
   if (values['discover-tag'] && !values.distributions.split(',').includes('discover')) {
     throw mistake('--param discover-tag: it goes with --param distributions=discover.');
+  }
+  if (values.window !== PARAMETERS.window[0] && values.trigger === 'direct') {
+    throw mistake('--param window: it goes with a queue, and not with --param trigger=direct.');
   }
   if (values['pipeline-parameters'] && values.pipeline !== 'on') {
     throw mistake('--param pipeline-parameters: it goes with --param pipeline=on.');
@@ -270,6 +276,10 @@ module.exports = async ({ options, resolveVariable }) => {
     'index-document': values['index-document'] === 'none' ? '' : values['index-document'],
     traced: values.tracing === 'on',
     'trace-disabled': String(values.tracing !== 'on'),
+    timeout: TIMEOUT,
+    window: Number(values.window),
+    // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html (2026-11-22)
+    visibility: 6 * TIMEOUT + Number(values.window),
     'log-retention': Number(values['log-retention']),
     'cost-alarm': Number(values['cost-alarm']),
     costs: values['cost-alarm'] ? 'on' : 'off',

@@ -30,6 +30,7 @@ CASES = {
         "rules-parameter=/cloudfront/rules",
         "exclude=assets/*.????????.js",
         "skip-unchanged=versions",
+        "window=20",
         "pipeline=on",
         "cost-alarm=2.50",
     ),

@@ -30,6 +30,9 @@ LAYER_IN_CHINA = "arn:aws-cn:lambda:cn-north-1:498634801083:layer:x:3"
         ((BUCKET, DISTRIBUTIONS, "index-document=a/b"), "--param index-document: 'a/b' is not what"),
         ((BUCKET, DISTRIBUTIONS, "powertools-layer=latest"), "--param powertools-layer: 'latest' is not what"),
         ((BUCKET, DISTRIBUTIONS, "max-paths=0"), "--param max-paths: '0' is not what it should be: a number of paths"),
+        ((BUCKET, DISTRIBUTIONS, "window=0"), "--param window: '0' is not what it should be: a number of seconds"),
+        ((BUCKET, DISTRIBUTIONS, "window=301"), "--param window: '301' is not what it should be"),
+        ((BUCKET, DISTRIBUTIONS, "window=20", "trigger=direct"), "--param window: it goes with a queue"),
         ((BUCKET, DISTRIBUTIONS, "constructor=x"), "--param constructor: there is no such parameter"),
         (
             (BUCKET, DISTRIBUTIONS, "pipeline-parameters=/sites/*"),

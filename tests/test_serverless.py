@@ -288,6 +288,13 @@ def test_a_queue_gathers_many_changes_and_loses_none(packages: dict[str, Package
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "<DeadLetters.Arn>", "maxReceiveCount": 5}
 
 
+def test_a_longer_window_gathers_more(packages: dict[str, Package]) -> None:
+    mapping = properties(packages["discover"], "InvalidateEventSourceMappingSQSQueue")
+    assert mapping["MaximumBatchingWindowInSeconds"] == 20
+    timeout = properties(packages["discover"], "InvalidateLambdaFunction")["Timeout"]
+    assert properties(packages["discover"], "Queue")["VisibilityTimeout"] == 6 * timeout + 20
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_ticket_may_go_round_as_often_as_it_has_to(packages: dict[str, Package], case: str) -> None:
     # By default Lambda stops a function that has sent to its own queue some 16 times in a row.

@@ -1,16 +1,15 @@
 """The promise, in many worlds; and proof that the worlds notice when it is broken."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from invalidator import coalesce, listings, pacing, planner, tickets
 from invalidator.model import Item, UrlPath, Wide
+from tests.packaged import Package
 from tests.simulation.many import Total, try_worlds
 from tests.simulation.protections import TURNED_OFF
 from tests.simulation.story import Story
@@ -18,7 +17,6 @@ from tests.simulation.weather import Deployment
 
 SEEDS = 100
 """As many here; CI plays 500, with ``make simulate``."""
-ROOT = Path(__file__).parent.parent.parent
 
 
 def test_nothing_is_lost_and_nothing_doubled_in_many_worlds() -> None:
@@ -125,18 +123,16 @@ def test_a_world_is_the_same_each_time() -> None:
     assert Story(8).play() != first.report
 
 
-def test_the_worlds_are_deployed_as_the_template_says() -> None:
-    queue, function = ((ROOT / name).read_text() for name in ("deploy/queue.yml", "serverless.yml"))
+def test_the_worlds_are_deployed_as_the_template_says(packages: dict[str, Package]) -> None:
+    def properties(name: str) -> Any:
+        return packages["queue"].resources[name]["Properties"]
 
-    def number(name: str, text: str) -> int:
-        (found,) = re.findall(rf"^ *{name}: (\d+)$", text, flags=re.MULTILINE)
-        return int(found)
-
+    mapping, queue = properties("InvalidateEventSourceMappingSQSQueue"), properties("Queue")
     assert Deployment() == Deployment(
-        window=number("maximumBatchingWindow", queue),
-        batch_size=number("batchSize", queue),
-        concurrency=number("maximumConcurrency", queue),
-        timeout=int(re.findall(r"timeout: (\d+)", function)[0]),
-        visibility=number("VisibilityTimeout", queue),
-        receives=number("maxReceiveCount", queue),
+        window=mapping["MaximumBatchingWindowInSeconds"],
+        batch_size=mapping["BatchSize"],
+        concurrency=mapping["ScalingConfig"]["MaximumConcurrency"],
+        timeout=properties("InvalidateLambdaFunction")["Timeout"],
+        visibility=queue["VisibilityTimeout"],
+        receives=queue["RedrivePolicy"]["maxReceiveCount"],
     )
