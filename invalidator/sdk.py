@@ -96,6 +96,10 @@ def explained(error: Exception, advice: dict[str, str]) -> str:
 
     ``advice`` is by error code. Some services name the argument that they object to, and why: that is shown, too.
     """
+    return without_tokens(_explained(error, advice))
+
+
+def _explained(error: Exception, advice: dict[str, str]) -> str:
     if not isinstance(error, ClientError):
         if isinstance(error, ET.ParseError):  # the SDK lets it through where it reads a bucket's location
             return f"Unable to parse response: {error}"
@@ -103,6 +107,6 @@ def explained(error: Exception, advice: dict[str, str]) -> str:
         return f"{str(error).rstrip('.')} ({what})" if what else str(error)
     details = error.response.get("Error", {})
     told = [str(value) for name, value in details.items() if value and name.startswith(("Message", "Argument"))]
-    text = without_tokens(f"{code_of(error) or 'unknown error'}: {'; '.join(told)}".rstrip(": "))
+    text = f"{code_of(error) or 'unknown error'}: {'; '.join(told)}".rstrip(": ")
     todo = advice.get(code_of(error)) or _ADVICE.get(code_of(error))
     return f"{text} ({todo})" if todo else text

@@ -1,10 +1,13 @@
 """What keeps the SDK from making a call is explained, whichever service is called."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
-from invalidator import cloudfront, s3
+from invalidator import cloudfront, s3, sdk
 from invalidator.errors import CdnError, ConfigurationError, NotificationError
 from invalidator.model import ObjectChange, ObjectKey
 from invalidator.notifications import Entry
@@ -44,3 +47,28 @@ def test_credentials_that_cannot_be_read_are_explained(monkeypatch: pytest.Monke
 def test_the_region_is_us_east_1_where_none_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert s3.connect().meta.region_name == "us-east-1"
+
+
+TOKEN = "IQoJb3JpZ2luX2VjEA/+0_-=="
+
+
+def as_answered(text: str) -> Exception:
+    return ClientError({"Error": {"Code": "SignatureDoesNotMatch", "Message": text}}, "CreateInvalidation")
+
+
+@pytest.mark.parametrize("error", [as_answered, ValueError], ids=["the service's own", "one that another wrapped"])
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        f"'POST\n/\nx-amz-security-token:{TOKEN}\n\nhost'",
+        f"X-Amz-Security-Token={TOKEN.replace('/', '%2F').replace('+', '%2B')}&host",
+        f"x-amz-security-token: {TOKEN} host",
+    ],
+)
+def test_what_aws_quotes_of_a_request_is_shown_without_its_token(
+    error: Callable[[str], Exception], quoted: str
+) -> None:
+    told = sdk.explained(error(f"The Canonical String should have been {quoted}"), {})
+    assert "The Canonical String should have been" in told
+    assert re.search(r"\.\.\.\s*&?host", told)
+    assert not set(re.findall(r"\w{5,}", TOKEN)) & set(re.findall(r"\w{5,}", told))
