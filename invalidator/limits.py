@@ -121,3 +121,15 @@ MAX_VALUES_PER_METRIC: Final = 100
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 (2026-11-22)
 """
+
+MAX_DIMENSION_CHARACTERS: Final = 1_024
+"""Length of the value of a metric's dimension, in ASCII.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html (2026-11-22)
+"""
+
+MAX_NAMESPACE_CHARACTERS: Final = 255
+"""Length of the namespace of a metric, in ASCII.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html (2026-11-22)
+"""

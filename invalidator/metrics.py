@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, cast
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
-from aws_lambda_powertools.metrics.functions import is_metrics_disabled
 from aws_lambda_powertools.metrics.provider import cold_start
 
 from invalidator import settings
@@ -139,8 +138,8 @@ class _Counted:
 
 
 def publish(documents: Iterable[Document], context: Context) -> None:
-    """Print them, with that of a cold start if this was one; nothing where Powertools' variables turn metrics off."""
-    if is_metrics_disabled():
+    """Print them, with that of a cold start if this was one; nothing where the settings turn metrics off."""
+    if not settings.metrics():
         return
     for document in documents:
         print(line_of(document))  # noqa: T201 for Lambda to collect

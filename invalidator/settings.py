@@ -20,7 +20,7 @@ from invalidator import rules, sdk
 from invalidator.coalesce import Allowance
 from invalidator.distributions import Declared
 from invalidator.errors import ConfigurationError, UnconfiguredError
-from invalidator.limits import MAX_WILDCARDS_PER_CALL
+from invalidator.limits import MAX_DIMENSION_CHARACTERS, MAX_NAMESPACE_CHARACTERS, MAX_WILDCARDS_PER_CALL
 from invalidator.model import DistributionId
 from invalidator.paths import why_rewritten
 from invalidator.site import View
@@ -208,12 +208,18 @@ def check_bucket(name: str, source: str) -> None:
 
 def service_name(environ: Mapping[str, str] = os.environ) -> str:
     """What the function calls itself in its log and metrics, after Powertools' own variable."""
-    return environ.get("POWERTOOLS_SERVICE_NAME") or "invalidator"
+    return environ.get("POWERTOOLS_SERVICE_NAME", "").strip() or "invalidator"
 
 
 def metrics_namespace(environ: Mapping[str, str] = os.environ) -> str:
     """Under which the metrics are, after Powertools' own variable."""
-    return environ.get("POWERTOOLS_METRICS_NAMESPACE") or "invalidator"
+    return environ.get("POWERTOOLS_METRICS_NAMESPACE", "").strip() or "invalidator"
+
+
+def metrics(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether to print metrics, after Powertools' own variables: in development, only if they are said to be on."""
+    word = environ.get("POWERTOOLS_METRICS_DISABLED") or environ.get("POWERTOOLS_DEV", "")
+    return word.lower() not in _TRUE
 
 
 def tracing(environ: Mapping[str, str] = os.environ) -> bool:
@@ -342,10 +348,24 @@ def _add(ids: Ids, more: Ids) -> None:
 
 def _warnings(environ: Mapping[str, str]) -> list[str]:
     """What is wrong but holds up nothing."""
-    word = environ.get("POWERTOOLS_TRACE_DISABLED", "")
-    if not word or word.lower() in _TRUE + _FALSE:
-        return []
-    return [f"POWERTOOLS_TRACE_DISABLED: {word!r:.40} is neither true nor false, and there are no traces"]
+    switches = {
+        "POWERTOOLS_TRACE_DISABLED": "there are no traces",
+        "POWERTOOLS_METRICS_DISABLED": "metrics are printed",
+    }
+    names = {
+        "POWERTOOLS_SERVICE_NAME": (service_name(environ), MAX_DIMENSION_CHARACTERS),
+        "POWERTOOLS_METRICS_NAMESPACE": (metrics_namespace(environ), MAX_NAMESPACE_CHARACTERS),
+    }
+    return [
+        f"{name}: {environ[name]!r:.40} is neither true nor false, and {then}"
+        for name, then in switches.items()
+        if environ.get(name, "").lower() not in ("", *_TRUE, *_FALSE)
+    ] + [
+        f"{name}: {word!r:.40} has more than {most:,} characters, or others than those of ASCII: CloudWatch takes no"
+        " metrics under it"
+        for name, (word, most) in names.items()
+        if len(word) > most or not (word.isascii() and word.isprintable())
+    ]
 
 
 def _words(text: str) -> list[str]:

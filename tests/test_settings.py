@@ -1,7 +1,7 @@
 """Laws of the settings. Secrets and parameters come from moto's Secrets Manager and Parameter Store."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any
 
@@ -16,7 +16,18 @@ from invalidator.distributions import Declared
 from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.local import embedded_aws
-from invalidator.settings import Comparison, Settings, forget, load, offline, tracing, view
+from invalidator.settings import (
+    Comparison,
+    Settings,
+    forget,
+    load,
+    metrics,
+    metrics_namespace,
+    offline,
+    service_name,
+    tracing,
+    view,
+)
 from invalidator.site import View
 from tests.loopback import answering
 
@@ -644,7 +655,51 @@ def test_there_are_traces_only_where_they_are_said_not_to_be_disabled(word: str)
     assert not tracing({})
 
 
+@pytest.mark.parametrize("word", ["true", "TRUE", "1", "yes", "on", "y", "t"])
+def test_there_are_metrics_unless_they_are_said_to_be_disabled(word: str) -> None:
+    assert not metrics({"POWERTOOLS_METRICS_DISABLED": word})
+    for other in ("", "false", "0", "No", "off", "ture", " "):
+        assert metrics({"POWERTOOLS_METRICS_DISABLED": other})
+    assert metrics({})
+
+
+@pytest.mark.parametrize(
+    ("disabled", "are_printed"), [("", False), ("false", True), ("0", True), ("true", False), ("ture", True)]
+)
+def test_in_development_there_are_metrics_only_where_they_are_said_not_to_be_disabled(
+    disabled: str, are_printed: bool
+) -> None:
+    assert metrics({"POWERTOOLS_DEV": "1", "POWERTOOLS_METRICS_DISABLED": disabled}) == are_printed
+    assert not metrics({"POWERTOOLS_DEV": "true"})
+    assert metrics({"POWERTOOLS_DEV": "false"})
+
+
+def warned_of(**environ: str) -> list[str]:
+    """The variables of which there is a warning."""
+    return [warning.split(":")[0] for warning in load({"DISTRIBUTION_IDS": "E1", **environ}).warnings]
+
+
+@pytest.mark.parametrize("name", ["POWERTOOLS_TRACE_DISABLED", "POWERTOOLS_METRICS_DISABLED"])
 @pytest.mark.parametrize(("word", "warnings"), [("", 0), ("FALSE", 0), ("1", 0), ("flase", 1), (" false", 1)])
-def test_a_misspelt_wish_for_traces_is_a_warning(word: str, warnings: int) -> None:
-    config = load({"DISTRIBUTION_IDS": "E1", "POWERTOOLS_TRACE_DISABLED": word})
-    assert [warning.split(":")[0] for warning in config.warnings] == ["POWERTOOLS_TRACE_DISABLED"] * warnings
+def test_a_misspelt_wish_for_traces_or_metrics_is_a_warning(name: str, word: str, warnings: int) -> None:
+    assert warned_of(**{name: word}) == [name] * warnings
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "most"),
+    [
+        ("POWERTOOLS_SERVICE_NAME", service_name, 1_024),
+        ("POWERTOOLS_METRICS_NAMESPACE", metrics_namespace, 255),
+    ],
+)
+def test_a_name_under_which_cloudwatch_takes_no_metrics_is_a_warning(
+    name: str, read: Callable[[dict[str, str]], str], most: int
+) -> None:
+    for none in ("", " ", "\n"):
+        assert read({name: none}) == "invalidator"
+        assert warned_of(**{name: none}) == []
+    for good in (most * "x", "my site: it's 50% #1/a_b-c.d"):
+        assert read({name: f" {good}\n"}) == good
+        assert warned_of(**{name: good}) == []
+    for bad in ((most + 1) * "x", "a\nb", "caf\u00e9", "a\x7f"):
+        assert warned_of(**{name: bad}) == [name]
