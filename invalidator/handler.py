@@ -392,10 +392,11 @@ def _handle_job(event: object, context: "LambdaContext | LocalContext", edge: Ed
         tally.count("Failures")
     else:
         logger.info("job served", extra=told)
+    # Before the answer, which may fail. Whoever writes jobs names distributions: there is no end to those that a metric
+    # could be of.
+    _publish(tally, context, edge)
     if not edge.pipeline().answer(job.id, verdict):
         logger.warning("the pipeline does not wait for this job any more", extra={"job": job.id})
-    # Whoever writes jobs names distributions: there is no end to those that a metric could be of.
-    _publish(tally, context, edge)
     return told
 
 

@@ -18,7 +18,7 @@ from invalidator import sqs
 from invalidator.catalog import Catalog
 from invalidator.cloudfront import CloudFront
 from invalidator.codepipeline import Pipeline
-from invalidator.errors import IncompleteError
+from invalidator.errors import IncompleteError, JobError
 from invalidator.handler import Edge, lambda_handler
 from invalidator.metrics import MAX_DISTRIBUTIONS, UNITS, Document, Name, Tally, line_of
 from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath, Wide
@@ -44,6 +44,7 @@ class World:
 
     cloudfront: StrictCloudFront = field(default_factory=lambda: StrictCloudFront({"E1", "E2"}))
     queues: StrictQueues = field(default_factory=lambda: StrictQueues({QUEUE, DEAD_LETTERS}))
+    jobs: StrictCodePipeline = field(default_factory=StrictCodePipeline)
     clock: Clock = field(default_factory=Clock)
     printed: list[str] = field(default_factory=list)
 
@@ -55,7 +56,7 @@ class World:
             workers=lambda: Calls(self.clock),
             catalog=lambda: Catalog(cdn, lambda: self.clock.now, lambda _: None),
             look=cdn.invalidation,
-            pipeline=lambda: Pipeline(StrictCodePipeline()),
+            pipeline=lambda: Pipeline(self.jobs),
             now=lambda: UPLOADED + LATE + self.clock.now,
             publish=lambda documents, _: self.printed.extend(map(line_of, documents)),
         )
@@ -182,16 +183,26 @@ def test_what_is_neither_done_nor_stored_is_a_failure_and_so_is_a_record_that_is
     assert world.sums()["RecordsReceived",] == 2
 
 
-def test_a_job_tells_what_it_sent_and_names_no_distribution(world: World) -> None:
-    job = json.loads((Path(__file__).parent.parent / "events" / "codepipeline-job.json").read_text())
+def a_job(**wish: Any) -> dict[str, Any]:
+    job: dict[str, Any] = json.loads((Path(__file__).parent.parent / "events" / "codepipeline-job.json").read_text())
     configuration = job["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]
-    configuration["UserParameters"] = json.dumps({"objectPaths": ["/a", "/b/*"], "distributionId": ["E1", "E2"]})
-    world.invoke(job)
+    configuration["UserParameters"] = json.dumps(wish)
+    return job
+
+
+def test_a_job_tells_what_it_sent_and_names_no_distribution(world: World) -> None:
+    world.invoke(a_job(objectPaths=["/a", "/b/*"], distributionId=["E1", "E2"]))
     sent = {("PathsInvalidated",): 4, ("Wildcards",): 2, ("Calls",): 2, ("EstimatedCostUSD",): 0.02}
-    assert world.sums() == world.sums() | sent
-    configuration["UserParameters"] = json.dumps({"objectPaths": ["no path"]})
-    world.invoke(job)
+    assert world.sums() == sent
+    world.invoke(a_job(objectPaths=["no path"]))
     assert world.sums() == sent | {("Failures",): 1}
+
+
+def test_a_job_that_cannot_be_answered_tells_what_it_sent(world: World) -> None:
+    world.jobs.faults.append(("AccessDeniedException", 400))
+    with pytest.raises(JobError):
+        world.invoke(a_job(objectPaths=["/a"]))
+    assert world.sums() == {("PathsInvalidated",): 2, ("Calls",): 2, ("EstimatedCostUSD",): 0.01}
 
 
 @pytest.mark.parametrize(("number", "named"), [(MAX_DISTRIBUTIONS, True), (MAX_DISTRIBUTIONS + 1, False)])
@@ -262,6 +273,15 @@ def test_nothing_is_lost_or_doubled_on_the_way_into_documents(accepted: list[Bat
     assert ages.total() == len(changed)
     if by_distribution:
         assert ages == Counter(id_ for id_, _, _ in changed)
+
+
+def test_a_change_with_several_batches_is_as_old_as_it_was_at_the_last_of_them() -> None:
+    tally, change = Tally(), ObjectChange("origin", ObjectKey("a"), "1", time="2026-11-20T09:30:12.345Z")
+    for seconds, path in ((1, "/a"), (3, "/b")):
+        item = Item(UrlPath(path), (Cause(change, "object"),))
+        tally.accept(Batch(IDS[0], (item,), "r"), UPLOADED + seconds)
+    ages = [document.values.get("UploadToInvalidation") for document in told(tally, by_distribution=True)]
+    assert ages == [None, [3_000]]
 
 
 @given(st.text() | times | st.sampled_from(["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-W47", ""]))
@@ -346,7 +366,7 @@ def test_in_lambda_the_metrics_are_in_the_log_with_one_of_the_cold_start(
 
 
 def test_metrics_can_be_turned_off(packages: dict[str, Package], tmp_path: Path) -> None:
-    environ = {"DISTRIBUTION_IDS": "E1", "POWERTOOLS_METRICS_DISABLED": "true"}
+    environ = {"DISTRIBUTION_IDS": "E1", "POWERTOOLS_METRICS_DISABLED": "True"}
     with serve(StrictCloudFront({"E1"})) as endpoint:
         archive, name = packages["queue"].zip_of("invalidate"), "invalidator.handler.lambda_handler"
         with deployed(archive, tmp_path, name, environ | {"AWS_ENDPOINT_URL": endpoint}) as function:
