@@ -311,6 +311,11 @@ def test_the_age_of_a_change_is_counted_from_its_event_time(time: str, age: list
     assert document.values.get("UploadToInvalidation") == age
 
 
+def test_a_call_takes_as_long_where_it_is_counted() -> None:
+    cdn = CloudFront(StrictCloudFront({"E1"}))
+    assert Tally().counting(cdn).longest_call == cdn.longest_call > 0
+
+
 def test_every_metric_has_a_unit() -> None:
     assert set(UNITS) == set(get_args(Name))
 
