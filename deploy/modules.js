@@ -1,16 +1,15 @@
 // The files of a function: its modules and, where the Python that Lambda runs is at hand, their bytecode, without which
 // each cold start compiles them, which takes a sixth of it (benchmarks/results.md). The bytecode holds a hash of the
-// source, and Python compiles what does not match.
+// source, and Python compiles what does not match. (-I: variables can have bytecode written elsewhere, or optimized.)
 const { execFileSync } = require('child_process');
 
-const VERSION = '3.13'; // the runtime of serverless.yml
-const TAG = 'cpython-313';
+const TAG = 'cpython-313'; // of the runtime of serverless.yml
 const COMPILE = `
 import sys
-sys.version_info[:2] == tuple(map(int, sys.argv[1].split("."))) or sys.exit("another version")
+sys.implementation.cache_tag == sys.argv[1] or sys.exit("another version")
 from py_compile import PycInvalidationMode, compile
-for file in sys.argv[2:]:
-    compile(file, doraise=True, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+for source, target in zip(sys.argv[2::2], sys.argv[3::2]):
+    compile(source, target, doraise=True, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 `;
 
 const HANDLER = [
@@ -26,11 +25,12 @@ const CONNECT = [
 const source = (name) => `invalidator/${name}.py`;
 const bytecode = (name) => `invalidator/__pycache__/${name}.${TAG}.pyc`;
 
-function isCompiled(files) {
-  const candidates = [process.env.PYTHON, `python${VERSION}`, 'python3', '.venv/bin/python'];
+function isCompiled(names) {
+  const files = names.flatMap((name) => [source(name), bytecode(name)]);
+  const candidates = [process.env.PYTHON, 'python3.13', 'python3', '.venv/bin/python'];
   return candidates.filter(Boolean).some((python) => {
     try {
-      execFileSync(python, ['-c', COMPILE, VERSION, ...files], { stdio: 'ignore' });
+      execFileSync(python, ['-I', '-c', COMPILE, TAG, ...files], { stdio: 'ignore' });
       return true;
     } catch {
       return false;
@@ -39,8 +39,7 @@ function isCompiled(files) {
 }
 
 function patterns(names) {
-  const files = names.map(source);
-  return isCompiled(files) ? [...files, ...names.map(bytecode)] : files;
+  return [...names.map(source), ...(isCompiled(names) ? names.map(bytecode) : [])];
 }
 
 module.exports = () => ({ handler: { patterns: patterns(HANDLER) }, connect: { patterns: patterns(CONNECT) } });

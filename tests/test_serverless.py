@@ -1,8 +1,11 @@
 """The deployment: what osls makes of serverless.yml is complete, least privileged, and agrees with the code."""
 
+import _imp
 import importlib.util
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -26,7 +29,7 @@ from tests.configurations import behavior, of_buckets
 from tests.configurations import policy as cache_policy
 from tests.conftest import SETTINGS
 from tests.doubles import StrictCloudFront, serve
-from tests.packaged import CASES, ROOT, Package, osls
+from tests.packaged import CASES, ROOT, Package, needed, osls
 from tests.strategies import Change
 from tests.test_architecture import ours
 
@@ -114,6 +117,14 @@ def bytecode_of(source: str) -> str:
     return source.replace("/", "/__pycache__/").replace(".py", ".cpython-313.pyc")
 
 
+def header_of(source: bytes, magic: bytes) -> bytes:
+    """How bytecode begins that has a hash of its source, which is compared: https://peps.python.org/pep-0552/.
+
+    Each version of Python has a magic number of its own, and hashes with it.
+    """
+    return magic + (0b11).to_bytes(4, "little") + _imp.source_hash(int.from_bytes(magic, "little"), source)
+
+
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)
 def test_a_zip_holds_the_bytecode_of_its_own_sources_for_the_python_that_lambda_runs(
     packages: dict[str, Package], case: str, name: str
@@ -125,9 +136,31 @@ def test_a_zip_holds_the_bytecode_of_its_own_sources_for_the_python_that_lambda_
     for source in [file for file in archive.namelist() if file.endswith(".py") and is_there]:
         header = archive.read(bytecode_of(source))[:16]
         assert header[:4] == importlib.util.MAGIC_NUMBER or not is_ours
-        # https://peps.python.org/pep-0552/: with a hash of the source, which is compared.
-        assert header[4:8] == (0b11).to_bytes(4, "little")
-        assert header[8:] == importlib.util.source_hash(archive.read(source))
+        assert header == header_of(archive.read(source), header[:4])
+
+
+def test_bytecode_that_was_there_before_is_never_packaged_whatever_the_environment_says(tmp_path: Path) -> None:
+    for folder in ("deploy", "invalidator"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    foreign = tmp_path / bytecode_of("invalidator/errors.py")
+    foreign.parent.mkdir()
+    foreign.write_bytes(b"foreign")
+    elsewhere = {"PYTHON": sys.executable, "PYTHONPYCACHEPREFIX": str(tmp_path / "elsewhere"), "PYTHONOPTIMIZE": "2"}
+    program = "console.log(JSON.stringify(require('./deploy/modules.js')()))"
+    made = json.loads(
+        subprocess.run(
+            [needed("node"), "-e", program], cwd=tmp_path, env=os.environ | elsewhere, check=True, capture_output=True
+        ).stdout
+    )
+    files = {file for function in made.values() for file in function["patterns"]}
+    sources = {file for file in files if file.endswith(".py")}
+    assert "invalidator/errors.py" in sources
+    assert files - sources in ({bytecode_of(source) for source in sources}, set())
+    assert files - sources or sys.version_info[:2] != (3, 13)
+    for source in sources:
+        if bytecode_of(source) in files:
+            header = (tmp_path / bytecode_of(source)).read_bytes()[:16]
+            assert header == header_of((tmp_path / source).read_bytes(), header[:4])
 
 
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)
