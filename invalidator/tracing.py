@@ -38,7 +38,7 @@ def traced(
 ) -> T:
     """What ``serve`` returns for these workers, or raise what it raises; traced in Lambda, as far as X-Ray asks for it.
 
-    Where the X-Ray SDK is missing, there is one warning in the life of a process and no trace.
+    Where the X-Ray SDK is missing or fails to start, there is one warning in the life of a process and no trace.
     """
     tracer = _tracer(warn)
     if tracer is None:
@@ -64,8 +64,9 @@ def _tracer(warn: Callable[[str], None]) -> Tracer | None:
     try:
         tracer = Tracer(settings.service_name(), patch_modules=["botocore"])
         from aws_xray_sdk.ext import boto_utils  # type: ignore[import-untyped]
-    except ImportError as error:
-        warn(f"POWERTOOLS_TRACE_DISABLED: nothing is traced: {error} (use Powertools' layer, or add aws-xray-sdk)")
+    except Exception as error:  # noqa: BLE001 whatever it is: what there is to do is done without traces
+        what = " (use Powertools' layer, or add aws-xray-sdk)" if isinstance(error, ImportError) else ""
+        warn(f"POWERTOOLS_TRACE_DISABLED: nothing is traced: {error}{what}")
         return None
     # It would complain of a call that was left behind and ends.
     logging.getLogger("aws_xray_sdk.core.context").setLevel(logging.ERROR)

@@ -166,15 +166,28 @@ def test_nothing_is_sent_unless_both_the_variable_and_x_ray_ask_for_it(
     )
 
 
+@pytest.mark.parametrize(
+    ("layer", "environ", "words"),
+    [
+        (tuple(name for name in LAYER if "xray" not in name), {}, "No module named 'aws_xray_sdk'"),
+        (LAYER, {"AWS_XRAY_DAEMON_ADDRESS": "nonsense"}, "Invalid daemon address nonsense specified."),
+    ],
+    ids=["missing", "set up wrong"],
+)
 def test_without_the_sdk_the_function_works_and_says_once_that_nothing_is_traced(
-    start: Start, daemon: Daemon, double: StrictCloudFront
+    start: Start,
+    daemon: Daemon,
+    double: StrictCloudFront,
+    layer: tuple[str, ...],
+    environ: dict[str, str],
+    words: str,
 ) -> None:
-    function = start(tuple(name for name in LAYER if "xray" not in name), **ON)
+    function = start(layer, **ON, **environ)
     for key in "ab":
         assert not function.invoke(make.s3(Change(key)), sampled()).failed
     assert (double.paths("E1"), daemon.received()) == (["/a", "/b"], [])
     (warned,) = [line["message"] for line in function.logged() if line["level"] == "WARNING"]
-    assert warned.startswith("POWERTOOLS_TRACE_DISABLED: nothing is traced: No module named 'aws_xray_sdk'")
+    assert warned.startswith(f"POWERTOOLS_TRACE_DISABLED: nothing is traced: {words}")
 
 
 # --- what never gets there ------------------------------------------------------------------------------
