@@ -141,6 +141,7 @@ def test_what_cloudfront_refuses_is_a_fault_and_lambda_hears_of_it_as_ever(
     segments = daemon.received()
     served = check(segments, ROOTS[0], "53995c3f42cd8ad8")
     assert (served["fault"], served["cause"]["exceptions"][0]["type"]) == (True, "IncompleteError")
+    assert "metadata" not in served
     by_distribution = {item["aws"]["distribution_id"]: item for item in segments[:-1]}
     assert by_distribution["E1"]["http"]["response"]["status"] == DENIED[1]
     assert ("fault" in by_distribution["E1"], "fault" in by_distribution["E2"]) == (True, False)
@@ -188,6 +189,7 @@ def test_without_the_sdk_the_function_works_and_says_once_that_nothing_is_traced
     assert (double.paths("E1"), daemon.received()) == (["/a", "/b"], [])
     (warned,) = [line["message"] for line in function.logged() if line["level"] == "WARNING"]
     assert warned.startswith(f"POWERTOOLS_TRACE_DISABLED: nothing is traced: {words}")
+    assert ("add aws-xray-sdk" in warned) == (layer != LAYER)
 
 
 # --- what never gets there ------------------------------------------------------------------------------
