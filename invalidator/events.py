@@ -62,7 +62,7 @@ class Decoded:
 
     @property
     def received(self) -> int:
-        """The records, of whatever use; tickets aside, which are this program's own."""
+        """The records, of whatever use, with what was refused; tickets aside, which are this program's own."""
         return len(self.changes) + self.unchanged + self.ignored + len(self.refusals)
 
     def skip(self, unchanged: Container[ObjectChange]) -> None:

@@ -5,7 +5,7 @@ import re
 from functools import partial
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -13,6 +13,7 @@ from invalidator import sqs
 from invalidator.handler import Edge, LocalContext, lambda_handler, logger
 from invalidator.limits import USD_PER_PATH
 from invalidator.listings import Listings
+from invalidator.metrics import MAX_DISTRIBUTIONS, Name
 from tests import strategies as make
 from tests.configurations import of_buckets
 from tests.doubles import DENIED, IN_PROGRESS, Calls, Clock, OnClock, StrictCloudFront, StrictQueues
@@ -127,6 +128,13 @@ def test_queries_are_numbered_as_they_are_referred_to() -> None:
 
 def test_a_query_has_the_price_of_a_path() -> None:
     assert re.findall(r"sum\(items\) \* ([0-9.]+)", OPERATING) == [str(USD_PER_PATH)]
+
+
+def test_every_metric_is_explained_and_from_when_on_there_are_only_sums() -> None:
+    (told,) = re.findall(r"^## Metrics$(.*?)^## ", OPERATING, re.MULTILINE | re.DOTALL)
+    names = [name for row in re.findall(r"^\| (`.*?) \|", told, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(names) == sorted({*get_args(Name), "ColdStart"})
+    assert re.findall(r"more than (\d+)\s+distributions", told) == [str(MAX_DISTRIBUTIONS)]
 
 
 @pytest.mark.parametrize(
