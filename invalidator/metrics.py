@@ -39,19 +39,11 @@ Name = Literal[
     "UploadToInvalidation",
 ]
 
-UNITS: Final[dict[Name, MetricUnit]] = {
-    "RecordsReceived": MetricUnit.Count,
-    "RecordsIgnored": MetricUnit.Count,
-    "PathsInvalidated": MetricUnit.Count,
-    "Wildcards": MetricUnit.Count,
-    "EvictedNeighbours": MetricUnit.Count,
+_UNITS: Final[dict[Name, MetricUnit]] = {
     "EstimatedCostUSD": MetricUnit.NoUnit,
-    "Calls": MetricUnit.Count,
-    "CallsThrottled": MetricUnit.Count,
-    "Tickets": MetricUnit.Count,
-    "Failures": MetricUnit.Count,
     "UploadToInvalidation": MetricUnit.Milliseconds,
 }
+"""Of those that are no counts."""
 
 MAX_DISTRIBUTIONS: Final = 20
 """With more of them, no metric is sent of each: they would cost more than most sites pay for their paths."""
@@ -161,7 +153,9 @@ def line_of(document: Document) -> str:
 
 
 def _metrics(values: Values) -> EphemeralMetrics:
-    made: dict[str, Any] = {name: {"Unit": UNITS[name].value, "Value": value} for name, value in values.items()}
+    made: dict[str, Any] = {
+        name: {"Unit": _UNITS.get(name, MetricUnit.Count).value, "Value": value} for name, value in values.items()
+    }
     return EphemeralMetrics(metric_set=made, namespace=settings.metrics_namespace(), service=settings.service_name())
 
 

@@ -20,7 +20,7 @@ from invalidator.cloudfront import CloudFront
 from invalidator.codepipeline import Pipeline
 from invalidator.errors import IncompleteError, JobError
 from invalidator.handler import Edge, lambda_handler
-from invalidator.metrics import MAX_DISTRIBUTIONS, UNITS, Document, Name, Tally, line_of
+from invalidator.metrics import MAX_DISTRIBUTIONS, Document, Name, Tally, line_of
 from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath, Wide
 from tests import strategies as make
 from tests.codepipelines import StrictCodePipeline
@@ -284,7 +284,11 @@ def test_a_change_with_several_batches_is_as_old_as_it_was_at_the_last_of_them()
     assert ages == [None, [3_000]]
 
 
-@given(st.text() | times | st.sampled_from(["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-W47", ""]))
+FIRST, LAST = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
+extremes = st.sampled_from([FIRST, LAST, f"{FIRST}+23:59", f"{LAST}-23:59", "2026-W47", "", 1_000_000 * "2"])
+
+
+@given(st.text() | times | extremes)
 def test_whatever_the_time_of_a_change_is_its_age_is_a_number_or_not_told(time: str) -> None:
     tally, change = Tally(), ObjectChange("origin", ObjectKey("a"), "1", time=time)
     tally.accept(Batch(IDS[0], (Item(UrlPath("/a"), (Cause(change, "object"),)),), "r"), UPLOADED)
@@ -316,8 +320,11 @@ def test_a_call_takes_as_long_where_it_is_counted() -> None:
     assert Tally().counting(cdn).longest_call == cdn.longest_call > 0
 
 
-def test_every_metric_has_a_unit() -> None:
-    assert set(UNITS) == set(get_args(Name))
+def test_money_is_not_counted_and_time_is_in_milliseconds() -> None:
+    directive = json.loads(line_of(Document(None, {name: [1] for name in get_args(Name)})))["_aws"]["CloudWatchMetrics"]
+    units = {metric["Name"]: metric["Unit"] for metric in directive[0]["Metrics"]}
+    others = {"EstimatedCostUSD": "None", "UploadToInvalidation": "Milliseconds"}
+    assert units == dict.fromkeys(get_args(Name), "Count") | others
 
 
 def _with(document: dict[str, Any], directive: dict[str, Any]) -> dict[str, Any]:
