@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,7 +20,8 @@ from invalidator.catalog import Catalog
 from invalidator.cloudfront import CloudFront
 from invalidator.codepipeline import Pipeline
 from invalidator.errors import IncompleteError, JobError
-from invalidator.handler import Edge, lambda_handler
+from invalidator.handler import Edge, lambda_handler, logger
+from invalidator.listings import Listings
 from invalidator.metrics import MAX_DISTRIBUTIONS, Document, Name, Tally, line_of
 from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath, Wide
 from tests import strategies as make
@@ -31,6 +33,7 @@ from tests.packaged import Package
 from tests.simulation.story import Story, Upload, viewed_at
 from tests.strategies import Change
 from tests.uploads import uploads_event
+from tests.versioned_s3 import VersionedS3
 
 UPLOADED = datetime(2026, 11, 20, 9, 30, 12, 345_000, UTC).timestamp()
 """When all objects of the test events were written."""
@@ -48,7 +51,7 @@ class World:
     clock: Clock = field(default_factory=Clock)
     printed: list[str] = field(default_factory=list)
 
-    def invoke(self, event: object) -> dict[str, Any]:
+    def invoke(self, event: object, **others: Any) -> dict[str, Any]:
         cdn = CloudFront(self.cloudfront)
         edge = Edge(
             cdn=lambda: cdn,
@@ -60,7 +63,7 @@ class World:
             now=lambda: UPLOADED + LATE + self.clock.now,
             publish=lambda documents, _: self.printed.extend(map(line_of, documents)),
         )
-        return lambda_handler(event, OnClock(clock=self.clock), edge)
+        return lambda_handler(event, OnClock(clock=self.clock), edge._replace(**others))
 
     def metrics(self) -> dict[tuple[str, ...], list[float]]:
         """The values by name and, behind it, distribution, if there is one. What is no document is found out."""
@@ -144,6 +147,14 @@ def test_what_is_ignored_is_told_whatever_the_reason(world: World, monkeypatch: 
     assert world.sums()["RecordsIgnored",] == 3
 
 
+def test_an_upload_that_changes_nothing_is_received_and_ignored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKIP_UNCHANGED", "versions")
+    s3, time = VersionedS3(), datetime(2026, 11, 20, 9, 30, 12, tzinfo=UTC)
+    (*_, version) = [s3.write("a", b"same", time) for _ in range(2)]
+    world.invoke(make.s3(Change("a", version=version)), listings=lambda: Listings(s3, lambda: 0.0, lambda: time))
+    assert world.metrics() == {("RecordsReceived",): [1], ("RecordsIgnored",): [1]}
+
+
 def test_what_is_not_zero_is_told_and_nothing_else(world: World) -> None:
     world.invoke(make.s3(Change("c", name="ObjectTagging:Put")))
     assert world.metrics() == {("RecordsReceived",): [1], ("RecordsIgnored",): [1]}
@@ -216,7 +227,12 @@ def test_of_many_distributions_there_are_only_sums(monkeypatch: pytest.MonkeyPat
     assert {place[1] for place in world.metrics() if len(place) > 1} == set(ids if named else [])
 
 
-def test_a_metric_that_cannot_be_told_keeps_nothing_from_being_done(world: World) -> None:
+def test_a_metric_that_cannot_be_told_keeps_nothing_from_being_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = StringIO()
+    monkeypatch.setattr(logger.logger_handler, "stream", log)
+
     def publish(_documents: object, _context: object) -> None:
         raise OSError("no space left on device")
 
@@ -224,6 +240,7 @@ def test_a_metric_that_cannot_be_told_keeps_nothing_from_being_done(world: World
     edge = Edge(cdn=lambda: cdn, workers=lambda: Calls(world.clock), catalog=lambda: Catalog(cdn), publish=publish)
     answer = lambda_handler(make.sqs(make.s3(Change("a"))), OnClock(), edge)
     assert answer == {"batchItemFailures": []}
+    assert "no space left on device" in log.getvalue()
 
 
 # --- sums -----------------------------------------------------------------------------------------------
