@@ -115,6 +115,12 @@ def test_an_invocation_is_a_segment_with_one_for_each_call_in_it(start: Start, d
     ]
 
 
+def test_a_call_for_a_tenant_names_it(start: Start, daemon: Daemon, double: StrictCloudFront) -> None:
+    double.tenants["dt_1"] = ("E1", {})
+    assert not start(**ON | {"DISTRIBUTION_IDS": "dt_1"}, DESCRIBE="off").invoke(make.s3(Change("a")), sampled()).failed
+    assert calls(daemon.received()) == [("cloudfront", "CreateInvalidationForDistributionTenant", "dt_1")]
+
+
 @pytest.mark.parametrize(
     "second",
     [(ROOTS[1], "00000000000000ff"), (ROOTS[0], "00000000000000ff")],
@@ -274,6 +280,34 @@ def test_nothing_of_x_ray_is_imported_unless_it_is_wanted(
         environ = ON | {"POWERTOOLS_TRACE_DISABLED": disabled, "AWS_XRAY_DAEMON_ADDRESS": daemon.address}
         assert run(program, **environ, AWS_ENDPOINT_URL=endpoint) == imported
     assert double.paths("E1") == ["/a"]
+
+
+def test_what_lambda_says_beside_the_trace_goes_with_the_calls_of_every_thread(daemon: Daemon) -> None:
+    program = """if True:
+        import json
+        from invalidator.tracing import traced
+        from invalidator.workers import Threads
+
+        def call():
+            from aws_xray_sdk.core import xray_recorder
+            from aws_xray_sdk.ext.util import inject_trace_header
+            headers = {}
+            with xray_recorder.in_subsegment("call") as segment:
+                inject_trace_header(headers, segment)
+            return headers["X-Amzn-Trace-Id"]
+
+        def work(workers):
+            made = workers()
+            made.start(call)
+            return [call(), made.wait(60)]
+
+        print(json.dumps(traced(work, Threads, print)))
+    """
+    # By which Lambda notices loops: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html (2026-11-22)
+    header = f"{sampled()};Lineage=1:5759e988:0"
+    environ = {"_X_AMZN_TRACE_ID": header, "AWS_XRAY_DAEMON_ADDRESS": daemon.address}
+    sent = run(program, **environ, POWERTOOLS_TRACE_DISABLED="false")
+    assert [dict(part.split("=") for part in line.split(";"))["Lineage"] for line in sent] == ["1:5759e988:0"] * 2
 
 
 def test_a_call_that_is_left_behind_takes_nothing_with_it_and_no_invocation_leaves_anything(daemon: Daemon) -> None:
