@@ -55,6 +55,7 @@ from invalidator.output import (
     HOW_TO_USE_TAGS,
     Explained,
     curves_json,
+    discarded_json,
     distributions_json,
     explanation_json,
     findings_json,
@@ -64,6 +65,7 @@ from invalidator.output import (
     print_accepted,
     print_change,
     print_curves,
+    print_discarded,
     print_distributions,
     print_explanation,
     print_findings,
@@ -491,6 +493,12 @@ _TO: Any = typer.Option(
     help="The queue that --retry sends to, if not the one that these are the dead letters of.", metavar="URL|NAME"
 )
 
+_DISCARD: Any = typer.Option(
+    help="Delete the letter with this id, for good, whatever is in it; repeatable. --json lists the id of each, the"
+    " table those of letters that cannot be read.",
+    metavar="ID",
+)
+
 
 @app.command()
 def dlq(
@@ -499,17 +507,22 @@ def dlq(
     every: Annotated[bool, typer.Option("--all", help="Show every path, however many.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Send each again, and delete what was accepted.")] = False,
     to: Annotated[str | None, _TO] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what --retry would send, and send nothing.")] = False,
+    discard: Annotated[list[str] | None, _DISCARD] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what --retry would send or --discard delete, and do nothing.")
+    ] = False,
 ) -> None:
     """List what was given up: which distribution still serves which path, since when, and why; oldest first.
 
     Leaves everything in the dead-letter queue. With --retry, once the cause is mended: sends each letter again to
-    where it came from, with its attempts at 0, and deletes it when it was accepted there.
+    where it came from, with its attempts at 0, and deletes it when it was accepted there. With --discard: deletes
+    letters that are of no use, such as those that cannot be read. What they say is stale stays so.
 
     Example: invalidator dlq --queue my-dead-letters --retry --dry-run
+
+    Example: invalidator dlq --discard 5fea7756-0ea4-451a-a703-a558b933e274
     """
-    if not retry and (to is not None or dry_run):
-        raise typer.BadParameter("it goes with --retry", param_hint="--to" if to is not None else "--dry-run")
+    _check_what_to_do(retry, discard, to, dry_run)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was received has to be given back
     with errors_explained():
         configured, dead = settings.queue_urls()
@@ -518,8 +531,10 @@ def dlq(
         letters = dead_letters.connect(queue or dead)
         target = letters.url_of(to) if to is not None else ""
         with letters.held() as held:
-            contents = _contents(held)
-            if retry:
+            contents = _contents([letter for letter in held if not discard or letter.id in discard])
+            if discard:
+                done = _discard(letters, contents, discard, as_json=as_json, every=every, dry_run=dry_run)
+            elif retry:
                 done = _send_again(letters, contents, target, configured, as_json=as_json, dry_run=dry_run)
             else:
                 done = _list_stale(contents, as_json=as_json, every=every)
@@ -618,6 +633,15 @@ def demo() -> None:
 Letters = list[tuple[Letter, Contents]]
 
 
+def _check_what_to_do(retry: bool, discard: list[str] | None, to: str | None, dry_run: bool) -> None:
+    if retry and discard:
+        raise typer.BadParameter("give one of them", param_hint="--retry / --discard")
+    if to is not None and not retry:
+        raise typer.BadParameter("it goes with --retry", param_hint="--to")
+    if dry_run and not (retry or discard):
+        raise typer.BadParameter("it goes with --retry or --discard", param_hint="--dry-run")
+
+
 def _contents(held: list[Letter]) -> Letters:
     try:
         config, unknown = settings.load(), ""
@@ -637,12 +661,37 @@ def _list_stale(letters: Letters, *, as_json: bool, every: bool) -> bool:
     stale = merged(contents for _, contents in letters)
     unreadable = [(letter, contents.problem) for letter, contents in letters if contents.problem]
     if as_json:
-        print(json.dumps(stale_json(stale, unreadable), indent=2))
+        print(json.dumps(stale_json(stale, letters), indent=2))
     elif stale or unreadable:
         print_stale(stale, unreadable, every=every)
     if letters:
         narrate(f"{count(len(stale), 'stale path')} in {count(len(letters), 'dead letter')}, all left where they are.")
+    if unreadable:
+        narrate("What cannot be read is never sent again: --discard deletes it, by its id.")
     return True
+
+
+def _discard(
+    queue: dead_letters.DeadLetters, letters: Letters, ids: list[str], *, as_json: bool, every: bool, dry_run: bool
+) -> bool:
+    """False if something was left, or is not there."""
+    done = [queue.discard(letter, contents, dry_run=dry_run) for letter, contents in letters]
+    missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in {letter.id for letter, _ in letters}]
+    if as_json:
+        print(json.dumps(discarded_json(done, missing), indent=2))
+    else:
+        print_discarded(done, every=every)
+    for id_ in missing:
+        where = "is in the dead-letter queue, or it is in other hands just now"
+        narrate(f"not there: no letter {id_!r} {where}; 'dlq --json' lists the ids.")
+    gone = [one.contents for one in done if not one.problem]
+    left = f" {len(done) - len(gone):,} left where they are." if len(gone) < len(done) else ""
+    would = "would be discarded; nothing was." if dry_run else "discarded."
+    if letters:
+        narrate(f"{count(len(gone), 'dead letter')} {would}{left}")
+    if (stale := len(merged(gone))) and not dry_run:
+        narrate(f"{count(stale, 'path')} of them may still be stale: 'create' clears what you name.")
+    return len(gone) == len(done) and not missing
 
 
 def _send_again(

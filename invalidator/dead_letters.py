@@ -1,4 +1,4 @@
-"""The dead-letter queue by hand: what is in it, without taking it, and sending it again. For the command line."""
+"""The dead-letter queue by hand, for the command line: what is in it, sending it again, or discarding it."""
 
 import json
 import re
@@ -39,6 +39,14 @@ class Sent(NamedTuple):
     letter: Letter
     contents: Contents
     to: str
+    problem: str = ""
+
+
+class Discarded(NamedTuple):
+    """A letter that was deleted without being sent anywhere, or the problem that kept it from being deleted."""
+
+    letter: Letter
+    contents: Contents
     problem: str = ""
 
 
@@ -136,11 +144,23 @@ class DeadLetters:
             return Sent(letter, contents, to, str(error))
         try:
             if not dry_run:
-                self._call("DeleteMessage", self._client.delete_message, ReceiptHandle=letter.receipt)
-                self._gone.add(letter.id)
+                self._delete(letter)
         except DeadLettersError as error:
             return Sent(letter, contents, to, f"it was sent, but is still here: {error}")
         return Sent(letter, contents, to)
+
+    def discard(self, letter: Letter, contents: Contents, *, dry_run: bool) -> Discarded:
+        """Delete a letter, whatever is in it. What it says is stale stays so."""
+        try:
+            if not dry_run:
+                self._delete(letter)
+        except DeadLettersError as error:
+            return Discarded(letter, contents, str(error))
+        return Discarded(letter, contents)
+
+    def _delete(self, letter: Letter) -> None:
+        self._call("DeleteMessage", self._client.delete_message, ReceiptHandle=letter.receipt)
+        self._gone.add(letter.id)
 
     def _invoke(self, record: dict[str, Any], *, dry_run: bool) -> str:
         """Hand the event to the function again. Whoever may write to the queue must not have us call any function."""

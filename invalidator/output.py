@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from invalidator.dead_letters import Sent
+from invalidator.dead_letters import Discarded, Sent
 from invalidator.distributions import Described
 from invalidator.doctor import Finding
 from invalidator.freshness import Served, Stored, Verdict
@@ -428,14 +428,23 @@ def print_stale(stale: list[Stale], unreadable: list[tuple[Letter, str]], *, eve
     _console().print(table)
 
 
-def stale_json(stale: list[Stale], unreadable: list[tuple[Letter, str]]) -> dict[str, Any]:
-    """The same for a program. The distribution is null where it may be any of the configured ones."""
+def stale_json(stale: list[Stale], letters: list[tuple[Letter, Contents]]) -> dict[str, Any]:
+    """The same for a program, and what is in each letter. A distribution is null where it may be any configured one."""
     return {
-        "stale": [row._asdict() | {"distribution": row.distribution or None} for row in stale],
+        "stale": _rows_json(stale),
         "unreadable": [
-            {"message_id": letter.id, "since": letter.sent, "reason": problem} for letter, problem in unreadable
+            {"message_id": letter.id, "since": letter.sent, "reason": contents.problem}
+            for letter, contents in letters
+            if contents.problem
+        ],
+        "letters": [
+            {"message_id": letter.id, "sent": letter.sent, "contents": _told(contents)} for letter, contents in letters
         ],
     }
+
+
+def _rows_json(stale: Iterable[Stale]) -> list[dict[str, Any]]:
+    return [row._asdict() | {"distribution": row.distribution or None} for row in stale]
 
 
 def print_sent(sent: Sent) -> None:
@@ -458,12 +467,42 @@ def sent_json(sent: Iterable[Sent]) -> dict[str, Any]:
     return found
 
 
+def print_discarded(discarded: Iterable[Discarded], *, every: bool) -> None:
+    """A line for each letter, and below it the paths that it was about, no more than some unless ``every``."""
+    out = _console()
+    for letter, contents, problem in discarded:
+        if problem:
+            narrate(f"left where it is: message {letter.id}: {_plain(problem)}")
+            continue
+        out.print(Text.assemble((letter.id, "cyan"), f"  {_told(contents)}"), soft_wrap=True)
+        shown = contents.stale if every else contents.stale[:_MAX_PATHS_SHOWN]
+        for row in shown:
+            out.print(Text(f"    {_plain(row.distribution) or _ANY}  {row.path}"), soft_wrap=True)
+        if len(shown) < len(contents.stale):
+            out.print(Text(f"    … and {len(contents.stale) - len(shown):,} more; --all shows them"))
+
+
+def discarded_json(discarded: Iterable[Discarded], missing: list[str]) -> dict[str, Any]:
+    """The same for a program. ``missing`` are the ids of which there was no letter."""
+    found: dict[str, list[Any]] = {"discarded": [], "left": [], "missing": missing}
+    for letter, contents, problem in discarded:
+        if problem:
+            found["left"].append({"message_id": letter.id, "reason": problem})
+        else:
+            told = {"contents": _told(contents), "stale": _rows_json(contents.stale)}
+            found["discarded"].append({"message_id": letter.id, **told})
+    return found
+
+
 def _told(contents: Contents) -> str:
+    if contents.problem and not contents.stale:
+        return f"cannot be read: {_plain(contents.problem)}"
     distributions = dict.fromkeys(row.distribution for row in contents.stale)
     if not distributions:
         return f"{contents.kind}: nothing that a viewer sees"
     names = ", ".join(_ANY if name == EVERY else _plain(name) for name in distributions)
-    return f"{contents.kind}: {count(len({row.path for row in contents.stale}), 'path')} on {names}"
+    rest = f"; the rest cannot be read: {_plain(contents.problem)}" if contents.problem else ""
+    return f"{contents.kind}: {count(len({row.path for row in contents.stale}), 'path')} on {names}{rest}"
 
 
 def _plain(text: str) -> str:

@@ -368,6 +368,9 @@ def test_dlq_as_json_is_for_programs(dead: str) -> None:
     assert set(row) == {"distribution", "path", "since", "attempts", "why"}
     assert set(unreadable) == {"message_id", "since", "reason"}
     assert "not JSON" in unreadable["reason"]
+    told = {letter["message_id"]: letter["contents"] for letter in document["letters"]}
+    assert told.pop(unreadable["message_id"]).startswith("cannot be read: the envelope holds 6 characters")
+    assert list(told.values()) == ["notifications: 1 path on every configured distribution"]
     assert done.stderr.startswith("The configured distributions are not known here: no distribution to invalidate")
     assert "every configured distribution  /a " in run("dlq", DISTRIBUTION_IDS="").stdout
 
@@ -379,6 +382,63 @@ def test_dlq_shows_what_it_cannot_read_as_such(dead: str) -> None:
     assert rows(done)[1][:2] == ["?", "?"]
     assert "cannot be read: the envelope holds 21 characters that are not JSON" in done.stdout
     assert "hunter2" not in done.stdout + done.stderr
+    assert done.stderr.endswith("What cannot be read is never sent again: --discard deletes it, by its id.\n")
+
+
+def ids_in_table(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return re.findall(r"message (\S+) cannot be read", done.stdout)
+
+
+def test_what_cannot_be_read_is_discarded_by_the_id_that_is_shown(dead: str) -> None:
+    put(dead, "poison", ticket("a"))
+    (id_,) = ids_in_table(run("dlq"))
+    rehearsed = run("dlq", "--discard", id_, "--dry-run")
+    assert rehearsed.stdout.startswith(f"{id_}  cannot be read: the envelope holds 6 characters that are not JSON: ")
+    assert rehearsed.stderr == "1 dead letter would be discarded; nothing was.\n"
+    assert ids_in_table(run("dlq")) == [id_]
+    done = run("dlq", "--discard", id_)
+    assert (done.returncode, done.stdout) == (0, rehearsed.stdout)
+    assert done.stderr == "1 dead letter discarded.\n"
+    assert (rows(run("dlq"))[1][1], len(json.loads(run("dlq", "--json").stdout)["letters"])) == ("/a", 1)
+
+
+def test_what_is_discarded_says_what_stays_stale(dead: str) -> None:
+    put(dead, ticket("a", "b"), json.dumps(make.s3(Change("c"), Change(""))))
+    ids = {
+        letter["contents"][:8]: letter["message_id"] for letter in json.loads(run("dlq", "--json").stdout)["letters"]
+    }
+    of_ticket, partly = ids["a ticket"], ids["notifica"]
+    again = json.loads(run("dlq", "--discard", of_ticket, "--dry-run", "--json").stdout)
+    (told,) = again["discarded"]
+    assert [(row["distribution"], row["path"]) for row in told["stale"]] == [("E1", "/a"), ("E1", "/b")]
+    assert (told["message_id"], again["left"], again["missing"]) == (of_ticket, [], [])
+    done = run("dlq", "--discard", of_ticket, "--discard", partly, "--discard", partly)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[:3] == [f"{of_ticket}  a ticket: 2 paths on E1", "    E1  /a", "    E1  /b"]
+    assert "  notifications: 1 path on E1, E2; the rest cannot be read: " in done.stdout.splitlines()[3]
+    assert done.stderr == (
+        "2 dead letters discarded.\n4 paths of them may still be stale: 'create' clears what you name.\n"
+    )
+    assert_explained(run("dlq"), 0, EMPTY.strip())
+
+
+def test_of_a_long_letter_that_is_discarded_some_paths_are_shown_or_all(dead: str) -> None:
+    put(dead, ticket(*[f"{number:03}" for number in range(150)]))
+    (letter,) = json.loads(run("dlq", "--json").stdout)["letters"]
+    chosen = ("dlq", "--dry-run", "--discard", letter["message_id"])
+    assert rows(run(*chosen))[-1] == ["… and 50 more; --all shows them"]
+    assert rows(run(*chosen, "--all"))[-1] == ["E1", "/149"]
+
+
+def test_an_id_that_is_not_there_is_told_and_the_others_go(dead: str) -> None:
+    put(dead, "poison")
+    (id_,) = ids_in_table(run("dlq"))
+    done = run("dlq", "--discard", "nope\x1b[31m", "--discard", id_)
+    assert done.returncode == 1
+    assert "not there: no letter 'nope\\x1b[31m' is in the dead-letter queue" in done.stderr
+    assert done.stderr.endswith("1 dead letter discarded.\n")
+    assert_explained(run("dlq", "--discard", id_), 1, f"not there: no letter '{id_}' is in the dead-letter queue")
+    assert json.loads(run("dlq", "--discard", id_, "--json").stdout) == {"discarded": [], "left": [], "missing": [id_]}
 
 
 def test_dlq_folds_what_is_long_unless_asked_for_all(dead: str) -> None:
@@ -393,7 +453,7 @@ def test_an_empty_dead_letter_queue_is_good_news(dead: str) -> None:
     assert_explained(run("dlq"), 0, EMPTY.strip())
     assert_explained(run("dlq", "--retry"), 0, EMPTY.strip())
     done = run("dlq", "--json")
-    assert (json.loads(done.stdout), done.stderr) == ({"stale": [], "unreadable": []}, EMPTY)
+    assert (json.loads(done.stdout), done.stderr) == ({"stale": [], "unreadable": [], "letters": []}, EMPTY)
     put(dead, "a")
     boto3.client("sqs").receive_message(QueueUrl=dead)
     assert_explained(run("dlq"), 0, "Nothing can be seen in the dead-letter queue, but 1 letter may be in other hands")
@@ -444,7 +504,8 @@ def test_letters_are_given_back_when_dlq_is_stopped(dead: str, stop: signal.Sign
     [
         (("dlq",), 2, "no dead-letter queue to look into: give --queue, or set DEAD_LETTERS_URL"),
         (("dlq", "--queue", "arn:aws:sqs:eu-central-1:111122223333:dead"), 2, "neither the URL nor the name"),
-        (("dlq", "--queue", "dead", "--dry-run"), 2, "--dry-run: it goes with --retry"),
+        (("dlq", "--queue", "dead", "--dry-run"), 2, "--dry-run: it goes with --retry or --discard"),
+        (("dlq", "--queue", "dead", "--retry", "--discard", "a"), 2, "--retry / --discard: give one of them"),
         (("dlq", "--queue", "dead", "--to", "changes"), 2, "--to: it goes with --retry"),
         (("dlq", "--queue", "dead"), 1, "queue dead: Unable to locate credentials (log in, or set AWS_PROFILE)"),
     ],

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invalidator import dead_letters, handler, tickets
-from invalidator.dead_letters import DeadLetters, Sent
+from invalidator.dead_letters import DeadLetters, Discarded, Sent
 from invalidator.errors import ConfigurationError, DeadLettersError, IncompleteError
 from invalidator.events import decode
 from invalidator.letters import EVERY, Contents, Letter, Stale, anew, contents_of, merged
@@ -378,6 +378,42 @@ def test_a_letter_that_was_sent_but_cannot_be_deleted_is_told(dead: str) -> None
     assert sent.problem.startswith("it was sent, but is still here: ")
     assert "you need sqs:DeleteMessage on it" in sent.problem
     assert (len(bodies_in(changes)), len(bodies_in(dead))) == (1, 1)
+
+
+# --- discarding -----------------------------------------------------------------------------------------
+
+
+def discard(queue: DeadLetters, *bodies: str, dry_run: bool = False) -> list[Discarded]:
+    """Those letters with these bodies."""
+    with queue.held() as letters:
+        chosen = [(item, contents_of(item, lambda _: [], View())) for item in letters if item.body in bodies]
+        return [queue.discard(item, contents, dry_run=dry_run) for item, contents in chosen]
+
+
+def test_exactly_what_is_discarded_is_deleted_whatever_is_in_it(dead: str) -> None:
+    tickets_ = [ticket(batch) for batch in batches(Change("a"))]
+    put(dead, "poison", "another", *tickets_)
+    queue = dead_letters.connect(dead)
+    assert len(discard(queue, "poison", tickets_[0], dry_run=True)) == 2
+    assert len(bodies_in(dead)) == 4
+    boto3.client("sqs").purge_queue(QueueUrl=dead)
+    put(dead, "poison", "another", *tickets_)
+    done = discard(queue, "poison", tickets_[0])
+    assert {item.letter.body: item.problem for item in done} == {"poison": "", tickets_[0]: ""}
+    assert {row.path for item in done for row in item.contents.stale} == {"/a"}
+    assert bodies_in(dead) == sorted(["another", tickets_[1]])
+
+
+def test_a_letter_that_cannot_be_deleted_is_told(dead: str) -> None:
+    put(dead, "poison")
+    queue = dead_letters.connect(dead)
+    deny(queue, "DeleteMessage")
+    (discarded,) = discard(queue, "poison")
+    assert "you need sqs:DeleteMessage on it" in discarded.problem
+    assert bodies_in(dead) == ["poison"]
+
+
+# --- where to -------------------------------------------------------------------------------------------
 
 
 def test_the_source_is_found_or_said(dead: str) -> None:
