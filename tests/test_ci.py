@@ -9,6 +9,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+EXAMPLE = ROOT / "examples" / "github-actions.yml"
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
@@ -53,12 +54,26 @@ def test_a_workflow_ends_and_a_later_push_takes_its_place(file: Path) -> None:
     assert found["concurrency"]["cancel-in-progress"]
 
 
-@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*WORKFLOWS, EXAMPLE], ids=lambda file: file.name)
 def test_an_action_is_one_commit_of_which_the_version_is_told(file: Path) -> None:
     used = re.findall(r"uses: *(.*)", file.read_text())
     assert used
     for action in used:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
+def test_an_action_is_the_same_commit_everywhere() -> None:
+    texts = [file.read_text() for file in (*WORKFLOWS, EXAMPLE)]
+    used = {action for text in texts for action in re.findall(r"uses: *(\S+)@(\S+)", text)}
+    assert len(used) == len({name for name, _ in used})
+
+
+def test_osls_is_of_one_version_wherever_it_is_called() -> None:
+    (pinned,) = re.findall(r"^OSLS := osls@(\d+\.\d+\.\d+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    files = [ROOT / "serverless.yml", *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.yml")]
+    called = [called for file in files for called in re.findall(r"\bnpx +(?:--\S+ +)*(\S+)", file.read_text())]
+    assert len(called) >= 5
+    assert set(called) == {f"osls@{pinned}"}
 
 
 def test_what_runs_before_a_commit_are_the_projects_own_targets() -> None:

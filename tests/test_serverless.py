@@ -544,6 +544,17 @@ def test_each_role_may_do_what_it_needs_on_what_it_needs(packages: dict[str, Pac
         }
 
 
+def test_every_service_of_the_stack_is_one_that_whoever_deploys_is_told_to_be_allowed(packaged: Package) -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    table = page.partition("\n## What whoever deploys has to be allowed\n")[2].partition("\n## ")[0]
+    told = set(re.findall(r"^\| (\w+) \|", table, re.MULTILINE)) - {"service"}
+    assert {"CloudFormation", "EventBridge"} <= told
+    named_otherwise = {"Events": "EventBridge"}
+    kinds = [resource["Type"] for resource in packaged.resources.values()]
+    services = {kind.split("::")[1] for kind in kinds if kind.startswith("AWS::")}
+    assert {named_otherwise.get(name, name) for name in services} <= told
+
+
 def test_no_arn_is_tied_to_a_partition_but_that_of_the_public_layer(packages: dict[str, Package]) -> None:
     text = json.dumps(packages["queue"].template)
     assert re.findall(r"arn:aws[\w-]*:[^\"]*", text) == [
