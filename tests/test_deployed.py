@@ -6,7 +6,12 @@ run functions in Docker; here it runs the packaged zips under Lambda's runtime c
 
 import base64
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -134,6 +139,32 @@ def with_dashboards_that_moto_can_make(package: Package) -> Any:
             body = resource["Properties"]["DashboardBody"]
             body["Fn::Sub"] = re.sub(r"\$\{\w+Alarm\.Arn\}", ALARM, body["Fn::Sub"])
     return template
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize("case", ["queue", "direct"])
+def test_what_an_operator_types_first_shows_what_was_given_up(deploy: Deploy, case: str) -> None:
+    stack = deploy(case)
+    page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8").partition("\n## At 3 a.m.\n")[2]
+    (block,) = re.findall(r"```sh\n(.*?)```", page.partition("\n## ")[0], re.DOTALL)
+    typed = textwrap.dedent(block)
+    assert typed.count("eu-central-1") == 1
+    typed = typed.replace("eu-central-1", "us-east-1").replace(".venv/bin/python", sys.executable)
+    boto3.client("sqs").send_message(QueueUrl=stack.physical["DeadLetters"], MessageBody="poison")
+    shown = 'echo "$QUEUE_URL|$INDEX_DOCUMENT|$POWERTOOLS_SERVICE_NAME"'
+    done = subprocess.run(
+        ["bash", "-O", "expand_aliases", "-c", f"{typed}\n{shown}"],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name != "AWS_DEFAULT_REGION"}
+        | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "cannot be read: the envelope holds 6 characters" in done.stdout
+    assert "0 stale paths in 1 dead letter" in done.stderr
+    index = "default.htm" if case == "direct" else "index.html"
+    assert done.stdout.endswith(f"\n{stack.physical.get('Queue', '')}|{index}|\n")
 
 
 def upload_and_delete() -> None:

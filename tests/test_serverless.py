@@ -240,6 +240,13 @@ def test_the_stack_tells_the_name_that_actions_of_pipelines_need(packages: dict[
     assert packages[case].template["Outputs"]["PipelineFunction"]["Value"] == {"Ref": "PipelineLambdaFunction"}
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_the_stack_tells_the_queues_that_an_operator_needs(packages: dict[str, Package], case: str) -> None:
+    outputs = packages[case].template["Outputs"]
+    assert outputs["DeadLetters"]["Value"] == {"Ref": "DeadLetters"}
+    assert outputs.get("Queue", {}).get("Value") == (None if case == "direct" else {"Ref": "Queue"})
+
+
 @pytest.mark.parametrize(
     ("case", "variable", "value"),
     [
