@@ -19,6 +19,7 @@ from botocore.client import BaseClient
 
 from invalidator import custom_resource, handler, sdk
 from invalidator.errors import IncompleteError
+from invalidator.limits import MAX_DELAY_SECONDS
 from invalidator.local import embedded_aws
 from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath
 from invalidator.tickets import Ticket, write
@@ -736,7 +737,7 @@ WITHIN = {
         ("DeadLettersAlarm", "AWS/SQS ApproximateNumberOfMessagesVisible", "QueueName <DeadLetters.QueueName>", 0),
         ("ErrorsAlarm", "AWS/Lambda Errors", "FunctionName <InvalidateLambdaFunction>", 0),
         ("PipelineErrorsAlarm", "AWS/Lambda Errors", "FunctionName <PipelineLambdaFunction>", 0),
-        ("OldMessagesAlarm", "AWS/SQS ApproximateAgeOfOldestMessage", "QueueName <Queue.QueueName>", 15 * 60),
+        ("OldMessagesAlarm", "AWS/SQS ApproximateAgeOfOldestMessage", "QueueName <Queue.QueueName>", 20 * 60),
         ("TicketsAlarm", "AWS/SQS ApproximateNumberOfMessagesDelayed", "QueueName <Queue.QueueName>", 0),
         ("FreshnessAlarm", "invalidator UploadToInvalidation", "service <AWS::StackName>", 15 * 60 * 1000),
         ("CostAlarm", "invalidator EstimatedCostUSD", "service <AWS::StackName>", None),
@@ -756,13 +757,31 @@ def test_what_goes_wrong_raises_an_alarm(
     assert found["TreatMissingData"] == "notBreaching"
     statistic = found.get("Statistic") or found["ExtendedStatistic"]
     assert (statistic, found["Period"], found["EvaluationPeriods"]) == WITHIN[alarm]
-    assert found["AlarmActions"] == ([packaged.given["alarm-topic"]] if "alarm-topic" in packaged.given else [])
+    topics = [packaged.given["alarm-topic"]] if "alarm-topic" in packaged.given else []
+    assert (found["AlarmActions"], found["OKActions"]) == (topics, topics)
 
 
 def test_every_alarm_is_one_of_these(packaged: Package) -> None:
     alarms = {name for name, resource in packaged.resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
     assert alarms <= set(WITHIN)
     assert ("CostAlarm" in alarms) == ("cost-alarm" in packaged.given)
+    for alarm in alarms:
+        told = properties(packaged, alarm)["AlarmDescription"]
+        assert told.endswith("; what to do: docs/operating.md")
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html (2026-11-22)
+        assert len(told) + len("a" * 63) <= 1024  # the name of another bucket may be longer
+
+
+@pytest.mark.parametrize("case", ["queue", "eventbridge"])
+def test_a_message_that_waits_is_one_that_is_neither_held_back_nor_hidden(
+    packages: dict[str, Package], case: str
+) -> None:
+    queue = properties(packages[case], "Queue")
+    # What was received three times is left out of the age of the oldest message:
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    assert (
+        MAX_DELAY_SECONDS < properties(packages[case], "OldMessagesAlarm")["Threshold"] < 2 * queue["VisibilityTimeout"]
+    )
 
 
 def test_the_stack_says_what_it_is(packaged: Package) -> None:
