@@ -373,7 +373,7 @@ def test_the_readme_has_few_rows_and_the_document_has_all(results: Results) -> N
     document = report.document(results)
     for text in (results["machine"], results["date"], "`make bench`", *results["versions"].values()):
         assert text in document
-    assert len(results["deploys"]) == 2 * 5 * 3
+    assert len(results["deploys"]) == 2 * 5 * 4
     for row in results["deploys"]:
         assert f"| {row['name']} | {row['way']} | {row['calls']:,.0f} | " in document
     for name in blog().deploys:
