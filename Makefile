@@ -20,19 +20,20 @@ workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 	package requirements clean
 
 help:
-	@echo 'make demo          real uploads become invalidations, on an embedded AWS'
-	@echo 'make test          run the tests'
-	@echo 'make check         lint, formatting and types; each of the three is a target, too'
-	@echo 'make format        fix what of that can be fixed'
-	@echo 'make docs          write docs/cli.md, the manual of the command line, from the help of its commands'
-	@echo 'make simulate      failures of all kinds: in SEEDS=500 simulated worlds, or in that of SEED=n'
-	@echo 'make bench         measure; writes benchmarks/results.json, and of it results.md, two plots and the table in the README'
-	@echo 'make bench-deployment  simulate deploys with several batching windows; writes benchmarks/deployment.md'
-	@echo 'make bench-planner  measure the planner of wildcards beside others; writes benchmarks/planner.md'
+	@echo 'make demo               real uploads become invalidations, on an embedded AWS'
+	@echo 'make test               run the tests'
+	@echo 'make check              lint, formatting and types; each of the three is a target, too'
+	@echo 'make format             fix what of that can be fixed'
+	@echo 'make docs               write docs/cli.md, the manual of the command line, from the help of its commands'
+	@echo 'make simulate           failures of all kinds: in SEEDS=500 simulated worlds, or in that of SEED=n'
+	@echo 'make bench              measure; writes benchmarks/results.json, and of it results.md, two plots, and the README'
+	@echo 'make bench-deployment   simulate deploys with several batching windows; writes benchmarks/deployment.md'
+	@echo 'make bench-planner      measure the planner of wildcards beside others; writes benchmarks/planner.md'
 	@echo 'make dashboard-preview  draw the dashboard of a simulated day; writes docs/dashboard.png'
-	@echo 'make package       make the deployment package with osls, check it, and show what is in it'
-	@echo 'make requirements  pin the newest versions in requirements.txt'
-	@echo 'make clean         remove everything made here'
+	@echo "make package            make the deployment package with osls, and check it; PARAMS='--param bucket=… …'"
+	@echo 'make requirements       pin the newest versions in requirements.txt'
+	@echo 'make clean              remove everything made here'
+	@echo 'PYTHON=… is the interpreter to set it up with, and to make bytecode with: Lambda runs 3.13.'
 
 demo: $(VENV)/.ready
 	@$(py) -m invalidator demo
@@ -76,7 +77,7 @@ bench: $(VENV)/.ready
 package: $(VENV)/.ready
 	@command -v npx >/dev/null || { echo 'make: npx was not found. Packaging needs Node.js 20 or later' \
 		'(on Debian and Ubuntu: apt install npm)' >&2; exit 1; }
-	@PYTHON=$(py) npx --yes $(OSLS) package $(PARAMS)
+	@PYTHON=$(or $(PYTHON),$(py)) npx --yes $(OSLS) package $(PARAMS)
 	@$(VENV)/bin/cfn-lint --template .serverless/cloudformation-template-update-stack.json && echo 'cfn-lint has no objections.'
 	@for zip in .serverless/*.zip; do echo; echo "$$zip, $$(wc -c <$$zip) bytes:"; $(py) -m zipfile --list $$zip; done
 

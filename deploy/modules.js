@@ -38,8 +38,11 @@ function isCompiled(names) {
   });
 }
 
-function patterns(names) {
-  return [...names.map(source), ...(isCompiled(names) ? names.map(bytecode) : [])];
-}
-
-module.exports = () => ({ handler: { patterns: patterns(HANDLER) }, connect: { patterns: patterns(CONNECT) } });
+module.exports = () => {
+  const compiled = isCompiled([...new Set([...HANDLER, ...CONNECT])]);
+  if (!compiled && process.argv.some((word) => ['deploy', 'package'].includes(word))) {
+    console.error('Without bytecode, for want of Python 3.13 (name it with PYTHON=…): each cold start compiles.');
+  }
+  const patterns = (names) => [...names.map(source), ...(compiled ? names.map(bytecode) : [])];
+  return { handler: { patterns: patterns(HANDLER) }, connect: { patterns: patterns(CONNECT) } };
+};

@@ -84,6 +84,12 @@ MAX_DELAY_SECONDS: Final = 900
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html (2026-11-21)
 """
 
+MAX_RETENTION_SECONDS: Final = 1_209_600
+"""Time for which an SQS queue keeps a message at the most: fourteen days.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html (2026-11-22)
+"""
+
 MAX_CLOUDFORMATION_ANSWER_BYTES: Final = 4_096
 """Length of what a custom resource answers.
 

@@ -18,7 +18,7 @@ from aws_lambda_powertools.metrics.provider import cold_start
 
 from invalidator import settings
 from invalidator.errors import ThrottledError
-from invalidator.limits import MAX_VALUES_PER_METRIC, USD_PER_PATH
+from invalidator.limits import MAX_RETENTION_SECONDS, MAX_VALUES_PER_METRIC, USD_PER_PATH
 from invalidator.model import Batch, DistributionId
 from invalidator.service import Cdn
 
@@ -171,10 +171,13 @@ def _documents(id_: DistributionId | None, values: Values, delays: list[int]) ->
 
 
 def _milliseconds(time: str, now: float) -> int | None:
-    """From a time as S3 writes it until ``now``; None if it is none. Of two clocks, one may be a little fast."""
+    """From a time as S3 writes it until ``now``; None if it is none, or is longer ago than any queue keeps a message.
+
+    Of two clocks, one may be a little fast.
+    """
     try:
         then = datetime.fromisoformat(time)
     except ValueError:
         return None
-    then = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return max(round((now - then.timestamp()) * 1000), 0)
+    seconds = now - (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp()
+    return max(round(seconds * 1000), 0) if seconds <= MAX_RETENTION_SECONDS else None

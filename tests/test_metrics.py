@@ -246,7 +246,7 @@ def test_a_metric_that_cannot_be_told_keeps_nothing_from_being_done(
 # --- sums -----------------------------------------------------------------------------------------------
 
 IDS = [DistributionId("E1"), DistributionId("E2"), DistributionId("dt_3")]
-times = st.datetimes(datetime(2026, 11, 1), datetime(2026, 12, 1)).map(lambda time: f"{time.isoformat()}Z")  # noqa: DTZ001
+times = st.datetimes(datetime(2026, 11, 20), datetime(2026, 12, 1)).map(lambda time: f"{time.isoformat()}Z")  # noqa: DTZ001
 wides = st.none() | st.builds(Wide, st.integers(1, 9), st.none() | st.integers(0, 9))
 
 
@@ -321,6 +321,8 @@ def test_whatever_the_time_of_a_change_is_its_age_is_a_number_or_not_told(time: 
         ("2026-11-20T10:30:12.345+01:00", [1_500]),
         ("2026-11-20T09:30:12.345", [1_500]),
         ("2026-11-20T09:31:00Z", [0]),  # of two clocks, one is fast
+        ("2026-11-06T09:30:13.846Z", [14 * 24 * 60 * 60 * 1_000 - 1]),
+        ("2026-11-06T09:30:13Z", None),  # no message is as old: it is forged, or was sent again by hand
         ("yesterday", None),
         ("", None),
     ],
