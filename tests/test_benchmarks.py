@@ -377,7 +377,7 @@ def test_the_readme_has_few_rows_and_the_document_has_all(results: Results) -> N
     for row in results["deploys"]:
         assert f"| {row['name']} | {row['way']} | {row['calls']:,.0f} | " in document
     for name in blog().deploys:
-        assert document.count(f"| {name} | ") == 2 * 3
+        assert document.count(f"| {name} | ") == 2 * 4
     assert [row["messages"] for row in results["warm"]] == [1, 10, 100, 1_000, 4_000]
     assert [row["objects"] for row in results["planner"]] == [10_000, 100_000, 1_000_000]
 

@@ -40,9 +40,21 @@ LAYER_IN_CHINA = "arn:aws-cn:lambda:cn-north-1:498634801083:layer:x:3"
         ),
     ],
 )
-def test_a_wrong_parameter_stops_packaging_with_a_sentence(
-    tmp_path: Path, parameters: tuple[str, ...], words: str
-) -> None:
+def test_a_wrong_parameter_is_explained_in_a_sentence(parameters: tuple[str, ...], words: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        computed(*parameters)
+    assert words in failed.value.stderr
+    assert not re.search(r"^ +at .*parameters.js", failed.value.stderr, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ((DISTRIBUTIONS,), "--param bucket: it is missing"),
+        ((BUCKET, DISTRIBUTIONS, "window=20", "trigger=direct"), "--param window: it goes with a queue"),
+    ],
+)
+def test_a_wrong_parameter_stops_packaging(tmp_path: Path, parameters: tuple[str, ...], words: str) -> None:
     arguments = [word for parameter in parameters for word in ("--param", parameter)]
     done = osls("package", "--package", str(tmp_path / "out"), *arguments)
     said = done.stdout + done.stderr
@@ -53,7 +65,7 @@ def test_a_wrong_parameter_stops_packaging_with_a_sentence(
 
 
 def computed(*parameters: str) -> Any:
-    """What deploy/parameters.js makes of them, without osls around it."""
+    """What deploy/parameters.js makes of them, without osls around it. What it objects to goes to standard error."""
     program = """
         const given = JSON.parse(process.argv[1]);
         const named = Object.fromEntries(given.map((word) => word.split(/=(.*)/s)));
