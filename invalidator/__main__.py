@@ -36,12 +36,14 @@ def _run() -> None:
     except ValueError as error:  # Powertools, of its own variables
         sys.exit(f"error: POWERTOOLS_LOG_LEVEL or another variable of Powertools is wrong: {error}")
     try:
-        app(prog_name="invalidator")
-    except BrokenPipeError:  # whoever reads has seen enough, as head has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        try:
+            app(prog_name="invalidator")
+        finally:
+            sys.stdout.flush()  # at the end of Python, it would be too late to say anything
     except OSError as error:
-        sys.exit(f"error: the output cannot be written: {error}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes to it once more, at the end
+        # Where a pipe is broken, whoever reads has seen enough, as head has.
+        sys.exit(1 if isinstance(error, BrokenPipeError) else f"error: the output cannot be written: {error}")
 
 
 if __name__ == "__main__":

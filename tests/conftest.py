@@ -42,7 +42,7 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No variable of the machine reaches a test, and no connection or cached secret the next one."""
     for name in os.environ:
         if (
-            name.startswith(("AWS_", "DISTRIBUTION_ID", "POWERTOOLS_"))
+            name.startswith(("AWS_", "DISTRIBUTION_ID", "POWERTOOLS_", "PYTHONUNBUFFERED"))
             or name in SETTINGS
             or name.lower().endswith("_proxy")
         ):
