@@ -111,7 +111,9 @@ def test_a_zip_holds_the_modules_that_the_function_imports_and_nothing_else(
     sources = {file for file in names if file.endswith(".py")}
     assert sources == {f"invalidator/{module}.py" for module in needed | {"__init__"}}
     assert names - sources in ({bytecode_of(source) for source in sources}, set())
-    assert archive.stat().st_size < 500 * 1024
+    of_sources = [item.compress_size for item in zipfile.ZipFile(archive).infolist() if item.filename in sources]
+    assert sum(of_sources) < 100 * 1024
+    assert archive.stat().st_size < 400 * 1024
 
 
 def bytecode_of(source: str) -> str:
