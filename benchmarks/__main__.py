@@ -19,7 +19,7 @@ from benchmarks.machine import hardware, versions
 from benchmarks.progress import Progress
 from benchmarks.scale import PATHS, WILDCARDS, Measurement, measured
 from benchmarks.scores import objections
-from tests.packaged import BUCKET, DISTRIBUTIONS, package
+from tests.doubles.packaged import BUCKET, DISTRIBUTIONS, package
 
 PACKAGES: Final = ("boto3", "aws-lambda-powertools", "awslambdaric")
 SIZES: Final = (10_000, 100_000, 1_000_000)

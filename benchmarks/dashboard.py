@@ -28,7 +28,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from benchmarks.day import DAY, DAYS, DEAD_LETTERS, Numbers, fortnight
-from tests.dashboards import Series, series_of
+from tests.doubles.dashboards import Series, series_of
 
 ROOT: Final = Path(__file__).parent.parent
 PICTURE: Final = ROOT / "docs" / "dashboard.png"

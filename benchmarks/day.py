@@ -13,9 +13,9 @@ from random import Random
 from typing import Any, Final
 
 from invalidator import handler
-from invalidator.coalesce import Allowance
 from invalidator.handler import Edge, LocalContext
-from tests.doubles import DENIED
+from invalidator.planning.coalesce import Allowance
+from tests.doubles.cloudfront import DENIED
 from tests.simulation.function import Context
 from tests.simulation.story import HOUR, Story, Upload
 from tests.simulation.weather import Deployment

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks.figures import FLUSH, OURS, PER_OBJECT, Comparison, Deploy, Results, Spread
-from invalidator import plot
+from invalidator.operator import plot
 
 HERE: Final = Path(__file__).parent
 SPEED: Final = HERE / "speed.svg"

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from werkzeug.serving import make_ssl_devcert
 
 from benchmarks.sites import INDEX
-from tests.loopback import Quiet, serving
+from tests.doubles.loopback import Quiet, serving
 
 PATHS: Final = 999
 """It refuses to send more."""

@@ -18,7 +18,7 @@ from typing import Final
 
 from benchmarks.scores import Score, score
 from benchmarks.sites import Tree, urls_of_all
-from invalidator.cover import Prefixes
+from invalidator.planning.cover import Prefixes
 
 PATHS: Final = 3_000
 WILDCARDS: Final = 15

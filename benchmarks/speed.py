@@ -16,12 +16,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from benchmarks.figures import Cold, Comparison, Memory, Warm, comparison
-from invalidator.events import decode
+from invalidator.events.decode import decode
 from invalidator.model import DistributionId
-from tests.doubles import StrictCloudFront, serve
-from tests.lambda_runtime import deployed
-from tests.strategies import Change, s3, simple_plan
-from tests.uploads import uploads_event
+from tests.doubles.cloudfront import StrictCloudFront, serve
+from tests.doubles.lambda_runtime import deployed
+from tests.doubles.strategies import Change, s3, simple_plan
+from tests.doubles.uploads import uploads_event
 
 ROOT: Final = Path(__file__).parent.parent
 

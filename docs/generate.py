@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import typer
 
-from invalidator.cli import app
+from invalidator.cli.app import app
 
 FILE: Final = Path(__file__).parent / "cli.md"
 

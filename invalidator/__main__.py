@@ -30,7 +30,7 @@ def _open_streams() -> None:
 
 def _run() -> None:
     try:
-        from invalidator.cli import app  # noqa: PLC0415 what the function needs is installed without it
+        from invalidator.cli.app import app  # noqa: PLC0415 what the function needs is installed without it
     except ImportError as error:
         sys.exit(f"error: the command line needs the extra 'cli': pip install '.[cli]' ({error})")
     except ValueError as error:  # Powertools, of its own variables

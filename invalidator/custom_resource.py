@@ -14,10 +14,11 @@ from http.client import HTTPException
 from typing import Any, Final, Protocol
 from urllib.request import Request, urlopen
 
-from invalidator import s3, sdk
+from invalidator.aws import sdk
 from invalidator.errors import ConfigurationError, InvalidatorError, NoSuchBucketError, UnansweredError
 from invalidator.limits import MAX_CLOUDFORMATION_ANSWER_BYTES
-from invalidator.notifications import Entry
+from invalidator.notifications import s3
+from invalidator.notifications.merge import Entry
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)

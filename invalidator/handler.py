@@ -11,8 +11,9 @@ from uuid import uuid4
 
 from aws_lambda_powertools.logging import Logger
 
-from invalidator import cloudfront, metrics, sdk, settings, tickets
-from invalidator.catalog import Catalog
+from invalidator.aws import cloudfront, sdk
+from invalidator.delivery.carry_out import Budget, Cdn, carry_out
+from invalidator.distributions.catalog import Catalog
 from invalidator.errors import (
     CdnError,
     ConfigurationError,
@@ -21,22 +22,24 @@ from invalidator.errors import (
     StorageError,
     UnconfiguredError,
 )
-from invalidator.events import Decoded, decode
+from invalidator.events import tickets
+from invalidator.events.decode import Decoded, decode
 from invalidator.limits import MAX_INVOCATION_SECONDS
-from invalidator.metrics import Tally
 from invalidator.model import Batch, Distribution, DistributionId, Invalidation, ObjectKey, Outcome, Plan, Site
-from invalidator.planner import make_plan
-from invalidator.service import Budget, Cdn, carry_out
+from invalidator.planning.planner import make_plan
+from invalidator.runtime import metrics
+from invalidator.runtime.metrics import Tally
+from invalidator.settings import environment
 from invalidator.workers import Threads, Workers
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from invalidator.codepipeline import Pipeline, Work
-    from invalidator.listings import Bounds, Listings, Unchanged
-    from invalidator.sqs import Queue
+    from invalidator.aws.listings import Bounds, Listings, Unchanged
+    from invalidator.aws.sqs import Queue
+    from invalidator.runtime.jobs import Pipeline, Work
 
-logger = Logger(service=settings.service_name())
+logger = Logger(service=environment.service_name())
 # Made at the first event that needs it and kept: a warm invocation finds it connected.
 cdn = cache(cloudfront.connect)
 catalog = cache(lambda: Catalog(cdn()))
@@ -45,7 +48,7 @@ catalog = cache(lambda: Catalog(cdn()))
 @cache
 def queue(url: str) -> "Queue":
     """What keeps tickets."""
-    from invalidator.sqs import connect
+    from invalidator.aws.sqs import connect
 
     return connect(url)
 
@@ -58,7 +61,7 @@ def look(distribution: DistributionId, id_: str) -> Invalidation:
 @cache
 def pipeline() -> "Pipeline":
     """What takes the answers of jobs."""
-    from invalidator.codepipeline import connect
+    from invalidator.runtime.jobs import connect
 
     return connect()
 
@@ -67,7 +70,7 @@ def pipeline() -> "Pipeline":
 def listings() -> "Listings":
     """What is in buckets."""
     # Imported here: most functions never list anything, and would start 3 ms later, about 1 % (2026-11-22).
-    from invalidator.listings import connect
+    from invalidator.aws.listings import connect
 
     return connect()
 
@@ -156,9 +159,9 @@ def lambda_handler(
         context, edge = LocalContext(), edge._replace(publish=lambda _documents, _context: None)
     handle = _handle_job if isinstance(event, dict) and "CodePipeline.job" in event else _handle
     serve = partial(handle, event, context)
-    if not settings.tracing():
+    if not environment.tracing():
         return serve(edge)
-    from invalidator import tracing
+    from invalidator.runtime import tracing
 
     return tracing.traced(lambda workers: serve(edge._replace(workers=workers)), edge.workers, logger.warning)
 
@@ -168,7 +171,7 @@ def lambda_handler(
 def _handle(event: object, context: "LambdaContext | LocalContext", edge: Edge) -> dict[str, Any]:
     if logger.log_level <= logging.DEBUG:
         logger.debug("event", extra={"event": _shown(event)})
-    config = settings.load()
+    config = environment.load()
     for warning in config.warnings:
         logger.warning(warning)
     decoded = decode(event, context.aws_request_id)
@@ -196,7 +199,7 @@ def _shown(event: object) -> object:
 
 
 def _distributions(
-    decoded: Decoded, config: settings.Settings, context: "LambdaContext | LocalContext", edge: Edge
+    decoded: Decoded, config: environment.Settings, context: "LambdaContext | LocalContext", edge: Edge
 ) -> list[Distribution]:
     """All that there may be something to do for; tickets for others are refused."""
     catalog = edge.catalog()
@@ -214,7 +217,7 @@ def _distributions(
 
 
 def _skip_unchanged(
-    decoded: Decoded, config: settings.Settings, context: "LambdaContext | LocalContext", edge: Edge
+    decoded: Decoded, config: environment.Settings, context: "LambdaContext | LocalContext", edge: Edge
 ) -> None:
     """Drop the uploads that wrote what had been there before. What cannot be compared in time stays."""
     if config.skip_unchanged is None:
@@ -225,7 +228,7 @@ def _skip_unchanged(
     listings, workers = edge.listings(), edge.workers()
     seconds = min(_COMPARING_SECONDS, context.get_remaining_time_in_millis() / 1000 / 4)
     bounds = listings.bounds(config.list_pages, max(seconds - _LAST_ANSWER_SECONDS, seconds / 2))
-    metadata = config.skip_unchanged is settings.Comparison.VERSIONS_AND_METADATA
+    metadata = config.skip_unchanged is environment.Comparison.VERSIONS_AND_METADATA
     workers.start(partial(listings.unchanged, uploads, bounds, metadata=metadata))
     found: Unchanged | None = workers.wait(seconds)
     for warning in found.warnings if found else ["S3 does not answer; all uploads are invalidated"]:
@@ -239,7 +242,7 @@ def _skip_unchanged(
 class _Objects:
     """What else is in the buckets, as far as there is time to list it: all listings together have one bound."""
 
-    config: settings.Settings
+    config: environment.Settings
     context: "LambdaContext | LocalContext"
     edge: Edge
     bounds: "Bounds | None" = None
@@ -275,7 +278,7 @@ class _Objects:
             (page,) = ended
 
 
-def _is_ours(catalog: Catalog, config: settings.Settings, id_: DistributionId) -> bool:
+def _is_ours(catalog: Catalog, config: environment.Settings, id_: DistributionId) -> bool:
     try:
         return catalog.has(id_, config)
     except ConfigurationError as error:
@@ -308,7 +311,9 @@ def _log_what_is_left_out(plan: Plan) -> None:
         logger.info("changes of no concern", extra={"excluded": plan.excluded, "unserved": plan.unserved})
 
 
-def _carry_out(plan: Plan, config: settings.Settings, context: "LambdaContext | LocalContext", edge: Edge) -> _Result:
+def _carry_out(
+    plan: Plan, config: environment.Settings, context: "LambdaContext | LocalContext", edge: Edge
+) -> _Result:
     budget = Budget(lambda: context.get_remaining_time_in_millis() / 1000)
     if config.queue_url:
         budget = budget._replace(patience=_PATIENCE_SECONDS, closing=sdk.LONGEST_ATTEMPT)
@@ -333,7 +338,7 @@ def _carry_out(plan: Plan, config: settings.Settings, context: "LambdaContext | 
     return result
 
 
-def _store(outcome: Outcome, error: CdnError, result: _Result, config: settings.Settings, edge: Edge) -> bool:
+def _store(outcome: Outcome, error: CdnError, result: _Result, config: environment.Settings, edge: Edge) -> bool:
     """Write a ticket for what is left. False if it is not stored anywhere: its messages have to come again."""
     batch, details = outcome.batch, {"error": str(error), **_details(outcome)}
     hopeless = tickets.is_hopeless(batch.attempts, error)
@@ -381,13 +386,13 @@ def _details(outcome: Outcome) -> dict[str, Any]:
 @logger.inject_lambda_context(log_event=False)
 def _handle_job(event: object, context: "LambdaContext | LocalContext", edge: Edge) -> dict[str, Any]:
     # Nothing of the event is logged at any level: it holds credentials.
-    from invalidator import codepipeline
+    from invalidator.runtime import jobs
 
-    job = codepipeline.read(event)
+    job = jobs.read(event)
     tally = Tally()
-    verdict = codepipeline.verdict_of(job, _work(context, edge, tally), edge.now())
-    told = codepipeline.result(job, verdict)
-    if isinstance(verdict, codepipeline.Failed):
+    verdict = jobs.verdict_of(job, _work(context, edge, tally), edge.now())
+    told = jobs.result(job, verdict)
+    if isinstance(verdict, jobs.Failed):
         logger.error("job failed", extra=told, exc_info=verdict.error)
         tally.count("Failures")
     else:
@@ -402,14 +407,14 @@ def _handle_job(event: object, context: "LambdaContext | LocalContext", edge: Ed
 
 def _work(context: "LambdaContext | LocalContext", edge: Edge, tally: Tally) -> "Work":
     """What a job needs of CloudFront and of the settings."""
-    from invalidator.codepipeline import Work
+    from invalidator.runtime.jobs import Work
 
     def left() -> float:
         return context.get_remaining_time_in_millis() / 1000
 
     def distributions(ids: Sequence[str]) -> list[DistributionId]:
         try:
-            config = settings.load(instead=ids, source="distributionId")
+            config = environment.load(instead=ids, source="distributionId")
         except UnconfiguredError as error:
             raise ConfigurationError(f"give distributionId in UserParameters; {error}") from error
         if config.discover and not config.discover_bucket:

@@ -9,9 +9,10 @@ import botocore.session
 import hypothesis
 import pytest
 
-from invalidator import handler, settings
-from tests.doubles import StrictCloudFront, serve
-from tests.packaged import CASES, Package, package
+from invalidator import handler
+from invalidator.settings import environment
+from tests.doubles.cloudfront import StrictCloudFront, serve
+from tests.doubles.packaged import CASES, Package, package
 
 # Without a deadline, since the machines of CI are shared: speed is measured in benchmarks/.
 hypothesis.settings.register_profile("laws", deadline=None)
@@ -59,7 +60,7 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     handler.logger.setLevel("INFO")
     yield
     handler.forget()
-    settings.forget()
+    environment.forget()
     boto3.DEFAULT_SESSION = None
 
 

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invalidator import custom_resource, s3, sdk
+from invalidator import custom_resource
+from invalidator.aws import sdk
 from invalidator.custom_resource import lambda_handler
 from invalidator.errors import UnansweredError
-from invalidator.notifications import EVENTBRIDGE, Entry
-from tests.cloudformation import FUNCTION, QUEUE, CloudFormation, Context, waiting_stack
-from tests.packaged import Package
-from tests.strict_s3 import BROKEN, BUSY, DENIED, StrictS3, serve
+from invalidator.notifications import s3
+from invalidator.notifications.merge import EVENTBRIDGE, Entry
+from tests.doubles.cloudformation import FUNCTION, QUEUE, CloudFormation, Context, waiting_stack
+from tests.doubles.packaged import Package
+from tests.doubles.strict_s3 import BROKEN, BUSY, DENIED, StrictS3, serve
 
 CREATED = "origin/invalidator-dev"
 

@@ -15,20 +15,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from invalidator import codepipeline, sdk, sqs, tickets
-from invalidator.catalog import Catalog
-from invalidator.cloudfront import CloudFront
+from invalidator.aws import sdk, sqs
+from invalidator.aws.cloudfront import CloudFront
+from invalidator.aws.listings import Bounds, Listings
+from invalidator.distributions.catalog import Catalog
 from invalidator.errors import ConfigurationError, IncompleteError
-from invalidator.events import decode
+from invalidator.events import tickets
+from invalidator.events.decode import decode
 from invalidator.handler import Edge, LocalContext, cdn, forget, lambda_handler, listings, logger, look, queue
-from invalidator.listings import Bounds, Listings
-from invalidator.local import embedded_aws
+from invalidator.local.embedded import embedded_aws
 from invalidator.model import Batch, DistributionId, Outcome
-from tests import codepipelines
-from tests import strategies as make
-from tests.codepipelines import StrictCodePipeline
-from tests.configurations import WITH_QUERY_STRINGS, behavior, of_buckets
-from tests.doubles import (
+from invalidator.runtime import jobs
+from tests.doubles import codepipelines
+from tests.doubles import strategies as make
+from tests.doubles.cloudfront import (
     DENIED,
     IN_PROGRESS,
     THROTTLED,
@@ -41,8 +41,10 @@ from tests.doubles import (
     StrictQueues,
     Time,
 )
-from tests.strategies import ROUTES, TEST_EVENT, Change, simple_plan
-from tests.versioned_s3 import VersionedS3
+from tests.doubles.codepipelines import StrictCodePipeline
+from tests.doubles.configurations import WITH_QUERY_STRINGS, behavior, of_buckets
+from tests.doubles.strategies import ROUTES, TEST_EVENT, Change, simple_plan
+from tests.doubles.versioned_s3 import VersionedS3
 
 EVENTS = Path(__file__).parent.parent / "events"
 
@@ -1239,13 +1241,13 @@ def test_where_distributions_cannot_be_found_nothing_is_acknowledged(
 def test_whichever_distribution_answers_first_a_job_gets_the_same_answer() -> None:
     ids = [DistributionId("E2"), DistributionId("E1")]
 
-    def verdict(step: int) -> codepipeline.Verdict:
-        work = codepipeline.Work(
+    def verdict(step: int) -> jobs.Verdict:
+        work = jobs.Work(
             lambda _: ids,
             lambda batches: [Outcome(batch, f"I-{batch.distribution}") for batch in batches[::step]],
             look,
             lambda: 120.0,
         )
-        return codepipeline.verdict_of(codepipeline.Job("11111111-abcd-1111-abcd-111111abcdef", ""), work, 0.0)
+        return jobs.verdict_of(jobs.Job("11111111-abcd-1111-abcd-111111abcdef", ""), work, 0.0)
 
-    assert verdict(1) == verdict(-1) == codepipeline.Done(tuple((id_, f"I-{id_}") for id_ in ids))
+    assert verdict(1) == verdict(-1) == jobs.Done(tuple((id_, f"I-{id_}") for id_ in ids))

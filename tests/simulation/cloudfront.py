@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from tests.doubles import StrictCloudFront
+from tests.doubles.cloudfront import StrictCloudFront
 from tests.simulation.weather import Weather
 from tests.simulation.world import World
 

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 from greenlet import greenlet
 
-from invalidator import cloudfront as edge_of_cloudfront
-from invalidator import handler, sqs
-from invalidator.catalog import Catalog
-from invalidator.coalesce import Allowance
+from invalidator import handler
+from invalidator.aws import cloudfront as edge_of_cloudfront
+from invalidator.aws import sqs
+from invalidator.aws.listings import Listings
+from invalidator.distributions.catalog import Catalog
 from invalidator.handler import Edge, LocalContext
-from invalidator.listings import Listings
-from invalidator.metrics import Document
+from invalidator.planning.coalesce import Allowance
+from invalidator.runtime.metrics import Document
 from tests.simulation import s3
 from tests.simulation.cloudfront import PLAIN, WILDCARDS, CloudFront, Place
 from tests.simulation.sqs import Client, Message, Queue

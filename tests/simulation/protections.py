@@ -7,10 +7,10 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+from invalidator.delivery.carry_out import Cdn
 from invalidator.errors import CdnError, InvalidPathError
 from invalidator.handler import Edge, LocalContext, lambda_handler
 from invalidator.model import Batch, Outcome
-from invalidator.service import Cdn
 from invalidator.workers import Workers
 from tests.simulation.function import Handler
 

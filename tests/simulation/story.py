@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from invalidator import handler
-from invalidator.coalesce import EXACT, Allowance
-from invalidator.metrics import Document
-from tests.doubles import DENIED
+from invalidator.planning.coalesce import EXACT, Allowance
+from invalidator.runtime.metrics import Document
+from tests.doubles.cloudfront import DENIED
 from tests.simulation.cloudfront import CloudFront, Place, clearing
 from tests.simulation.function import DEAD_LETTERS_URL, URL, Aws, Function, Handler, places_of
 from tests.simulation.s3 import Bucket

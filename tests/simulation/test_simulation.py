@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from invalidator import coalesce, listings, pacing, planner, tickets
+from invalidator.aws import listings
+from invalidator.delivery import pacing
+from invalidator.events import tickets
 from invalidator.model import Item, UrlPath, Wide
-from tests.packaged import Package
+from invalidator.planning import coalesce, planner
+from tests.doubles.packaged import Package
 from tests.simulation.many import Total, try_worlds
 from tests.simulation.protections import TURNED_OFF
 from tests.simulation.story import Story

@@ -1,0 +1,51 @@
+"""The only calls to SQS of the function: storing what is left to do."""
+
+from typing import Any, Final, Protocol
+
+from invalidator.aws import sdk
+from invalidator.errors import StorageError
+
+_ADVICE: Final = {
+    "AccessDenied": "allow sqs:SendMessage on this queue",
+    "AccessDeniedException": "allow sqs:SendMessage on this queue",
+    "AWS.SimpleQueueService.NonExistentQueue": "correct QUEUE_URL and DEAD_LETTERS_URL",
+    "QueueDoesNotExist": "correct QUEUE_URL and DEAD_LETTERS_URL",
+}
+
+
+class Client(Protocol):
+    """The part of an SDK client that is used here."""
+
+    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int) -> Any:  # noqa: N803 the SDK's names
+        """Put a message into a queue.
+
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+        """
+
+
+class Queue:
+    """A queue that messages can be put into."""
+
+    def __init__(self, client: Client, url: str) -> None:
+        self._client, self._url = client, url
+
+    def send(self, text: str, delay: int = 0) -> None:
+        """Store a message, to be delivered in ``delay`` seconds at the earliest. Raises StorageError."""
+        try:
+            answer = self._client.send_message(QueueUrl=self._url, MessageBody=text, DelaySeconds=delay)
+            stored = bool(answer["MessageId"])
+        except sdk.ERRORS as error:
+            raise StorageError(f"{self._url}: {sdk.explained(error, _ADVICE)}") from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise StorageError(f"{self._url}: an answer that makes no sense: {error!r}") from error
+        if not stored:
+            raise StorageError(f"{self._url}: an answer without the id of a message")
+
+
+def connect(url: str) -> Queue:
+    """A queue with the credentials and endpoint that the SDK finds in its usual places.
+
+    Raises ConfigurationError if what it finds there cannot be used.
+    """
+    # One attempt: a second could store the message twice, and would take longer than there is time at the end.
+    return Queue(sdk.client("sqs", attempts=1), url)

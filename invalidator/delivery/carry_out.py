@@ -1,0 +1,258 @@
+"""Carry out a plan: try every batch, whatever happens to the others."""
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final, NamedTuple, Protocol
+
+from invalidator.delivery.pacing import MAX_PAUSE_SECONDS, Pace, Room
+from invalidator.errors import (
+    CdnError,
+    InProgressError,
+    InvalidPathError,
+    OutOfTimeError,
+    ReferenceUsedError,
+    ThrottledError,
+    UnavailableError,
+)
+from invalidator.limits import SECONDS_PER_CALL
+from invalidator.model import Batch, DistributionId, Outcome, Plan
+from invalidator.planning.planner import part, renamed
+from invalidator.workers import Workers
+
+_SECONDS_TO_ANSWER: Final = 1.0
+"""Kept back from the end of an invocation to report what was done."""
+
+_TICK_SECONDS: Final = 0.001
+"""What Lambda's clock can tell apart."""
+
+_MAX_PARALLEL: Final = 8
+_MAX_ATTEMPTS_IN_PROGRESS: Final = 3
+_MAX_ATTEMPTS: Final = 8
+"""After these a batch is given up for this invocation: a minute or two of pauses."""
+
+
+class Budget(NamedTuple):
+    """The time that there is: ``left()`` seconds until the invocation is cut off.
+
+    A batch that would have to wait for more than ``patience`` seconds on its distribution's account is given up
+    at once. ``closing`` seconds are kept back for what has to be done with the outcomes.
+    """
+
+    left: Callable[[], float]
+    patience: float = math.inf
+    closing: float = 0.0
+
+
+class Cdn(Protocol):
+    """What accepts batches."""
+
+    @property
+    def longest_call(self) -> float:
+        """Seconds after which a call ends at the latest, whatever the network does."""
+
+    def create_invalidation(self, batch: Batch) -> str:
+        """Return the id of the accepted invalidation, the same id for the same batch; raise CdnError."""
+
+
+def carry_out(
+    plan: Plan,
+    cdn: Cdn,
+    budget: Budget,
+    workers: Workers[Outcome],
+    chance: Callable[[], float] = random.random,
+) -> Iterator[Outcome]:
+    """Yield the outcome of each batch as soon as it is final: accepted, refused, or given up.
+
+    The distributions are served at the same time, the batches of one in turn. What was throttled or went without
+    an answer is sent again after a pause, with the same caller reference, as long as the budget allows the pause
+    and the call after it. ``chance`` gives a number from 0 to 1.
+
+    A batch that holds an invalid path is halved until the path is found, so that all others are accepted. The
+    batch of an outcome may therefore be a part of one in the plan, and is apart if CloudFront may have accepted it.
+    """
+    return _Run(plan, cdn, budget, workers, chance).outcomes()
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """A batch on its way: how often it was tried in this invocation, and when it may be again."""
+
+    batch: Batch
+    count: int = 0
+    due: float = 0.0
+    error: CdnError | None = None
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One distribution, to which one call is made at a time."""
+
+    room: Room = field(default_factory=Room)
+    waiting: list[_Attempt] = field(default_factory=list)
+    last_start: float = -1.0
+
+    @property
+    def due(self) -> float:
+        """When the next batch may be sent, as far as this distribution is concerned."""
+        head = self.waiting[0]
+        return max(head.due, self.room.free_at(head.batch))
+
+    def wait(self, *attempts: _Attempt) -> None:
+        """Put them in front of what is due later or at the same time."""
+        self.waiting = sorted([*attempts, *self.waiting], key=lambda attempt: attempt.due)
+
+
+class _Run:
+    """The state of ``carry_out``. All of it is changed by one thread; the others only make calls."""
+
+    def __init__(
+        self, plan: Plan, cdn: Cdn, budget: Budget, workers: Workers[Outcome], chance: Callable[[], float]
+    ) -> None:
+        self._cdn, self._patience, self._workers, self._chance = cdn, budget.patience, workers, chance
+        self._lanes: dict[DistributionId, _Lane] = {}
+        self._running: dict[DistributionId, _Attempt] = {}
+        for batch in plan.batches:
+            self._lanes.setdefault(batch.distribution, _Lane()).waiting.append(_Attempt(batch))
+        left = budget.left()
+        self._now: Callable[[], float] = lambda: left - budget.left()
+        closing = min(budget.closing + _SECONDS_TO_ANSWER, max(left / 4, _SECONDS_TO_ANSWER))
+        # Enough for a call to end before the closing; in a function that is too short for that, half of its time, so
+        # that calls are made at all.
+        reserve = max(_SECONDS_TO_ANSWER, min(cdn.longest_call + closing, left / 2))
+        self._last_start, self._end = left - reserve, left - closing
+        self._pace = Pace()
+        self._answered = False
+
+    def outcomes(self) -> Iterator[Outcome]:
+        while True:
+            yield from self._give_up()
+            self._start()
+            if self._running and self._now() + _TICK_SECONDS >= self._end:
+                yield self._unanswered()
+            elif self._running or self._waiting():
+                ended = self._workers.wait(self._next() - self._now())
+                if ended is not None:
+                    yield from self._settle(ended)
+            else:
+                return
+
+    def _waiting(self) -> list[_Lane]:
+        return [lane for id_, lane in self._lanes.items() if lane.waiting and id_ not in self._running]
+
+    def _next(self) -> float:
+        """When there is something to do, if no call ends before."""
+        dues = [max(lane.due, self._pace.due) for lane in self._waiting()]
+        return min(self._end, *dues) if dues and len(self._running) < _MAX_PARALLEL else self._end
+
+    # --- before a call ----------------------------------------------------------------------------------
+
+    def _give_up(self) -> Iterator[Outcome]:
+        """What cannot be sent any more: it would have to wait for too long, or the time is over."""
+        for lane in self._waiting():
+            while lane.waiting and self._is_late(lane):
+                outcome = self._given_up(lane)
+                del lane.waiting[0]
+                yield outcome
+
+    def _is_late(self, lane: _Lane) -> bool:
+        now, due = self._now(), lane.due
+        return due - now > self._patience or max(now, due, self._pace.due) >= self._last_start
+
+    def _given_up(self, lane: _Lane) -> Outcome:
+        attempt = lane.waiting[0]
+        if attempt.error:
+            return self._failed(attempt, attempt.error)
+        if lane.due > self._now():
+            return self._failed(attempt, InProgressError("not sent: earlier invalidations have to complete first"))
+        error = OutOfTimeError("not sent: the invocation is about to end; give the function more time")
+        return self._failed(attempt, error)
+
+    def _start(self) -> None:
+        """Begin the calls that are due; those of other distributions come before a second one of the same."""
+        for lane in sorted(self._waiting(), key=lambda lane: lane.last_start):
+            now = self._now()
+            if max(lane.due, self._pace.due) > now + _TICK_SECONDS or len(self._running) >= _MAX_PARALLEL:
+                continue
+            attempt = lane.waiting.pop(0)
+            self._running[attempt.batch.distribution] = attempt
+            lane.last_start = now
+            self._pace.start(now)
+            self._workers.start(partial(_try, attempt.batch, self._cdn))
+
+    # --- after a call -----------------------------------------------------------------------------------
+
+    def _settle(self, outcome: Outcome) -> Iterator[Outcome]:
+        """Yield the outcome if it is final, and otherwise see to it that the batch is tried again."""
+        lane, attempt = self._lanes[outcome.batch.distribution], self._running.pop(outcome.batch.distribution)
+        now, attempt.error = self._now(), outcome.error
+        attempt.count += 1
+        if isinstance(outcome.error, ThrottledError):
+            self._pace.throttle(lane.last_start, now, self._chance())
+        elif not isinstance(outcome.error, UnavailableError):
+            self._pace.let_through()
+            self._answered = True
+        match outcome.error:
+            case None:
+                lane.room.accept(outcome.batch, now)
+                yield outcome
+            case InvalidPathError() if len(outcome.batch.items) > 1:
+                lane.wait(*map(_Attempt, _halves(outcome.batch)))
+            case ThrottledError() | InProgressError() | UnavailableError() | ReferenceUsedError() as error:
+                self._prepare(lane, attempt, error)
+                if attempt.count < _MAX_ATTEMPTS:
+                    lane.wait(attempt)
+                else:
+                    yield self._failed(attempt, error)
+            case error:
+                yield self._failed(attempt, error)
+
+    def _prepare(self, lane: _Lane, attempt: _Attempt, error: CdnError) -> None:
+        """What has to be different before a batch is tried again."""
+        now = self._now()
+        if isinstance(error, InProgressError):
+            lane.room.refuse(now)
+        elif isinstance(error, UnavailableError):
+            attempt.due = now + _pause(attempt.count, self._chance())
+            attempt.batch = replace(attempt.batch, apart=True)
+        elif isinstance(error, ReferenceUsedError):
+            attempt.batch = renamed(attempt.batch)
+
+    def _unanswered(self) -> Outcome:
+        _, attempt = self._running.popitem()
+        attempt.batch = replace(attempt.batch, apart=True)
+        return self._failed(attempt, UnavailableError("no answer in the time that there was"))
+
+    def _failed(self, attempt: _Attempt, error: CdnError) -> Outcome:
+        batch = attempt.batch
+        if isinstance(error, InProgressError) and self._lanes[batch.distribution].room.has_accepted:
+            attempts = 0  # it is our own work that it waits for
+        elif isinstance(error, InProgressError):
+            # Or that of another invocation: it waits for longer each time, and is not given up for it.
+            attempts = max(batch.attempts, min(batch.attempts + 1, _MAX_ATTEMPTS_IN_PROGRESS))
+        elif isinstance(error, OutOfTimeError) and self._answered:
+            attempts = batch.attempts  # to have stood behind others is no attempt
+        else:
+            attempts = batch.attempts + 1
+        return Outcome(replace(batch, attempts=attempts), error=error)
+
+
+def _halves(batch: Batch) -> tuple[Batch, Batch]:
+    """Apart, since something in them is invalid: with others they would have to be halved from the beginning."""
+    middle = len(batch.items) // 2
+    apart = replace(batch, apart=True, attempts=0)
+    return part(apart, batch.items[:middle]), part(apart, batch.items[middle:])
+
+
+def _pause(attempts: int, chance: float) -> float:
+    """Seconds before the next attempt: doubling, and half of it by chance, so that functions do not march in step."""
+    return min(SECONDS_PER_CALL * 2.0 ** (attempts - 1), MAX_PAUSE_SECONDS) * (1 + chance) / 2
+
+
+def _try(batch: Batch, cdn: Cdn) -> Outcome:
+    try:
+        return Outcome(batch, invalidation=cdn.create_invalidation(batch))
+    except CdnError as error:
+        return Outcome(batch, error=error)

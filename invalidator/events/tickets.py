@@ -1,0 +1,147 @@
+"""A ticket: what is left of a batch, as a message on the function's own queue.
+
+It says what has to be invalidated on one distribution and under which caller reference, how often that was
+refused, and why the last time. Once it is stored, the messages that brought the changes are done with.
+"""
+
+import json
+import re
+from json.encoder import encode_basestring_ascii
+from typing import Any, Final, NamedTuple
+
+from invalidator.errors import (
+    CdnError,
+    EventError,
+    InProgressError,
+    InvalidPathError,
+    OutOfTimeError,
+    ThrottledError,
+    UnavailableError,
+)
+from invalidator.limits import MAX_DELAY_SECONDS, MAX_ITEMS_PER_CALL, MAX_MESSAGE_BYTES, MAX_WILDCARDS_PER_CALL
+from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath, Wide
+from invalidator.urls.encoding import is_path, is_tag
+
+Json = dict[str, Any]
+
+KIND: Final = "invalidator ticket"
+
+_MAX_WHY_CHARACTERS: Final = 500
+_MAX_SINCE_CHARACTERS: Final = 40
+_OTHER_BYTES: Final = 8_192
+"""What a ticket takes beside its items, at most: the reason alone may be six bytes a character."""
+
+MAX_BYTES: Final = MAX_MESSAGE_BYTES - _OTHER_BYTES
+"""What the items of one ticket may take."""
+
+_FIRST_DELAY_SECONDS: Final = 30
+"""About what CloudFront takes to complete what is in progress."""
+
+# An hour and a quarter, or, where it takes a person to mend it, seven and a half minutes.
+_MAX_ATTEMPTS: Final = 10
+_MAX_ATTEMPTS_REFUSED: Final = 5
+_PASSING: Final = (ThrottledError, UnavailableError, OutOfTimeError)
+
+_quoted = encode_basestring_ascii
+_is_reference = re.compile(r"invalidator-[0-9a-f]{32}").fullmatch
+
+
+class Ticket(NamedTuple):
+    """A batch, and why it was not accepted so far."""
+
+    batch: Batch
+    why: str
+
+
+def write(ticket: Ticket) -> str:
+    """The ticket as the body of a message: JSON in ASCII, of each item the path and its first cause."""
+    batch, why = ticket
+    document = {
+        "type": KIND,
+        "distribution": batch.distribution,
+        "caller_reference": batch.caller_reference,
+        "attempts": min(batch.attempts, _MAX_ATTEMPTS),
+        "apart": batch.apart,
+        "since": batch.since[:_MAX_SINCE_CHARACTERS],
+        "why": why[:_MAX_WHY_CHARACTERS],
+        "items": [
+            [path, (_price(wide) if wide else "") + causes[0].relation, causes[0].change.key]
+            for path, causes, wide in batch.items
+        ],
+    }
+    return json.dumps(document, separators=(",", ":"))
+
+
+def sizes(items: tuple[Item, ...]) -> list[int]:
+    """Bytes that each item takes in a ticket."""
+    # A path needs no escapes; its quotes, brackets and commas come to eight.
+    return [
+        len(path)
+        + (_size(causes[0]) if len(causes) == 1 else max(map(_size, causes)))
+        + (len(_price(wide)) if wide else 0)
+        + 8
+        for path, causes, wide in items
+    ]
+
+
+def _price(wide: Wide) -> str:
+    """What precedes the first of the many objects that a wide item stands for."""
+    return f"{wide}, among them "
+
+
+def _size(cause: Cause) -> int:
+    # The largest of an item counts: which one is first depends on the order of the records, and the plan must not.
+    return len(_quoted(cause[1])) + len(_quoted(cause[0][1]))
+
+
+def read(document: Json, message_id: str | None = None, *, redelivered: bool = False) -> Ticket:
+    """The ticket that a message holds. Raises EventError if it is none of ours.
+
+    One that is ``redelivered`` was perhaps sent already, by an invocation that did not live to tell: it is apart.
+    """
+    try:
+        return _read(document, message_id, redelivered=redelivered)
+    except (KeyError, TypeError, ValueError) as error:
+        raise EventError(f"a ticket that is not as this program writes them ({error!r:.80})") from error
+
+
+def _read(document: Json, message_id: str | None, *, redelivered: bool) -> Ticket:
+    reference, attempts, since = document["caller_reference"], document["attempts"], document["since"]
+    known = ObjectChange("", ObjectKey(""), str(reference), message_id, str(since)[:_MAX_SINCE_CHARACTERS])
+    items = tuple(
+        Item(UrlPath(path), (Cause(known._replace(key=ObjectKey(str(key))), str(relation)),))
+        for path, relation, key in document["items"]
+    )
+    if not (_is_reference(reference) and type(attempts) is int and 0 <= attempts <= _MAX_ATTEMPTS):
+        raise ValueError("caller_reference or attempts")
+    if not _can_be_sent(items):
+        raise ValueError("items")
+    distribution, apart = DistributionId(str(document["distribution"])), bool(document["apart"])
+    return Ticket(
+        Batch(distribution, items, reference, attempts, apart or redelivered),
+        str(document["why"])[:_MAX_WHY_CHARACTERS],
+    )
+
+
+def _can_be_sent(items: tuple[Item, ...]) -> bool:
+    paths = {item.path for item in items if is_path(item.path) or is_tag(item.path)}
+    return (
+        0 < len(items) <= MAX_ITEMS_PER_CALL
+        and len(items) == len(paths)
+        and sum(item.is_wildcard for item in items) <= MAX_WILDCARDS_PER_CALL
+        and sum(sizes(items)) <= MAX_BYTES
+    )
+
+
+def delay(attempts: int) -> int:
+    """Seconds before the next attempt: doubling."""
+    return min(_FIRST_DELAY_SECONDS << max(attempts - 1, 0), MAX_DELAY_SECONDS)
+
+
+def is_hopeless(attempts: int, error: CdnError) -> bool:
+    """Whether there is no point in another attempt before a person has looked at it."""
+    if isinstance(error, InvalidPathError):
+        return True
+    if isinstance(error, InProgressError):
+        return False  # what is in progress completes; an alarm tells of a distribution that stays full
+    return attempts >= (_MAX_ATTEMPTS if isinstance(error, _PASSING) else _MAX_ATTEMPTS_REFUSED)

@@ -1,0 +1,70 @@
+"""The whole story on the embedded AWS: real uploads in, the invalidations that CloudFront accepted out."""
+
+from collections.abc import Callable
+from typing import Final
+
+import boto3
+
+from invalidator.errors import IncompleteError
+from invalidator.handler import lambda_handler
+from invalidator.local.embedded import BUCKET, Accepted, EmbeddedAws
+from invalidator.local.queue_worker import notified_queue
+
+SITE: Final = {
+    "index.html": "<!doctype html><title>Flowers</title><a href='blog/'>Blog</a>",
+    "blog/index.html": "<!doctype html><title>Blog</title><a href='red%20flower.html'>A red flower</a>",
+    "blog/red flower.html": "<!doctype html><title>A red flower</title><img src='/fotos/caf%C3%A9.svg'>",
+    "fotos/café.svg": "<svg xmlns='http://www.w3.org/2000/svg'><circle r='9' fill='red'/></svg>",
+    "c++/~notes#1.txt": "Every character in this name needs care.",
+    "*": "An object called * must not flush the site.",
+}
+
+Narrate = Callable[[str], None]
+Show = Callable[[list[Accepted]], None]
+
+
+def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
+    """Play the story. ``narrate`` gets sentences, ``show`` what CloudFront has accepted since the last time.
+
+    Raises IncompleteError if the distributions did not accept exactly what they should have.
+    """
+    s3, worker = boto3.client("s3"), notified_queue()
+    narrate(f"An embedded AWS: bucket {BUCKET}, a queue that it notifies, distributions {', '.join(aws.distributions)}")
+    worker.poll()  # S3's own test message, sent when the notification was set up
+
+    def accepted(*, again: bool = False) -> list[Accepted]:
+        news = aws.new_invalidations()
+        if [(item.distribution, item.again) for item in news] != [(id_, again) for id_ in aws.distributions]:
+            raise IncompleteError(f"not what should have been accepted: {news}")
+        show(news)
+        return news
+
+    narrate(f"\n1. Upload a site of {len(SITE)} objects: one invalidation a distribution, with exactly their paths")
+    for key, text in SITE.items():
+        s3.put_object(Bucket=BUCKET, Key=key, Body=text.encode())
+    worker.poll()
+    total = accepted()
+
+    narrate("\n2. Upload blog/index.html again: a new reference, so CloudFront does not take it for the first")
+    s3.put_object(Bucket=BUCKET, Key="blog/index.html", Body=b"<!doctype html><title>Blog, edited</title>")
+    worker.poll()
+    total += accepted()
+
+    narrate("\n3. Delete blog/red flower.html: both spellings of its URL are forgotten")
+    s3.delete_object(Bucket=BUCKET, Key="blog/red flower.html")
+    event = worker.receive()
+    if event is None:
+        raise IncompleteError("the queue is empty after a delete")
+    answer = lambda_handler(event)
+    total += accepted()
+
+    narrate("\n4. The queue delivers that message a second time: the same reference, and nothing new is created")
+    worker.release(event)
+    worker.poll()
+    accepted(again=True)
+
+    paths = sum(len(invalidation.paths) for invalidation in total)
+    narrate(
+        f"\n{len(SITE) + 2} changes, {len(total)} invalidations of {paths} paths on {len(aws.distributions)}"
+        f" distributions; {len(answer['batchItemFailures'])} messages failed."
+    )

@@ -1,0 +1,226 @@
+"""The dead-letter queue by hand, for the command line: what is in it, sending it again, or discarding it."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from invalidator.aws import sdk, sqs
+from invalidator.errors import ConfigurationError, DeadLettersError, StorageError
+from invalidator.limits import MAX_MESSAGES_PER_RECEIVE
+from invalidator.operator.dead_letters import FAILED_INVOCATION, Contents, Letter, anew, document_of
+
+if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
+    from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.type_defs import MessageTypeDef
+
+_HELD_SECONDS: Final = 600
+"""For which nobody else sees what is listed here, should it not be given back."""
+
+_WAIT_SECONDS: Final = 1
+"""With any wait at all SQS asks all its servers; without, some, so that an empty answer would mean nothing."""
+
+# Those of EventBridge's rules and of Lambda's own dead-letter queues.
+_ERROR_ATTRIBUTES: Final = ("ERROR_MESSAGE", "ErrorMessage")
+
+_region_of_url = re.compile(r"https://sqs(?:-fips)?\.([a-z0-9-]+)\.").match
+_account_of_url = re.compile(r"https?://[^/]+/(\d{12})/[^/]+").fullmatch
+_function_arn = re.compile(r"arn:aws[\w-]*:lambda:([a-z0-9-]+):(\d{12}):function:[\w$:-]+").fullmatch
+
+
+class Sent(NamedTuple):
+    """A letter that was sent again, where to, or the problem that kept it from being sent or from being deleted."""
+
+    letter: Letter
+    contents: Contents
+    to: str
+    problem: str = ""
+
+
+class Discarded(NamedTuple):
+    """A letter that was deleted without being sent anywhere, or the problem that kept it from being deleted."""
+
+    letter: Letter
+    contents: Contents
+    problem: str = ""
+
+
+class DeadLetters:
+    """A dead-letter queue. Every call raises DeadLettersError if it is refused or goes without an answer."""
+
+    def __init__(self, client: "SQSClient", url: str, functions: "Callable[[str], LambdaClient]") -> None:
+        """``functions`` gives a client for a Region."""
+        self._client, self._url, self._functions = client, url, functions
+        self._gone: set[str] = set()
+
+    @contextmanager
+    def held(self) -> Iterator[list[Letter]]:
+        """All that is in the queue, for nobody else to see meanwhile; what was not deleted is given back at the end."""
+        held: dict[str, Letter] = {}
+        try:
+            self._receive(held)
+            yield sorted(held.values(), key=lambda letter: (letter.sent, letter.id))
+        except KeyboardInterrupt:
+            # A poll that was cut off goes on in SQS until its wait is over, and would take what is given back.
+            time.sleep(2 * _WAIT_SECONDS)
+            raise
+        finally:
+            self._give_back([letter for letter in held.values() if letter.id not in self._gone])
+
+    def _receive(self, held: dict[str, Letter]) -> None:
+        """Until nothing comes any more, or nothing but what was there before: its time is over."""
+        new = True
+        while new:
+            answer = self._call(
+                "ReceiveMessage",
+                self._client.receive_message,
+                MaxNumberOfMessages=MAX_MESSAGES_PER_RECEIVE,
+                VisibilityTimeout=_HELD_SECONDS,
+                WaitTimeSeconds=_WAIT_SECONDS,
+                MessageSystemAttributeNames=["SentTimestamp"],
+                MessageAttributeNames=list(_ERROR_ATTRIBUTES),
+            )
+            letters = [_letter(message) for message in answer.get("Messages", [])]
+            new = any(letter.id not in held for letter in letters)
+            held |= {letter.id: letter for letter in letters}
+
+    def _give_back(self, letters: list[Letter]) -> None:
+        for start in range(0, len(letters), MAX_MESSAGES_PER_RECEIVE):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": letter.receipt, "VisibilityTimeout": 0}
+                for number, letter in enumerate(letters[start : start + MAX_MESSAGES_PER_RECEIVE])
+            ]
+            try:
+                self._call("ChangeMessageVisibility", self._client.change_message_visibility_batch, Entries=entries)
+            except DeadLettersError as error:
+                raise DeadLettersError(f"{error}; the letters stay hidden for up to ten minutes") from error
+
+    def others_hold(self) -> int:
+        """How many letters are, about, in other hands; 0 if one may not know. Of use where none was received."""
+        name = "ApproximateNumberOfMessagesNotVisible"
+        try:
+            answer = self._call("GetQueueAttributes", self._client.get_queue_attributes, AttributeNames=[name])
+        except DeadLettersError:
+            return 0
+        return int(answer.get("Attributes", {}).get(name, 0))
+
+    # --- sending again ----------------------------------------------------------------------------------
+
+    def source(self, configured: str) -> str:
+        """The queue that these are the dead letters of: ``configured``, if it may be. Raises ConfigurationError."""
+        try:
+            answer = self._call("ListDeadLetterSourceQueues", self._client.list_dead_letter_source_queues)
+        except DeadLettersError as error:
+            raise DeadLettersError(f"{error}; or say with --to which queue to send to") from error
+        found = answer.get("queueUrls", [])
+        if configured and (configured in found or not found):
+            return configured
+        if len(found) != 1:
+            raise ConfigurationError(
+                f"{self._url} is the dead-letter queue of {' and of '.join(found) or 'no queue'}: say with --to which"
+                " queue to send to"
+            )
+        return str(found[0])
+
+    def url_of(self, queue: str) -> str:
+        """The URL of another queue, by its URL or its name."""
+        return _url_of(queue, self._client)
+
+    def send_again(self, letter: Letter, contents: Contents, to: str, *, dry_run: bool) -> Sent:
+        """Send a letter again, to that queue or to the function that failed, and delete it once it was accepted."""
+        if contents.problem:
+            return Sent(letter, contents, "", contents.problem)
+        try:
+            if contents.kind == FAILED_INVOCATION:
+                to = self._invoke(document_of(letter.body), dry_run=dry_run)
+            elif not dry_run:
+                sqs.Queue(self._client, to).send(anew(letter, contents))
+        except (DeadLettersError, StorageError) as error:
+            return Sent(letter, contents, to, str(error))
+        try:
+            if not dry_run:
+                self._delete(letter)
+        except DeadLettersError as error:
+            return Sent(letter, contents, to, f"it was sent, but is still here: {error}")
+        return Sent(letter, contents, to)
+
+    def discard(self, letter: Letter, contents: Contents, *, dry_run: bool) -> Discarded:
+        """Delete a letter, whatever is in it. What it says is stale stays so."""
+        try:
+            if not dry_run:
+                self._delete(letter)
+        except DeadLettersError as error:
+            return Discarded(letter, contents, str(error))
+        return Discarded(letter, contents)
+
+    def _delete(self, letter: Letter) -> None:
+        self._call("DeleteMessage", self._client.delete_message, ReceiptHandle=letter.receipt)
+        self._gone.add(letter.id)
+
+    def _invoke(self, record: dict[str, Any], *, dry_run: bool) -> str:
+        """Hand the event to the function again. Whoever may write to the queue must not have us call any function."""
+        context = record["requestContext"]
+        arn = str(context.get("functionArn")) if isinstance(context, dict) else ""
+        parts, account = _function_arn(arn), _account_of_url(self._url)
+        if not parts or (account and account[1] != parts[2]):
+            raise DeadLettersError(f"{arn!r:.100} is not a function of the queue's account")
+        if not dry_run:
+            try:
+                payload = json.dumps(record["requestPayload"]).encode()
+                self._functions(parts[1]).invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
+            except sdk.ERRORS as error:
+                raise DeadLettersError(f"{arn}: {sdk.explained(error, _advice('lambda:InvokeFunction'))}") from error
+        return arn
+
+    def _call(self, action: str, call: Callable[..., Any], **arguments: Any) -> Any:
+        try:
+            return call(QueueUrl=self._url, **arguments)
+        except sdk.ERRORS as error:
+            raise DeadLettersError(f"{self._url}: {sdk.explained(error, _advice(f'sqs:{action}'))}") from error
+
+
+def connect(queue: str) -> DeadLetters:
+    """A dead-letter queue by its URL or its name. Raises DeadLettersError, or ConfigurationError."""
+    region = _region_of_url(queue)
+    client = sdk.client("sqs", attempts=3, region=region[1] if region else "")
+    return DeadLetters(client, _url_of(queue, client), cache(_functions))
+
+
+def _functions(region: str) -> "LambdaClient":
+    client: LambdaClient = sdk.client("lambda", attempts=3, region=region)
+    return client
+
+
+def _url_of(queue: str, client: "SQSClient") -> str:
+    if re.fullmatch(r"https?://[^\s/]+/\S+", queue):
+        return queue
+    if not re.fullmatch(r"[\w-]{1,80}", queue, re.ASCII):
+        raise ConfigurationError(f"{queue!r} is neither the URL nor the name of a queue (an ARN is neither)")
+    try:
+        return client.get_queue_url(QueueName=queue)["QueueUrl"]
+    except sdk.ERRORS as error:
+        raise DeadLettersError(f"queue {queue}: {sdk.explained(error, _advice('sqs:GetQueueUrl'))}") from error
+
+
+def _advice(permission: str) -> dict[str, str]:
+    denied, missing = f"you need {permission} on it", "check the name, the account and the Region"
+    return {
+        "AccessDenied": denied,
+        "AccessDeniedException": denied,
+        "AWS.SimpleQueueService.NonExistentQueue": missing,
+        "QueueDoesNotExist": missing,
+        "ResourceNotFoundException": missing,
+    }
+
+
+def _letter(message: "MessageTypeDef") -> Letter:
+    sent = datetime.fromtimestamp(int(message.get("Attributes", {}).get("SentTimestamp", 0)) / 1000, UTC)
+    attributes = message.get("MessageAttributes", {})
+    errors = [attributes[name].get("StringValue", "") for name in _ERROR_ATTRIBUTES if name in attributes]
+    body, receipt = message.get("Body", ""), message["ReceiptHandle"]
+    return Letter(message["MessageId"], receipt, body, f"{sent:%Y-%m-%dT%H:%M:%SZ}", "; ".join(errors))

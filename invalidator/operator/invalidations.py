@@ -1,0 +1,212 @@
+"""What distributions have accepted, for people to look at: all of it, the newest of it, or one."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+from invalidator.delivery.pacing import patiently
+from invalidator.errors import (
+    CdnError,
+    ConfigurationError,
+    ForbiddenError,
+    UnknownIdError,
+)
+from invalidator.model import DistributionId, Invalidation
+from invalidator.operator.wording import alike, count, names
+from invalidator.workers import Threads, Workers
+
+T = TypeVar("T")
+
+_MAX_PARALLEL: Final = 8
+_TICK_SECONDS: Final = 60.0
+
+OTHER: Final = "other"
+# The caller references that tools make, by their sources (2026-11-22). The last two are what a person might also
+# choose, so that they do not prove anything.
+_MAKERS: Final = (
+    ("invalidator", r"invalidator-[0-9a-f]{32}"),
+    # awscli/customizations/cloudfront.py, unique_string: the time and a random number
+    ("aws cli", r"cli-[0-9]+-[0-9]+"),
+    # S3/CloudFront.py, InvalidationBatch: the distribution, the time and a random number
+    ("s3cmd", r"[A-Z0-9]+\.[0-9]{14}\.[0-9]{4}"),
+    # internal/service/cloudfront/create_invalidation_action.go of the provider, and helper/id/id.go of its SDK
+    ("terraform", r"terraform-[0-9]{18}[0-9a-f]{8}"),
+    # lib/cloudfront.go of s3deploy and deploy/cloudfront.go of Hugo: the time
+    ("s3deploy, hugo or other", r"20[0-9]{12}"),
+    # aws-s3-deployment/bucket-deployment-handler/index.py of the CDK: a UUID of the fourth version
+    ("cdk or other", r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"),
+)
+_makers: Final = tuple((name, re.compile(pattern).fullmatch) for name, pattern in _MAKERS)
+
+# AWS's are some 14 capitals and digits; what is far from that is never asked for.
+_is_id = re.compile(r"[A-Za-z0-9]{1,64}").fullmatch
+
+
+class Account(Protocol):
+    """What can be read of the invalidations of an account; ``cloudfront.CloudFront`` is one."""
+
+    def invalidation(self, distribution: DistributionId, id_: str) -> Invalidation:
+        """One with its items and its caller reference."""
+
+    def invalidations(self, distribution: DistributionId) -> Iterator[Invalidation]:
+        """All of a distribution, without those."""
+
+
+class Seen(NamedTuple):
+    """An invalidation. ``is_whole`` unless its items and its caller reference could not be read."""
+
+    invalidation: Invalidation
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Some of what a distribution has accepted, the newest first, of so many in total.
+
+    ``problem`` is why nothing is known of it; ``unread`` is why some of those are not whole.
+    """
+
+    distribution: DistributionId
+    shown: tuple[Seen, ...] = ()
+    total: int = 0
+    problem: str = ""
+    unread: str = ""
+
+
+class _Detail(NamedTuple):
+    items: tuple[str, ...]
+    caller_reference: str
+
+
+class Invalidations:
+    """Those of an account. What one holds never changes, so that it is read once. ``pause`` lets seconds pass."""
+
+    def __init__(
+        self,
+        account: Account,
+        workers: Callable[[], Workers[tuple[int, object]]] = Threads,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._account, self._workers, self._pause = account, workers, pause
+        self._details: dict[tuple[DistributionId, str], _Detail] = {}
+
+    def newest(
+        self, distributions: Iterable[DistributionId], most: int | None, advance: Callable[[], object] = lambda: None
+    ) -> list[Listed]:
+        """The ``most`` newest of each distribution, and all that are in progress. None: all.
+
+        ``advance`` is called after each call to CloudFront. Raises nothing: what cannot be read is a problem.
+        """
+        ids = list(dict.fromkeys(distributions))
+        found = self._at_once([partial(self._all, id_) for id_ in ids], advance)
+        chosen = {id_: _newest(all_, most) for id_, all_ in zip(ids, found, strict=True) if not isinstance(all_, str)}
+        every = [invalidation for some in chosen.values() for invalidation in some]
+        reads = [partial(self._detail, invalidation) for invalidation in every]
+        details = dict(zip(every, self._at_once(reads, advance), strict=True))
+        return [_listed(id_, all_, chosen.get(id_, []), details) for id_, all_ in zip(ids, found, strict=True)]
+
+    def _all(self, distribution: DistributionId) -> list[Invalidation] | str:
+        """What the list holds, or why it cannot be read."""
+        try:
+            read = patiently(lambda: list(self._account.invalidations(distribution)), self._pause)
+        except CdnError as error:
+            return str(error)
+        # What is accepted while the pages are read moves others to the next page, which has them again.
+        return list({invalidation.id: invalidation for invalidation in read}.values())
+
+    def _detail(self, told: Invalidation) -> _Detail | str:
+        """What an invalidation holds, or why that cannot be read."""
+        key = told.distribution, told.id
+        if key not in self._details:
+            try:
+                whole = patiently(partial(self._account.invalidation, *key), self._pause)
+            except CdnError as error:
+                return str(error)
+            self._details[key] = _Detail(whole.items, whole.caller_reference)
+        return self._details[key]
+
+    def _at_once(self, calls: Sequence[Callable[[], T]], advance: Callable[[], object]) -> list[T]:
+        """What each call returns, in their order; several are on their way at a time."""
+        workers, waiting = self._workers(), list(enumerate(calls))
+        done: dict[int, T] = {}
+        running = 0
+        while len(done) < len(calls):
+            while waiting and running < _MAX_PARALLEL:
+                workers.start(partial(_numbered, *waiting.pop(0)))
+                running += 1
+            if ended := workers.wait(_TICK_SECONDS):
+                done[ended[0]] = ended[1]  # type: ignore[assignment]  # of the call with that number
+                running -= 1
+                advance()
+        return [done[number] for number in range(len(calls))]
+
+
+def _numbered(number: int, call: Callable[[], T]) -> tuple[int, T]:
+    return number, call()
+
+
+def _newest(found: Iterable[Invalidation], most: int | None) -> list[Invalidation]:
+    # The order of CloudFront's list is not documented.
+    ordered = sorted(found, key=lambda invalidation: (invalidation.created, invalidation.id), reverse=True)
+    return [item for place, item in enumerate(ordered) if most is None or place < most or not item.is_completed]
+
+
+def _listed(
+    distribution: DistributionId,
+    found: list[Invalidation] | str,
+    chosen: list[Invalidation],
+    details: dict[Invalidation, _Detail | str],
+) -> Listed:
+    if isinstance(found, str):
+        return Listed(distribution, problem=found)
+    shown, unread = [], ""
+    for invalidation in chosen:
+        detail = details[invalidation]
+        if isinstance(detail, str):
+            shown.append(Seen(invalidation, is_whole=False))
+            unread = detail
+        else:
+            shown.append(Seen(invalidation._replace(**detail._asdict())))
+    return Listed(distribution, tuple(shown), len(found), unread=unread)
+
+
+def find(account: Account, distributions: Iterable[DistributionId], id_: str) -> Invalidation:
+    """The invalidation with that id, with its items, on whichever of the distributions has it.
+
+    Raises UnknownIdError if none has it, ForbiddenError if that cannot be known, and any other CdnError at once.
+    """
+    asked = list(dict.fromkeys(distributions))
+    if id_ in asked:
+        raise UnknownIdError(
+            f"{id_!r} is a distribution, and no invalidation: 'invalidator status --distribution-id {id_}' lists those"
+            " that it has"
+        )
+    why: list[tuple[DistributionId, str]] = []
+    kind: type[CdnError] = UnknownIdError
+    for distribution in asked:
+        try:
+            return account.invalidation(distribution, id_)
+        except (UnknownIdError, ForbiddenError) as error:
+            why.append((distribution, str(error)))
+            kind = ForbiddenError if isinstance(error, ForbiddenError) else kind
+    reasons = "; ".join(f"{names(ids)}: {text}" for text, ids in alike(why).items())
+    raise kind(f"no invalidation {id_!r:.80} on the {count(len(asked), 'distribution')} asked: {reasons}")
+
+
+def check_id(id_: str, source: str) -> None:
+    """Raise ConfigurationError, with the ``source`` of the text, if no invalidation can have this id."""
+    if not _is_id(id_):
+        raise ConfigurationError(
+            f"{source}: {id_!r:.80} is not the id of an invalidation (expected capitals and digits, as I2J0I21PCUYOIK)"
+        )
+
+
+# --- for people -----------------------------------------------------------------------------------------
+
+
+def made_by(reference: str) -> str:
+    """What made an invalidation, as far as its caller reference tells."""
+    return next((name for name, is_its in _makers if is_its(reference)), OTHER)

@@ -1,0 +1,68 @@
+"""The only calls that look at one object, as it is now."""
+
+from typing import Any, Final, Protocol
+
+from invalidator.aws import sdk
+from invalidator.errors import ObjectError
+from invalidator.operator.freshness import Stored
+
+_FORBIDDEN: Final = (
+    "allow s3:GetObject on it, and s3:ListBucket on the bucket, without which S3 answers so for what is not there, too"
+)
+_ADVICE: Final = {
+    "NoSuchBucket": "check its name",
+    "AccessDenied": _FORBIDDEN,
+    "403": _FORBIDDEN,
+    "SlowDown": "the bucket gets more requests than S3 serves; that passes",
+}
+# The answer to HEAD has no body, and so no code but its status.
+_UNTOLD: Final = {"400", "403", "404"}
+_GONE: Final = "NoSuchKey"
+
+
+class Client(Protocol):
+    """The part of an SDK client that is used here."""
+
+    def head_object(self, **arguments: str) -> Any:
+        """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html."""
+
+    def get_object(self, **arguments: str) -> Any:
+        """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html."""
+
+
+class Objects:
+    """What is in buckets, one object at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def stored(self, bucket: str, key: str) -> Stored | None:
+        """What S3 says of an object; None if there is no such one. Raises ObjectError if it does not say."""
+        try:
+            answer = self._head(bucket, key)
+            return Stored(answer["ETag"], answer["LastModified"])
+        except sdk.ERRORS as error:
+            if sdk.code_of(error) == _GONE:
+                return None
+            raise ObjectError(f"{key!r} in bucket {bucket!r}: {sdk.explained(error, _ADVICE)}") from error
+        except (LookupError, ValueError) as error:
+            raise ObjectError(f"{key!r} in bucket {bucket!r}: an answer that makes no sense: {error!r}") from error
+
+    def _head(self, bucket: str, key: str) -> Any:
+        try:
+            return self._client.head_object(Bucket=bucket, Key=key)
+        except sdk.ERRORS as error:
+            if sdk.code_of(error) not in _UNTOLD:
+                raise
+        # What HEAD is refused for, GET tells: no such object or no such bucket, credentials that have expired.
+        answer = self._client.get_object(Bucket=bucket, Key=key)
+        answer["Body"].close()
+        return answer
+
+
+def connect() -> Objects:
+    """Objects with the credentials and endpoint that the SDK finds in its usual places, of buckets in any Region.
+
+    Raises ConfigurationError if what it finds there cannot be used.
+    """
+    return Objects(sdk.client("s3", attempts=3))

@@ -1,0 +1,145 @@
+"""Whether the policy of a queue or function lets a service of AWS call it. Pure.
+
+Not every condition can be judged by who only reads it: where that matters, the verdict is "undecided".
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html (2026-11-22)
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from invalidator.urls.patterns import glob
+
+Json = dict[str, Any]
+Verdict = Literal["allowed", "denied", "missing", "undecided"]
+
+_ARN_COLONS: Final = 5
+_NEGATED: Final = "Not"
+# What these compare; by their names without "Not" and "IfExists".
+_OPERATORS: Final = {"StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike", "Bool"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a service wants to do. ``known`` are the condition keys of its call, in small letters.
+
+    ``likely`` are those that may have another value all the same, and decide nothing if a policy asks for that.
+    """
+
+    service: str
+    action: str
+    resource: str
+    known: Mapping[str, str] = field(default_factory=dict)
+    likely: Mapping[str, str] = field(default_factory=dict)
+
+
+def verdict(policy: str, request: Request) -> Verdict:
+    """What a policy, as JSON, says of a request. "missing" is a refusal because nothing allows it."""
+    if not policy:
+        return "missing"
+    try:
+        statements = [(item["Effect"], _applies(item, request)) for item in _list(json.loads(policy)["Statement"])]
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):  # what is no policy says nothing
+        return "undecided"
+    denied, allowed = (_any(applies for is_, applies in statements if is_ == effect) for effect in ("Deny", "Allow"))
+    if denied:
+        return "denied"
+    if allowed is False:
+        return "missing"
+    return "allowed" if allowed and denied is False else "undecided"
+
+
+def statement(request: Request) -> Json:
+    """A statement that allows the request, in the name of that source and account alone."""
+    conditions = {"ArnEquals": {"aws:SourceArn": request.known.get("aws:sourcearn", "<ARN of what sends>")}}
+    if account := request.likely.get("aws:sourceaccount"):
+        conditions["StringEquals"] = {"aws:SourceAccount": account}
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": request.service},
+        "Action": request.action,
+        "Resource": request.resource,
+        "Condition": conditions,
+    }
+
+
+# --- three answers: True, False, and None for what cannot be told ------------------------------------------
+
+
+def _applies(described: Json, request: Request) -> bool | None:
+    if {"NotPrincipal", "NotAction", "NotResource"} & set(described):
+        return None
+    return _all(
+        (
+            _is_principal(described["Principal"], request.service),
+            any(_matches(pattern.lower(), request.action.lower()) for pattern in _texts(described["Action"])),
+            # The policy of a queue or function is about nothing else, and may leave out what.
+            any(_arn_matches(pattern, request.resource) for pattern in _texts(described.get("Resource", "*"))),
+            *_conditions(described.get("Condition") or {}, request),
+        )
+    )
+
+
+def _is_principal(principal: Any, service: str) -> bool:
+    if principal == "*":
+        return True
+    return service in _texts(principal.get("Service")) or "*" in _texts(principal.get("AWS"))
+
+
+def _conditions(conditions: Mapping[str, Mapping[str, Any]], request: Request) -> Iterator[bool | None]:
+    for operator, tests in conditions.items():
+        for key, expected in tests.items():
+            yield _condition(operator.removesuffix("IfExists"), key.lower(), _texts(expected), request)
+
+
+def _condition(operator: str, key: str, expected: list[str], request: Request) -> bool | None:
+    is_negated, operator = _NEGATED in operator, operator.replace(_NEGATED, "")
+    actual = request.known.get(key, request.likely.get(key))
+    if actual is None or operator not in _OPERATORS:
+        return None
+    if any(_compares(operator, pattern, actual) for pattern in expected):
+        return not is_negated
+    return None if key in request.likely else is_negated
+
+
+def _compares(operator: str, pattern: str, actual: str) -> bool:
+    if operator.startswith("Arn"):
+        return _arn_matches(pattern, actual)
+    if operator == "StringLike":
+        return _matches(pattern, actual)
+    return pattern == actual if operator == "StringEquals" else pattern.lower() == actual.lower()
+
+
+def _arn_matches(pattern: str, arn: str) -> bool:
+    """Part by part, since no wildcard reaches over a colon but in the last."""
+    parts, others = pattern.split(":", _ARN_COLONS), arn.split(":", _ARN_COLONS)
+    return pattern == "*" or (len(parts) == len(others) and all(map(_matches, parts, others)))
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return bool(glob(pattern.replace("[", "[[]"))(text))
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(item) for item in _list(value)]
+
+
+def _list(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+def _all(answers: tuple[bool | None, ...]) -> bool | None:
+    if False in answers:
+        return False
+    return None if None in answers else True
+
+
+def _any(answers: Iterator[bool | None]) -> bool | None:
+    found = set(answers)
+    if True in found:
+        return True
+    return None if None in found else False

@@ -1,0 +1,185 @@
+"""What an invocation came to, in numbers for CloudWatch: how much was done, at what cost, and how soon.
+
+They are printed as documents of the embedded metric format, which Lambda's log brings to CloudWatch without a call:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+(2026-11-22). What is zero is left out, since CloudWatch bills a metric for each hour in which it is sent:
+https://aws.amazon.com/cloudwatch/pricing/ (2026-11-22).
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, cast
+
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from aws_lambda_powertools.metrics.provider import cold_start
+
+from invalidator.delivery.carry_out import Cdn
+from invalidator.errors import ThrottledError
+from invalidator.limits import MAX_RETENTION_SECONDS, MAX_VALUES_PER_METRIC, USD_PER_PATH
+from invalidator.model import Batch, DistributionId
+from invalidator.settings import environment
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+Name = Literal[
+    "RecordsReceived",
+    "RecordsIgnored",
+    "PathsInvalidated",
+    "Wildcards",
+    "EvictedNeighbours",
+    "EstimatedCostUSD",
+    "Calls",
+    "CallsThrottled",
+    "Tickets",
+    "Failures",
+    "UploadToInvalidation",
+]
+
+_UNITS: Final[dict[Name, MetricUnit]] = {
+    "EstimatedCostUSD": MetricUnit.NoUnit,
+    "UploadToInvalidation": MetricUnit.Milliseconds,
+}
+"""Of those that are no counts."""
+
+MAX_DISTRIBUTIONS: Final = 20
+"""With more of them, no metric is sent of each: they would cost more than most sites pay for their paths."""
+
+Values = dict[Name, list[float]]
+
+
+class Document(NamedTuple):
+    """Metrics with their values: of all distributions together and, if one is named, of that one as well."""
+
+    distribution: DistributionId | None
+    values: Values
+
+
+class Context(Protocol):
+    """That of an invocation."""
+
+    @property
+    def function_name(self) -> str:
+        """The dimension of cold starts."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has been counted so far. Only calls are counted by several threads."""
+
+    # By distribution; None: of no single one.
+    _counts: dict[DistributionId | None, Counter[Name]] = field(default_factory=lambda: {None: Counter()})
+    # Of each distribution the milliseconds from each change to its acceptance, by what tells the change from others.
+    _delays: dict[DistributionId | None, dict[tuple[str, str], int]] = field(default_factory=dict)
+    _calls: list[Name] = field(default_factory=list)
+
+    def count(self, name: Name, number: int = 1, distribution: DistributionId | None = None) -> None:
+        """So many more, of a distribution if one is named."""
+        self._counts.setdefault(distribution, Counter())[name] += number
+
+    def accept(self, batch: Batch, now: float) -> None:
+        """CloudFront has accepted a batch, ``now`` seconds after 1970.
+
+        A change with several batches on a distribution is forgotten there with the last of them. The changes behind a
+        ticket are taken to be as old as the first of them.
+        """
+        self.count("PathsInvalidated", len(batch.items), batch.distribution)
+        self.count("Wildcards", sum(item.is_wildcard for item in batch.items))
+        self.count("EvictedNeighbours", sum((item.wide and item.wide.evicted) or 0 for item in batch.items))
+        delays = self._delays.setdefault(batch.distribution, {})
+        for item in batch.items:
+            for change, _ in item.causes:
+                if (delay := _milliseconds(change.time, now)) is not None:
+                    delays[change.identity, change.key] = delay
+
+    def counting(self, cdn: Cdn) -> Cdn:
+        """The same, with its calls counted."""
+        return _Counted(cdn, self._calls)
+
+    def documents(self, *, by_distribution: bool) -> Iterator[Document]:
+        """All of it, in as few documents as it takes."""
+        counts = self._counts | {None: self._counts[None] + Counter(self._calls)}
+        delays = {id_: [*found.values()] for id_, found in self._delays.items()}
+        paths = sum(counter["PathsInvalidated"] for counter in counts.values())
+        if not by_distribution:
+            counts = {None: sum(counts.values(), Counter())}
+            delays = {None: [delay for found in delays.values() for delay in found]}
+        for id_, counter in counts.items():
+            values: Values = {name: [number] for name, number in counter.items() if number}
+            if id_ is None and paths:
+                values["EstimatedCostUSD"] = [round(paths * USD_PER_PATH, 3)]
+            yield from _documents(id_, values, delays.get(id_, []))
+
+
+class _Counted:
+    """A Cdn whose calls are noted in a list, by threads that nobody waits for."""
+
+    def __init__(self, cdn: Cdn, calls: list[Name]) -> None:
+        self.longest_call, self._cdn, self._calls = cdn.longest_call, cdn, calls
+
+    def create_invalidation(self, batch: Batch) -> str:
+        self._calls.append("Calls")
+        try:
+            return self._cdn.create_invalidation(batch)
+        except ThrottledError:
+            self._calls.append("CallsThrottled")
+            raise
+
+
+def publish(documents: Iterable[Document], context: Context) -> None:
+    """Print them, with that of a cold start if this was one; nothing where the settings turn metrics off."""
+    if not environment.metrics():
+        return
+    for document in documents:
+        print(line_of(document))  # noqa: T201 for Lambda to collect
+    if cold_start.is_cold_start:
+        _metrics({}).add_cold_start_metric(cast("LambdaContext", context))
+        cold_start.is_cold_start = False
+
+
+def line_of(document: Document) -> str:
+    """A document of the embedded metric format."""
+    metrics = _metrics(document.values)
+    if document.distribution is not None:
+        metrics.add_metadata("distribution", document.distribution)
+    told = metrics.serialize_metric_set()
+    if document.distribution is not None:
+        # Powertools' own add_dimensions is younger than many a layer.
+        told["_aws"]["CloudWatchMetrics"][0]["Dimensions"].append(["service", "distribution"])
+    return json.dumps(told, separators=(",", ":"))
+
+
+def _metrics(values: Values) -> EphemeralMetrics:
+    made: dict[str, Any] = {
+        name: {"Unit": _UNITS.get(name, MetricUnit.Count).value, "Value": value} for name, value in values.items()
+    }
+    return EphemeralMetrics(
+        metric_set=made, namespace=environment.metrics_namespace(), service=environment.service_name()
+    )
+
+
+def _documents(id_: DistributionId | None, values: Values, delays: list[int]) -> Iterator[Document]:
+    """Of a metric a document takes no more than some values."""
+    most = MAX_VALUES_PER_METRIC
+    if delays:
+        values["UploadToInvalidation"] = [*delays[:most]]
+    if values:
+        yield Document(id_, values)
+    for start in range(most, len(delays), most):
+        yield Document(id_, {"UploadToInvalidation": [*delays[start : start + most]]})
+
+
+def _milliseconds(time: str, now: float) -> int | None:
+    """From a time as S3 writes it until ``now``; None if it is none, or is longer ago than any queue keeps a message.
+
+    Of two clocks, one may be a little fast.
+    """
+    try:
+        then = datetime.fromisoformat(time)
+    except ValueError:
+        return None
+    seconds = now - (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp()
+    return max(round(seconds * 1000), 0) if seconds <= MAX_RETENTION_SECONDS else None

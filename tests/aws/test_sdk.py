@@ -1,0 +1,75 @@
+"""What keeps the SDK from making a call is explained, whichever service is called."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from invalidator.aws import cloudfront, sdk
+from invalidator.errors import CdnError, ConfigurationError, NotificationError
+from invalidator.model import ObjectChange, ObjectKey
+from invalidator.notifications import s3
+from invalidator.notifications.merge import Entry
+from tests.doubles.strategies import simple_plan
+
+
+def connect() -> None:
+    entry = Entry("invalidator", "arn:aws:sqs:us-east-1:111122223333:changes")
+    s3.Bucket("origin", s3.connect()).connect(entry)
+
+
+@pytest.mark.parametrize("setting", ["credential_process = /nonexistent", "s3 = foo"])
+def test_a_broken_configuration_of_the_sdk_is_explained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"[default]\n{setting}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    with pytest.raises(ConfigurationError, match="the AWS SDK cannot be set up: "):
+        connect()
+
+
+def test_credentials_that_cannot_be_read_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/deploy")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent")
+    with pytest.raises(NotificationError, match=r"bucket 'origin': .*/nonexistent"):
+        connect()
+    plan = simple_plan([ObjectChange("origin", ObjectKey("a"), "1")], ["E1"])
+    with pytest.raises(CdnError, match=r"the call could not be made: .*/nonexistent"):
+        cloudfront.connect().create_invalidation(plan.batches[0])
+
+
+def test_the_region_is_us_east_1_where_none_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert s3.connect().meta.region_name == "us-east-1"
+
+
+TOKEN = "IQoJb3JpZ2luX2VjEA/+0_-=="
+
+
+def as_answered(text: str) -> Exception:
+    return ClientError({"Error": {"Code": "SignatureDoesNotMatch", "Message": text}}, "CreateInvalidation")
+
+
+@pytest.mark.parametrize("error", [as_answered, ValueError], ids=["the service's own", "one that another wrapped"])
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        f"'POST\n/\nx-amz-security-token:{TOKEN}\n\nhost'",
+        f"X-Amz-Security-Token={TOKEN.replace('/', '%2F').replace('+', '%2B')}&host",
+        f"x-amz-security-token: {TOKEN} host",
+    ],
+)
+def test_what_aws_quotes_of_a_request_is_shown_without_its_token(
+    error: Callable[[str], Exception], quoted: str
+) -> None:
+    told = sdk.explained(error(f"The Canonical String should have been {quoted}"), {})
+    assert "The Canonical String should have been" in told
+    assert re.search(r"\.\.\.\s*&?host", told)
+    assert not set(re.findall(r"\w{5,}", TOKEN)) & set(re.findall(r"\w{5,}", told))

@@ -1,0 +1,335 @@
+"""The parameters of the deployment: what is wrong with them is said at once, and what is right has its effect."""
+
+import ast
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.doubles.packaged import BUCKET, DISTRIBUTIONS, ROOT, needed, osls
+
+LAYER_IN_CHINA = "arn:aws-cn:lambda:cn-north-1:498634801083:layer:x:3"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ((DISTRIBUTIONS,), "--param bucket: it is missing"),
+        (("bucket=My_Origin", DISTRIBUTIONS), "--param bucket: 'My_Origin' is not what it should be"),
+        ((BUCKET,), "--param distributions: give exactly one of distributions, secret, parameter (given: none)"),
+        ((BUCKET, DISTRIBUTIONS, "secret=x"), "(given: distributions, secret)"),
+        ((BUCKET, "distributions=d111.cloudfront.net"), "--param distributions: 'd111.cloudfront.net' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "trigger=sns"), "--param trigger: 'sns' is not what it should be: queue, direct or"),
+        ((BUCKET, DISTRIBUTIONS, "triger=direct"), "--param triger: there is no such parameter; there are bucket,"),
+        ((BUCKET, DISTRIBUTIONS, "prefix=a*"), "--param prefix: 'a*' is not what it should be"),
+        ((BUCKET, DISTRIBUTIONS, "log-retention=31"), "--param log-retention: '31' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "alarm-topic=ops"), "--param alarm-topic: 'ops' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "index-document=a/b"), "--param index-document: 'a/b' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "powertools-layer=latest"), "--param powertools-layer: 'latest' is not what"),
+        ((BUCKET, DISTRIBUTIONS, "max-paths=0"), "--param max-paths: '0' is not what it should be: a number of paths"),
+        ((BUCKET, DISTRIBUTIONS, "window=0"), "--param window: '0' is not what it should be: a number of seconds"),
+        ((BUCKET, DISTRIBUTIONS, "window=301"), "--param window: '301' is not what it should be"),
+        ((BUCKET, DISTRIBUTIONS, "window=20", "trigger=direct"), "--param window: it goes with a queue"),
+        ((BUCKET, DISTRIBUTIONS, "constructor=x"), "--param constructor: there is no such parameter"),
+        (
+            (BUCKET, DISTRIBUTIONS, "pipeline-parameters=/sites/*"),
+            "--param pipeline-parameters: it goes with --param pipeline=on.",
+        ),
+    ],
+)
+def test_a_wrong_parameter_is_explained_in_a_sentence(parameters: tuple[str, ...], words: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        computed(*parameters)
+    assert words in failed.value.stderr
+    assert not re.search(r"^ +at .*parameters.js", failed.value.stderr, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ((DISTRIBUTIONS,), "--param bucket: it is missing"),
+        ((BUCKET, DISTRIBUTIONS, "window=20", "trigger=direct"), "--param window: it goes with a queue"),
+    ],
+)
+def test_a_wrong_parameter_stops_packaging(tmp_path: Path, parameters: tuple[str, ...], words: str) -> None:
+    arguments = [word for parameter in parameters for word in ("--param", parameter)]
+    done = osls("package", "--package", str(tmp_path / "out"), *arguments)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert words in said
+    assert not re.search(r"^ +at ", said, re.MULTILINE)
+    assert not (tmp_path / "out").exists()
+
+
+def computed(*parameters: str) -> Any:
+    """What deploy/parameters.js makes of them, without osls around it. What it objects to goes to standard error."""
+    program = """
+        const given = JSON.parse(process.argv[1]);
+        const named = Object.fromEntries(given.map((word) => word.split(/=(.*)/s)));
+        const resolveVariable = async (text) => named[/^param:([\\w-]+), null$/.exec(text)[1]] ?? null;
+        const parameters = require('./deploy/parameters.js');
+        parameters({ options: { param: given }, resolveVariable }).then((made) => console.log(JSON.stringify(made)));
+    """
+    node = needed("node")
+    done = subprocess.run(
+        [node, "-e", program, json.dumps(parameters)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout)
+
+
+def keys(*patterns: Any) -> Any:
+    return {"bucket": {"name": ["my-origin"]}, "object": {"key": list(patterns)}}
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "value"),
+    [
+        ([], "event-detail", {"bucket": {"name": ["my-origin"]}}),
+        (["prefix=a/"], "event-detail", keys({"prefix": "a/"})),
+        (["suffix=.js"], "event-detail", keys({"suffix": ".js"})),
+        (["prefix=a", "suffix=\\x"], "event-detail", keys({"wildcard": "a*\\\\x"})),
+        (["prefix=a\\b", "suffix=.js"], "event-detail", keys({"wildcard": "a\\\\b*.js"})),
+        # Where the two overlap, a key that is both is shorter than both together.
+        (["prefix=blog/", "suffix=/a.html"], "event-detail", keys({"wildcard": "blog/*/a.html"}, "blog/a.html")),
+        (["prefix=aba", "suffix=aba"], "event-detail", keys({"wildcard": "aba*aba"}, "ababa", "aba")),
+        (["prefix= a b"], "prefix", " a b"),
+        (["index-document=none"], "index-document", ""),
+        (["log-retention=365"], "log-retention", 365),
+        (["cost-alarm=0.05"], "cost-alarm", 0.05),
+        (["cost-alarm=999999.99"], "cost-alarm", 999999.99),
+        (["cost-alarm=20"], "costs", "on"),
+        ([], "costs", "off"),
+        ([f"powertools-layer={LAYER_IN_CHINA}"], "layer", LAYER_IN_CHINA),
+    ],
+)
+def test_parameters_become_what_the_templates_need(given: list[str], name: str, value: Any) -> None:
+    assert computed(BUCKET, DISTRIBUTIONS, *given)[name] == value
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("bucket=a", "bucket=-ab", "bucket=s3://a", "bucket=a b c", "bucket=a_b"),
+        *("distributions=e1", "distributions=E1;E2", "distributions=https://E1"),
+        *("suffix=*x", "alarm-topic=arn:aws:sns:us-east-1:111122223333:ops:tail", "alarm-topic=ops"),
+        *(
+            "secret=a b",
+            "secret=arn:aws:secretsmanager:*",
+            "secret=arn:aws:secretsmanager:us-east-1:111122223333:secret:a",
+        ),
+        *("parameter=/", "parameter=a//b", "parameter=arn:aws:ssm:us-east-1:1:document/x", "parameter=a*"),
+        *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "powertools-layer=0", "index-document= "),
+        *("max-paths=0", "max-paths=1000001", "max-paths=01", "max-paths=-1", "max-wildcards=16", "max-wildcards=all"),
+        *("tracing=yes", "tracing=Active"),
+        *("pipeline=yes", "pipeline-parameters=a", "pipeline-parameters=/a/", "pipeline-parameters=/a*"),
+        *(
+            "pipeline-parameters=/*/a",
+            "pipeline-parameters=/*",
+            "pipeline-parameters=/a,b",
+            "pipeline-parameters=/a/**",
+        ),
+        *("dashboard=yes", "cost-alarm=0", "cost-alarm=0.00", "cost-alarm=1.234", "cost-alarm=-1", "cost-alarm=1,50"),
+        *("cost-alarm=.5", "cost-alarm=05", "cost-alarm=5 USD", "cost-alarm=1000000", "cost-alarm=1e3"),
+        *("lossless=yes", "list-pages=0", "list-pages=100001", "skip-unchanged=on", "skip-unchanged=versions+"),
+    ],
+)
+def test_what_a_parameter_cannot_be_is_refused(wrong: str) -> None:
+    name = wrong.partition("=")[0]
+    rest = [given for given in (BUCKET, DISTRIBUTIONS) if not given.startswith(f"{name}=")]
+    with pytest.raises(subprocess.CalledProcessError) as refusal:
+        computed(*rest, wrong)
+    assert f"--param {name}: " in refusal.value.stderr
+    assert "is not what it should be" in refusal.value.stderr
+
+
+def test_blanks_around_ids_do_not_matter() -> None:
+    made = computed(BUCKET, "distributions= E1 ,, E2\tE3 ")
+    assert made["distributions"] == "E1,E2,E3"
+    assert [arn["Fn::Sub"].rpartition("/")[2] for arn in made["statements"][0]["Resource"]] == ["E1", "E2", "E3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arn"),
+    [
+        ("secret", "arn:aws-us-gov:secretsmanager:us-gov-east-1:111122223333:secret:cloudfront/ids-a1B2c3"),
+        ("parameter", "arn:aws:ssm:eu-central-1:111122223333:parameter/cloudfront/ids"),
+    ],
+)
+def test_an_arn_is_taken_as_it_is(name: str, arn: str) -> None:
+    made = computed(BUCKET, f"{name}={arn}")
+    assert (made[name], made["statements"][-1]["Resource"]) == (arn, [arn])
+
+
+def allowed(*given: str, role: str = "statements") -> set[tuple[str, str]]:
+    """The actions on distributions, and the last part of the ARN of that on which each is allowed."""
+    statements = [
+        item
+        for item in computed(BUCKET, *given)[role]
+        if all(action.startswith("cloudfront:") for action in item["Action"])
+    ]
+    assert all(item["Resource"] for item in statements)  # IAM takes no empty one
+    texts = [
+        (item["Action"], arn["Fn::Sub"]) if isinstance(arn, dict) else (item["Action"], arn)
+        for item in statements
+        for arn in item["Resource"]
+    ]
+    return {
+        (name.removeprefix("cloudfront:"), arn.rpartition("::${AWS::AccountId}:")[2])
+        for names, arn in texts
+        for name in names
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "on_bucket", "on_objects"),
+    [
+        ([], ["s3:ListBucket"], []),
+        (["max-wildcards=0"], [], []),
+        (["max-wildcards=0", "skip-unchanged=versions"], ["s3:ListBucketVersions"], []),
+        (["skip-unchanged=versions"], ["s3:ListBucket", "s3:ListBucketVersions"], []),
+        (
+            ["max-wildcards=1", "skip-unchanged=versions+metadata"],
+            ["s3:ListBucket", "s3:ListBucketVersions"],
+            ["s3:GetObjectVersion"],
+        ),
+    ],
+)
+def test_the_function_may_see_of_the_bucket_what_the_parameters_take(
+    given: list[str], on_bucket: list[str], on_objects: list[str]
+) -> None:
+    allowed = {
+        statement["Resource"][0]["Fn::Sub"]: statement["Action"]
+        for statement in computed(BUCKET, DISTRIBUTIONS, *given)["statements"]
+        if str(statement["Resource"]).count(":s3:::")
+    }
+    expected = {"arn:${AWS::Partition}:s3:::my-origin": on_bucket, "arn:${AWS::Partition}:s3:::my-origin/*": on_objects}
+    assert allowed == {arn: actions for arn, actions in expected.items() if actions}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("max-paths=1", "max-paths=999999", "max-paths=1000000", "max-wildcards=9", "max-wildcards=15"),
+        *("pipeline=on", "pipeline=off", "dashboard=on", "dashboard=off"),
+        *("lossless=off", "list-pages=100000", "list-pages=99999", "skip-unchanged=versions+metadata"),
+    ],
+)
+def test_what_a_parameter_can_be_reaches_the_templates(given: str) -> None:
+    name, _, value = given.partition("=")
+    assert computed(BUCKET, DISTRIBUTIONS, given)[name] == value
+
+
+ONE, TENANT = "distribution/E1", "distribution-tenant/dt_1"
+ANY, ANY_TENANT, ANY_POLICY = "distribution/*", "distribution-tenant/*", "cache-policy/*"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            ["distributions=E1"],
+            {("CreateInvalidation", ONE), ("GetDistributionConfig", ONE), ("GetCachePolicyConfig", ANY_POLICY)},
+        ),
+        (["distributions=E1", "describe=off"], {("CreateInvalidation", ONE)}),
+        (["distributions=dt_1", "describe=off"], {("CreateInvalidationForDistributionTenant", TENANT)}),
+        (
+            ["distributions=E1,dt_1"],
+            {
+                ("CreateInvalidation", ONE),
+                ("CreateInvalidationForDistributionTenant", TENANT),
+                ("GetDistributionConfig", ANY),
+                ("GetDistributionTenant", TENANT),
+                ("GetCachePolicyConfig", ANY_POLICY),
+            },
+        ),
+        (
+            ["distributions=E1,discover", "describe=off"],
+            {
+                ("CreateInvalidation", ANY),
+                ("CreateInvalidationForDistributionTenant", ANY_TENANT),
+                ("ListDistributions", "*"),
+                ("ListDistributionTenants", "*"),
+            },
+        ),
+        (
+            ["distributions=discover", "discover-tag=team", "describe=off"],
+            {
+                ("CreateInvalidation", ANY),
+                ("CreateInvalidationForDistributionTenant", ANY_TENANT),
+                ("ListDistributions", "*"),
+                ("ListDistributionTenants", "*"),
+                ("ListTagsForResource", ANY),
+            },
+        ),
+    ],
+)
+def test_the_function_may_do_to_distributions_what_the_parameters_take(
+    given: list[str], expected: set[tuple[str, str]]
+) -> None:
+    assert allowed(*given) == expected
+
+
+MAKING = {("CreateInvalidation", ONE), ("GetInvalidation", ONE)}
+MAKING_ANY = {("CreateInvalidation", ANY), ("GetInvalidation", ANY)}
+OF_TENANTS = ("CreateInvalidationForDistributionTenant", "GetInvalidationForDistributionTenant")
+MAKING_ALL = MAKING_ANY | {(action, ANY_TENANT) for action in OF_TENANTS}
+LISTING = {("ListDistributions", "*"), ("ListDistributionTenants", "*")}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["distributions=E1"], MAKING),
+        (["distributions=dt_1"], {(action, TENANT) for action in OF_TENANTS}),
+        (["distributions=E1,dt_1"], MAKING | {(action, TENANT) for action in OF_TENANTS}),
+        (["distributions=E1", "pipeline-parameters=/sites/*"], MAKING_ALL),
+        (["secret=x"], MAKING_ALL),
+        (["parameter=x"], MAKING_ALL),
+        (["distributions=E1,discover"], MAKING_ALL | LISTING),
+        (
+            ["distributions=discover", "discover-tag=team"],
+            MAKING_ALL | LISTING | {("ListTagsForResource", ANY)},
+        ),
+    ],
+)
+def test_the_function_of_pipelines_may_do_to_distributions_what_jobs_take(
+    given: list[str], expected: set[tuple[str, str]]
+) -> None:
+    assert allowed(*given, "pipeline=on", role="pipeline-statements") == expected
+    assert allowed(*given, "pipeline=on") == allowed(*(word for word in given if not word.startswith("pipeline")))
+
+
+def readable(*given: str) -> set[str]:
+    """The secrets and parameters that the function of pipelines may read, by the end of their ARN."""
+    return {
+        arn["Fn::Sub"].rpartition("${AWS::AccountId}:")[2]
+        for statement in computed(BUCKET, *given, "pipeline=on")["pipeline-statements"]
+        if statement["Action"] in ("ssm:GetParameter", "secretsmanager:GetSecretValue")
+        for arn in statement["Resource"]
+    }
+
+
+def test_the_function_of_pipelines_may_read_the_parameters_that_jobs_may_name() -> None:
+    assert readable(DISTRIBUTIONS, "rules-parameter=/rules") == set()
+    assert readable(DISTRIBUTIONS, "pipeline-parameters= /sites/* , /a.b/c-d_e") == {
+        "parameter/sites/*",
+        "parameter/a.b/c-d_e",
+    }
+    assert readable("parameter=/ids", "pipeline-parameters=/x") == {"parameter/ids", "parameter/x"}
+    assert readable("secret=ids", "pipeline-parameters=/x") == {"secret:ids-??????", "parameter/x"}
+
+
+def test_every_parameter_is_in_the_readme_with_its_default() -> None:
+    text = (ROOT / "deploy" / "parameters.js").read_text()
+    table = re.search(r"^const PARAMETERS = \{\n(.*?)^\};", text, re.MULTILINE | re.DOTALL)
+    assert table is not None
+    rows = re.findall(r"^  '?([\w-]+)'?: \[\s*('[^']*'|\w+),", table[1], re.MULTILINE)
+    assert len(rows) > 10
+    readme = (ROOT / "README.md").read_text()
+    constants = dict(re.findall(r"^const (\w+) = ('[^']*');", text, re.MULTILINE))
+    for name, default in rows:
+        value = ast.literal_eval(constants.get(default, default))
+        assert f"| `{name}` | {f'`{value}`' if value else ''}".rstrip() in readme, name

@@ -1,0 +1,121 @@
+"""The zip that was packaged runs under Lambda's own runtime client, and Lambda gets the answers it expects."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.doubles import strategies as make
+from tests.doubles import strict_s3
+from tests.doubles.cloudformation import QUEUE, waiting_stack
+from tests.doubles.cloudfront import DENIED, StrictCloudFront, serve
+from tests.doubles.lambda_runtime import Function, deployed
+from tests.doubles.packaged import Package
+from tests.doubles.strategies import Change
+from tests.doubles.strict_s3 import StrictS3
+from tests.doubles.uploads import uploads_event
+
+HANDLER = "invalidator.handler.lambda_handler"
+
+
+@pytest.fixture
+def double() -> StrictCloudFront:
+    return StrictCloudFront({"E1", "E2"})
+
+
+@pytest.fixture
+def function(packages: dict[str, Package], tmp_path: Path, double: StrictCloudFront) -> Iterator[Function]:
+    """The function behind the queue, in a process that has just started, with two distributions."""
+    with serve(double) as endpoint:
+        environ = {"AWS_ENDPOINT_URL": endpoint, "DISTRIBUTION_IDS": "E1,E2"}
+        with deployed(packages["queue"].zip_of("invalidate"), tmp_path, HANDLER, environ) as running:
+            yield running
+
+
+def test_a_cold_start_takes_an_s3_event(function: Function, double: StrictCloudFront) -> None:
+    assert function.init_error is None
+    answer = function.invoke(make.s3(Change("blog/red flower.html")))
+    assert not answer.failed
+    assert [item["distribution"] for item in answer.payload["invalidations"]] == ["E1", "E2"]
+    assert double.paths("E1") == double.paths("E2") == ["/blog/red%20flower.html", "/blog/red+flower.html"]
+    assert [line["cold_start"] for line in function.logged()] == [True, True]
+
+
+def test_a_warm_process_takes_a_batch_from_a_queue(function: Function, double: StrictCloudFront) -> None:
+    function.invoke(make.s3(Change("a")))
+    answer = function.invoke(make.sqs(make.s3(Change("b")), make.s3(Change("b", sequencer="02")), make.s3(Change("c"))))
+    assert (answer.failed, answer.payload) == (False, {"batchItemFailures": []})
+    assert double.paths("E2") == ["/a", "/b", "/c"]
+    assert function.logged()[-1]["cold_start"] is False
+
+
+def test_as_many_messages_as_lambda_delivers_are_taken_at_once(function: Function, double: StrictCloudFront) -> None:
+    answer = function.invoke(uploads_event(4_000, objects=2_000))
+    assert (answer.failed, answer.payload) == (False, {"batchItemFailures": []})
+    assert double.calls == 2
+    assert len(double.paths("E1")) == 3_000
+
+
+def test_a_poison_message_comes_back_alone(function: Function, double: StrictCloudFront) -> None:
+    event = make.sqs(make.s3(Change("a")), make.s3(Change("b")))
+    event["Records"][0]["body"] = '{"poison": '
+    answer = function.invoke(event)
+    assert not answer.failed
+    assert answer.payload == {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["messageId"]}]}
+    assert double.paths("E1") == ["/b"]
+
+
+def test_a_distribution_that_refuses_brings_its_messages_back(function: Function, double: StrictCloudFront) -> None:
+    double.broken["E1"] = DENIED
+    event = make.sqs(make.s3(Change("a")))
+    answer = function.invoke(event)
+    assert answer.payload == {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["messageId"]}]}
+    assert double.paths("E2") == ["/a"]
+
+
+def test_an_error_is_told_to_lambda_and_the_process_goes_on(function: Function, double: StrictCloudFront) -> None:
+    double.broken["E1"] = DENIED
+    answer = function.invoke(make.s3(Change("a")))
+    assert answer.failed
+    assert answer.payload["errorType"] == "IncompleteError"
+    assert "E1: /a not invalidated: AccessDenied" in answer.payload["errorMessage"]
+    double.broken.clear()
+    assert not function.invoke(make.s3(Change("a"))).failed
+    assert (double.paths("E1"), double.paths("E2")) == (["/a"], ["/a"])
+    assert function.process.poll() is None
+
+
+def test_wrong_settings_are_told_to_lambda_at_each_event(packages: dict[str, Package], tmp_path: Path) -> None:
+    archive = packages["queue"].zip_of("invalidate")
+    with deployed(archive, tmp_path, HANDLER, {"DISTRIBUTION_IDS": "d111.cloudfront.net"}) as function:
+        for _ in range(2):
+            answer = function.invoke(make.sqs(make.s3(Change("a"))))
+            assert answer.failed
+            assert answer.payload["errorType"] == "ConfigurationError"
+            assert answer.payload["errorMessage"].startswith("DISTRIBUTION_IDS: 'd111.cloudfront.net' is not")
+
+
+def test_a_module_that_is_missing_from_the_zip_would_be_noticed(packages: dict[str, Package], tmp_path: Path) -> None:
+    archive = packages["queue"].zip_of("connect")  # it has no handler.py, nor service.py …
+    with deployed(archive, tmp_path, HANDLER, {}) as function:
+        assert function.init_error["errorType"] == "Runtime.ImportModuleError"
+        assert function.process.returncode == 1
+
+
+def test_the_function_that_connects_the_bucket_answers_cloudformation(
+    packages: dict[str, Package], tmp_path: Path
+) -> None:
+    archive, name = packages["queue"].zip_of("connect"), "invalidator.custom_resource.lambda_handler"
+    aws = StrictS3({"origin": "us-east-1", "west": "eu-west-1"}, {QUEUE})
+    with (
+        strict_s3.serve(aws) as endpoint,
+        deployed(archive, tmp_path, name, {"AWS_ENDPOINT_URL": endpoint}) as function,
+        waiting_stack(function.invoke) as cloudformation,
+    ):
+        assert cloudformation.ask("Create")["Status"] == "SUCCESS"
+        overlap = cloudformation.ask("Create", EntryId="another-stack")
+        assert (overlap["Status"], overlap["PhysicalResourceId"]) == ("FAILED", "nothing")
+        assert "its entry 'invalidator-dev'" in overlap["Reason"]
+        assert "--region eu-west-1" in cloudformation.ask("Create", Bucket="west")["Reason"]
+        assert cloudformation.ask("Delete", "origin/invalidator-dev")["Status"] == "SUCCESS"
+    assert aws.puts == 2

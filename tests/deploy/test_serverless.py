@@ -1,0 +1,816 @@
+"""The deployment: what osls makes of serverless.yml is complete, least privileged, and agrees with the code."""
+
+import _imp
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+
+from invalidator import custom_resource, handler
+from invalidator.aws import sdk
+from invalidator.errors import IncompleteError
+from invalidator.events.tickets import Ticket, write
+from invalidator.limits import MAX_DELAY_SECONDS
+from invalidator.local.embedded import embedded_aws
+from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath
+from tests.conftest import SETTINGS
+from tests.doubles import strategies as make
+from tests.doubles import strict_s3
+from tests.doubles.cloudformation import Context
+from tests.doubles.cloudfront import StrictCloudFront, serve
+from tests.doubles.configurations import behavior, of_buckets
+from tests.doubles.configurations import policy as cache_policy
+from tests.doubles.packaged import CASES, ROOT, Package, needed, osls
+from tests.doubles.strategies import Change
+from tests.laws.imports import FILES, closure
+
+FUNCTIONS = {
+    "invalidate": ("Invalidate", handler),
+    "connect": ("Connect", custom_resource),
+    "pipeline": ("Pipeline", handler),
+}
+WITH_PIPELINE = [case for case, given in CASES.items() if "pipeline=on" in given]
+DEPLOYED = [(case, name) for case in CASES for name in FUNCTIONS if name != "pipeline" or case in WITH_PIPELINE]
+
+
+@pytest.fixture(params=CASES)
+def packaged(request: pytest.FixtureRequest, packages: dict[str, Package]) -> Package:
+    """Each way of deploying it."""
+    return packages[request.param]
+
+
+def resolved(value: Any) -> Any:
+    """A value of the template as CloudFormation would fill it in; of another resource, its name in brackets."""
+    if isinstance(value, list):
+        return [resolved(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Ref"}:
+        return "111122223333" if value["Ref"] == "AWS::AccountId" else f"<{value['Ref']}>"
+    if set(value) == {"Fn::GetAtt"}:
+        return f"<{'.'.join(value['Fn::GetAtt'])}>"
+    if set(value) == {"Fn::Sub"}:
+        values = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "111122223333"}
+        filled = re.sub(r"\$\{([\w:.]+)\}", lambda match: values.get(match[1], f"<{match[1]}>"), value["Fn::Sub"])
+        return filled.replace("${!", "${")
+    return {name: resolved(item) for name, item in value.items()}
+
+
+def properties(of: Package, name: str) -> Any:
+    return resolved(of.resources[name]["Properties"])
+
+
+def allowed(of: Package, role: str) -> set[tuple[str, str]]:
+    """Every action that a role may take, with the resource that it may take it on."""
+    found = set()
+    for policy in properties(of, role)["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Allow"
+            actions, targets = ([x] if isinstance(x, str) else x for x in (statement["Action"], statement["Resource"]))
+            found |= {(action, target) for action in actions for target in targets}
+    return found
+
+
+# --- the template ---------------------------------------------------------------------------------------
+
+
+def test_cfn_lint_has_no_objections(packaged: Package) -> None:
+    template = packaged.folder / "cloudformation-template-update-stack.json"
+    linted = subprocess.run(
+        [Path(sys.executable).parent / "cfn-lint", "--template", template],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (linted.returncode, linted.stdout + linted.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("case", "name"), DEPLOYED)
+def test_a_zip_holds_the_modules_that_the_function_imports_and_nothing_else(
+    packages: dict[str, Package], case: str, name: str
+) -> None:
+    needed = closure(FUNCTIONS[name][1].__name__.removeprefix("invalidator."))
+    # A folder is there as a whole or not at all.
+    folders = {module.partition(".")[0] for module in needed if "." in module}
+    expected = {module for module in FILES if module in needed | {""} or module.partition(".")[0] in folders}
+    archive = packages[case].zip_of(name)
+    names = set(zipfile.ZipFile(archive).namelist())
+    sources = {file for file in names if file.endswith(".py")}
+    assert sources == {str(FILES[module].relative_to(ROOT)) for module in expected}
+    assert names - sources in ({bytecode_of(source) for source in sources}, set())
+    of_sources = [item.compress_size for item in zipfile.ZipFile(archive).infolist() if item.filename in sources]
+    assert sum(of_sources) < 100 * 1024
+    assert archive.stat().st_size < 400 * 1024
+
+
+def bytecode_of(source: str) -> str:
+    folder, _, name = source.rpartition("/")
+    return f"{folder}/__pycache__/{name.removesuffix('.py')}.cpython-313.pyc"
+
+
+def header_of(source: bytes, magic: bytes) -> bytes:
+    """How bytecode begins that has a hash of its source, which is compared: https://peps.python.org/pep-0552/.
+
+    Each version of Python has a magic number of its own, and hashes with it.
+    """
+    return magic + (0b11).to_bytes(4, "little") + _imp.source_hash(int.from_bytes(magic, "little"), source)
+
+
+@pytest.mark.parametrize(("case", "name"), DEPLOYED)
+def test_a_zip_holds_the_bytecode_of_its_own_sources_for_the_python_that_lambda_runs(
+    packages: dict[str, Package], case: str, name: str
+) -> None:
+    archive = zipfile.ZipFile(packages[case].zip_of(name))
+    is_there = any(file.endswith(".pyc") for file in archive.namelist())
+    is_ours = sys.version_info[:2] == (3, 13)
+    assert is_there or not is_ours  # elsewhere, that Python may be missing
+    for source in [file for file in archive.namelist() if file.endswith(".py") and is_there]:
+        header = archive.read(bytecode_of(source))[:16]
+        assert header[:4] == importlib.util.MAGIC_NUMBER or not is_ours
+        assert header == header_of(archive.read(source), header[:4])
+
+
+def test_bytecode_that_was_there_before_is_never_packaged_whatever_the_environment_says(tmp_path: Path) -> None:
+    for folder in ("deploy", "invalidator"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    foreign = tmp_path / bytecode_of("invalidator/errors.py")
+    foreign.parent.mkdir()
+    foreign.write_bytes(b"foreign")
+    elsewhere = {"PYTHON": sys.executable, "PYTHONPYCACHEPREFIX": str(tmp_path / "elsewhere"), "PYTHONOPTIMIZE": "2"}
+    program = "console.log(JSON.stringify(require('./deploy/package.js')()))"
+    made = json.loads(
+        subprocess.run(
+            [needed("node"), "-e", program], cwd=tmp_path, env=os.environ | elsewhere, check=True, capture_output=True
+        ).stdout
+    )
+    files = {file for function in made.values() for file in function["patterns"]}
+    sources = {file for file in files if file.endswith(".py")}
+    assert "invalidator/errors.py" in sources
+    assert files - sources in ({bytecode_of(source) for source in sources}, set())
+    assert files - sources or sys.version_info[:2] != (3, 13)
+    for source in sources:
+        if bytecode_of(source) in files:
+            header = (tmp_path / bytecode_of(source)).read_bytes()[:16]
+            assert header == header_of((tmp_path / source).read_bytes(), header[:4])
+
+
+@pytest.mark.parametrize(("case", "name"), DEPLOYED)
+def test_the_functions_are_as_they_should_be(packages: dict[str, Package], case: str, name: str) -> None:
+    packaged = packages[case]
+    prefix, module = FUNCTIONS[name]
+    function = properties(packaged, f"{prefix}LambdaFunction")
+    assert function["Handler"] == f"{module.__name__}.lambda_handler"
+    assert callable(module.lambda_handler)
+    assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+    assert function["Role"] == f"<{prefix}Role.Arn>"
+    assert function["Description"]
+    assert function["MemorySize"] >= 256
+    log = properties(packaged, f"{prefix}LogGroup")
+    assert log["LogGroupName"] == f"/aws/lambda/{function['FunctionName']}"
+    assert log["RetentionInDays"] == int(packaged.given.get("log-retention", "30"))
+
+
+def test_an_invocation_has_time_for_a_throttled_account(packaged: Package) -> None:
+    # Eight attempts of a call that hangs, or the pauses between them: see service.py.
+    assert properties(packaged, "InvalidateLambdaFunction")["Timeout"] >= 8 * sdk.LONGEST_ATTEMPT
+
+
+@pytest.mark.parametrize("case", WITH_PIPELINE)
+def test_a_job_of_codepipeline_is_answered_before_codepipeline_gives_it_up(
+    packages: dict[str, Package], case: str
+) -> None:
+    function = properties(packages[case], "PipelineLambdaFunction")
+    assert function["Timeout"] >= 8 * sdk.LONGEST_ATTEMPT
+    # Three attempts, unless something says otherwise, and Lambda's pauses of one and two minutes between them.
+    assert 3 * function["Timeout"] + 60 + 120 < 20 * 60
+    kinds = ("AWS::Lambda::EventInvokeConfig", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission")
+    others = {name for name, resource in packages[case].resources.items() if resource["Type"] in kinds}
+    assert not [name for name in others if "Pipeline" in json.dumps(packages[case].resources[name])]
+
+
+def test_powertools_come_from_the_public_layer_of_the_stacks_region(packaged: Package) -> None:
+    version = packaged.given.get("powertools-layer", "27")
+    layers = [f"arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:{version}"]
+    assert properties(packaged, "InvalidateLambdaFunction")["Layers"] == layers
+    assert "Layers" not in properties(packaged, "ConnectLambdaFunction")
+    if packaged.given.get("pipeline") == "on":
+        assert properties(packaged, "PipelineLambdaFunction")["Layers"] == layers
+
+
+@pytest.mark.parametrize(("case", "function"), DEPLOYED)
+def test_every_variable_is_one_that_is_read(packages: dict[str, Package], case: str, function: str) -> None:
+    text = (ROOT / "invalidator" / "settings.py").read_text()
+    found = properties(packages[case], f"{FUNCTIONS[function][0]}LambdaFunction").get("Environment", {"Variables": {}})
+    for name in found["Variables"]:
+        assert f'"{name}"' in text
+
+
+def test_without_a_pipeline_there_is_nothing_of_it(packages: dict[str, Package]) -> None:
+    for case in set(CASES) - set(WITH_PIPELINE):
+        assert "ipeline" not in json.dumps(packages[case].template)
+        assert not packages[case].zip_of("pipeline").exists()
+    assert 0 < len(WITH_PIPELINE) < len(CASES)
+
+
+@pytest.mark.parametrize("case", WITH_PIPELINE)
+def test_the_function_of_pipelines_knows_the_same_distributions_and_nothing_of_keys(
+    packages: dict[str, Package], case: str
+) -> None:
+    known = properties(packages[case], "PipelineLambdaFunction")["Environment"]["Variables"]
+    others = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
+    assert set(known) - set(others) == {"DISCOVER_BUCKET"}
+    assert known.pop("DISCOVER_BUCKET") == "my-origin"
+    assert known == {name: others[name] for name in known}
+    names = {"DISTRIBUTION_IDS", "DISTRIBUTION_IDS_SECRET", "DISTRIBUTION_IDS_PARAMETER"}
+    names |= {"SETTINGS_TTL", "DISCOVER_TAG", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_TRACE_DISABLED"}
+    assert set(known) == names
+
+
+@pytest.mark.parametrize("case", WITH_PIPELINE)
+def test_the_stack_tells_the_name_that_actions_of_pipelines_need(packages: dict[str, Package], case: str) -> None:
+    assert packages[case].template["Outputs"]["PipelineFunction"]["Value"] == {"Ref": "PipelineLambdaFunction"}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_stack_tells_the_queues_that_an_operator_needs(packages: dict[str, Package], case: str) -> None:
+    outputs = packages[case].template["Outputs"]
+    assert outputs["DeadLetters"]["Value"] == {"Ref": "DeadLetters"}
+    assert outputs.get("Queue", {}).get("Value") == (None if case == "direct" else {"Ref": "Queue"})
+
+
+@pytest.mark.parametrize(
+    ("case", "variable", "value"),
+    [
+        ("queue", "DISTRIBUTION_IDS", "E1A2B3C4D5E6F7,E7F6D5C4B3A2E1"),
+        ("discover", "DISTRIBUTION_IDS", "discover,dt_1wFXwCQzpJbJnDg3j8XuV1LhPZ4"),
+        ("direct", "DISTRIBUTION_IDS_SECRET", "cloudfront/ids"),
+        ("eventbridge", "DISTRIBUTION_IDS_PARAMETER", "/cloudfront/ids"),
+    ],
+)
+def test_the_distributions_come_from_where_the_parameter_says(
+    packages: dict[str, Package], case: str, variable: str, value: str
+) -> None:
+    variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
+    assert variables["INDEX_DOCUMENT"] == ("default.htm" if case == "direct" else "index.html")
+    given = {name: text for name, text in variables.items() if name.startswith("DISTRIBUTION") and text}
+    assert given == {variable: value}
+
+
+def test_what_the_function_is_to_know_of_urls_reaches_it(packages: dict[str, Package]) -> None:
+    variables = properties(packages["discover"], "InvalidateLambdaFunction")["Environment"]["Variables"]
+    assert {name: text for name, text in variables.items() if text and name in SETTINGS - {"INDEX_DOCUMENT"}} == {
+        "QUEUE_URL": "<Queue>",
+        "DEAD_LETTERS_URL": "<DeadLetters>",
+        "DESCRIBE": "on",
+        "SETTINGS_TTL": "60",
+        "DIRECTORY_URLS": "bare",
+        "DISCOVER_TAG": "invalidate=yes",
+        "RULES": '[{"match": "^(.*)[.]html$", "also": ["/$1", "#page:$1"]}]',
+        "RULES_PARAMETER": "/cloudfront/rules",
+        "EXCLUDE": "assets/*.????????.js",
+        "MAX_PATHS": "3000",
+        "MAX_WILDCARDS": "15",
+        "LIST_PAGES": "1000",
+        "SKIP_UNCHANGED": "versions",
+    }
+    variables = properties(packages["direct"], "InvalidateLambdaFunction")["Environment"]["Variables"]
+    assert (variables["DESCRIBE"], variables["MAX_WILDCARDS"], variables["SKIP_UNCHANGED"]) == ("off", "0", "")
+    variables = properties(packages["eventbridge"], "InvalidateLambdaFunction")["Environment"]["Variables"]
+    assert {name: variables[name] for name in ("MAX_PATHS", "LOSSLESS", "LIST_PAGES", "SKIP_UNCHANGED")} == {
+        "MAX_PATHS": "500",
+        "LOSSLESS": "off",
+        "LIST_PAGES": "20",
+        "SKIP_UNCHANGED": "versions+metadata",
+    }
+
+
+@pytest.mark.parametrize(("case", "name"), [(case, name) for case, name in DEPLOYED if name != "connect"])
+def test_lambda_traces_a_function_where_the_function_traces_itself(
+    packages: dict[str, Package], case: str, name: str
+) -> None:
+    function = properties(packages[case], f"{FUNCTIONS[name][0]}LambdaFunction")
+    is_on = "tracing=on" in CASES[case]
+    assert function.get("TracingConfig") == ({"Mode": "Active"} if is_on else None)
+    assert function["Environment"]["Variables"]["POWERTOOLS_TRACE_DISABLED"] == ("false" if is_on else "true")
+    assert "TracingConfig" not in properties(packages[case], "ConnectLambdaFunction")
+
+
+def test_the_function_knows_the_queues_that_there_are(packages: dict[str, Package]) -> None:
+    for case, expected in {"queue": True, "direct": False, "eventbridge": True}.items():
+        variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
+        queues = {name: value for name, value in variables.items() if name.endswith("_URL")}
+        assert queues == ({"QUEUE_URL": "<Queue>", "DEAD_LETTERS_URL": "<DeadLetters>"} if expected else {})
+
+
+# --- triggers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", ["queue", "eventbridge"])
+def test_a_queue_gathers_many_changes_and_loses_none(packages: dict[str, Package], case: str) -> None:
+    mapping = properties(packages[case], "InvalidateEventSourceMappingSQSQueue")
+    queue = properties(packages[case], "Queue")
+    timeout = properties(packages[case], "InvalidateLambdaFunction")["Timeout"]
+    assert mapping["EventSourceArn"] == "<Queue.Arn>"
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (4000, 5)
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert queue["VisibilityTimeout"] >= 6 * timeout + mapping["MaximumBatchingWindowInSeconds"]
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "<DeadLetters.Arn>", "maxReceiveCount": 5}
+
+
+def test_a_longer_window_gathers_more(packages: dict[str, Package]) -> None:
+    mapping = properties(packages["discover"], "InvalidateEventSourceMappingSQSQueue")
+    assert mapping["MaximumBatchingWindowInSeconds"] == 20
+    timeout = properties(packages["discover"], "InvalidateLambdaFunction")["Timeout"]
+    assert properties(packages["discover"], "Queue")["VisibilityTimeout"] == 6 * timeout + 20
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_ticket_may_go_round_as_often_as_it_has_to(packages: dict[str, Package], case: str) -> None:
+    # By default Lambda stops a function that has sent to its own queue some 16 times in a row.
+    function = properties(packages[case], "InvalidateLambdaFunction")
+    assert function.get("RecursiveLoop") == ("Allow" if "Queue" in packages[case].resources else None)
+
+
+@pytest.mark.parametrize("case", ["queue", "eventbridge"])
+def test_what_is_given_up_is_kept_for_ten_days_at_least(packages: dict[str, Package], case: str) -> None:
+    queue, letters = properties(packages[case], "Queue"), properties(packages[case], "DeadLetters")
+    kept = letters["MessageRetentionPeriod"] - queue["MessageRetentionPeriod"]  # a message's age is not reset
+    assert kept == 10 * 24 * 60 * 60
+    tries = queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"]
+    assert tries < queue["MessageRetentionPeriod"]
+
+
+def test_dead_letters_are_kept_for_two_weeks(packaged: Package) -> None:
+    letters = properties(packaged, "DeadLetters")
+    assert (letters["MessageRetentionPeriod"], letters["SqsManagedSseEnabled"]) == (14 * 24 * 60 * 60, True)
+
+
+def sending_to(of: Package, policy: str) -> Any:
+    """Who may send to which queue, if what."""
+    found = properties(of, policy)
+    (statement,) = found["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
+    assert statement["Resource"] == found["Queues"][0].replace(">", ".Arn>")
+    return statement["Principal"], statement["Condition"]
+
+
+def test_only_this_bucket_of_this_account_may_send_to_the_queue(packages: dict[str, Package]) -> None:
+    principal, condition = sending_to(packages["queue"], "QueuePolicy")
+    assert principal == {"Service": "s3.amazonaws.com"}
+    assert condition == {
+        "ArnEquals": {"aws:SourceArn": "arn:aws:s3:::my-origin"},
+        "StringEquals": {"aws:SourceAccount": "111122223333"},
+    }
+
+
+def test_a_direct_event_that_fails_three_times_is_kept(packages: dict[str, Package]) -> None:
+    retries = properties(packages["direct"], "OnFailure")
+    assert retries["FunctionName"] == "<InvalidateLambdaFunction>"
+    assert retries["MaximumRetryAttempts"] == 2
+    assert retries["DestinationConfig"] == {"OnFailure": {"Destination": "<DeadLetters.Arn>"}}
+    assert retries["Qualifier"] == "$LATEST"
+    assert properties(packages["direct"], "BucketPermission") == {
+        "FunctionName": "<InvalidateLambdaFunction.Arn>",
+        "Action": "lambda:InvokeFunction",
+        "Principal": "s3.amazonaws.com",
+        "SourceArn": "arn:aws:s3:::my-origin",
+        "SourceAccount": "111122223333",
+    }
+    assert "Queue" not in packages["direct"].resources
+
+
+def test_a_rule_of_eventbridge_fills_the_queue(packages: dict[str, Package]) -> None:
+    rule = properties(packages["eventbridge"], "Rule")
+    assert rule["EventPattern"] == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created", "Object Deleted"],
+        "detail": {"bucket": {"name": ["my-origin"]}, "object": {"key": [{"wildcard": "blog/*.html"}]}},
+    }
+    (target,) = rule["Targets"]
+    assert (target["Arn"], target["DeadLetterConfig"]) == ("<Queue.Arn>", {"Arn": "<DeadLetters.Arn>"})
+    for policy in ("QueuePolicy", "DeadLettersPolicy"):
+        principal, condition = sending_to(packages["eventbridge"], policy)
+        assert principal == {"Service": "events.amazonaws.com"}
+        assert condition == {"ArnEquals": {"aws:SourceArn": "<Rule.Arn>"}}  # which has the account in it
+
+
+@pytest.mark.parametrize(
+    ("case", "target"),
+    [("queue", "<Queue.Arn>"), ("direct", "<InvalidateLambdaFunction.Arn>"), ("eventbridge", "eventbridge")],
+)
+def test_the_bucket_is_connected_to_the_stack(packages: dict[str, Package], case: str, target: str) -> None:
+    connection = properties(packages[case], "Connection")
+    assert (connection["Bucket"], connection["Target"]) == ("my-origin", target)
+    assert connection["EntryId"] == "<AWS::StackName>"
+    assert connection["ServiceToken"] == "<ConnectLambdaFunction.Arn>"
+    # A function that cannot even start answers nothing; CloudFormation waits an hour by default.
+    timeout = properties(packages[case], "ConnectLambdaFunction")["Timeout"]
+    assert timeout < connection["ServiceTimeout"] <= 600
+
+
+def test_the_bucket_is_connected_last_so_that_nothing_fails_meanwhile(packaged: Package) -> None:
+    before = set(packaged.resources["Connection"]["DependsOn"])
+    waiting = ["ConnectLambdaFunction", "DeadLetters", *before]
+    while waiting:
+        name = waiting.pop()
+        before.add(name)
+        text = json.dumps(packaged.resources[name])
+        referred = set(re.findall(r'"(?:Ref|Fn::GetAtt)": \[?"(\w+)"', text))
+        referred |= set(packaged.resources[name].get("DependsOn", []))
+        waiting += [other for other in referred & set(packaged.resources) if other not in before]
+    assert set(packaged.resources) - before == {"Connection", "ServerlessDeploymentBucketPolicy"}
+
+
+def test_a_request_to_connect_never_comes_late(packaged: Package) -> None:
+    late = properties(packaged, "ConnectLambdaEvConf")
+    assert late["FunctionName"] == "<ConnectLambdaFunction>"
+    assert late["MaximumRetryAttempts"] == 0
+    assert late["MaximumEventAgeInSeconds"] <= properties(packaged, "Connection")["ServiceTimeout"] / 2
+
+
+def test_each_deployment_asks_for_the_connection_anew(packages: dict[str, Package]) -> None:
+    asked = {properties(packages[case], "Connection")["Deployment"] for case in CASES}
+    assert len(asked) == len(CASES)
+
+
+def test_prefix_and_suffix_reach_the_bucket(packages: dict[str, Package]) -> None:
+    for case, expected in {"queue": ("", ""), "direct": ("blog/", ".html")}.items():
+        connection = properties(packages[case], "Connection")
+        assert (connection["Prefix"], connection["Suffix"]) == expected
+
+
+# --- permissions ----------------------------------------------------------------------------------------
+
+
+def writing_to(log_group: str) -> set[tuple[str, str]]:
+    return {("logs:CreateLogStream", f"<{log_group}.Arn>"), ("logs:PutLogEvents", f"<{log_group}.Arn>")}
+
+
+RECEIVING = {(f"sqs:{name}", "<Queue.Arn>") for name in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
+STORING = {("sqs:SendMessage", "<Queue.Arn>"), ("sqs:SendMessage", "<DeadLetters.Arn>")}
+TRACING = {(f"xray:{name}", "*") for name in ("PutTraceSegments", "PutTelemetryRecords")}
+KEEPING = {("sqs:SendMessage", "<DeadLetters.Arn>")}
+
+
+def cloudfront(resource: str, *actions: str) -> set[tuple[str, str]]:
+    arn = resource if resource == "*" else f"arn:aws:cloudfront::111122223333:{resource}"
+    return {(f"cloudfront:{action}", arn) for action in actions}
+
+
+def parameter(name: str) -> set[tuple[str, str]]:
+    return {("ssm:GetParameter", f"arn:aws:ssm:us-east-1:111122223333:parameter/{name}")}
+
+
+def of_bucket(*actions: str, objects: str = "") -> set[tuple[str, str]]:
+    return {(f"s3:{action}", f"arn:aws:s3:::my-origin{objects}") for action in actions}
+
+
+DISCOVERING = cloudfront("*", "ListDistributions", "ListDistributionTenants") | cloudfront(
+    "distribution/*", "ListTagsForResource"
+)
+POLICIES = cloudfront("cache-policy/*", "GetCachePolicyConfig")
+INVALIDATING_ANY = cloudfront("distribution/*", "CreateInvalidation") | cloudfront(
+    "distribution-tenant/*", "CreateInvalidationForDistributionTenant"
+)
+DESCRIBING_ANY = (
+    POLICIES
+    | cloudfront("distribution/*", "GetDistributionConfig")
+    | cloudfront("distribution-tenant/*", "GetDistributionTenant")
+)
+MAY = {
+    "queue": RECEIVING
+    | STORING
+    | POLICIES
+    | of_bucket("ListBucket")
+    | cloudfront("distribution/E1A2B3C4D5E6F7", "CreateInvalidation", "GetDistributionConfig")
+    | cloudfront("distribution/E7F6D5C4B3A2E1", "CreateInvalidation", "GetDistributionConfig"),
+    "discover": RECEIVING
+    | STORING
+    | INVALIDATING_ANY
+    | DESCRIBING_ANY
+    | DISCOVERING
+    | of_bucket("ListBucket", "ListBucketVersions")
+    | parameter("cloudfront/rules"),
+    "direct": KEEPING
+    | INVALIDATING_ANY
+    | {
+        (
+            "secretsmanager:GetSecretValue",
+            "arn:aws:secretsmanager:us-east-1:111122223333:secret:cloudfront/ids-??????",
+        ),
+    },
+    "eventbridge": RECEIVING
+    | TRACING
+    | STORING
+    | INVALIDATING_ANY
+    | DESCRIBING_ANY
+    | of_bucket("ListBucket", "ListBucketVersions")
+    | of_bucket("GetObjectVersion", objects="/*")
+    | parameter("cloudfront/ids"),
+}
+BY_JOBS = (
+    INVALIDATING_ANY
+    | cloudfront("distribution/*", "GetInvalidation")
+    | cloudfront("distribution-tenant/*", "GetInvalidationForDistributionTenant")
+    | {("codepipeline:PutJobSuccessResult", "*"), ("codepipeline:PutJobFailureResult", "*")}
+)
+MAY_FOR_PIPELINES = {
+    "discover": BY_JOBS | DISCOVERING,
+    "eventbridge": BY_JOBS | TRACING | parameter("cloudfront/ids") | parameter("sites/*") | parameter("shop/ids"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_role_may_do_what_it_needs_on_what_it_needs(packages: dict[str, Package], case: str) -> None:
+    assert allowed(packages[case], "InvalidateRole") == MAY[case] | writing_to("InvalidateLogGroup")
+    assert allowed(packages[case], "ConnectRole") == writing_to("ConnectLogGroup") | {
+        (f"s3:{name}", "arn:aws:s3:::my-origin")
+        for name in ("GetBucketLocation", "GetBucketNotification", "PutBucketNotification")
+    }
+    roles = {name for name, resource in packages[case].resources.items() if resource["Type"] == "AWS::IAM::Role"}
+    assert roles == {"InvalidateRole", "ConnectRole"} | ({"PipelineRole"} if case in MAY_FOR_PIPELINES else set())
+    if case in MAY_FOR_PIPELINES:
+        assert allowed(packages[case], "PipelineRole") == MAY_FOR_PIPELINES[case] | writing_to("PipelineLogGroup")
+    for role in roles:
+        (trust,) = properties(packages[case], role)["AssumeRolePolicyDocument"]["Statement"]
+        assert trust == {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+
+
+def test_every_service_of_the_stack_is_one_that_whoever_deploys_is_told_to_be_allowed(packaged: Package) -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    table = page.partition("\n## What whoever deploys has to be allowed\n")[2].partition("\n## ")[0]
+    told = set(re.findall(r"^\| (\w+) \|", table, re.MULTILINE)) - {"service"}
+    assert {"CloudFormation", "EventBridge"} <= told
+    named_otherwise = {"Events": "EventBridge"}
+    kinds = [resource["Type"] for resource in packaged.resources.values()]
+    services = {kind.split("::")[1] for kind in kinds if kind.startswith("AWS::")}
+    assert {named_otherwise.get(name, name) for name in services} <= told
+
+
+def test_no_arn_is_tied_to_a_partition_but_that_of_the_public_layer(packages: dict[str, Package]) -> None:
+    text = json.dumps(packages["queue"].template)
+    assert re.findall(r"arn:aws[\w-]*:[^\"]*", text) == [
+        "arn:aws:lambda:${AWS::Region}:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:27"
+    ]
+
+
+# What Lambda does in the role's name: polling the queue, or, where there is none, keeping what failed, and passing on
+# traces. (It writes the log, too.)
+BY_LAMBDA = {"queue": RECEIVING, "discover": RECEIVING, "direct": KEEPING, "eventbridge": RECEIVING | TRACING}
+# Operations whose permission has another name.
+NAMED_OTHERWISE = {
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:HeadObject": "s3:GetObjectVersion",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
+    "s3:PutBucketNotificationConfiguration": "s3:PutBucketNotification",
+}
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The actions behind all calls that the SDK makes from now on."""
+    found: set[str] = set()
+    make_call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def record(self: Any, operation: str, arguments: Any) -> Any:
+        action = f"{self.meta.service_model.service_name}:{operation}"
+        found.add(NAMED_OTHERWISE.get(action, action))
+        return make_call(self, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", record)
+    return found
+
+
+def ticket_of_many_attempts(distribution: str) -> Any:
+    """One more, and it is given up."""
+    change = ObjectChange("origin", ObjectKey("b"), "b")
+    item = Item(UrlPath("/b"), (Cause(change, "object"),))
+    batch = Batch(DistributionId(distribution), (item,), f"invalidator-{'0' * 32}", attempts=4, apart=True)
+    return json.loads(write(Ticket(batch, "AccessDenied")))
+
+
+def uploaded_again(key: str) -> Any:
+    """The event of an object that was there before, in a bucket with versions."""
+    s3 = boto3.client("s3")
+    s3.put_bucket_versioning(Bucket="origin", VersioningConfiguration={"Status": "Enabled"})
+    for _ in range(2):
+        version = s3.put_object(Bucket="origin", Key=key)["VersionId"]
+    return make.s3_record(Change(key, version=version)) | {"eventTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+
+
+def messages_in(url: str) -> int:
+    """Those that are held back as well."""
+    names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
+    found = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(map(int, found.values()))
+
+
+def an_account() -> StrictCloudFront:
+    """Distributions of all kinds, E2 being one of tenants, and a cache policy of its own."""
+    config = of_buckets("origin") | {"DefaultCacheBehavior": behavior("origin", "mine")}
+    account = StrictCloudFront(
+        {"E1"},
+        configs={"E1": config, "E2": config | {"ConnectionMode": "tenant-only"}},
+        policies={"mine": cache_policy("none")},
+        tenants={"dt_1": ("E2", {}), "dt_2": ("E2", {})},
+    )
+    account.tags = {id_: {"invalidate": "yes"} for id_ in account.configs}
+    return account
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_function_may_make_exactly_the_calls_that_it_makes(
+    packages: dict[str, Package], case: str, called: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with embedded_aws(), serve(an_account()) as account:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", account)
+        boto3.client("secretsmanager").create_secret(Name="cloudfront/ids", SecretString="E1 dt_2 E0MISSING")
+        boto3.client("ssm").put_parameter(Name="/cloudfront/ids", Value="E1 dt_2 E0MISSING", Type="String")
+        boto3.client("ssm").put_parameter(Name="/cloudfront/rules", Value="[]", Type="String")
+        listed = {"queue": "E1 E0MISSING", "discover": "discover dt_2 E0MISSING"}.get(case, "")
+        queues = {
+            f"<{name}>": boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+            for name in ("Queue", "DeadLetters")
+        }
+        variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
+        for name, value in variables.items():
+            monkeypatch.setenv(name, listed if name == "DISTRIBUTION_IDS" else queues.get(value, value))
+        monkeypatch.setenv("LOSSLESS", "on")  # as if it were more than may be sent
+        changed = [uploaded_again("a"), *(make.s3_record(Change(key)) for key in "bc")]
+        event = {"Records": [*changed, ticket_of_many_attempts("E0MISSING")]}
+        called.clear()
+        if case == "direct":
+            with pytest.raises(IncompleteError, match="E0MISSING: /a and 2 more not invalidated"):
+                handler.lambda_handler(event)
+        else:
+            assert handler.lambda_handler(event)["tickets"] == 2
+        made = set(called)
+        stored = {name for name, url in queues.items() if messages_in(url)}
+    assert made == {action for action, _ in MAY[case] - BY_LAMBDA[case]}
+    assert stored == {queue.replace(".Arn", "") for action, queue in MAY[case] - BY_LAMBDA[case] if "Send" in action}
+
+
+def a_job(**wished: Any) -> Any:
+    """A job of CodePipeline with these parameters."""
+    event = json.loads((ROOT / "events" / "codepipeline-job.json").read_text())
+    event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"] = json.dumps(wished)
+    return event
+
+
+@pytest.mark.parametrize("case", WITH_PIPELINE)
+def test_the_function_of_pipelines_may_make_exactly_the_calls_that_it_makes(
+    packages: dict[str, Package], case: str, called: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with embedded_aws() as aws, serve(an_account()) as account:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", account)
+        boto3.client("ssm").put_parameter(Name="/cloudfront/ids", Value="E1 dt_2", Type="String")
+        variables = properties(packages[case], "PipelineLambdaFunction")["Environment"]["Variables"]
+        given = {"DISTRIBUTION_IDS": "discover dt_2" if case == "discover" else "", "DISCOVER_BUCKET": "origin"}
+        for name, value in (variables | given).items():
+            monkeypatch.setenv(name, value)
+        called.clear()
+        handler.lambda_handler(a_job(wait=True))
+        handler.lambda_handler(a_job(objectPaths=["no path"]))
+        made = set(called)
+        answers = aws.job_answers
+    assert made == {action for action, _ in MAY_FOR_PIPELINES[case] - TRACING}
+    assert ["failureDetails" in answer for answer in answers] == [False, True]
+
+
+def test_the_connection_may_make_exactly_the_calls_that_it_makes(
+    packages: dict[str, Package], called: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = "arn:aws:sqs:us-east-1:111122223333:q"
+    event: dict[str, Any] = {
+        "RequestType": "Create",
+        "ResourceProperties": {"Bucket": "origin", "EntryId": "x", "Target": target},
+    }
+    with strict_s3.serve(strict_s3.StrictS3({"origin": "us-east-1"}, {target})) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        custom_resource._carry_out(event, Context())
+        custom_resource._carry_out(event | {"RequestType": "Delete", "PhysicalResourceId": "origin/x"}, Context())
+    may = {action for action, _ in allowed(packages["queue"], "ConnectRole") - writing_to("ConnectLogGroup")}
+    assert called == may
+
+
+# --- alarms ---------------------------------------------------------------------------------------------
+
+
+ONLY_WITH = {
+    "OldMessagesAlarm": "Queue",
+    "TicketsAlarm": "Queue",
+    "PipelineErrorsAlarm": "PipelineLambdaFunction",
+}
+# Statistic, seconds and number of periods. A ticket for a distribution that is busy is nothing; tickets for a quarter
+# of an hour are.
+WITHIN = {
+    "DeadLettersAlarm": ("Maximum", 60, 1),
+    "ErrorsAlarm": ("Sum", 60, 1),
+    "PipelineErrorsAlarm": ("Sum", 60, 1),
+    "OldMessagesAlarm": ("Maximum", 60, 1),
+    "TicketsAlarm": ("Maximum", 300, 3),
+    "FreshnessAlarm": ("p95", 15 * 60, 1),
+    "CostAlarm": ("Sum", 24 * 60 * 60, 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("alarm", "metric", "dimension", "threshold"),
+    [
+        ("DeadLettersAlarm", "AWS/SQS ApproximateNumberOfMessagesVisible", "QueueName <DeadLetters.QueueName>", 0),
+        ("ErrorsAlarm", "AWS/Lambda Errors", "FunctionName <InvalidateLambdaFunction>", 0),
+        ("PipelineErrorsAlarm", "AWS/Lambda Errors", "FunctionName <PipelineLambdaFunction>", 0),
+        ("OldMessagesAlarm", "AWS/SQS ApproximateAgeOfOldestMessage", "QueueName <Queue.QueueName>", 20 * 60),
+        ("TicketsAlarm", "AWS/SQS ApproximateNumberOfMessagesDelayed", "QueueName <Queue.QueueName>", 0),
+        ("FreshnessAlarm", "invalidator UploadToInvalidation", "service <AWS::StackName>", 15 * 60 * 1000),
+        ("CostAlarm", "invalidator EstimatedCostUSD", "service <AWS::StackName>", None),
+    ],
+)
+def test_what_goes_wrong_raises_an_alarm(
+    packaged: Package, alarm: str, metric: str, dimension: str, threshold: int | None
+) -> None:
+    if ONLY_WITH.get(alarm, alarm) not in packaged.resources:
+        assert alarm not in packaged.resources
+        return
+    found = properties(packaged, alarm)
+    assert f"{found['Namespace']} {found['MetricName']}" == metric
+    assert [f"{item['Name']} {item['Value']}" for item in found["Dimensions"]] == [dimension]
+    expected = float(packaged.given["cost-alarm"]) if threshold is None else threshold
+    assert (found["ComparisonOperator"], found["Threshold"]) == ("GreaterThanThreshold", expected)
+    assert found["TreatMissingData"] == "notBreaching"
+    statistic = found.get("Statistic") or found["ExtendedStatistic"]
+    assert (statistic, found["Period"], found["EvaluationPeriods"]) == WITHIN[alarm]
+    topics = [packaged.given["alarm-topic"]] if "alarm-topic" in packaged.given else []
+    assert (found["AlarmActions"], found["OKActions"]) == (topics, topics)
+
+
+def test_every_alarm_is_one_of_these(packaged: Package) -> None:
+    alarms = {name for name, resource in packaged.resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    assert alarms <= set(WITHIN)
+    assert ("CostAlarm" in alarms) == ("cost-alarm" in packaged.given)
+    for alarm in alarms:
+        told = properties(packaged, alarm)["AlarmDescription"]
+        assert told.endswith("; what to do: docs/operating.md")
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html (2026-11-22)
+        assert len(told) + len("a" * 63) <= 1024  # the name of another bucket may be longer
+
+
+@pytest.mark.parametrize("case", ["queue", "eventbridge"])
+def test_a_message_that_waits_is_one_that_is_neither_held_back_nor_hidden(
+    packages: dict[str, Package], case: str
+) -> None:
+    queue = properties(packages[case], "Queue")
+    # What was received three times is left out of the age of the oldest message:
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    assert (
+        MAX_DELAY_SECONDS < properties(packages[case], "OldMessagesAlarm")["Threshold"] < 2 * queue["VisibilityTimeout"]
+    )
+
+
+def test_the_stack_says_what_it_is(packaged: Package) -> None:
+    assert "my-origin" in packaged.template["Description"]
+    state = json.loads((packaged.folder / "serverless-state.json").read_text())
+    assert state["service"]["provider"]["stackTags"] == {
+        "service": "invalidator",
+        "stage": "dev",
+        "bucket": "my-origin",
+    }
+
+
+# --- by hand --------------------------------------------------------------------------------------------
+
+
+def test_the_function_runs_on_the_embedded_aws_by_osls() -> None:
+    with embedded_aws(["origin"]) as aws:
+        distributions = f"distributions={','.join(aws.distributions)}"
+        done = osls(
+            *("invoke", "local", "--function", "invalidate", "--path", "events/s3-put.json"),
+            *("--param", "bucket=origin", "--param", distributions),
+            VIRTUAL_ENV=sys.prefix,
+            AWS_ENDPOINT_URL=aws.endpoint,
+            AWS_ACCESS_KEY_ID="testing",
+            AWS_SECRET_ACCESS_KEY="testing",
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        sent = {item.distribution: item.paths for item in aws.new_invalidations()}
+    assert sent == dict.fromkeys(aws.distributions, ("/blog/", "/blog/index.html"))
+    assert '"invalidations": [' in done.stdout

@@ -1,0 +1,558 @@
+"""What is known of distributions: read once in a while, kept when it cannot be, and never in the way."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from invalidator.aws.cloudfront import CloudFront
+from invalidator.distributions.catalog import Answer, Catalog, inventory
+from invalidator.distributions.describe import Declared
+from invalidator.errors import ConfigurationError
+from invalidator.model import UNKNOWN_SITE, Behavior, DistributionId, Origin, Site
+from invalidator.settings.environment import Settings
+from tests.doubles.cloudfront import DENIED, THROTTLED, Calls, Clock, StrictCloudFront
+from tests.doubles.configurations import behavior, configuration, custom, of_buckets, policy, with_oac
+
+E1, E2 = DistributionId("E1"), DistributionId("E2")
+ORIGIN = Site((Behavior("*", (Origin("origin"),)),))
+
+
+class Look:
+    """A catalog of a strict account, on a clock."""
+
+    def __init__(self, double: StrictCloudFront, **configured: Any) -> None:
+        self.double, self.clock = double, Clock()
+        self.pauses: list[float] = []
+        self.catalog = Catalog(CloudFront(double), lambda: self.clock.now, self.pauses.append)
+        given: Any = {"distributions": (E1,), "describe": True} | configured
+        self.config = Settings(**given)
+        self.warnings: list[str] = []
+
+    def sites(self, *buckets: str, workers: Any = None) -> dict[str, Site]:
+        found = self.catalog.look_up(self.config, buckets or ("origin",), workers or Calls(self.clock), 10.0)
+        self.warnings = self.catalog.warnings()
+        return {distribution.id: distribution.site for distribution in found}
+
+    @property
+    def read(self) -> list[str]:
+        """What was read since the last time."""
+        read, self.double.read = self.double.read, []
+        return [f"{operation} {id_}" for operation, id_ in read]
+
+
+def look(configs: dict[str, Any] | None = None, **configured: Any) -> Look:
+    return Look(StrictCloudFront(set(), configs=configs or {"E1": of_buckets("origin")}), **configured)
+
+
+def test_a_distribution_is_described_once_in_the_time_that_settings_last() -> None:
+    account = look({"E1": of_buckets("origin"), "E2": of_buckets("other")}, distributions=(E1, E2))
+    assert account.sites() == {"E1": ORIGIN, "E2": Site((Behavior("*", (Origin("other"),)),))}
+    assert sorted(account.read) == ["GetDistributionConfig E1", "GetDistributionConfig E2"]
+    account.clock.now = 299
+    account.sites()
+    assert account.read == []
+    account.double.configs["E1"] = of_buckets("moved")
+    account.clock.now = 300
+    assert account.sites()["E1"].behaviors[0].origins == (Origin("moved"),)
+
+
+def test_nobody_is_asked_where_nothing_changed_or_where_it_is_off() -> None:
+    account = look()
+    assert account.catalog.look_up(account.config, [], Calls(account.clock), 10.0)[0].site == UNKNOWN_SITE
+    assert look(describe=False).sites() == {"E1": UNKNOWN_SITE}
+    assert account.read == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        (DENIED, "AccessDenied: on demand (allow the role cloudfront:GetDistributionConfig on this distribution)"),
+        (THROTTLED, "Throttling: on demand"),
+        (("InternalError", 500), "InternalError: on demand"),
+    ],
+)
+def test_what_cannot_be_described_is_taken_to_serve_everything_which_is_said_once(
+    broken: tuple[str, int], problem: str
+) -> None:
+    account = look({"E1": of_buckets("origin"), "E2": of_buckets("origin")}, distributions=(E1, E2))
+    account.double.unreadable["GetDistributionConfig"] = broken
+    assert account.sites() == {"E1": UNKNOWN_SITE, "E2": UNKNOWN_SITE}
+    assert sorted(account.warnings) == [
+        f"distribution {id_} cannot be described; it is taken to serve each key as it is: {problem}"
+        for id_ in ("E1", "E2")
+    ]
+    is_passing = broken != DENIED
+    attempts = 2 * len([0.0, *account.pauses[:2]])
+    account.clock.now = 4 if is_passing else 59
+    account.sites()
+    assert (len(account.read), account.warnings) == (attempts, [])
+    account.clock.now = 5 if is_passing else 60
+    assert account.sites()["E1"] == UNKNOWN_SITE
+    assert (len(account.read), account.warnings) == (attempts, [])
+    account.double.unreadable.clear()
+    account.clock.now = 120
+    assert account.sites()["E1"] == ORIGIN
+    account.double.unreadable["GetDistributionConfig"] = broken
+    account.clock.now = 420
+    assert account.sites()["E1"] == ORIGIN
+    assert len(account.warnings) == 2
+
+
+def test_what_was_known_stays_in_force_when_it_cannot_be_read_any_more() -> None:
+    account = look()
+    account.sites()
+    account.double.unreadable["GetDistributionConfig"] = THROTTLED
+    account.clock.now = 300
+    assert account.sites() == {"E1": ORIGIN}
+    (warning,) = account.warnings
+    assert warning.startswith("distribution E1 cannot be described; what was known of it stays in force: Throttling")
+
+
+def test_a_problem_is_said_again_when_it_is_another_or_had_gone() -> None:
+    account = look()
+    account.sites()
+    said = []
+    for broken in (THROTTLED, THROTTLED, DENIED, None, DENIED):
+        account.double.unreadable = {"GetDistributionConfig": broken} if broken else {}
+        account.clock.now += 300
+        account.sites()
+        said.append([warning.partition("stays in force: ")[2].partition(":")[0] for warning in account.warnings])
+    assert said == [["Throttling"], [], ["AccessDenied"], [], ["AccessDenied"]]
+
+
+@pytest.mark.parametrize("ttl", [0, 10])
+def test_what_cannot_be_read_is_asked_for_again_no_later_than_the_rest(ttl: int) -> None:
+    account = look(ttl=ttl)
+    account.double.unreadable["GetDistributionConfig"] = THROTTLED
+    assert account.sites() == {"E1": UNKNOWN_SITE}
+    account.double.unreadable.clear()
+    account.clock.now = ttl
+    assert account.sites() == {"E1": ORIGIN}
+
+
+def test_what_is_declared_anew_is_in_force_at_once() -> None:
+    account = look({"E1": configuration([custom("ap", "ap.example.com")], behavior("ap"))})
+    assert account.sites()["E1"].behaviors[0].origins == ()
+    account.config = replace(account.config, declared={E1: Declared("hidden")})
+    assert account.sites()["E1"].behaviors[0].origins == (Origin("hidden"),)
+
+
+class Silent(StrictCloudFront):
+    """One that has nothing to say of distributions."""
+
+    def get_distribution_config(self, *, Id: str) -> dict[str, Any]:  # noqa: ARG002, N803
+        return {}
+
+
+def test_an_answer_that_says_nothing_leaves_the_distribution_undescribed() -> None:
+    account = Look(Silent({"E1"}))
+    assert account.sites() == {"E1": UNKNOWN_SITE}
+    assert account.warnings[0].endswith("CloudFront answered without DistributionConfig")
+
+
+class Stuck:
+    """Workers whose calls never end."""
+
+    def start(self, call: Callable[[], Answer]) -> None:
+        """Begin nothing."""
+
+    def wait(self, seconds: float) -> None:
+        assert seconds <= 10.0
+
+
+def test_to_wait_for_a_description_takes_no_more_than_its_time() -> None:
+    ids = [DistributionId(f"E{number}") for number in range(20)]
+    account = look(distributions=tuple(ids))
+    assert account.sites(workers=Stuck()) == dict.fromkeys(ids, UNKNOWN_SITE)
+    assert len(account.warnings) == 20
+    assert account.warnings[0].endswith("no answer in time")
+    account.clock.now = 5  # by then, CloudFront may be itself again
+    account.sites()
+    assert len(account.read) == 20
+
+
+class Slow:
+    """Workers whose calls take three seconds, one after the other."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._waiting = clock, list[Callable[[], Answer]]()
+
+    def start(self, call: Callable[[], Answer]) -> None:
+        self._waiting.append(call)
+
+    def wait(self, seconds: float) -> Answer | None:
+        self._clock.now += min(seconds, 3.0)
+        return self._waiting.pop(0)() if seconds >= 3.0 else None
+
+
+def test_all_descriptions_together_take_no_more_than_their_time() -> None:
+    ids = [DistributionId(f"E{number}") for number in range(20)]
+    account = look({id_: of_buckets("origin") for id_ in ids}, distributions=tuple(ids))
+    account.sites(workers=Slow(account.clock))
+    assert (len(account.warnings), account.clock.now) == (17, 10.0)
+
+
+def test_several_are_described_at_a_time() -> None:
+    ids = [DistributionId(f"E{number}") for number in range(20)]
+    account = look({id_: of_buckets("origin") for id_ in ids}, distributions=tuple(ids))
+    workers = Calls(account.clock)
+    assert account.sites(workers=workers) == dict.fromkeys(ids, ORIGIN)
+    assert workers.most == 8
+
+
+def test_a_policy_is_read_once_for_all_and_those_of_aws_never() -> None:
+    config = configuration(
+        [with_oac("o", "origin.s3.amazonaws.com")], behavior("o"), behavior("o", "mine", PathPattern="*.jpg")
+    )
+    account = look({"E1": config, "E2": config}, distributions=(E1, E2))
+    account.double.policies["mine"] = policy("all")
+    assert account.sites()["E2"].behaviors[0] == Behavior("*.jpg", (Origin("origin"),), query_strings=True)
+    assert [text for text in account.read if "Policy" in text] == ["GetCachePolicyConfig mine"]
+
+
+def test_a_policy_is_read_again_when_its_time_is_over_and_stays_in_force_if_it_cannot_be() -> None:
+    config = configuration([with_oac("o", "origin.s3.amazonaws.com")], behavior("o", "mine"))
+    account = look({"E1": config}, ttl=300)
+    account.double.policies["mine"] = policy("none")
+
+    def after(seconds: int) -> tuple[bool, int, int]:
+        """Whether query strings matter, and how often that was read and warned of."""
+        account.clock.now += seconds
+        varies = account.sites()["E1"].behaviors[0].query_strings
+        return varies, len([text for text in account.read if "Policy" in text]), len(account.warnings)
+
+    assert after(0) == (False, 1, 0)
+    account.double.policies["mine"] = policy("all")
+    assert after(300) == (True, 1, 0)
+    account.double.unreadable["GetCachePolicyConfig"] = DENIED
+    assert after(300) == (True, 1, 1)
+    assert account.warnings[0].startswith("cache policy mine cannot be read; what was known of it stays in force: ")
+    assert after(300) == (True, 1, 0)
+    account.double.unreadable.clear()
+    assert after(300) == (True, 1, 0)
+    account.double.unreadable["GetCachePolicyConfig"] = DENIED
+    assert after(300) == (True, 1, 1)
+
+
+def test_a_policy_that_may_not_be_read_is_taken_to_know_no_query_strings() -> None:
+    config = configuration([with_oac("o", "origin.s3.amazonaws.com", "/prod")], behavior("o", "mine"))
+    account = look({"E1": config})
+    account.double.unreadable["GetCachePolicyConfig"] = DENIED
+    assert account.sites() == {"E1": Site((Behavior("*", (Origin("origin", "/prod"),)),))}
+    assert account.warnings[0].startswith("cache policy mine cannot be read; query strings are taken to make no")
+    assert "cloudfront:GetCachePolicyConfig" in account.warnings[0]
+
+
+@pytest.mark.parametrize("fault", [THROTTLED, ("InternalError", 500)])
+def test_a_description_that_cannot_be_had_just_now_is_asked_for_again(fault: tuple[str, int]) -> None:
+    account = look()
+    account.double.unreadable["GetDistributionConfig"] = fault
+    account.catalog._pause = lambda _: account.double.unreadable.clear()
+    assert account.sites() == {"E1": ORIGIN}
+    assert account.warnings == []
+
+
+def test_a_description_that_comes_too_late_is_there_for_the_next_event() -> None:
+    account = look()
+
+    calls = []
+
+    class Late(Stuck):
+        def start(self, call: Callable[[], Answer]) -> None:
+            calls.append(call)
+
+    assert account.sites(workers=Late()) == {"E1": UNKNOWN_SITE}
+    calls[0]()
+    assert account.sites(workers=Stuck()) == {"E1": ORIGIN}
+    assert account.warnings == []
+
+
+def test_a_description_that_comes_just_after_the_wait_is_used_and_kept_like_any_other() -> None:
+    account = look()
+
+    class JustLate:
+        def start(self, call: Callable[[], Answer]) -> None:
+            self.call = call
+
+        def wait(self, _seconds: float) -> None:
+            self.call()
+
+    assert account.sites(workers=JustLate()) == {"E1": ORIGIN}
+    assert account.warnings == []
+    account.clock.now = 299
+    assert account.sites(workers=Stuck()) == {"E1": ORIGIN}
+    assert account.warnings == []
+
+
+@pytest.mark.parametrize("odd", [{"Origins": 1}, {"CacheBehaviors": {"Items": [None]}}, {"DefaultRootObject": 1}])
+def test_what_cannot_be_understood_concerns_one_distribution_only(odd: dict[str, Any]) -> None:
+    account = look({"E1": of_buckets("origin"), "E2": of_buckets("origin") | odd}, distributions=(E1, E2))
+    assert account.sites() == {"E1": ORIGIN, "E2": UNKNOWN_SITE}
+    assert "what CloudFront says of it cannot be understood" in account.warnings[0]
+
+
+def test_a_tenant_is_described_by_its_distribution_and_its_parameters() -> None:
+    config = configuration([with_oac("o", "{{name}}.s3.amazonaws.com")], behavior("o"))
+    account = look({"E1": config}, distributions=("dt_1",))
+    account.double.tenants["dt_1"] = ("E1", {"name": "origin"})
+    assert account.sites() == {"dt_1": ORIGIN}
+    account = look(distributions=("dt_1",))
+    account.double.tenants["dt_1"] = ("E1", {})
+    assert account.sites() == {"dt_1": ORIGIN}
+
+
+def test_a_declaration_is_followed_whether_the_distribution_can_be_described_or_not() -> None:
+    declared = {E1: Declared("hidden", "/prod")}
+    hidden = Site((Behavior("*", (Origin("hidden", "/prod"),)),))
+    config = configuration([custom("ap", "ap.example.com")], behavior("ap"))
+    account = look({"E1": config}, declared=declared)
+    assert account.sites() == {"E1": hidden}
+    assert look(declared=declared, describe=False).sites() == {"E1": hidden}
+    account = look(declared=declared)
+    account.double.unreadable["GetDistributionConfig"] = DENIED
+    assert account.sites() == {"E1": hidden}
+
+
+# --- discovery ------------------------------------------------------------------------------------------
+
+
+def many(**configured: Any) -> Look:
+    """A hundred distributions on pages of ten, of which two serve the bucket."""
+    configs = {f"E{number:03}": of_buckets("other") for number in range(100)}
+    configs |= {"E042": of_buckets("origin"), "E099": of_buckets("origin", "other")}
+    account = look(configs, **({"distributions": (), "discover": True} | configured))
+    account.double.page = 10
+    return account
+
+
+def test_all_pages_are_searched_for_the_distributions_of_the_bucket() -> None:
+    account = many()
+    assert set(account.sites()) == {"E042", "E099"}
+    read = account.read
+    assert len([text for text in read if text.startswith("ListDistributions ")]) == 10
+    assert sorted(text for text in read if "Config" in text) == [
+        "GetDistributionConfig E042",
+        "GetDistributionConfig E099",
+    ]
+    account.clock.now = 299
+    account.sites()
+    assert account.read == []
+
+
+def test_each_bucket_of_an_event_is_looked_for() -> None:
+    assert len(many().sites("origin", "other")) == 100
+    assert many().sites("nobody") == {}
+
+
+class Endless(StrictCloudFront):
+    """One that has the same page after each page."""
+
+    def list_distributions(self, *, Marker: str = "0") -> dict[str, Any]:  # noqa: ARG002, N803
+        page: dict[str, Any] = super().list_distributions()["DistributionList"]
+        return {"DistributionList": page | {"IsTruncated": True, "NextMarker": "again"}}
+
+    def list_distribution_tenants(self, *, AssociationFilter: Any, **_: str) -> dict[str, Any]:  # noqa: N803
+        return super().list_distribution_tenants(AssociationFilter=AssociationFilter) | {"NextMarker": "again"}
+
+
+def test_pages_without_end_are_not_read_for_ever() -> None:
+    account = CloudFront(Endless({"E1"}, tenants={"dt_1": ("E1", {})}))
+    assert len(list(islice(account.summaries(), 10))) == 2
+    assert len(list(islice(account.tenants(E1), 10))) == 2
+
+
+def test_in_an_account_without_distributions_none_is_found() -> None:
+    assert Look(StrictCloudFront(set()), distributions=(), discover=True).sites() == {}
+
+
+def test_those_that_are_named_stay_beside_those_that_are_found() -> None:
+    assert list(many(distributions=("E001", "E042")).sites()) == ["E001", "E042", "E099"]
+
+
+def test_a_disabled_distribution_is_not_found() -> None:
+    account = many()
+    account.double.configs["E042"] |= {"Enabled": False}
+    assert set(account.sites()) == {"E099"}
+
+
+def test_to_find_nothing_is_worth_a_word() -> None:
+    account = many(discover_tag="team")
+    assert account.sites() == {}
+    assert account.warnings == ["no distribution was found with an origin in bucket origin and the tag team"]
+    account.sites("b", "c")
+    assert [warning.split()[9] for warning in account.warnings] == ["b", "c"]
+    account.sites("origin", "b", "c")
+    assert account.warnings == []
+
+
+def test_what_tenants_are_called_may_be_a_parameter() -> None:
+    named = configuration([with_oac("o", "{{name}}-site.s3.amazonaws.com", "/{{path}}")], behavior("o"))
+    parameter = {"Name": "path", "Definition": {"StringSchema": {"Required": False, "DefaultValue": "main"}}}
+    named |= {"ConnectionMode": "tenant-only", "TenantConfig": {"ParameterDefinitions": [parameter]}}
+    account = look({"E1": named}, distributions=(), discover=True)
+    account.double.tenants = {"dt_1": ("E1", {"name": "acme"}), "dt_2": ("E1", {"name": "other", "path": "new"})}
+    origins = {id_: site.behaviors[0].origins[0] for id_, site in account.sites("acme-site").items()}
+    assert origins == {"dt_1": Origin("acme-site", "/main"), "dt_2": Origin("other-site", "/new")}
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ("team", {"E042", "E099"}),
+        ("team=web", {"E042"}),
+        ("team=a=b", {"E099"}),
+        ("team=", set()),
+        ("empty=", {"E042"}),
+        ("other", set()),
+        ("other=web", set()),
+    ],
+)
+def test_a_tag_limits_what_is_found(tag: str, expected: set[str]) -> None:
+    account = many(discover_tag=tag)
+    account.double.tags = {"E042": {"team": "web", "empty": ""}, "E099": {"team": "a=b"}, "E001": {"team": "web"}}
+    assert set(account.sites()) == expected
+    assert len([text for text in account.read if text.startswith("ListTags")]) == 2
+    account.clock.now = 299
+    account.sites()
+    assert account.read == []
+    account.double.tags.clear()
+    account.clock.now = 300
+    assert account.sites() == {}
+
+
+def test_a_distribution_without_viewers_of_its_own_is_replaced_by_its_tenants() -> None:
+    account = look({"E1": of_buckets("origin") | {"ConnectionMode": "tenant-only"}}, distributions=(), discover=True)
+    account.double.tenants = {id_: ("E9" if id_ == "dt_9" else "E1", {}) for id_ in ("dt_0", "dt_1", "dt_2", "dt_9")}
+    assert set(account.sites()) == {"dt_0", "dt_1", "dt_2"}
+    assert account.catalog.has(DistributionId("dt_1"), account.config)
+    assert not account.catalog.has(DistributionId("dt_9"), account.config)
+
+
+def test_the_tenants_of_each_distribution_are_listed_once_in_the_time_that_settings_last() -> None:
+    only_tenants = of_buckets("origin") | {"ConnectionMode": "tenant-only"}
+    account = look(
+        {"E1": only_tenants, "E2": only_tenants, "E3": of_buckets("origin")}, distributions=(), discover=True
+    )
+    account.double.tenants = {"dt_1": ("E1", {}), "dt_2": ("E2", {})}
+
+    def found_after(seconds: int) -> tuple[set[str], list[str]]:
+        account.clock.now += seconds
+        return set(account.sites("origin", "other")), [text for text in account.read if "Tenants" in text]
+
+    listings = ["ListDistributionTenants E1", "ListDistributionTenants E2"]
+    assert found_after(0) == ({"dt_1", "dt_2", "E3"}, listings)
+    assert account.catalog.has(DistributionId("dt_2"), account.config)
+    account.double.tenants = {"dt_1": ("E1", {}), "dt_3": ("E2", {})}
+    assert found_after(299) == ({"dt_1", "dt_2", "E3"}, [])
+    assert found_after(1) == ({"dt_1", "dt_3", "E3"}, listings)
+    account.double.unreadable["ListDistributionTenants"] = DENIED
+    account.clock.now += 300
+    assert account.catalog.has(DistributionId("E3"), account.config)
+    assert account.read == ["ListDistributions 0"]
+
+
+@pytest.mark.parametrize("operation", ["ListDistributions", "ListTagsForResource"])
+def test_without_knowing_the_distributions_nothing_is_done(operation: str) -> None:
+    account = many(distributions=("E001",), discover_tag="team")
+    account.double.unreadable[operation] = DENIED
+    problem = f"DISTRIBUTION_IDS: discover: AccessDenied: .*{operation}"
+    with pytest.raises(ConfigurationError, match=problem):
+        account.sites()
+    if operation == "ListDistributions":
+        with pytest.raises(ConfigurationError, match=problem):
+            account.catalog.has(E2, account.config)
+    assert account.pauses == []
+
+
+@pytest.mark.parametrize("fault", [THROTTLED, ("InternalError", 500)])
+def test_a_list_that_cannot_be_had_just_now_is_asked_for_again(fault: tuple[str, int]) -> None:
+    account = many()
+    account.double.unreadable["ListDistributions"] = fault
+    account.catalog._pause = lambda _: account.double.unreadable.clear()
+    assert set(account.sites()) == {"E042", "E099"}
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        *("GetCachePolicyConfig", "GetDistributionConfig", "GetDistributionTenant", "ListDistributions"),
+        *("ListDistributionTenants", "ListTagsForResource"),
+    ],
+)
+def test_whatever_cannot_be_read_just_now_is_asked_for_again(operation: str) -> None:
+    config = configuration([with_oac("o", "origin.s3.amazonaws.com")], behavior("o", "mine"))
+    account = look(
+        {"E1": config | {"ConnectionMode": "tenant-only"}}, distributions=(), discover=True, discover_tag="team"
+    )
+    account.double.policies["mine"] = policy("all")
+    account.double.tenants["dt_1"] = ("E1", {})
+    account.double.tags["E1"] = {"team": "web"}
+    account.double.unreadable[operation] = THROTTLED
+    account.catalog._pause = lambda _: account.double.unreadable.clear()
+    assert account.sites() == {"dt_1": Site((Behavior("*", (Origin("origin"),), query_strings=True),))}
+    assert account.warnings == []
+
+
+def test_after_the_third_time_it_is_given_up() -> None:
+    account = many()
+    account.double.unreadable["ListDistributions"] = THROTTLED
+    with pytest.raises(ConfigurationError, match="Throttling"):
+        account.sites()
+    assert (account.pauses, account.read) == ([1.0, 3.0], ["ListDistributions 0"] * 3)
+
+
+def test_those_that_were_found_stay_in_force_when_they_cannot_be_listed_any_more() -> None:
+    account = many()
+    account.sites()
+    account.double.unreadable["ListDistributions"] = THROTTLED
+    account.clock.now = 300
+    assert set(account.sites()) == {"E042", "E099"}
+    assert account.warnings == [
+        "the list of distributions cannot be read; what was known of it stays in force: Throttling: on demand"
+    ]
+
+
+@pytest.mark.parametrize(("ttl", "patience"), [(300, 60), (10, 10)])
+def test_a_list_that_cannot_be_read_is_asked_for_again_within_a_minute(ttl: int, patience: int) -> None:
+    account = many(ttl=ttl)
+    account.sites()
+    account.double.unreadable["ListDistributions"] = DENIED
+    listings = []
+    for seconds in (ttl, patience - 1, 1):
+        account.read.clear()
+        account.clock.now += seconds
+        account.sites()
+        listings.append([text for text in account.read if text.startswith("ListDistributions ")])
+    assert listings == [["ListDistributions 0"], [], ["ListDistributions 0"]]
+
+
+def test_a_ticket_may_be_for_any_that_could_have_been_found() -> None:
+    account = many()
+    assert account.catalog.has(DistributionId("E000"), account.config)
+    assert not account.catalog.has(DistributionId("E100"), account.config)
+    account = many(discover_tag="team")
+    account.double.tags["E000"] = {"team": "web"}
+    assert account.catalog.has(DistributionId("E000"), account.config)
+    assert not account.catalog.has(DistributionId("E001"), account.config)
+    assert not look().catalog.has(E2, look().config)
+
+
+# --- for people -----------------------------------------------------------------------------------------
+
+
+def test_the_inventory_shows_what_may_be_read() -> None:
+    account = many().double
+    account.configs["E042"] |= {"DefaultRootObject": "home.html", "ConnectionMode": "tenant-only"}
+    account.tenants["dt_1"] = ("E042", {})
+    (first, second) = inventory(CloudFront(account), "origin")
+    assert (first.id, first.root_object, first.tenants) == ("E042", "home.html", ("dt_1",))
+    assert (second.id, second.origins) == ("E099", (Origin("origin"), Origin("other")))
+    account.unreadable = dict.fromkeys(["GetDistributionConfig", "ListDistributionTenants"], DENIED)
+    (first, _) = inventory(CloudFront(account), "origin")
+    assert (first.root_object, first.cache_tags, first.tenants) == (None, None, ())
+    account.read.clear()
+    assert len(list(inventory(CloudFront(account), ""))) == 100
+    assert [id_ for operation, id_ in account.read if operation == "ListDistributionTenants"] == ["E042"]

@@ -1,0 +1,74 @@
+"""The place where a stack waits for the answers of its custom resource."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.doubles.loopback import Quiet, serving
+
+QUEUE = "arn:aws:sqs:us-east-1:111122223333:invalidator-dev-Queue"
+FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:invalidator-dev-invalidate"
+PROPERTIES = {"ServiceToken": "arn", "Bucket": "origin", "EntryId": "invalidator-dev", "Target": QUEUE}
+
+
+@dataclass(frozen=True)
+class Context:
+    """An invocation that has some time left, always the same."""
+
+    seconds: float = 300.0
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+
+@dataclass
+class CloudFormation:
+    """Sends requests to a function, whose next answers meet the HTTP statuses in ``refusals`` (0: nonsense)."""
+
+    invoke: Callable[[dict[str, Any]], object]
+    url: str = ""
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    content_types: list[str | None] = field(default_factory=list)
+    refusals: deque[int] = field(default_factory=deque)
+
+    def ask(self, kind: str, resource: str | None = None, **properties: str) -> dict[str, Any]:
+        """Send a request and return what the function answers."""
+        event = {
+            "RequestType": kind,
+            "ResponseURL": self.url,
+            "StackId": "arn:aws:cloudformation:us-east-1:111122223333:stack/invalidator-dev/1",
+            "RequestId": "7",
+            "LogicalResourceId": "Connection",
+            "ResourceType": "Custom::BucketNotification",
+            "ResourceProperties": {k: v for k, v in (PROPERTIES | properties).items() if v},
+        }
+        self.invoke(event | ({"PhysicalResourceId": resource} if resource else {}))
+        return self.answers.pop()
+
+
+@contextmanager
+def waiting_stack(invoke: Callable[[dict[str, Any]], object]) -> Iterator[CloudFormation]:
+    """A stack that waits for answers over HTTP, for as long as the context lasts."""
+    stack = CloudFormation(invoke)
+
+    class Handler(Quiet):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            assert len(body) <= 4096
+            status = stack.refusals.popleft() if stack.refusals else 200
+            if status == 200:
+                stack.answers.append(json.loads(body))
+                stack.content_types.append(self.headers["Content-Type"])
+            if status == 0:
+                self.wfile.write(b"nonsense\r\n\r\n")
+                return
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with serving(Handler) as address:
+        stack.url = f"http://{address}/answer?X-Amz-Signature=secret"
+        yield stack

@@ -1,0 +1,133 @@
+"""What osls makes of serverless.yml: the CloudFormation template and the zips, without an AWS account."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BUCKET, DISTRIBUTIONS = "bucket=my-origin", "distributions=E1A2B3C4D5E6F7,E7F6D5C4B3A2E1"
+TOPIC = "arn:aws:sns:us-east-1:111122223333:ops"
+CASES = {
+    "queue": (BUCKET, DISTRIBUTIONS),
+    "discover": (
+        BUCKET,
+        "distributions=discover,dt_1wFXwCQzpJbJnDg3j8XuV1LhPZ4",
+        "discover-tag=invalidate=yes",
+        "settings-ttl=60",
+        "directory-urls=bare",
+        'rules=[{"match": "^(.*)[.]html$", "also": ["/$1", "#page:$1"]}]',
+        "rules-parameter=/cloudfront/rules",
+        "exclude=assets/*.????????.js",
+        "skip-unchanged=versions",
+        "window=20",
+        "pipeline=on",
+        "cost-alarm=2.50",
+    ),
+    "direct": (
+        BUCKET,
+        "secret=cloudfront/ids",
+        "trigger=direct",
+        f"alarm-topic={TOPIC}",
+        "log-retention=7",
+        "prefix=blog/",
+        "suffix=.html",
+        "index-document=default.htm",
+        "powertools-layer=99",
+        "describe=off",
+        "max-wildcards=0",
+    ),
+    "eventbridge": (
+        BUCKET,
+        "parameter=/cloudfront/ids",
+        "trigger=eventbridge",
+        "prefix=blog/",
+        "suffix=.html",
+        "max-paths=500",
+        "lossless=off",
+        "list-pages=20",
+        "skip-unchanged=versions+metadata",
+        "tracing=on",
+        "pipeline=on",
+        "pipeline-parameters=/sites/*,/shop/ids",
+        "dashboard=off",
+        "cost-alarm=0.05",
+    ),
+}
+"""A deployment for each trigger, and one that uses what else there is; the distributions come from everywhere."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """The folder that osls wrote, the template in it, and the parameters that were given."""
+
+    folder: Path
+    template: dict[str, Any]
+    given: dict[str, str]
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """The resources of the template, by logical id."""
+        found: dict[str, Any] = self.template["Resources"]
+        return found
+
+    def zip_of(self, function: str) -> Path:
+        """The zip of a function, by its name in serverless.yml."""
+        return self.folder / f"{function}.zip"
+
+
+def needed(program: str) -> str:
+    """Where a program of Node.js is. Without it, the test is skipped; in CI, it fails."""
+    found = shutil.which(program)
+    if found is None:
+        assert not os.environ.get("CI"), "CI has to have Node.js"
+        pytest.skip(f"packaging needs Node.js and npm ({program} was not found)")
+    return found
+
+
+def osls(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the version of osls that the Makefile pins, with no credentials but those in ``more``, its environment."""
+    npx = needed("npx")
+    version = re.search(r"^OSLS := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert version is not None
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    # One at a time: the first fetches it, and all have the same folder to work in.
+    with alone(ROOT / ".osls.lock"):
+        return subprocess.run(
+            [npx, "--yes", version[1], *arguments],
+            cwd=ROOT,
+            env=environ | {"NO_COLOR": "1", "PYTHON": sys.executable} | more,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Keep the other processes of a test run out for as long as the context lasts."""
+    with lock.open("w") as file:
+        flock(file, LOCK_EX)
+        yield
+
+
+def package(folder: Path, *parameters: str) -> Package:
+    """Package with these parameters (``name=value``), unless that was done."""
+    written = folder / "cloudformation-template-update-stack.json"
+    with alone(folder.parent / f"{folder.name}.lock"):
+        if not written.exists():
+            options = [word for value in parameters for word in ("--param", value)]
+            done = osls("package", "--package", str(folder), *options)
+            assert done.returncode == 0, done.stdout + done.stderr
+    template = json.loads(written.read_text())
+    return Package(folder, template, dict(parameter.split("=", 1) for parameter in parameters))

@@ -1,0 +1,415 @@
+"""Laws of the dialects."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invalidator.events import tickets
+from invalidator.events.decode import decode
+from invalidator.model import DistributionId
+from tests.doubles import strategies as make
+from tests.doubles.strategies import ROUTES, TEST_EVENT, Change, simple_plan
+
+EVENTS = Path(__file__).parents[2] / "events"
+SAM = Path(__file__).parent / "sam"
+
+
+@given(make.changes, make.routes)
+def test_a_key_comes_back_byte_for_byte_through_every_dialect(change: Change, route: str) -> None:
+    decoded = decode(ROUTES[route](change))
+    assert [(c.bucket, c.key) for c in decoded.changes] == [(change.bucket, change.key)]
+    assert not decoded.refusals
+    assert decoded.ignored == 0
+
+
+@given(st.binary(min_size=1, max_size=1024))
+def test_a_form_encoded_key_may_be_any_bytes(key: bytes) -> None:
+    record = make.s3_record(Change("x"), lambda _: "".join(f"%{byte:02x}" for byte in key))
+    (change,) = decode({"Records": [record]}).changes
+    assert change.key.encode("utf-8", "surrogateescape") == key
+
+
+@given(make.changes, make.routes, make.routes)
+def test_a_change_has_the_same_identity_by_whatever_way_it_comes(change: Change, one: str, other: str) -> None:
+    assert decode(ROUTES[one](change)).changes[0].identity == decode(ROUTES[other](change)).changes[0].identity
+
+
+@given(make.changes, make.changes)
+def test_two_changes_have_two_identities(one: Change, other: Change) -> None:
+    identities = {decode(make.s3(change)).changes[0].identity for change in (one, other)}
+    differ = (one.bucket, one.key, one.sequencer) != (other.bucket, other.key, other.sequencer)
+    assert len(identities) == 1 + differ
+
+
+def test_a_key_cannot_pass_for_another_key_with_another_sequencer() -> None:
+    twins = Change("a sequencer 01", sequencer="02"), Change("a", sequencer="01 sequencer 02")
+    assert len({change.identity for change in decode(make.s3(*twins)).changes}) == 2
+
+
+@given(make.json_values)
+def test_whatever_is_no_dialect_is_refused_and_nothing_raised(event: Any) -> None:
+    decoded = decode(event)
+    assert not decoded.changes
+    assert decoded.refusals or event.get("Records") == []
+
+
+BARE = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a"}}}]}
+
+
+def _ticket(*changes: Change) -> Any:
+    (batch,) = simple_plan(decode(make.s3(*changes)).changes, [DistributionId("E1")], "index.html").batches
+    return json.loads(tickets.write(tickets.Ticket(batch, "Throttling: Rate exceeded")))
+
+
+TICKET = _ticket(Change("a/index.html"), Change("b"))
+
+
+def _broken(document: Any, replacement: Any) -> list[Any]:
+    """The document with each of its parts in turn replaced, and with each of its fields in turn missing."""
+    damaged = [replacement]
+    if isinstance(document, dict):
+        for name, value in document.items():
+            damaged.append({other: document[other] for other in document if other != name})
+            damaged += [{**document, name: broken} for broken in _broken(value, replacement)]
+    if isinstance(document, list):
+        for index, value in enumerate(document):
+            damaged += [[*document[:index], broken, *document[index + 1 :]] for broken in _broken(value, replacement)]
+    return damaged
+
+
+def _is_empty(event: Any) -> bool:
+    """Whether an event says itself that there is nothing in it, or one that failed does."""
+    if isinstance(event, dict) and "requestContext" in event:
+        event = event.get("requestPayload")
+    return isinstance(event, dict) and event.get("Records") == []
+
+
+@pytest.mark.parametrize("route", sorted(ROUTES))
+@pytest.mark.parametrize("replacement", [None, 7, "", "x", [], {}, True, ["x"], {"key": 1}])
+def test_a_damaged_event_never_raises_and_is_never_lost(route: str, replacement: Any) -> None:
+    for damaged in _broken(ROUTES[route](Change("a.html")), replacement):
+        decoded = decode(damaged)
+        assert decoded.changes or decoded.refusals or decoded.ignored or _is_empty(damaged)
+
+
+@pytest.mark.parametrize("replacement", [None, 7, "", "x", [], {}, True, ["x"], {"key": 1}, "2"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_damaged_ticket_never_raises_and_is_never_lost(replacement: Any, nested: bool) -> None:
+    ticket = make.failed_invocation(TICKET) if nested else TICKET
+    for damaged in _broken(ticket, replacement):
+        decoded = decode(make.sqs(damaged))
+        assert decoded.tickets or decoded.refusals or decoded.ignored or _is_empty(damaged)
+    for damaged in _broken(make.sqs(ticket), replacement):
+        decoded = decode(damaged)
+        assert decoded.tickets or decoded.refusals or decoded.ignored or _is_empty(damaged)
+
+
+@pytest.mark.parametrize("route", ["s3", "sqs-s3", "sns-s3", "sqs-sns-s3", "eventbridge"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ObjectTagging:Put",
+        "ObjectRestore:Completed",
+        "ObjectAcl:Put",
+        "LifecycleTransition",
+        "ReducedRedundancyLostObject",
+    ],
+)
+def test_what_no_viewer_sees_is_counted_and_not_a_change(route: str, name: str) -> None:
+    event = ROUTES[route](Change("a.html", name=name))
+    if route == "eventbridge":
+        event["detail-type"] = {"ObjectTagging:Put": "Object Tags Added"}.get(name, "Object Restore Completed")
+    decoded = decode(event)
+    assert (decoded.changes, decoded.refusals, decoded.ignored) == ([], [], 1)
+
+
+@pytest.mark.parametrize("name", ["s3:ObjectCreated:Put", "", None])
+def test_a_change_is_not_missed_for_the_way_in_which_it_is_named(name: str | None) -> None:
+    record = make.s3_record(Change("a")) | {"eventName": name}
+    assert decode({"Records": [record]}).changes
+
+
+@pytest.mark.parametrize(
+    "event",
+    [TEST_EVENT, make.sqs(TEST_EVENT), make.sqs(make.sns_envelope(TEST_EVENT)), make.sns(TEST_EVENT)],
+    ids=["s3", "sqs", "sqs-sns", "sns"],
+)
+def test_the_test_event_is_acknowledged_and_nothing_done(event: Any) -> None:
+    decoded = decode(event)
+    assert (decoded.changes, decoded.refusals, decoded.ignored) == ([], [], 1)
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.1", "2.2", "2.4", "2.99"])
+def test_any_minor_version_of_2_is_read(version: str) -> None:
+    record = make.s3_record(Change("a")) | {"eventVersion": version}
+    assert decode({"Records": [record]}).changes
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ({"Records": [make.s3_record(Change("a")) | {"eventVersion": "3.0"}]}, "eventVersion '3.0'; expected 2.x"),
+        ({"Records": [{"eventSource": "aws:dynamodb"}]}, "an object from 'aws:dynamodb' is none of"),
+        ({"source": "aws.ec2", "detail-type": "x"}, "an object from 'aws.ec2' is none of"),
+        ({"CodePipeline": {"secretAccessKey": "hush"}}, "an object with 'CodePipeline' is none of"),
+        ({"source": {"secretAccessKey": "hush"}}, "an object with 'source' is none of"),
+        ([], "a list is none of"),
+        ("text", "a string of 4 characters is none of"),
+        (make.sqs("{not JSON"), "9 characters that are not JSON: Expecting property name"),
+        (make.sqs("[" * 100_000), "that are not JSON"),
+        (make.sqs(make.sqs(make.s3(Change("a")))), "an SQS record in an envelope"),
+        (
+            {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {}}}]},
+            "without bucket.name and object.key",
+        ),
+        (make.s3(Change("é" * 513)), "a key of 1,026 bytes; S3 has none above 1,024"),
+        (make.eventbridge(Change("\ud800")), "a key that is not Unicode text: '\\ud800'"),
+        (make.eventbridge(Change("\udc80x")), "a key that is not Unicode text"),
+        (make.eventbridge(Change("a")) | {"detail-type": None}, "whose detail-type is nothing; expected a string"),
+        (make.sns_envelope({}) | {"Records": []}, "an object with nothing in it is none of"),
+    ],
+)
+def test_a_refusal_names_what_was_seen_and_what_is_expected(event: Any, reason: str) -> None:
+    (refusal,) = decode(event).refusals
+    assert reason in refusal.reason
+    assert "hush" not in refusal.reason
+
+
+@pytest.mark.parametrize("envelope", [make.sns_envelope, make.failed_invocation])
+def test_envelopes_that_nest_without_end_are_refused(envelope: Callable[[Any], Any]) -> None:
+    body = make.s3(Change("a"))
+    for _ in range(20):
+        body = envelope(body)
+    for event in (body, make.sqs(body)):
+        (refusal,) = decode(event).refusals
+        assert "more than 4 envelopes" in refusal.reason
+
+
+@pytest.mark.parametrize("depth", [10, 900, 990, 993, 100_000])
+@pytest.mark.parametrize("field", ["distribution", "since", "why", "caller_reference", "items"])
+def test_a_ticket_that_nests_without_end_is_refused_or_harmless(depth: int, field: str) -> None:
+    body = json.dumps(TICKET | {field: "@"}).replace('"@"', "[" * depth + "]" * depth)
+    decoded = decode(make.sqs(body))
+    assert len(decoded.tickets) + len(decoded.refusals) == 1
+
+
+def test_the_content_of_a_message_never_decides_which_messages_are_acknowledged() -> None:
+    forged = make.sqs("not JSON")
+    forged["Records"][0]["messageId"] = "somebody else's"
+    (refusal,) = decode(make.sqs(forged)).refusals
+    assert refusal.message_id == "m0"
+
+
+def test_a_record_without_sequencer_is_known_by_version_etag_and_time() -> None:
+    def identity(**changed: str) -> str:
+        record = make.s3_record(Change("a"))
+        del record["s3"]["object"]["sequencer"]
+        record["eventTime"] = changed.pop("time", "2026-11-20T09:30:12.345Z")
+        record["s3"]["object"] |= {"versionId": "v1", "eTag": "e1"} | changed
+        return decode({"Records": [record]}).changes[0].identity
+
+    assert identity() == identity()
+    others = {identity(versionId="v2"), identity(eTag="e2"), identity(time="2026-11-20T09:30:12.346Z")}
+    assert len(others | {identity()}) == 4
+
+
+def test_an_eventbridge_event_without_sequencer_is_known_by_version_etag_and_time() -> None:
+    def identity(time: str = "2026-11-20T09:30:12Z", **changed: str) -> str:
+        event = make.eventbridge(Change("a")) | {"time": time}
+        event["detail"]["object"] = {"key": "a", "version-id": "v1", "etag": "e1"} | changed
+        return decode(event).changes[0].identity
+
+    others = {identity(**{"version-id": "v2"}), identity(etag="e2"), identity(time="2026-11-20T09:30:13Z")}
+    assert len(others | {identity()}) == 4
+
+
+# --- tickets and failed invocations ---------------------------------------------------------------------
+
+
+@given(st.lists(make.changes, min_size=1, max_size=6))
+def test_a_ticket_comes_through_a_queue(deploy: list[Change]) -> None:
+    decoded = decode(make.sqs(TEST_EVENT, _ticket(*deploy)))
+    assert decoded.tickets == [tickets.read(_ticket(*deploy), "m1").batch]
+    assert decoded.tickets[0].message_ids == {"m1"}
+    assert (decoded.changes, decoded.refusals, decoded.ignored, decoded.from_queue) == ([], [], 1, True)
+
+
+def test_a_ticket_by_hand_belongs_to_no_message() -> None:
+    assert [batch.message_ids for batch in decode(TICKET).tickets] == [{None}]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "apart"),
+    [
+        ({"ApproximateReceiveCount": "1"}, False),
+        ({"ApproximateReceiveCount": "2"}, True),
+        ({"ApproximateReceiveCount": "17"}, True),
+        ({"SentTimestamp": "1795167012900"}, False),
+        ({}, False),
+        (None, False),
+        ({"ApproximateReceiveCount": ["2"]}, True),
+    ],
+)
+def test_a_ticket_that_was_delivered_before_may_have_been_sent(attributes: Any, apart: bool) -> None:
+    event = make.sqs(TICKET)
+    event["Records"][0]["attributes"] = attributes
+    assert [batch.apart for batch in decode(event).tickets] == [apart]
+
+
+def test_a_ticket_stays_apart_however_it_is_delivered() -> None:
+    assert decode(make.sqs(TICKET | {"apart": True})).tickets[0].apart
+
+
+def test_only_the_messages_that_were_delivered_before_are_apart() -> None:
+    event = make.sqs(TICKET, TICKET)
+    event["Records"][1] = make.delivered_again(event)["Records"][1]
+    assert [batch.apart for batch in decode(event).tickets] == [False, True]
+
+
+def test_a_ticket_that_cannot_be_read_is_refused_alone() -> None:
+    decoded = decode(make.sqs(TICKET | {"attempts": -1}, TICKET, make.s3(Change("a"))))
+    ((reason, message_id),) = decoded.refusals
+    assert message_id == "m0"
+    assert "a ticket that is not as this program writes them" in reason
+    assert (len(decoded.tickets), len(decoded.changes)) == (1, 1)
+
+
+INSIDE: dict[str, Callable[[Change], Any]] = {
+    "s3": make.s3,
+    "bare": lambda _: BARE,
+    "sns-s3": lambda change: make.sns(make.s3(change)),
+    "eventbridge": make.eventbridge,
+}
+
+
+@given(make.changes, st.sampled_from(sorted(INSIDE)), st.text("0123456789abcdef-", min_size=1))
+def test_a_failed_invocation_is_the_event_that_failed(change: Change, inside: str, request: str) -> None:
+    event = INSIDE[inside](change)
+    first = decode(event, request)
+    assert decode(make.failed_invocation(event, request), "another request") == first
+    # Lambda puts it into a queue, where that is its destination.
+    later = decode(make.sqs(make.failed_invocation(event, request)), "another request")
+    assert [after._replace(message_id=None) for after in later.changes] == first.changes
+    assert {after.message_id for after in later.changes} == {"m0"}
+    assert later.from_queue
+
+
+def test_what_could_not_be_read_in_a_failed_invocation_is_refused_with_its_message() -> None:
+    decoded = decode(make.sqs(make.failed_invocation({"Records": [make.s3_record(Change("a")), {"s3": 1}]})))
+    assert [change.key for change in decoded.changes] == ["a"]
+    assert [refusal.message_id for refusal in decoded.refusals] == ["m0"]
+
+
+def test_a_failed_invocation_is_not_one_that_a_queue_had_made() -> None:
+    """Lambda keeps events of asynchronous invocations only: what looks like another was made by somebody."""
+    (refusal,) = decode(make.sqs(make.failed_invocation(make.sqs("x")))).refusals
+    assert "an SQS record in an envelope" in refusal.reason
+    assert refusal.message_id == "m0"
+
+
+@pytest.mark.parametrize(
+    ("event", "time"),
+    [
+        (make.s3(Change("a")), "2026-11-20T09:30:12.345Z"),
+        (make.eventbridge(Change("a")), "2026-11-20T09:30:12Z"),
+        (make.failed_invocation(make.s3(Change("a"))), "2026-11-20T09:30:12.345Z"),
+        ({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a"}}}]}, ""),
+        ({"Records": [make.s3_record(Change("a")) | {"eventTime": 1795167012}]}, ""),
+    ],
+)
+def test_it_is_known_when_an_object_changed(event: Any, time: str) -> None:
+    assert [change.time for change in decode(event).changes] == [time]
+
+
+@given(make.changes, make.routes, st.sampled_from(["", "3HL4kqtJvjVBH40Nrjfkd", "null"]))
+def test_the_version_of_what_was_written_is_known_and_no_other(change: Change, route: str, version: str) -> None:
+    (decoded,) = decode(ROUTES[route](replace(change, version=version))).changes
+    assert decoded.version == (version if change.name.startswith("ObjectCreated") else "")
+
+
+@pytest.mark.parametrize("route", ["s3", "eventbridge"])
+@pytest.mark.parametrize("version", [None, 7, 0, [], ["v1"], {"v1": 1}, True])
+def test_a_version_that_is_no_text_is_none(route: str, version: Any) -> None:
+    (decoded,) = decode(ROUTES[route](Change("a", version=version))).changes
+    assert decoded.version == ""
+
+
+@pytest.mark.parametrize("name", ["", None])
+def test_a_record_that_does_not_say_what_happened_is_not_taken_for_an_upload(name: str | None) -> None:
+    record = make.s3_record(Change("a", version="v1")) | {"eventName": name}
+    assert [change.version for change in decode({"Records": [record]}).changes] == [""]
+
+
+# --- records that nothing identifies --------------------------------------------------------------------
+
+
+def _with_ids(message_id: str, notification_id: str) -> Any:
+    event = make.sqs(make.sns_envelope(BARE) | {"MessageId": notification_id})
+    event["Records"][0]["messageId"] = message_id
+    return event
+
+
+def _sqs_with_id(message_id: str) -> Any:
+    event = make.sqs(BARE)
+    event["Records"][0]["messageId"] = message_id
+    return event
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "later"),
+    [
+        ((BARE, "r1"), (BARE, "r1"), (BARE, "r2")),
+        ((_sqs_with_id("m1"), "r1"), (_sqs_with_id("m1"), "r2"), (_sqs_with_id("m2"), "r2")),
+        ((_with_ids("m1", "n1"), "r1"), (_with_ids("m2", "n1"), "r2"), (_with_ids("m1", "n2"), "r1")),
+    ],
+    ids=["Lambda's request", "the message", "the notification"],
+)
+def test_a_record_that_nothing_identifies_is_known_by_its_delivery(first: Any, again: Any, later: Any) -> None:
+    one, same, other = (decode(*delivery).changes[0].identity for delivery in (first, again, later))
+    assert one == same != other
+
+
+@pytest.mark.parametrize(
+    "file", sorted({*EVENTS.glob("*.json")} - {*EVENTS.glob("codepipeline-*.json")}), ids=lambda path: path.stem
+)
+def test_every_sample_event_is_understood(file: Path) -> None:
+    decoded = decode(json.loads(file.read_text()))
+    assert not decoded.refusals
+    assert decoded.changes or decoded.tickets or "test-event" in file.stem
+    assert decoded.from_queue == file.stem.startswith("sqs")
+
+
+def test_the_samples_are_those_that_the_readme_promises() -> None:
+    assert {file.stem for file in EVENTS.glob("*.json")} >= {
+        "s3-put", "s3-delete", "s3-many-records", "s3-awkward-keys", "s3-test-event", "sqs-s3", "sqs-sns-s3",
+        "sns-s3", "eventbridge-created", "eventbridge-deleted",
+    }  # fmt: skip
+
+
+def test_the_sample_with_many_records_counts_what_it_ignores() -> None:
+    decoded = decode(json.loads((EVENTS / "s3-many-records.json").read_text()))
+    assert (len(decoded.changes), decoded.ignored) == (7, 1)
+
+
+@pytest.mark.parametrize("file", sorted(SAM.glob("*.json")), ids=lambda path: path.stem)
+def test_events_that_aws_sam_generates_are_understood(file: Path) -> None:
+    # Printed by aws-sam-cli 1.170.0: sam local generate-event s3 put --bucket origin --key 'blog/red flower+1.html',
+    # s3 delete likewise, sqs receive-message --body and sns notification --message with the JSON of those.
+    decoded = decode(json.loads(file.read_text()))
+    assert [change.key for change in decoded.changes] == ["blog/red flower+1.html"]
+    assert not decoded.refusals
+
+
+def test_a_message_made_of_bad_records_is_refused_in_a_few_words() -> None:
+    flood = {"Records": [make.s3_record(Change("before")), *[0] * 200_000]}
+    decoded = decode(make.sqs(flood, make.s3(Change("beside"))))
+    assert [change.key for change in decoded.changes] == ["before", "beside"]
+    assert len(decoded.refusals) == 101
+    assert {refusal.message_id for refusal in decoded.refusals} == {"m0"}
+    assert decoded.refusals[-1].reason == "so many records refused that the rest was not read"

@@ -1,0 +1,47 @@
+"""What the modules of the package import, read from their sources."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "invalidator"
+
+
+def name_of(file: Path) -> str:
+    """A module's name within the package, as ``urls.encoding``; that of the package itself is empty."""
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+FILES = {name_of(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+MODULES = sorted(name for name, file in FILES.items() if file.name != "__init__.py")
+
+
+def imports(module: str) -> set[str]:
+    """Return the full names of everything that a module imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def ours(module: str) -> set[str]:
+    """Return those of the package's own modules that a module imports."""
+    found = set()
+    for name in imports(module):
+        inside = name.removeprefix("invalidator.")
+        if name != inside:
+            found |= {inside, inside.rpartition(".")[0]} & set(MODULES)
+    return found
+
+
+def closure(module: str) -> set[str]:
+    """Return a module with all that it imports, directly or not."""
+    needed, waiting = set[str](), {module}
+    while waiting:
+        needed |= waiting
+        waiting = set[str]().union(*map(ours, waiting)) - needed
+    return needed

@@ -1,0 +1,211 @@
+"""What is written is true: commands are run, their output compared, links followed, names and fields looked up."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import deployment, figures, plots, report
+from invalidator.events import decode
+from invalidator.runtime import jobs
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted(
+    str(file.relative_to(ROOT)) for folder in (".", "docs", "benchmarks") for file in (ROOT / folder).glob("*.md")
+)
+TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
+README = TEXTS["README.md"]
+
+# What is different in every run: references are made of upload times, ids are drawn by moto.
+_CHANGING = re.compile(r"invalidator-[0-9a-f]{32}|\b[A-Z0-9]{13}\b")
+_FENCED = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
+
+
+def transcript() -> list[tuple[str, str, str]]:
+    """Each command of all console blocks, after the name of its document, with the output that is shown."""
+    found = []
+    for name, text in TEXTS.items():
+        for block in re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL):
+            for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE):
+                found.append((name, command, output))
+    return found
+
+
+def prose(text: str) -> str:
+    """A document without its blocks."""
+    return _FENCED.sub("", text)
+
+
+def anchors(text: str) -> set[str]:
+    """Of all headings, as GitHub makes them: of the text, without marks, in small letters, the second with a number."""
+    found: dict[str, int] = {}
+    made = set()
+    for heading in re.findall(r"^#{1,6} +(.*?)(?: +#+)? *$", prose(text), re.MULTILINE):
+        shown = re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", heading)
+        base = re.sub(r"[^\w\- ]", "", re.sub(r"`|\*", "", shown).lower()).replace(" ", "-")
+        number = found.get(base, 0)
+        found[base] = number + 1
+        made.add(f"{base}-{number}" if number else base)
+    return made
+
+
+def links(text: str) -> list[str]:
+    """The targets of all links, those of references included; not those in code."""
+    plain = re.sub(r"`[^`\n]*`", "`", prose(text))
+    return re.findall(r"\]\(([^)\s]+)\)", plain) + re.findall(r"^\[[^]]+\]: (\S+)", plain, re.MULTILINE)
+
+
+def make_runs(target: str) -> str:
+    """The command that ``make target`` ends with."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "MFLAGS"}
+    done = subprocess.run(
+        ["make", "--dry-run", target], cwd=ROOT, env=environ, check=True, capture_output=True, text=True
+    )
+    return done.stdout.splitlines()[-1]
+
+
+def normalised(output: str) -> list[str]:
+    return [_CHANGING.sub("…", line).rstrip() for line in output.splitlines()]
+
+
+# --- what is shown --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [pytest.param(command, shown, id=f"{name}: {command}") for name, command, shown in transcript()],
+)
+def test_a_command_prints_what_is_shown(command: str, shown: str, request: pytest.FixtureRequest) -> None:
+    if command.startswith("make "):
+        command = make_runs(command.removeprefix("make "))
+    python, *arguments = shlex.split(command)
+    assert python.endswith("bin/python")
+    if "pytest" in arguments:
+        workers = str(os.sysconf("SC_NPROCESSORS_ONLN") + 1)
+        assert arguments[:6] == ["-m", "pytest", "-n", workers, "--dist", "worksteal"]
+        assert all(argument.startswith("--ignore=") for argument in arguments[6:])
+        passed = re.fullmatch(r"…\n=+ (\d+) passed in .* =+\n", shown)
+        assert passed is not None
+        chosen = request.config.option.keyword or request.config.option.ignore
+        if request.config.args_source is pytest.Config.ArgsSource.TESTPATHS and not chosen:
+            assert int(passed[1]) == request.session.testscollected, "put the number in the README right"
+        return
+    environ = os.environ | {"PYTHONUNBUFFERED": "1"}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environ,
+        check=True,
+        stdout=subprocess.PIPE,
+        # In a block that shows an answer, the function's log is not shown.
+        stderr=subprocess.DEVNULL if "invoke" in arguments else subprocess.STDOUT,
+        text=True,
+    )
+    assert normalised(done.stdout) == normalised(shown)
+
+
+def test_the_readme_shows_the_two_commands_of_a_newcomer() -> None:
+    assert [command for name, command, _ in transcript() if name == "README.md"][:2] == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_target_of_make_that_is_named_exists(name: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)(?:\$ )?make ([a-z-]+)", TEXTS[name], re.MULTILINE)) <= targets
+
+
+def test_the_action_that_is_shown_can_be_read() -> None:
+    section = TEXTS["docs/pipelines.md"].partition("\n## From a pipeline\n")[2].partition("\n## ")[0]
+    (shown,) = re.findall(r"UserParameters: '(.*)'", section)
+    assert jobs.wish_of(shown) == ((), ("/", "/blog/*"), True)
+    assert jobs.wish_of("") == ((), ("/*",), False)
+    table = section.partition("| parameter |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(jobs._PARAMETERS)
+    for variable in jobs.outputs(jobs.Done(())):
+        assert f"#{{invalidated.{variable}}}" in section
+
+
+def test_the_figures_are_those_of_the_last_run() -> None:
+    results = figures.load()
+    assert f"{report.BEGIN}{report.readme(results)}{report.END}" in README
+    assert report.document(results) == TEXTS["benchmarks/results.md"]
+    for plot in (plots.SPEED, plots.DEPLOYS):
+        assert plots.identifier(results) in plot.read_text()
+    shown = deployment.quoted(deployment.RESULTS.read_text())
+    assert f"{deployment.BEGIN}{shown}{deployment.END}" in deployment.PAGE.read_text()
+
+
+# --- links ----------------------------------------------------------------------------------------------
+
+
+def test_an_anchor_is_that_of_github() -> None:
+    text = "# What happens when …\n## `a_b` of [this](x.md), or *that*!\n## C++ § ça\n```sh\n# no\n```\n# C++ § ça\n"
+    assert anchors(text) == {"what-happens-when-", "a_b-of-this-or-that", "c--ça", "c--ça-1"}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_within_the_project_leads_somewhere(name: str) -> None:
+    for target in links(TEXTS[name]):
+        if re.match(r"https?:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = ((ROOT / name).parent / path).resolve() if path else ROOT / name
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file.read_text(encoding="utf-8")), target
+
+
+def test_every_document_is_reached_from_the_readme() -> None:
+    reached, new = set[str](), {"README.md"}
+    while new:
+        reached |= new
+        new = {
+            os.path.relpath((ROOT / name).parent / path, ROOT)
+            for name in new
+            for path in (target.partition("#")[0] for target in links(TEXTS[name]) if "://" not in target)
+            if path.endswith(".md")
+        } - reached
+    assert set(DOCUMENTS) <= reached
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_test_that_is_named_exists(name: str) -> None:
+    for test, file in re.findall(r"\[`(test_\w+)`\]\(([\w/.]+)\)", TEXTS[name]):
+        assert f"def {test}(" in ((ROOT / name).parent / file).read_text(), test
+
+
+@pytest.mark.parametrize(("name", "rows"), [("README.md", 20), ("docs/security.md", 20)])
+def test_what_is_claimed_in_a_table_is_proved(name: str, rows: int) -> None:
+    (table,) = re.findall(r"^\|.*\| proved by \|\n((?:\|.*\n)+)", TEXTS[name], re.MULTILINE)
+    claims = table.splitlines()[1:]
+    assert len(claims) >= rows
+    for claim in claims:
+        assert re.search(r"\[`test_\w+`\]\(\S+\) \|$", claim), claim
+
+
+# --- completeness ---------------------------------------------------------------------------------------
+
+
+def test_every_variable_that_is_read_is_in_the_readme() -> None:
+    text = (ROOT / "invalidator" / "settings" / "environment.py").read_text()
+    variables = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', text))
+    assert len(variables) > 5
+    for name in variables:
+        assert f"`{name}`" in README
+
+
+def test_every_dialect_is_counted() -> None:
+    names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    assert f"one of {names[len(decode.DIALECTS)]} *dialects*" in TEXTS["docs/how-it-works.md"]
+
+
+def test_every_alarm_is_explained() -> None:
+    templates = [ROOT / "serverless.yml", *(ROOT / "deploy").glob("*.yml")]
+    alarms = {name for file in templates for name in re.findall(r"^ *(\w+Alarm):$", file.read_text(), re.MULTILINE)}
+    assert len(alarms) >= 5
+    for name in alarms:
+        assert f"`{name}`" in TEXTS["docs/operating.md"], name

@@ -1,0 +1,487 @@
+"""What was given up is listed exactly and sent again once: on moto's SQS, over HTTP."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invalidator import handler
+from invalidator.errors import ConfigurationError, DeadLettersError, IncompleteError
+from invalidator.events import tickets
+from invalidator.events.decode import decode
+from invalidator.local.embedded import EmbeddedAws, embedded_aws
+from invalidator.local.queue_worker import QueueWorker
+from invalidator.model import Batch, Distribution, DistributionId
+from invalidator.operator import dead_letter_queue
+from invalidator.operator.dead_letter_queue import DeadLetters, Discarded, Sent
+from invalidator.operator.dead_letters import EVERY, Contents, Letter, Stale, anew, contents_of, merged
+from invalidator.urls.viewers import View
+from tests.doubles import strategies as make
+from tests.doubles.cloudfront import DENIED, StrictCloudFront
+from tests.doubles.loopback import Quiet, serving
+from tests.doubles.strategies import Change, simple_plan
+
+IDS = [DistributionId("E1"), DistributionId("E2")]
+SENT = "2026-11-21T10:00:00Z"
+SINCE = "2026-11-20T09:30:12.345Z"  # that of the records in strategies.py
+FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:invalidator-dev-invalidate:$LATEST"
+
+
+def letter(document: object, sent: str = SENT, error: str = "") -> Letter:
+    return Letter("m1", "r1", document if isinstance(document, str) else json.dumps(document), sent, error)
+
+
+def read(document: object, *, ids: list[DistributionId] = IDS, error: str = "") -> Contents:
+    return contents_of(letter(document, error=error), lambda _: [Distribution(id_) for id_ in ids], View())
+
+
+def batches(*changes: Change) -> tuple[Batch, ...]:
+    return simple_plan(decode(make.s3(*changes)).changes, IDS, "index.html").batches
+
+
+def ticket(batch: Batch, why: str = "AccessDenied: no") -> str:
+    return tickets.write(tickets.Ticket(batch, why))
+
+
+def failed_invocation(event: object, **more: object) -> dict[str, Any]:
+    """As https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html shows it (2026-11-21)."""
+    return {
+        "version": "1.0",
+        "timestamp": "2026-11-20T09:35:00.000Z",
+        "requestContext": {
+            "requestId": "e4b46cbf-b738-xmpl-8880-a18cdf61200e",
+            "functionArn": FUNCTION,
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": 3,
+        },
+        "requestPayload": event,
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        **more,
+    }
+
+
+# --- what is in a letter --------------------------------------------------------------------------------
+
+
+@given(st.lists(make.changes, min_size=1, max_size=4), st.integers(0, 10), st.booleans(), st.text(max_size=40))
+def test_a_ticket_is_listed_path_by_path_and_sent_again_as_it_is(
+    changes: list[Change], attempts: int, apart: bool, why: str
+) -> None:
+    for planned in batches(*changes):
+        batch = replace(planned, attempts=attempts, apart=apart)
+        found = read(ticket(batch, why))
+        assert (found.kind, found.problem) == ("a ticket", "")
+        assert found.stale == tuple(Stale(batch.distribution, item.path, SINCE, attempts, why) for item in batch.items)
+        again = anew(letter(ticket(batch, why)), found)
+        assert again == ticket(replace(batch, attempts=0), why)
+
+
+@pytest.mark.parametrize("route", ["s3", "eventbridge", "sqs-sns-s3"])
+def test_a_notification_concerns_every_configured_distribution(route: str) -> None:
+    document = make.ROUTES[route](Change("blog/index.html"))
+    body = json.loads(document["Records"][0]["body"]) if route.startswith("sqs") else document
+    since = "2026-11-20T09:30:12Z" if route == "eventbridge" else SINCE
+    why = "the function did not get it done; its log of that time says why"
+    assert read(body) == (
+        "notifications" if route == "s3" else read(body).kind,
+        tuple(Stale(id_, path, since, None, why) for id_ in IDS for path in ("/blog/", "/blog/index.html")),
+        "",
+    )
+    assert {row.distribution for row in read(body, ids=[EVERY]).stale} == {""}
+
+
+def test_who_put_a_letter_there_may_say_why() -> None:
+    (row, _) = read(make.eventbridge(Change("a")), error="No permission to send").stale
+    assert row.why == "No permission to send"
+
+
+def test_where_no_time_is_told_it_is_that_of_the_message() -> None:
+    record = make.s3_record(Change("a"))
+    del record["eventTime"]
+    assert {row.since for row in read({"Records": [record]}).stale} == {SENT}
+
+
+def test_a_failed_invocation_says_which_distribution_refused(cloudfront: StrictCloudFront) -> None:
+    cloudfront.broken["E2"] = DENIED
+    event = make.s3(Change("a"))
+    with pytest.raises(IncompleteError) as caught:
+        handler.lambda_handler(event)
+    payload = {"errorMessage": str(caught.value), "errorType": "IncompleteError"}
+    (row,) = read(failed_invocation(event, responsePayload=payload)).stale
+    assert row[:4] == ("E2", "/a", SINCE, 3)
+    assert row.why.startswith("/a not invalidated: AccessDenied")
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"responsePayload": {"errorMessage": "Task timed out"}}, "Task timed out"),
+        ({"responsePayload": "?"}, "the function did not get it done; its log of that time says why"),
+        ({}, "the function did not get it done; its log of that time says why"),
+        ({"responsePayload": {"errorMessage": "x"}, "requestContext": "?"}, "x"),
+    ],
+)
+def test_a_failed_invocation_that_names_no_distribution_may_be_of_any(more: dict[str, Any], why: str) -> None:
+    found = read(failed_invocation(make.s3(Change("a")), **more))
+    assert [(row.distribution, row.path, row.why) for row in found.stale] == [("E1", "/a", why), ("E2", "/a", why)]
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ('{"password": "hunter2', "the envelope holds 21 characters that are not JSON"),
+        ('{"password": "hunter2"}', "an object with 'password' is none of: an SQS record"),
+        ('"hunter2"', "a string of 7 characters is none of"),
+        ("[" * 100_000, "characters that are not JSON"),
+        ('{"type": "invalidator ticket", "hunter": 2}', "a ticket that is not as this program writes them"),
+        (json.dumps(failed_invocation({"hunter": 2})), "an object with 'hunter' is none of"),
+        (json.dumps(make.sqs(make.s3(Change("hunter2")))), "an SQS record in an envelope"),
+    ],
+)
+def test_what_cannot_be_read_is_said_without_its_contents(body: str, problem: str) -> None:
+    found = read(body)
+    assert problem in found.problem
+    assert found.stale == ()
+    assert "hunter2" not in found.problem
+
+
+def test_of_a_letter_that_can_be_read_in_part_that_part_is_listed() -> None:
+    found = read(make.s3(Change("a"), Change("")))
+    assert [row.path for row in found.stale] == ["/a", "/a"]
+    assert "whose key is a string of 0" in found.problem
+
+
+def test_what_no_viewer_sees_is_not_stale() -> None:
+    assert read(make.TEST_EVENT)[1:] == ((), "")
+
+
+def test_a_path_is_listed_once_with_its_longest_time_and_its_latest_reason() -> None:
+    rows = [
+        Stale("E1", "/b", "2", 3, "old"),
+        Stale("E1", "/b", "1", None, "new"),
+        Stale("E2", "/b", "1", None, "new"),
+        Stale("E1", "/a", "3", 0, "new"),
+    ]
+    assert merged([Contents("a ticket", (row,)) for row in rows]) == [
+        Stale("E1", "/b", "1", 3, "new"),
+        Stale("E2", "/b", "1", None, "new"),
+        Stale("E1", "/a", "3", 0, "new"),
+    ]
+
+
+# --- the queue ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws]:
+    monkeypatch.setattr(dead_letter_queue, "_WAIT_SECONDS", 0)  # moto has one server, which knows all messages
+    with embedded_aws() as running:
+        yield running
+
+
+@pytest.fixture
+def dead(aws: EmbeddedAws) -> str:
+    """A dead-letter queue's URL."""
+    return boto3.client("sqs").create_queue(QueueName="dead")["QueueUrl"]
+
+
+def in_front(dead: str, name: str = "changes") -> str:
+    """A new queue whose dead letters it keeps."""
+    target = json.dumps({"deadLetterTargetArn": QueueWorker(dead).arn, "maxReceiveCount": 1})
+    return boto3.client("sqs").create_queue(QueueName=name, Attributes={"RedrivePolicy": target})["QueueUrl"]
+
+
+def put(url: str, *bodies: object) -> None:
+    for body in bodies:
+        text = body if isinstance(body, str) else json.dumps(body)
+        boto3.client("sqs").send_message(QueueUrl=url, MessageBody=text)
+
+
+def bodies_in(url: str) -> list[str]:
+    event = QueueWorker(url).receive()
+    return sorted(record["body"] for record in event["Records"]) if event else []
+
+
+def listed(queue: DeadLetters) -> list[str]:
+    with queue.held() as letters:
+        return sorted(letter.body for letter in letters)
+
+
+def send_again(queue: DeadLetters, to: str, *, dry_run: bool = False) -> list[Sent]:
+    with queue.held() as letters:
+        return [
+            queue.send_again(item, contents_of(item, lambda _: [], View()), to, dry_run=dry_run) for item in letters
+        ]
+
+
+def test_listing_shows_each_letter_once_and_takes_none(dead: str) -> None:
+    put(dead, *[f"{number:02}" for number in range(23)])
+    queue = dead_letter_queue.connect(dead)
+    for _ in range(2):
+        assert listed(queue) == [f"{number:02}" for number in range(23)]
+    assert len(bodies_in(dead)) == 23
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, OSError])
+def test_letters_are_given_back_however_it_ends(dead: str, end: type[BaseException]) -> None:
+    put(dead, "a", "b")
+    queue = dead_letter_queue.connect("dead")
+
+    def end_it() -> None:
+        with queue.held():
+            assert (bodies_in(dead), queue.others_hold()) == ([], 2)
+            raise end
+
+    with pytest.raises(end):
+        end_it()
+    assert bodies_in(dead) == ["a", "b"]
+
+
+def test_letters_are_given_back_when_receiving_is_interrupted(dead: str) -> None:
+    put(dead, "a")
+    queue = dead_letter_queue.connect(dead)
+    calls: list[object] = []
+
+    def interrupt(**_: object) -> None:
+        calls.append(None)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    queue._client.meta.events.register("before-call.sqs.ReceiveMessage", interrupt)
+    with pytest.raises(KeyboardInterrupt), queue.held():
+        pass
+    assert bodies_in(dead) == ["a"]
+
+
+def test_a_queue_that_hands_out_the_same_letters_for_ever_is_listed_once(dead: str) -> None:
+    put(dead, "a")
+    queue = dead_letter_queue.connect(dead)
+
+    def hold_for_no_time(params: dict[str, Any], **_: object) -> None:
+        params["VisibilityTimeout"] = 0
+
+    queue._client.meta.events.register("provide-client-params.sqs.ReceiveMessage", hold_for_no_time)
+    assert listed(queue) == ["a"]
+
+
+def test_a_queue_has_a_url_or_a_name(dead: str) -> None:
+    assert dead_letter_queue.connect("dead").url_of("dead") == dead
+    for wrong in ("arn:aws:sqs:eu-central-1:111122223333:dead", "a b", "", "https://sqs.eu-central-1.amazonaws.com"):
+        with pytest.raises(ConfigurationError, match="neither the URL nor the name of a queue"):
+            dead_letter_queue.connect(wrong)
+    with pytest.raises(DeadLettersError, match=r"queue nope: .*NonExistentQueue.* \(check the name, the account and"):
+        dead_letter_queue.connect("nope")
+    with pytest.raises(DeadLettersError, match="NonExistentQueue"), dead_letter_queue.connect(dead + "2").held():
+        pass
+
+
+def test_the_region_is_that_of_the_url() -> None:
+    url = "https://sqs.eu-central-1.amazonaws.com/111122223333/dead"
+    assert dead_letter_queue.connect(url)._client.meta.region_name == "eu-central-1"
+    assert dead_letter_queue.connect("http://127.0.0.1/111122223333/dead")._client.meta.region_name == "us-east-1"
+
+
+def deny(queue: DeadLetters, operation: str) -> None:
+    """From now on the queue refuses an operation as SQS does where a permission is missing."""
+    error = {"Code": "AccessDenied", "Message": "not authorized", "Type": "Sender"}
+
+    def refuse(**_: object) -> Any:
+        return AWSResponse("", 403, HTTPHeaders(), None), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 403}}
+
+    queue._client.meta.events.register(f"before-call.sqs.{operation}", refuse)
+
+
+@pytest.mark.parametrize(
+    ("operation", "permission"),
+    [
+        ("ReceiveMessage", "sqs:ReceiveMessage"),
+        ("ChangeMessageVisibilityBatch", "sqs:ChangeMessageVisibility"),
+    ],
+)
+def test_a_permission_that_is_missing_is_named(dead: str, operation: str, permission: str) -> None:
+    put(dead, "a")
+    queue = dead_letter_queue.connect(dead)
+    deny(queue, operation)
+    with pytest.raises(DeadLettersError, match=f"AccessDenied: not authorized \\(you need {permission} on it\\)"):
+        listed(queue)
+
+
+def test_without_permission_to_ask_nobody_is_known_to_hold_letters(dead: str) -> None:
+    queue = dead_letter_queue.connect(dead)
+    deny(queue, "GetQueueAttributes")
+    assert queue.others_hold() == 0
+
+
+# --- sending again --------------------------------------------------------------------------------------
+
+
+def test_each_letter_goes_back_and_is_deleted(dead: str) -> None:
+    changes = in_front(dead)
+    first, second = (replace(batch, attempts=5) for batch in batches(Change("a")))
+    notification = json.dumps(make.s3(Change("b")))
+    put(dead, ticket(first), ticket(second), notification)
+    sent = send_again(dead_letter_queue.connect(dead), changes)
+    assert {item.to for item in sent} == {changes}
+    assert bodies_in(changes) == sorted(
+        [notification, *(ticket(replace(batch, attempts=0)) for batch in (first, second))]
+    )
+    assert bodies_in(dead) == []
+
+
+def test_a_letter_that_the_queue_itself_gave_up_comes_back_to_it(dead: str) -> None:
+    changes, body = in_front(dead), json.dumps(make.s3(Change("a")))
+    put(changes, body)
+    sqs = boto3.client("sqs")
+    assert "Messages" in sqs.receive_message(QueueUrl=changes, VisibilityTimeout=0)
+    assert "Messages" not in sqs.receive_message(QueueUrl=changes)
+    send_again(dead_letter_queue.connect(dead), changes)
+    assert (bodies_in(changes), bodies_in(dead)) == ([body], [])
+
+
+def test_a_dry_run_sends_and_deletes_nothing(dead: str) -> None:
+    changes = in_front(dead)
+    put(dead, make.s3(Change("a")), failed_invocation(make.s3(Change("b"))))
+    sent = send_again(dead_letter_queue.connect(dead), changes, dry_run=True)
+    assert {item.to for item in sent} == {changes, FUNCTION}
+    assert (len(bodies_in(dead)), bodies_in(changes)) == (2, [])
+
+
+def test_what_is_not_sent_stays_and_the_others_go(dead: str) -> None:
+    changes = in_front(dead)
+    poison, failed = "poison", json.dumps(failed_invocation(make.s3(Change("b"))))  # there is no such function
+    put(dead, poison, failed, make.s3(Change("a")))
+    problems = [item.problem for item in send_again(dead_letter_queue.connect(dead), changes)]
+    assert [problem for problem in problems if "not JSON" in problem]
+    assert [problem for problem in problems if "ResourceNotFoundException" in problem]
+    assert len(bodies_in(changes)) == problems.count("") == 1
+    assert bodies_in(dead) == sorted([poison, failed])
+
+
+def test_nothing_is_deleted_that_no_queue_took(dead: str) -> None:
+    put(dead, make.s3(Change("a")))
+    (sent,) = send_again(dead_letter_queue.connect(dead), dead + "2")
+    assert "NonExistentQueue" in sent.problem
+    assert len(bodies_in(dead)) == 1
+
+
+def test_a_letter_that_was_sent_but_cannot_be_deleted_is_told(dead: str) -> None:
+    changes = in_front(dead)
+    put(dead, make.s3(Change("a")))
+    queue = dead_letter_queue.connect(dead)
+    deny(queue, "DeleteMessage")
+    (sent,) = send_again(queue, changes)
+    assert sent.problem.startswith("it was sent, but is still here: ")
+    assert "you need sqs:DeleteMessage on it" in sent.problem
+    assert (len(bodies_in(changes)), len(bodies_in(dead))) == (1, 1)
+
+
+# --- discarding -----------------------------------------------------------------------------------------
+
+
+def discard(queue: DeadLetters, *bodies: str, dry_run: bool = False) -> list[Discarded]:
+    """Those letters with these bodies."""
+    with queue.held() as letters:
+        chosen = [(item, contents_of(item, lambda _: [], View())) for item in letters if item.body in bodies]
+        return [queue.discard(item, contents, dry_run=dry_run) for item, contents in chosen]
+
+
+def test_exactly_what_is_discarded_is_deleted_whatever_is_in_it(dead: str) -> None:
+    tickets_ = [ticket(batch) for batch in batches(Change("a"))]
+    put(dead, "poison", "another", *tickets_)
+    queue = dead_letter_queue.connect(dead)
+    assert len(discard(queue, "poison", tickets_[0], dry_run=True)) == 2
+    assert len(bodies_in(dead)) == 4
+    boto3.client("sqs").purge_queue(QueueUrl=dead)
+    put(dead, "poison", "another", *tickets_)
+    done = discard(queue, "poison", tickets_[0])
+    assert {item.letter.body: item.problem for item in done} == {"poison": "", tickets_[0]: ""}
+    assert {row.path for item in done for row in item.contents.stale} == {"/a"}
+    assert bodies_in(dead) == sorted(["another", tickets_[1]])
+
+
+def test_a_letter_that_cannot_be_deleted_is_told(dead: str) -> None:
+    put(dead, "poison")
+    queue = dead_letter_queue.connect(dead)
+    deny(queue, "DeleteMessage")
+    (discarded,) = discard(queue, "poison")
+    assert "you need sqs:DeleteMessage on it" in discarded.problem
+    assert bodies_in(dead) == ["poison"]
+
+
+# --- where to -------------------------------------------------------------------------------------------
+
+
+def test_the_source_is_found_or_said(dead: str) -> None:
+    queue = dead_letter_queue.connect(dead)
+    with pytest.raises(ConfigurationError, match="is the dead-letter queue of no queue: say with --to"):
+        queue.source("")
+    assert queue.source("https://configured/q") == "https://configured/q"
+    first = in_front(dead, "first")
+    assert queue.source("") == queue.source("https://configured/q") == first
+    second = in_front(dead, "second")
+    assert queue.source(second) == second
+    with pytest.raises(ConfigurationError, match=f"of {first} and of {second}: say with --to"):
+        queue.source("")
+    deny(queue, "ListDeadLetterSourceQueues")
+    with pytest.raises(DeadLettersError, match="you need sqs:ListDeadLetterSourceQueues on it\\); or say with --to"):
+        queue.source("")
+
+
+# --- failed invocations ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def invoked() -> Iterator[tuple[str, list[Any]]]:
+    """Lambda's address, and what it was asked to invoke."""
+    found: list[Any] = []
+
+    class Lambda(Quiet):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            found.append((self.path, self.headers["X-Amz-Invocation-Type"], body))
+            self.send_response(202)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with serving(Lambda) as address:
+        yield f"http://{address}", found
+
+
+def test_a_failed_invocation_is_made_again(
+    dead: str, invoked: tuple[str, list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint, asked = invoked
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint)
+    event = make.s3(Change("é"))
+    put(dead, failed_invocation(event))
+    (sent,) = send_again(dead_letter_queue.connect(dead), "")
+    assert (sent.to, sent.problem) == (FUNCTION, "")
+    (call,) = asked
+    assert call == (
+        f"/2015-03-31/functions/{FUNCTION.replace(':', '%3A').replace('$', '%24')}/invocations",
+        "Event",
+        event,
+    )
+    assert bodies_in(dead) == []
+
+
+@pytest.mark.parametrize(
+    "arn", [FUNCTION.replace("123456789012", "111122223333"), "invalidator-dev-invalidate", "", None]
+)
+def test_no_function_is_invoked_but_of_the_queues_account(
+    dead: str, invoked: tuple[str, list[Any]], monkeypatch: pytest.MonkeyPatch, arn: str | None
+) -> None:
+    endpoint, asked = invoked
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint)
+    put(dead, failed_invocation(make.s3(Change("a")), requestContext={"functionArn": arn}))
+    (sent,) = send_again(dead_letter_queue.connect(dead), "")
+    assert "is not a function of the queue's account" in sent.problem
+    assert asked == []
+    assert len(bodies_in(dead)) == 1

@@ -1,0 +1,332 @@
+"""Laws of what is widened: nothing while all fits; then what evicts the least; and without a listing, directories."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invalidator.errors import ListingError
+from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
+from invalidator.model import Cause, Item, ObjectChange, ObjectKey, Point, UrlPath, Wide
+from invalidator.planning import cover
+from invalidator.planning.coalesce import EXACT, TAGS_ALONE, Allowance, Coalesced, Neighbours, Trial, coalesce, curve
+from tests.planning.test_cover import clears, url_of
+
+paths = st.text("ab/", max_size=6).map(url_of)
+items_of_urls = st.lists(
+    paths | paths.map(lambda path: f"{path}*") | st.sampled_from(["#red", "#blue"]),
+    unique=True,
+    min_size=1,
+    max_size=14,
+)
+allowances = st.builds(Allowance, st.integers(1, 15), st.integers(0, 4), st.sampled_from([None, True, False]))
+DENIED = "bucket 'origin' cannot be listed: AccessDenied"
+
+
+def items(*urls: str) -> tuple[Item, ...]:
+    """An item for each, of an object and a message of its own."""
+    return tuple(Item(UrlPath(url), (cause(url),)) for url in sorted(urls))
+
+
+def cause(url: str) -> Cause:
+    return Cause(ObjectChange("origin", ObjectKey(url[1:]), url, f"message of {url}"), "object")
+
+
+def beside(*urls: str) -> Neighbours:
+    return lambda prefix: [(UrlPath(url),) for url in urls if url.startswith(prefix)]
+
+
+def unlisted(_prefix: str) -> Iterable[tuple[UrlPath, ...]]:
+    raise ListingError(DENIED)
+
+
+def never(prefix: str) -> Iterable[tuple[UrlPath, ...]]:
+    raise AssertionError(f"listed for nothing: {prefix}")
+
+
+def paths_of(found: Coalesced) -> list[str]:
+    return [item.path for item in found.items]
+
+
+def wildcards(urls: Iterable[str]) -> int:
+    return sum(url.endswith("*") for url in urls)
+
+
+# --- when ---------------------------------------------------------------------------------------------
+
+
+@given(items_of_urls)
+def test_what_fits_stays_as_it_is_and_nothing_is_listed(urls: list[str]) -> None:
+    given_ = items(*urls)
+    allowance = Allowance(len(urls), max(wildcards(urls), 1))
+    assert coalesce(given_, allowance, never, saves=False) == Coalesced(given_)
+
+
+@given(items_of_urls, st.integers(1, 15))
+def test_without_wildcards_nothing_is_widened_however_much_it_is(urls: list[str], most: int) -> None:
+    given_ = items(*urls)
+    for allowance in (EXACT, Allowance(most, 0, lossless=True)):
+        assert coalesce(given_, allowance, never, saves=True) == Coalesced(given_)
+
+
+def test_a_plan_that_may_be_larger_than_the_quota_waits_and_is_not_widened() -> None:
+    urls = [f"/{number}" for number in range(4_000)] + [f"/{number}.jpg*" for number in range(100)]
+    assert len(coalesce(items(*urls), Allowance(4_100), never, saves=False).items) == 4_100
+
+
+def test_a_plan_of_the_quota_has_no_more_wildcards_than_that() -> None:
+    urls = [f"/{number}.jpg*" for number in range(10, 10 + MAX_WILDCARDS_PER_CALL + 1)]
+    found = paths_of(coalesce(items(*urls), Allowance(), beside("/1", "/2"), saves=False))
+    assert len(found) == wildcards(found) <= MAX_WILDCARDS_PER_CALL
+
+
+def test_a_larger_plan_may_be_widened_where_nothing_was_before() -> None:
+    found = coalesce(items(*(f"/{number}" for number in range(3_501))), Allowance(3_500), beside(), saves=False)
+    assert 1 <= wildcards(paths_of(found)) <= len(found.items) <= 3_500
+
+
+def test_even_such_a_plan_has_no_more_paths_than_it_may() -> None:
+    urls = [f"/{number}" for number in range(4_000)] + [f"/{number}.jpg*" for number in range(100)]
+    found = paths_of(coalesce(items(*urls), Allowance(3_500), beside(), saves=False))
+    assert len(found) <= 3_500
+    assert wildcards(found) <= 100
+
+
+@pytest.mark.parametrize(("lossless", "saves"), [(True, False), (None, True)])
+def test_where_it_saves_a_wildcard_takes_the_place_of_all_that_there_is_in_a_directory(
+    lossless: bool | None, saves: bool
+) -> None:
+    changed = ("/index.html", "/tags/t1/", "/tags/t1/index.html")
+    allowance = Allowance(lossless=lossless)
+    found = coalesce(items(*changed), allowance, beside(*changed, "/tags/t2/index.html"), saves=saves)
+    assert paths_of(found) == ["/index.html", "/tags/t1/*"]
+    assert [item.reason for item in found.items] == ["object 'index.html'", "2 changed, 0 unchanged evicted"]
+
+
+@pytest.mark.parametrize(("lossless", "saves"), [(False, True), (None, False)])
+def test_where_it_saves_nothing_it_does_not(lossless: bool | None, saves: bool) -> None:
+    given_ = items("/tags/t1/", "/tags/t1/index.html")
+    assert coalesce(given_, Allowance(lossless=lossless), never, saves=saves) == Coalesced(given_)
+
+
+@given(items_of_urls, st.lists(paths, max_size=12), allowances)
+def test_what_is_not_over_evicts_nothing(urls: list[str], others: list[str], allowance: Allowance) -> None:
+    wide = allowance._replace(paths=len(urls), wildcards=max(wildcards(urls), 1), lossless=True)
+    found = coalesce(items(*urls), wide, beside(*others), saves=True)
+    assert all(item.wide is None or item.wide.evicted == 0 for item in found.items)
+
+
+# --- what ---------------------------------------------------------------------------------------------
+
+
+def test_a_wide_item_says_what_it_costs() -> None:
+    changed = [f"/posts/2019/{number}.html" for number in range(1_212)]
+    others = [f"/posts/2019/x{number}" for number in range(28)] + ["/posts/2020/a", "/about"]
+    found = coalesce(items("/about", *changed), Allowance(2), beside(*others), saves=False)
+    assert paths_of(found) == ["/about", "/posts/2019/*"]
+    assert found.items[1].wide == Wide(1_212, 28)
+    assert found.items[1].reason == "1,212 changed, 28 unchanged evicted"
+
+
+@given(items_of_urls, st.lists(paths, max_size=12), allowances.filter(lambda allowance: allowance.wildcards > 0))
+def test_nothing_is_missed_nothing_is_over_and_every_message_is_served(
+    urls: list[str], others: list[str], allowance: Allowance
+) -> None:
+    given_ = items(*urls)
+    tags = sum(url[0] == "#" for url in urls)
+    for neighbours in (beside(*others), unlisted):
+        found = coalesce(given_, allowance, neighbours, saves=False)
+        made = paths_of(found)
+        assert made == sorted(set(made))
+        assert all(url in made if url[0] == "#" else clears(made, url.removesuffix("*")) for url in urls)
+        assert {cause for item in found.items for cause in item.causes} == {cause(url) for url in urls}
+        if allowance.paths > tags or len(urls) == tags:
+            assert len(made) <= max(allowance.paths, tags)
+            assert wildcards(made) <= allowance.wildcards or wildcards(urls) == 1
+
+
+@given(items_of_urls, st.lists(paths, max_size=12), allowances, st.randoms(use_true_random=False))
+def test_the_order_of_neighbours_changes_nothing(
+    urls: list[str], others: list[str], allowance: Allowance, chance: Any
+) -> None:
+    shuffled = list(others)
+    chance.shuffle(shuffled)
+    one, two = (coalesce(items(*urls), allowance, beside(*some), saves=True) for some in (others, shuffled))
+    assert one == two
+
+
+def test_what_a_wildcard_clears_anyway_is_no_item_of_its_own() -> None:
+    found = coalesce(items("/a*", "/a/b", "/a/c*", "/d", "/e"), Allowance(3), never, saves=False)
+    assert paths_of(found) == ["/a*", "/d", "/e"]
+    assert found.items[0].causes == (cause("/a*"), cause("/a/b"), cause("/a/c*"))
+    assert found.items[0].wide is None
+
+
+@pytest.mark.parametrize("others", [["/*", "/a", "/b/*"], ["/a"], []])
+def test_where_one_path_clears_all_or_none_there_is_nothing_to_list(others: list[str]) -> None:
+    found = coalesce(items("#red", *others), Allowance(lossless=True), never, saves=False)
+    assert (paths_of(found), found.warning) == (["#red", *others[:1]], "")
+
+
+@pytest.mark.parametrize(("others", "most"), [([], 1), (["/a"], 2), (["/a", "/b"], 2), (["/*", "/a"], 2)])
+def test_where_the_cache_tags_alone_are_too_many_that_is_said(others: list[str], most: int) -> None:
+    found = coalesce(items("#red", "#blue", *others), Allowance(most), never, saves=False)
+    assert found.warning == TAGS_ALONE
+    assert coalesce(items("#red", "#blue", *others), Allowance(3), beside("/c"), saves=False).warning == ""
+
+
+def test_cache_tags_count_and_are_never_widened() -> None:
+    given_ = items("#red", "#blue", "/a/1", "/a/2")
+    assert paths_of(coalesce(given_, Allowance(3), beside("/b"), saves=False)) == ["#blue", "#red", "/a/*"]
+    found = coalesce(given_, Allowance(2), never, saves=False)
+    assert paths_of(found) == paths_of(Coalesced(given_))
+    assert found.warning == TAGS_ALONE
+
+
+def test_only_to_save_paths_no_more_is_listed_than_that_is_worth() -> None:
+    asked: list[int] = []
+
+    def many(prefix: str) -> Iterator[tuple[UrlPath, ...]]:
+        for number in range(60_000):
+            asked.append(number)
+            yield (UrlPath(f"{prefix}x{number}"),)
+
+    given_ = items("/tags/t1/", "/tags/t1/index.html", "/a")
+    found = coalesce(given_, Allowance(), many, saves=True)
+    assert found.items == given_
+    assert "more than 50,000 objects" in found.warning
+    assert len(asked) == 50_001
+    assert coalesce(given_, Allowance(lossless=True), many, saves=False).warning == ""
+    assert coalesce(given_, Allowance(2), many, saves=True).warning == ""
+
+
+def test_where_it_is_not_proven_that_the_fewest_are_evicted_a_warning_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = [f"/{directory}/{number}" for directory in "abcd" for number in range(6)]
+    others = [f"/{directory}/x{number}" for directory in "abcde" for number in range(5)]
+    given_, allowance, neighbours = items(*changed), Allowance(14, 2), beside(*others)
+    assert coalesce(given_, allowance, neighbours, saves=False).warning == ""
+    monkeypatch.setattr(cover, "WORK", 0)
+    found = coalesce(given_, allowance, neighbours, saves=False)
+    evicted = sum(item.wide.evicted or 0 for item in found.items if item.wide)
+    assert found.warning.startswith(f"wildcards evict {evicted:,} unchanged objects, where ")
+    assert len(found.items) <= 14
+
+
+# --- what is asked for --------------------------------------------------------------------------------
+
+
+def test_no_more_is_listed_than_what_all_paths_begin_with() -> None:
+    asked: list[str] = []
+
+    def neighbours(prefix: str) -> list[tuple[UrlPath, ...]]:
+        asked.append(prefix)
+        return []
+
+    coalesce(items("/posts/2019/é/1", "/posts/2019/è/2", "#red"), Allowance(2), neighbours, saves=False)
+    assert asked == ["/posts/2019/"]
+
+
+# --- without a listing --------------------------------------------------------------------------------
+
+
+def test_without_a_listing_the_deepest_directories_with_the_most_changes_are_widened() -> None:
+    urls = [f"/a/b/{n}" for n in range(5)] + [f"/a/c/{n}" for n in range(3)] + ["/a/d/1", "/e/1", "/f"]
+    found = coalesce(items(*urls), Allowance(7), unlisted, saves=False)
+    assert paths_of(found) == ["/a/b/*", "/a/c/0", "/a/c/1", "/a/c/2", "/a/d/1", "/e/1", "/f"]
+    assert found.items[0].reason == "5 changed, an unknown number of unchanged evicted"
+    assert found.warning == f"{DENIED}; whole directories are cleared"
+    assert paths_of(coalesce(items(*urls), Allowance(5), unlisted, saves=False)) == [
+        *("/a/b/*", "/a/c/*", "/a/d/1", "/e/1", "/f")
+    ]
+    assert paths_of(coalesce(items(*urls), Allowance(3), unlisted, saves=False)) == ["/a/*", "/e/1", "/f"]
+    assert paths_of(coalesce(items(*urls), Allowance(2), unlisted, saves=False)) == ["/*"]
+
+
+def test_without_a_listing_what_is_not_over_stays_as_it_is() -> None:
+    given_ = items("/tags/t1/", "/tags/t1/index.html")
+    found = coalesce(given_, Allowance(lossless=True), unlisted, saves=False)
+    assert found == Coalesced(given_, f"{DENIED}; wildcards that would evict nothing were not looked for")
+
+
+def test_without_a_listing_directories_with_few_changes_go_before_those_above_them() -> None:
+    changed = items("/a/b/1", "/a/b/2", "/e/1", "/e/2", "/e/3")
+    assert paths_of(coalesce(changed, Allowance(4), unlisted, saves=False)) == ["/a/b/*", "/e/1", "/e/2", "/e/3"]
+
+
+def test_without_a_listing_directories_take_the_place_of_wildcards_that_are_too_many() -> None:
+    changed = items("/a/1*", "/a/2*", "/b/1", "/b/2", "/b/3")
+    assert paths_of(coalesce(changed, Allowance(9, 2), unlisted, saves=False)) == paths_of(Coalesced(changed))
+    assert paths_of(coalesce(changed, Allowance(9, 1), unlisted, saves=False)) == ["/*"]
+    changed = items("/a/1*", "/a/2*", "/a/3", "/b/1", "/b/2")
+    assert paths_of(coalesce(changed, Allowance(9, 1), unlisted, saves=False)) == ["/a/*", "/b/1", "/b/2"]
+
+
+def test_a_listing_that_breaks_off_is_none() -> None:
+    def broken(_prefix: str) -> Iterable[tuple[UrlPath, ...]]:
+        yield (UrlPath("/b/9"),)
+        raise ListingError(DENIED)
+
+    found = coalesce(items("/a/1", "/a/2", "/b/1", "/b/2", "/b/3"), Allowance(3), broken, saves=False)
+    assert paths_of(found) == ["/a/1", "/a/2", "/b/*"]
+    assert found.items[2].wide == Wide(3, None)
+
+
+def test_no_key_is_so_deep_that_it_takes_long() -> None:
+    deep = "/" + "a/" * 500
+    urls = [f"{deep}{number}" for number in range(MAX_ITEMS_PER_CALL)] + [f"/b{number}" for number in range(2)]
+    found = coalesce(items(*urls), Allowance(wildcards=MAX_WILDCARDS_PER_CALL), unlisted, saves=False)
+    assert paths_of(found) == ["/" + "a/" * 50 + "*", "/b0", "/b1"]
+
+
+# --- what budgets cost --------------------------------------------------------------------------------
+
+
+def cost_of(found: Coalesced) -> Point:
+    evicted = sum(item.wide.evicted or 0 for item in found.items if item.wide)
+    return Point(len(found.items), wildcards(paths_of(found)), evicted)
+
+
+@given(items_of_urls, st.lists(paths, max_size=12), st.integers(0, 4))
+def test_a_curve_is_what_the_plans_of_all_budgets_cost_without_those_that_are_no_better(
+    urls: list[str], others: list[str], most: int
+) -> None:
+    given_, tags = items(*urls), sum(url[0] == "#" for url in urls)
+    points = curve(given_, Trial(most), beside(*others))
+    assert all(one.paths < two.paths and one.evicted > two.evicted for one, two in itertools.pairwise(points))
+    if most and len(urls) > tags + 1:
+        for budget in range(tags + 1, len(urls) + 1):
+            planned = coalesce(given_, Allowance(budget, most, lossless=True), beside(*others), saves=False)
+            bought = max(point for point in points if point.paths <= budget)
+            assert bought.evicted == cost_of(planned).evicted
+            assert bought.paths <= cost_of(planned).paths
+
+
+@pytest.mark.parametrize(
+    ("urls", "most"), [(["/a", "/b", "/c*"], 0), (["/a"], 15), (["#red", "#blue", "/a*"], 15), (["#red"], 15)]
+)
+def test_where_there_is_no_choice_there_is_one_point_and_nothing_is_listed(urls: list[str], most: int) -> None:
+    assert curve(items(*urls), Trial(most), never) == (Point(len(urls), wildcards(urls), 0),)
+
+
+def test_of_many_budgets_some_are_tried_with_one_listing() -> None:
+    listed: list[str] = []
+    others = [f"/{directory}/x{number}" for directory in range(40) for number in range(1 + directory % 7)]
+
+    def neighbours(prefix: str) -> list[tuple[UrlPath, ...]]:
+        listed.append(prefix)
+        return [(UrlPath(url),) for url in others if url.startswith(prefix)]
+
+    urls = [f"/{directory}/{number}" for directory in range(40) for number in range(10)]
+    points = curve(items(*urls), Trial(15, (100, 123)), neighbours)
+    assert listed == ["/"]
+    assert points[0] == Point(1, 1, len(others))
+    assert points[-1] == Point(400, 0, 0)
+    assert 10 < len(points) <= 35
+
+
+def test_without_a_listing_there_is_no_curve() -> None:
+    with pytest.raises(ListingError, match="AccessDenied"):
+        curve(items("/a/1", "/a/2"), Trial(), unlisted)

@@ -1,0 +1,828 @@
+"""Laws of the plan: it covers what changed, nothing else, and depends on nothing but the changes."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from invalidator.errors import ListingError
+from invalidator.events import tickets
+from invalidator.events.decode import decode
+from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
+from invalidator.model import (
+    UNKNOWN_SITE,
+    Batch,
+    Behavior,
+    Distribution,
+    DistributionId,
+    Note,
+    ObjectChange,
+    ObjectKey,
+    Origin,
+    Plan,
+    Site,
+)
+from invalidator.planning.coalesce import Allowance, Trial
+from invalidator.planning.planner import curves, make_plan, part, renamed
+from invalidator.urls.rules import parse
+from invalidator.urls.viewers import NO_ORIGIN, OUTSIDE, View
+from tests.doubles import strategies as make
+from tests.doubles.cloudfront import keys_of
+from tests.doubles.strategies import Change, simple_plan
+
+E1, E2 = DistributionId("E1"), DistributionId("E2")
+deploys = st.lists(make.changes, min_size=1, max_size=12)
+
+
+def plan_of(event: Any, index_document: str = "index.html") -> Plan:
+    return simple_plan(decode(event).changes, [E1, E2], index_document)
+
+
+def contents(plan: Plan) -> list[tuple[str, str, list[str], list[str]]]:
+    """All of a plan that anyone can see."""
+    return [
+        (batch.distribution, batch.caller_reference, [i.path for i in batch.items], [i.reason for i in batch.items])
+        for batch in plan.batches
+    ]
+
+
+def references(plan: Plan) -> set[str]:
+    return {batch.caller_reference for batch in plan.batches}
+
+
+@given(deploys)
+def test_every_changed_object_is_covered_on_every_distribution(deploy: list[Change]) -> None:
+    plan = plan_of(make.s3(*deploy))
+    for distribution in (E1, E2):
+        paths = [i.path for batch in plan.batches if batch.distribution == distribution for i in batch.items]
+        covered = {key for path in paths for key in keys_of(path)}
+        assert {change.key.encode() for change in deploy} <= covered
+
+
+@given(deploys)
+def test_nothing_but_changed_objects_and_the_directories_of_index_documents_is_covered(deploy: list[Change]) -> None:
+    keys = {change.key for change in deploy}
+    directories = {key.removesuffix("index.html") for key in keys if ("/" + key).endswith("/index.html")}
+    for batch in plan_of(make.s3(*deploy)).batches:
+        for item in batch.items:
+            assert keys_of(item.path) & {key.encode() for key in keys | directories}
+
+
+@given(deploys, st.data())
+def test_neither_the_order_of_records_nor_their_duplicates_change_anything(deploy: list[Change], data: Any) -> None:
+    again = data.draw(st.lists(st.sampled_from(deploy), max_size=5))
+    shuffled = data.draw(st.permutations(deploy + again))
+    assert contents(plan_of(make.s3(*deploy))) == contents(plan_of(make.s3(*shuffled)))
+
+
+@given(deploys, make.routes)
+def test_the_same_changes_make_the_same_references_by_whatever_way_they_come(deploy: list[Change], route: str) -> None:
+    events = [make.ROUTES[route](change) for change in deploy]
+    event = {"Records": [record for event in events for record in event.get("Records", [event])]}
+    assert references(plan_of(event)) == references(plan_of(make.s3(*deploy)))
+
+
+@given(deploys, st.data())
+def test_a_new_sequencer_makes_new_references(deploy: list[Change], data: Any) -> None:
+    one = data.draw(st.sampled_from(deploy))
+    later = replace(one, sequencer=data.draw(make.sequencers.filter(lambda text: text != one.sequencer)))
+    edited = [later if change == one else change for change in deploy]
+    before, after = plan_of(make.s3(*deploy)), plan_of(make.s3(*edited))
+    assert not references(before) & references(after)
+
+
+def test_other_paths_for_the_same_changes_make_other_references() -> None:
+    event = make.s3(Change("a/index.html"))
+    assert not references(plan_of(event)) & references(plan_of(event, ""))
+
+
+@given(deploys)
+def test_a_reference_is_128_bits_and_says_whose_it_is(deploy: list[Change]) -> None:
+    for reference in references(plan_of(make.s3(*deploy))):
+        assert re.fullmatch(r"invalidator-[0-9a-f]{32}", reference)
+
+
+@given(deploys)
+def test_no_two_batches_have_the_same_reference(deploy: list[Change]) -> None:
+    plan = plan_of(make.s3(*deploy))
+    assert len(references(plan)) == plan.cost.calls
+
+
+@given(deploys)
+def test_a_batch_has_no_duplicate_and_knows_the_messages_behind_it(deploy: list[Change]) -> None:
+    plan = plan_of(make.sqs(*[make.s3(change) for change in deploy]))
+    for batch in plan.batches:
+        paths = [item.path for item in batch.items]
+        assert len(set(paths)) == len(paths)
+        assert batch.message_ids == {f"m{number}" for number in range(len(deploy))}
+
+
+@pytest.mark.parametrize("objects", [0, 1, 2_999, 3_000, 3_001, 6_000, 7_500])
+def test_a_distribution_gets_as_few_calls_as_carry_its_items(objects: int) -> None:
+    plan = plan_of(make.s3(*[Change(f"a{number}") for number in range(objects)]))
+    assert plan.cost.calls == 2 * -(-objects // MAX_ITEMS_PER_CALL)
+    assert plan.cost.paths == 2 * objects
+    assert all(1 <= len(batch.items) <= MAX_ITEMS_PER_CALL for batch in plan.batches)
+
+
+@pytest.mark.parametrize(
+    ("key", "paths"),
+    [
+        ("index.html", {"/index.html", "/"}),
+        ("a/index.html", {"/a/index.html", "/a/"}),
+        ("a b/index.html", {"/a%20b/index.html", "/a+b/index.html", "/a%20b/", "/a+b/"}),
+        ("reindex.html", {"/reindex.html"}),
+        ("my.index.html", {"/my.index.html"}),
+        ("a/reindex.html", {"/a/reindex.html"}),
+        ("index.html/a", {"/index.html/a"}),
+        ("a/", {"/a/"}),
+        ("/index.html", {"//index.html", "//"}),
+    ],
+)
+def test_an_index_document_also_clears_its_directory(key: str, paths: set[str]) -> None:
+    (batch, _) = plan_of(make.s3(Change(key))).batches
+    assert {item.path for item in batch.items} == paths
+
+
+def test_without_an_index_document_a_directory_is_never_cleared() -> None:
+    (batch, _) = plan_of(make.s3(Change("a/index.html")), "").batches
+    assert [item.path for item in batch.items] == ["/a/index.html"]
+
+
+def test_an_index_document_of_another_name() -> None:
+    (batch, _) = plan_of(make.s3(Change("a/my home.htm"), Change("b/index.html")), "my home.htm").batches
+    assert {item.path for item in batch.items} == {"/a/my%20home.htm", "/a/my+home.htm", "/a/", "/b/index.html"}
+
+
+def test_every_item_has_its_reason() -> None:
+    (batch, _) = plan_of(make.s3(Change("a b/index.html"), Change("a b/"))).batches
+    assert {item.path: item.reason for item in batch.items} == {
+        "/a%20b/": "directory of index document 'a b/index.html'; object 'a b/'",
+        "/a%20b/index.html": "object 'a b/index.html'",
+        "/a+b/": "directory of index document 'a b/index.html'; other spelling of object 'a b/'",
+        "/a+b/index.html": "other spelling of object 'a b/index.html'",
+    }
+
+
+@pytest.mark.parametrize("filling", ["x", "\0", "🌹"])
+def test_where_a_message_is_full_the_order_of_records_changes_nothing_either(filling: str) -> None:
+    # "+" is another spelling of one key and the usual one of the other: as a cause, they differ in length.
+    long = filling * (1_000 // len(filling.encode()))
+    keys = [f"{long}{number:03}{sign}" for number in range(200) for sign in " +"]
+    forward, backward = (plan_of(make.s3(*map(Change, order))) for order in (keys, keys[::-1]))
+    assert forward.cost.calls > 2
+    assert contents(forward) == contents(backward)
+
+
+# --- what is not done -----------------------------------------------------------------------------------
+
+HERE, BELOW_A, ELSEWHERE = (
+    Site((Behavior("*", (origin,)),)) for origin in (Origin("origin"), Origin("origin", "/a"), Origin("elsewhere"))
+)
+
+
+def plan_for(sites: Iterable[Site], view: View) -> Plan:
+    """What becomes of b, a/1 and c."""
+    distributions = [Distribution(DistributionId(f"E{number}"), site) for number, site in enumerate(sites, 1)]
+    return make_plan(decode(make.s3(Change("b"), Change("a/1"), Change("c"))).changes, distributions, view)
+
+
+@pytest.mark.parametrize(
+    ("sites", "view", "paths", "excluded", "unserved"),
+    [
+        ([HERE], View(), 3, 0, 0),
+        ([ELSEWHERE], View(), 0, 0, 3),
+        ([BELOW_A], View(), 1, 0, 2),
+        ([HERE, ELSEWHERE], View(), 3, 0, 0),
+        ([ELSEWHERE, BELOW_A], View(), 1, 0, 2),
+        ([HERE], View(include=("a/*",)), 1, 2, 0),
+        ([HERE], View(exclude=("a/*",)), 2, 1, 0),
+        ([BELOW_A], View(exclude=("b",)), 1, 1, 1),
+        ([], View(exclude=("b",)), 0, 1, 2),
+    ],
+)
+def test_a_change_is_served_excluded_or_of_no_concern_to_any_distribution(
+    sites: list[Site], view: View, paths: int, excluded: int, unserved: int
+) -> None:
+    plan = plan_for(sites, view)
+    assert (plan.cost.paths, plan.excluded, plan.unserved) == (paths, excluded, unserved)
+
+
+def test_each_distribution_has_its_notes_with_the_number_of_changes_each_is_about() -> None:
+    view = View(rules=parse('[{"match": "^a|^1", "also": ["#one", "#two"]}]', "RULES"))
+    tags = "rule 1: its tags are left out, since the distribution does not know objects by cache tags"
+    assert plan_for([HERE], view).unserved == 0
+    assert plan_for([Site(())], view).notes == ()  # that of a ticket for another distribution
+    assert plan_for([HERE, ELSEWHERE, HERE, BELOW_A], view).notes == (
+        Note(E1, tags, 1),
+        Note(E2, NO_ORIGIN, 3),
+        Note(DistributionId("E3"), tags, 1),
+        Note(DistributionId("E4"), tags, 1),
+        Note(DistributionId("E4"), OUTSIDE, 2),
+    )
+
+
+# --- what earlier invocations have left -----------------------------------------------------------------
+
+
+def left_of(deploy: Iterable[Change], distribution: str = "E1", message: str | None = None, **fields: Any) -> Batch:
+    """What a ticket for these changes says after its way through the queue. ``wildcards`` adds items of these names."""
+    wildcards = [[f"/{name}*", "object", name] for name in fields.pop("wildcards", ())]
+    (batch,) = simple_plan(decode(make.s3(*deploy)).changes, [DistributionId(distribution)], "index.html").batches
+    document = json.loads(tickets.write(tickets.Ticket(replace(batch, **fields), "Throttling")))
+    document["items"] += wildcards
+    return tickets.read(document, message).batch
+
+
+def with_left(deploy: Iterable[Change], left: Iterable[Batch]) -> Plan:
+    return simple_plan(decode(make.s3(*deploy)).changes, [E1, E2], "index.html", left)
+
+
+def paths(batches: Iterable[Batch], distribution: str = "E1") -> list[str]:
+    return [item.path for batch in batches if batch.distribution == distribution for item in batch.items]
+
+
+few = st.lists(make.changes, min_size=1, max_size=4)
+several = st.lists(few, min_size=1, max_size=3)
+perhaps = st.lists(make.changes, max_size=4)
+# Each example takes plans to make it.
+quickly = settings(max_examples=50)
+
+
+@quickly
+@given(perhaps, several)
+def test_what_is_left_is_sent_with_what_is_new_in_one_call(deploy: list[Change], earlier: list[list[Change]]) -> None:
+    left = [left_of(changes, message=f"t{number}") for number, changes in enumerate(earlier)]
+    plan = with_left(deploy, left)
+    (batch,) = [batch for batch in plan.batches if batch.distribution == E1]
+    assert paths([batch]) == sorted({*paths(left), *paths(plan_of(make.s3(*deploy)).batches)})
+    assert batch.message_ids >= {f"t{number}" for number in range(len(earlier))}
+    assert not batch.apart
+
+
+@quickly
+@given(perhaps, several, st.data())
+def test_the_order_of_what_is_left_changes_nothing(
+    deploy: list[Change], earlier: list[list[Change]], data: Any
+) -> None:
+    left = [
+        left_of(changes, data.draw(st.sampled_from(["E1", "E2"])), apart=data.draw(st.booleans()))
+        for changes in earlier
+    ]
+    plan, again = with_left(deploy, left), with_left(reversed(deploy), data.draw(st.permutations(left)))
+    assert contents(plan) == contents(again)
+    # What is uncertain may be new once more, under the same name; never does one name stand for two contents.
+    named = {
+        (batch.distribution, batch.caller_reference, *paths([batch], batch.distribution)) for batch in plan.batches
+    }
+    assert len(named) == len(references(plan))
+
+
+@quickly
+@given(perhaps, several)
+def test_the_messages_in_which_it_comes_change_no_reference(deploy: list[Change], earlier: list[list[Change]]) -> None:
+    one, other = ([left_of(changes, message=message) for changes in earlier] for message in ("m1", "m2"))
+    assert references(with_left(deploy, one)) == references(with_left(deploy, other))
+
+
+@quickly
+@given(few, few, few)
+def test_what_is_sent_with_something_else_has_another_reference(
+    one: list[Change], other: list[Change], deploy: list[Change]
+) -> None:
+    """Under the reference of either, CloudFront could take it for that one, and do nothing."""
+    left = [left_of(one), left_of(other)]
+    known = {batch.caller_reference for batch in left} | references(plan_of(make.s3(*deploy)))
+    assert not known & {batch.caller_reference for batch in with_left(deploy, left).batches if batch.distribution == E1}
+
+
+@quickly
+@given(few, st.integers(0, 10))
+def test_what_is_left_alone_keeps_its_reference(deploy: list[Change], attempts: int) -> None:
+    left = left_of(deploy, attempts=attempts)
+    assert with_left([], [left]).batches == (left,)
+
+
+@quickly
+@given(perhaps, several, several, st.data())
+def test_what_is_apart_is_sent_as_it_is_and_the_rest_as_if_it_were_not_there(
+    deploy: list[Change], earlier: list[list[Change]], uncertain: list[list[Change]], data: Any
+) -> None:
+    left = [left_of(changes) for changes in earlier]
+    apart = [
+        # Of another bucket, since of twins the one that is apart decides.
+        left_of((replace(one, bucket="third") for one in changes), data.draw(st.sampled_from(["E1", "E2"])), apart=True)
+        for changes in uncertain
+    ]
+    plan = with_left(deploy, [*apart, *left])
+    kept = [batch for batch in plan.batches if batch.apart]
+    assert {(b.distribution, b.caller_reference, tuple(paths([b], b.distribution))) for b in kept} == {
+        (b.distribution, b.caller_reference, tuple(paths([b], b.distribution))) for b in apart
+    }
+    rest = Plan(tuple(batch for batch in plan.batches if not batch.apart))
+    assert contents(rest) == contents(with_left(deploy, left))
+
+
+@quickly
+@given(few, st.lists(st.tuples(st.integers(0, 10), st.booleans()), min_size=2, max_size=4))
+def test_a_ticket_that_is_delivered_twice_is_sent_once_and_serves_all_its_messages(
+    deploy: list[Change], deliveries: list[tuple[int, bool]]
+) -> None:
+    twins = [
+        left_of(deploy, message=f"m{number}", attempts=attempts, apart=apart)
+        for number, (attempts, apart) in enumerate(deliveries)
+    ]
+    (batch,) = with_left([], twins).batches
+    assert batch.caller_reference == twins[0].caller_reference
+    assert paths([batch]) == paths(twins[:1])
+    assert batch.message_ids == {f"m{number}" for number in range(len(twins))}
+    assert batch.attempts == max(attempts for attempts, _ in deliveries)
+    assert batch.apart == any(apart for _, apart in deliveries)
+
+
+@quickly
+@given(few)
+def test_tickets_of_the_same_reference_for_two_distributions_are_no_twins(deploy: list[Change]) -> None:
+    one, other = left_of(deploy, message="m1"), left_of(deploy, message="m2")
+    other = replace(other, distribution=E2)
+    assert with_left([], [one, other]).batches == (one, other)
+
+
+@quickly
+@given(perhaps, several, several)
+def test_what_is_left_for_one_distribution_never_goes_to_another(
+    deploy: list[Change], mine: list[list[Change]], others: list[list[Change]]
+) -> None:
+    left = [left_of(changes, "E1", "m1") for changes in mine]
+    foreign = [left_of(changes, "E2", "m2", apart=len(changes) % 2 == 0) for changes in others]
+    plan, alone = with_left(deploy, [*foreign, *left]), with_left(deploy, left)
+    assert [batch for batch in plan.batches if batch.distribution == E1] == [
+        batch for batch in alone.batches if batch.distribution == E1
+    ]
+
+
+@quickly
+@given(perhaps, st.lists(st.integers(0, 10), min_size=1, max_size=4, unique=True))
+def test_what_is_sent_together_was_refused_as_often_as_the_oldest_of_it(
+    deploy: list[Change], attempts: list[int]
+) -> None:
+    left = [left_of([Change(f"left {number}")], attempts=number) for number in attempts]
+    plan = with_left(deploy, left)
+    assert {batch.attempts for batch in plan.batches if batch.distribution == E1} == {max(attempts)}
+    assert {batch.attempts for batch in plan.batches if batch.distribution == E2} <= {0}
+
+
+names_ = st.sets(st.text("abc/", min_size=1, max_size=4), max_size=15)
+
+
+@quickly
+@given(perhaps, st.lists(names_, min_size=1, max_size=5))
+def test_a_batch_has_no_more_wildcards_than_a_distribution_takes(deploy: list[Change], named: list[set[str]]) -> None:
+    left = [left_of([Change("a")], wildcards=sorted(names)) for names in named]
+    mine = [batch for batch in with_left(deploy, left).batches if batch.distribution == E1]
+    wildcards = [sum(item.is_wildcard for item in batch.items) for batch in mine]
+    assert all(number <= MAX_WILDCARDS_PER_CALL for number in wildcards)
+    assert len(mine) == max(1, -(-sum(wildcards) // MAX_WILDCARDS_PER_CALL))
+    assert sorted(paths(mine)) == sorted({*paths(left), *paths(plan_of(make.s3(*deploy)).batches)})
+
+
+@pytest.mark.parametrize(("left", "new"), [([2_000, 1_000], 0), ([2_000, 2_000], 0), ([3_000], 1), ([1] * 40, 2_960)])
+def test_what_is_left_takes_as_few_calls_as_carry_it(left: list[int], new: int) -> None:
+    made = [left_of([Change(f"{n}/{number}") for number in range(size)]) for n, size in enumerate(left)]
+    plan = with_left([Change(f"new/{number}") for number in range(new)], made)
+    mine = [batch for batch in plan.batches if batch.distribution == E1]
+    assert len(mine) == -(-(sum(left) + new) // MAX_ITEMS_PER_CALL)
+    assert len(set(paths(mine))) == len(paths(mine)) == sum(left) + new
+
+
+@quickly
+@given(several)
+def test_whatever_is_made_of_tickets_can_be_written_as_tickets(earlier: list[list[Change]]) -> None:
+    for batch in with_left([], [left_of(changes, message="m1") for changes in earlier]).batches:
+        document = json.loads(tickets.write(tickets.Ticket(batch, "")))
+        again = tickets.read(document, "m1").batch
+        assert (again.caller_reference, paths([again])) == (batch.caller_reference, paths([batch]))
+
+
+def test_those_come_first_whose_work_is_the_oldest() -> None:
+    ids = [DistributionId(f"E{number}") for number in range(1, 5)]
+    left: list[Batch] = []
+    for id_, time in zip(ids, ["", "2026-11-20T09:31:00Z", "2026-11-20T09:30:00Z"], strict=False):
+        changes = [change._replace(time=time) for change in decode(make.s3(Change("a"))).changes]
+        left += simple_plan(changes, [id_], "").batches
+    plan = simple_plan(decode(make.s3(Change("b"))).changes, reversed(ids), "", left)
+    # What is left for who knows how long first, what is new last.
+    assert [batch.distribution for batch in plan.batches] == ["E1", "E3", "E2", "E4"]
+
+
+@quickly
+@given(few, st.integers(0, 30), st.booleans())
+def test_what_has_just_changed_waits_for_nothing_that_takes_a_call_of_its_own(
+    new: list[Change], many: int, open_: bool
+) -> None:
+    apart = [replace(left_of([Change(f"left/{number}")]), apart=True) for number in range(many)]
+    left = [*apart, *([left_of([Change("open")])] if open_ else [])]
+    mine = [batch for batch in with_left(new, left).batches if batch.distribution == E1]
+    assert [batch.apart for batch in mine] == [False] * (len(mine) - many) + [True] * many
+
+
+@quickly
+@given(few, st.data())
+def test_the_parts_of_a_batch_have_references_of_their_own(deploy: list[Change], data: Any) -> None:
+    batch = left_of(deploy)
+    middle = data.draw(st.integers(1, max(1, len(batch.items) - 1)))
+    parts = [part(batch, items) for items in (batch.items[:middle], batch.items[middle:]) if items]
+    assert [path for half in parts for path in paths([half])] == paths([batch])
+    assert len({half.caller_reference for half in parts} | {batch.caller_reference}) == len(parts) + 1
+    assert [part(batch, half.items) for half in parts] == parts
+
+
+@quickly
+@given(few)
+def test_a_batch_that_is_renamed_differs_in_its_reference_only_and_always_alike(deploy: list[Change]) -> None:
+    names, batch = set(), left_of(deploy)
+    for _ in range(5):
+        assert replace(renamed(batch), caller_reference=batch.caller_reference) == batch
+        assert renamed(batch) == renamed(batch)
+        names.add(batch.caller_reference)
+        batch = renamed(batch)
+    assert len(names) == 5
+    again = tickets.read(json.loads(tickets.write(tickets.Ticket(batch, "")))).batch
+    assert again.caller_reference == batch.caller_reference
+
+
+def test_the_same_paths_on_two_distributions_are_renamed_to_two_references() -> None:
+    one, other = (left_of([Change("a")], distribution) for distribution in ("E1", "E2"))
+    assert renamed(one).caller_reference != renamed(other).caller_reference
+
+
+# --- what is widened ------------------------------------------------------------------------------------
+
+
+class Buckets:
+    """What there is to list, and what was asked for."""
+
+    def __init__(self, **keys: list[str]) -> None:
+        self._keys = keys
+        self.asked: list[tuple[str, str]] = []
+
+    def __call__(self, bucket: str, prefix: str) -> Iterator[ObjectKey]:
+        self.asked.append((bucket, prefix))
+        return (ObjectKey(key) for key in self._keys[bucket] if key.startswith(prefix))
+
+
+def wide_plan(
+    keys: Iterable[str], sites: Iterable[Site], buckets: Buckets, allowance: Allowance, bucket: str = "origin"
+) -> Plan:
+    distributions = [Distribution(DistributionId(f"E{number}"), site) for number, site in enumerate(sites, 1)]
+    changes = decode(make.s3(*(Change(key, bucket=bucket) for key in keys))).changes
+    return make_plan(changes, distributions, View(), (), allowance, buckets)
+
+
+def items_of(plan: Plan) -> list[tuple[str, str, str]]:
+    return [(batch.distribution, item.path, item.reason) for batch in plan.batches for item in batch.items]
+
+
+def served(*behaviors: Behavior) -> Site:
+    return Site((*behaviors, Behavior("*", (Origin("origin"),))))
+
+
+def test_neighbours_are_the_other_objects_that_the_distribution_serves() -> None:
+    buckets = Buckets(origin=["a/1", "a/2", "a/3", "a/4", "b/1", "prod/a/1", "prod/a/3"], other=["a/5"])
+    sites = [
+        Site((Behavior("*", (Origin(""),)),)),
+        Site((Behavior("*", (Origin("origin", "/prod"),)),)),
+        served(Behavior("a/5", (Origin("other"),))),
+        served(Behavior("a/3", (Origin("other"),)), Behavior("a/?4", (Origin("other"),))),
+        Site((Behavior("*", (Origin("other"),)),)),
+    ]
+    plan = wide_plan(["a/1", "a/2", "prod/a/1", "prod/a/2"], sites, buckets, Allowance(1))
+    assert items_of(plan) == [
+        ("E1", "/*", "4 changed, 4 unchanged evicted"),
+        ("E2", "/a/*", "2 changed, 1 unchanged evicted"),
+        ("E3", "/*", "4 changed, 5 unchanged evicted"),
+        ("E4", "/*", "4 changed, 3 unchanged evicted"),
+    ]
+    assert plan.cost.evicted == 13
+
+
+def test_only_what_is_over_is_listed_and_only_where_all_its_paths_begin() -> None:
+    buckets = Buckets(origin=["a/b/1", "a/b/2", "a/b/3"])
+    sites = [Site((Behavior("*", (Origin("origin", path),)),)) for path in ("", "/a")]
+    wide_plan(["a/b/1", "a/b/2"], sites, buckets, Allowance(2))
+    assert buckets.asked == []
+    wide_plan(["a/b/1", "a/b/2"], sites, buckets, Allowance(1))
+    assert buckets.asked == [("origin", "a/b/")] * 2
+
+
+def test_distributions_that_are_alike_are_listed_once() -> None:
+    buckets = Buckets(origin=["a/1", "a/2"])
+    plan = wide_plan(["a/1", "a/2"], [UNKNOWN_SITE] * 20, buckets, Allowance(1))
+    assert buckets.asked == [("origin", "a/")]
+    assert len(plan.batches) == 20
+
+
+def test_what_comes_from_elsewhere_is_a_neighbour_that_cannot_be_listed() -> None:
+    buckets = Buckets(origin=["a/1", "a/2", "b/1"])
+    sites = [served(Behavior(pattern, ())) for pattern in ("/a/api/*", "a?c", "c/*")]
+    plan = wide_plan(["a/1", "a/2"], sites, buckets, Allowance(lossless=True))
+    assert items_of(plan)[-1] == ("E3", "/a/*", "2 changed, 0 unchanged evicted")
+    assert [path for id_, path, _ in items_of(plan) if id_ == "E1"] == ["/a/1", "/a/2"]
+
+
+def test_what_is_in_another_bucket_that_may_not_be_listed_counts_as_one_object_for_each_pattern() -> None:
+    def objects(bucket: str, prefix: str) -> Iterator[ObjectKey]:
+        if bucket != "origin":
+            raise ListingError(f"bucket {bucket!r} cannot be listed: AccessDenied")
+        return Buckets(origin=["a/1", "a/2", "b/1", "b/2"])(bucket, prefix)
+
+    changes = decode(make.s3(*map(Change, ("a/1", "a/2", "b/1", "b/2")))).changes
+    site = served(Behavior("c/*.jpg", (Origin("media"),)))
+    plan = make_plan(changes, [Distribution(E1, site)], View(), (), Allowance(2), objects)
+    assert items_of(plan) == [
+        ("E1", "/a/*", "2 changed, 0 unchanged evicted"),
+        ("E1", "/b/*", "2 changed, 0 unchanged evicted"),
+    ]
+    assert plan.warnings == (
+        "bucket 'media' cannot be listed: AccessDenied; each path pattern that leads there counts as one object",
+    )
+
+
+def test_each_path_pattern_counts_once_wherever_it_leads() -> None:
+    def objects(bucket: str, prefix: str) -> Iterator[ObjectKey]:
+        if bucket != "origin":
+            raise ListingError("AccessDenied")
+        return iter(())
+
+    site = served(Behavior("m/*", (Origin("media"),)), Behavior("api/*", ()))
+    plan = make_plan(changes_of("a", "b"), [Distribution(E1, site)], View(), (), Allowance(1), objects)
+    assert items_of(plan) == [("E1", "/*", "2 changed, 2 unchanged evicted")]
+
+
+def test_a_bucket_is_not_listed_where_none_of_its_urls_can_be_evicted() -> None:
+    buckets = Buckets(origin=["a/1", "a/2"], media=[])
+    sites = [served(Behavior(pattern, (Origin("media"),))) for pattern in ("c/*.jpg", "a/b/*", "a*.jpg", "a?b/3")]
+    wide_plan(["a/1", "a/2"], sites[:1], buckets, Allowance(1))
+    assert buckets.asked == [("origin", "a/")]
+    wide_plan(["a/1", "a/2"], sites[1:], buckets, Allowance(1))
+    assert buckets.asked[1:] == [("media", "a/"), ("origin", "a/")] * 3
+
+
+@pytest.mark.parametrize("pattern", ["~m/*", "%7Em/*", "/~m/*"])
+def test_a_path_pattern_is_compared_with_urls_in_their_spelling(pattern: str) -> None:
+    buckets = Buckets(origin=["~a", "~b"], media=["~m/1", "~m/2"])
+    (site, elsewhere) = (served(Behavior(pattern, origins)) for origins in ((Origin("media"),), ()))
+    assert items_of(wide_plan(["~a", "~b"], [site, elsewhere], buckets, Allowance(1))) == [
+        ("E1", "/%7E*", "2 changed, 2 unchanged evicted"),
+        ("E2", "/%7E*", "2 changed, 1 unchanged evicted"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "evicted"),
+    [
+        ('"match": "^data/([0-9]+)[.]json$", "also": ["/products/$1/", "#p$1"]', 2),
+        ('"match": "^data/([0-9]+)[.]json$", "instead": ["/products/$1/"]', 1),
+        ('"match": "^v/data/([0-9]+)[.]json$", "also": ["/products/$1/"], "whole_key": true', 2),
+    ],
+)
+def test_what_rules_give_for_other_objects_is_a_neighbour(rule: str, evicted: int) -> None:
+    keys = [f"v/data/{number}.json" for number in range(1, 4)]
+    site = Site((Behavior("data/*", (Origin("origin", "/v"),)), Behavior("*", ())))
+    view = View(rules=parse(f"[{{{rule}}}]", "RULES"))
+    changes, buckets = changes_of(*keys[:2]), Buckets(origin=keys)
+    lossless = make_plan(changes, [Distribution(E1, site)], view, (), Allowance(lossless=True), buckets)
+    assert [item for batch in lossless.batches for item in batch.items if item.wide] == []
+    assert make_plan(changes, [Distribution(E1, site)], view, (), Allowance(1), buckets).cost.evicted == evicted
+
+
+def test_the_wildcard_that_a_rule_gives_for_a_neighbour_is_no_object() -> None:
+    view = View(rules=parse('[{"match": "^index[.]html$", "also": ["/*"]}]', "RULES"))
+    plan = make_plan(changes_of("a", "b"), [Distribution(E1)], view, (), Allowance(1), Buckets(origin=["index.html"]))
+    assert items_of(plan) == [("E1", "/*", "2 changed, 1 unchanged evicted")]
+
+
+def test_what_a_rule_gives_for_a_neighbour_counts_once_with_it() -> None:
+    view = View(rules=parse('[{"match": "^(.*)[.]html$", "also": ["/$1"]}]', "RULES"))
+    keys = [f"a/{number}.html" for number in range(5)]
+    plan = make_plan(changes_of(*keys[:2]), [Distribution(E1)], view, (), Allowance(1), Buckets(origin=keys))
+    assert items_of(plan) == [("E1", "/a/*", "2 changed, 3 unchanged evicted")]
+
+
+def test_spaces_and_plus_signs_are_listed_as_what_they_are_in_keys() -> None:
+    buckets = Buckets(origin=["a +/1", "a +/2", "a +/3", "a "])
+    plan = wide_plan(["a +/1", "a +/2"], [UNKNOWN_SITE], buckets, Allowance(3))
+    assert buckets.asked == [("origin", "a")]
+    assert items_of(plan) == [("E1", "/a*", "2 changed, 2 unchanged evicted")]
+
+
+def test_an_object_is_evicted_by_any_of_its_spellings() -> None:
+    keys = ["c+d1", "c+d2", "c d3", "c d4", "e"]
+    plan = wide_plan(keys[:2], [UNKNOWN_SITE], Buckets(origin=keys), Allowance(2))
+    assert items_of(plan) == [("E1", "/c*", "2 changed, 2 unchanged evicted")]
+    lossless = wide_plan(keys[:2], [UNKNOWN_SITE], Buckets(origin=keys), Allowance(lossless=True))
+    assert [path for _, path, _ in items_of(lossless)] == ["/c%2Bd*", "/c+d1", "/c+d2"]
+
+
+def test_an_object_that_two_buckets_have_or_one_behind_two_origins_counts_once() -> None:
+    buckets = Buckets(origin=["a/1", "a/2", "a/3"], replica=["a/1", "a/2", "a/3", "a/4"])
+    origins = (Origin("origin"), Origin("replica"), Origin("origin", is_website=True))
+    plan = wide_plan(["a/1", "a/2"], [Site((Behavior("*", origins),))], buckets, Allowance(1))
+    assert items_of(plan) == [("E1", "/a/*", "2 changed, 2 unchanged evicted")]
+
+
+def test_a_page_that_depends_on_many_objects_counts_once() -> None:
+    view = View(rules=parse('[{"match": "^p/", "also": ["/p.xml"]}]', "RULES"))
+    keys = [f"p/{number}" for number in range(9)]
+    (changed, *_), buckets = changes_of("a"), Buckets(origin=keys)
+    stale = [changed._replace(key=ObjectKey(key)) for key in ("p1", "p2")]
+    plan = make_plan(stale, [Distribution(E1)], view, (), Allowance(1), buckets)
+    assert items_of(plan) == [("E1", "/p*", "2 changed, 9 unchanged evicted")]
+
+
+def test_a_key_that_is_no_text_is_listed_by_what_is_text_in_it() -> None:
+    buckets = Buckets(origin=["a/é/3"])
+    changes = [change._replace(key=ObjectKey(f"a/\udcff/{n}")) for n, change in enumerate(simple_changes(2))]
+    plan = make_plan(changes, [Distribution(E1)], View(), (), Allowance(1), buckets)
+    assert buckets.asked == [("origin", "a/")]
+    assert [item.path for item in plan.batches[0].items] == ["/a/%FF/*"]
+
+
+def changes_of(*keys: str, bucket: str = "origin") -> list[ObjectChange]:
+    return decode(make.s3(*(Change(key, bucket=bucket) for key in keys))).changes
+
+
+def simple_changes(number: int) -> list[ObjectChange]:
+    return decode(make.s3(*(Change(f"k{n}") for n in range(number)))).changes
+
+
+def test_what_may_be_free_of_charge_is_not_listed_and_what_is_billed_for_certain_is() -> None:
+    keys = [f"a/{number}" for number in range(501)]
+    for distributions, asked in ((1, []), (2, [("origin", "a/")])):
+        buckets = Buckets(origin=keys)
+        plan = wide_plan(keys, [UNKNOWN_SITE] * distributions, buckets, Allowance())
+        assert buckets.asked == asked
+        assert plan.cost.paths == (2 if asked else 501)
+        assert plan.cost.usd == (0.01 if asked else 2.505)
+
+
+@pytest.mark.parametrize(("objects", "distributions"), [(500, 2), (1_000, 1)])
+def test_the_paths_that_are_free_of_charge_are_as_many_as_cloudfront_gives(objects: int, distributions: int) -> None:
+    keys = [f"a/{number}" for number in range(objects)]
+    for changed, listings in ((keys, 0), ([*keys, "a/x"], 1)):
+        buckets = Buckets(origin=[])
+        wide_plan(changed, [UNKNOWN_SITE] * distributions, buckets, Allowance())
+        assert len(buckets.asked) == listings
+
+
+def test_an_object_counts_once_however_many_paths_it_has_and_in_each_bucket_in_which_it_changed() -> None:
+    changes = [
+        change for bucket in ("origin", "other") for change in changes_of("a/index.html", "a/b c", bucket=bucket)
+    ]
+    plan = make_plan(changes, [Distribution(E1)], View(), (), Allowance(1), Buckets(origin=["a/index.html"], other=[]))
+    assert items_of(plan) == [("E1", "/a/*", "4 changed, 0 unchanged evicted")]
+
+
+def test_what_changed_in_one_bucket_is_a_neighbour_in_another() -> None:
+    buckets = Buckets(origin=["a/1", "a/2", "a/x"], other=["a/1", "a/x"])
+    site = served(Behavior("a/x", (Origin("other"),)))
+    plan = make_plan(changes_of("a/1", "a/2", "a/x"), [Distribution(E1, site)], View(), (), Allowance(1), buckets)
+    assert items_of(plan) == [("E1", "/a/*", "2 changed, 1 unchanged evicted")]
+
+
+def test_a_bucket_is_listed_under_each_of_its_origin_paths() -> None:
+    buckets = Buckets(origin=["a/1", "a/2", "a/3", "v/b/a/4", "v/b/a/5"])
+    site = served(Behavior("b/*", (Origin("origin", "/v"),)))
+    plan = make_plan(changes_of("a/1", "v/b/a/4"), [Distribution(E1, site)], View(), (), Allowance(1), buckets)
+    assert items_of(plan) == [("E1", "/*", "2 changed, 4 unchanged evicted")]
+    assert buckets.asked == [("origin", "v/"), ("origin", "")]
+
+
+def test_what_changed_is_no_neighbour_even_where_a_rule_gives_another_path() -> None:
+    view = View(rules=parse('[{"match": "^a/([0-9])[.]md$", "instead": ["/a/$1/"]}]', "RULES"))
+    buckets = Buckets(origin=["a/1.md", "a/2.md", "a/x.jpg"])
+    plan = make_plan(changes_of("a/1.md", "a/2.md"), [Distribution(E1)], view, (), Allowance(1), buckets)
+    assert items_of(plan) == [("E1", "/a/*", "2 changed, 1 unchanged evicted")]
+
+
+def test_what_changed_but_is_excluded_is_a_neighbour() -> None:
+    changes = changes_of("a/1", "a/2", "a/3.map")
+    view = View(exclude=("*.map",))
+    plan = make_plan(changes, [Distribution(E1)], view, (), Allowance(1), Buckets(origin=["a/1", "a/2", "a/3.map"]))
+    assert items_of(plan) == [("E1", "/a/*", "2 changed, 1 unchanged evicted")]
+
+
+def test_what_is_evicted_is_known_if_it_is_known_of_all_wildcards() -> None:
+    def objects(bucket: str, _prefix: str) -> list[ObjectKey]:
+        if bucket == "other":
+            raise ListingError("AccessDenied")
+        return [ObjectKey("a/3")]
+
+    changes = [*changes_of("a/1", "a/2"), *changes_of("b/1", "b/2", bucket="other")]
+    distributions = [
+        Distribution(id_, Site((Behavior("*", (Origin(bucket),)),))) for id_, bucket in ((E1, "origin"), (E2, "other"))
+    ]
+    plan = make_plan(changes, distributions, View(), (), Allowance(1), objects)
+    assert [batch.cost.evicted for batch in plan.batches] == [1, None]
+    assert (plan.cost.evicted, plan.cost.wildcards) == (None, 2)
+    left = replace(plan.batches[1], distribution=E1)
+    (both,) = make_plan(changes, distributions[:1], View(), [left], Allowance(1), objects).batches
+    assert [item.wide.evicted for item in both.items if item.wide] == [1, None]
+    assert (both.cost.evicted, both.cost.wildcards) == (None, 2)
+
+
+def test_of_several_sites_each_warning_is_said_once() -> None:
+    distributions = [Distribution(E1), Distribution(E2, served())]
+    plan = make_plan(simple_changes(4), distributions, View(), (), Allowance(1))
+    assert plan.warnings == ("what else is in the bucket is not known; whole directories are cleared",)
+
+
+def test_without_a_listing_directories_go_and_a_warning_says_why() -> None:
+    changes = simple_changes(4)
+    plan = make_plan(changes, [Distribution(E1), Distribution(E2)], View(), (), Allowance(1))
+    assert [reason for _, _, reason in items_of(plan)] == ["4 changed, an unknown number of unchanged evicted"] * 2
+    assert plan.warnings == ("what else is in the bucket is not known; whole directories are cleared",)
+    assert (plan.cost.evicted, plan.batches[0].cost.evicted) == (None, None)
+
+
+@given(deploys, st.integers(1, 6), st.integers(1, 3), st.data())
+def test_however_few_paths_are_allowed_nothing_is_missed_and_the_order_of_records_does_not_matter(
+    deploy: list[Change], paths: int, wildcards: int, data: Any
+) -> None:
+    shuffled = data.draw(st.permutations(deploy))
+    others = data.draw(st.lists(make.plain_keys, max_size=20))
+    buckets = Buckets(origin=others, **{"other-origin": others[::2]})
+    allowance = Allowance(paths, wildcards)
+    one, two = (
+        make_plan(decode(make.s3(*order)).changes, [Distribution(E1)], View(), (), allowance, buckets)
+        for order in (deploy, shuffled)
+    )
+    assert contents(one) == contents(two)
+    made = [item.path for batch in one.batches for item in batch.items]
+    exact = [item.path for batch in plan_of(make.s3(*deploy)).batches for item in batch.items]
+    assert all(path in made or path.startswith(tuple(p[:-1] for p in made if p[-1] == "*")) for path in exact)
+    assert len(made) <= paths
+    assert one.cost.wildcards <= wildcards
+
+
+def test_a_ticket_of_a_wide_item_still_says_what_it_costs() -> None:
+    keys = [f"posts/{number}" for number in range(40)]
+    plan = wide_plan(keys, [UNKNOWN_SITE], Buckets(origin=[*keys, "posts/x"]), Allowance(1))
+    (item,) = tickets.read(json.loads(tickets.write(tickets.Ticket(plan.batches[0], "Throttling")))).batch.items
+    assert item.reason == "40 changed, 1 unchanged evicted, among them object 'posts/0'"
+    assert sum(tickets.sizes(plan.batches[0].items)) >= sum(tickets.sizes((item,)))
+
+
+@pytest.mark.parametrize("kept", [{"left"}, {"new"}, {"left", "new"}])
+def test_what_a_wildcard_costs_is_known_whether_it_is_left_over_or_new(kept: set[str]) -> None:
+    (left,) = wide_plan(["z/1", "z/2"], [UNKNOWN_SITE], Buckets(origin=["z/3"]), Allowance(1)).batches
+    if "left" not in kept:
+        left = replace(left, items=tuple(item._replace(wide=None) for item in left.items))
+    view = View(rules=() if "new" in kept else parse('[{"match": "^z/", "instead": ["/z/*"]}]', "RULES"))
+    objects = Buckets(origin=["z/3"])
+    plan = make_plan(changes_of("z/4", "z/5"), [Distribution(E1)], view, [left], Allowance(1), objects)
+    assert items_of(plan) == [("E1", "/z/*", "2 changed, 1 unchanged evicted")]
+
+
+def test_what_was_left_over_is_sent_as_it_is_beside_what_is_widened() -> None:
+    (left,) = simple_plan(simple_changes(3), [E1]).batches
+    changes = decode(make.s3(Change("z/1"), Change("z/2"))).changes
+    plan = make_plan(changes, [Distribution(E1)], View(), [left], Allowance(1), Buckets(origin=["z/3"]))
+    assert [item.path for item in plan.batches[0].items] == ["/k0", "/k1", "/k2", "/z/*"]
+    assert plan.cost.evicted == 1
+
+
+# --- what budgets cost --------------------------------------------------------------------------------
+
+
+def test_distributions_with_the_same_site_have_one_curve_and_one_listing() -> None:
+    changes = decode(make.s3(*(Change(f"posts/{number}") for number in range(4)), Change("a.map"))).changes
+    buckets = Buckets(origin=["posts/x", "posts/1x", "b"])
+    prod = Site((Behavior("*", (Origin("origin", "/posts"),)),))
+    idle = Site((Behavior("*", (Origin("another"),)),))
+    distributions = [Distribution(DistributionId("E3"), prod), *map(Distribution, (E1, E2))]
+    distributions += [Distribution(DistributionId("E4"), idle)]
+    of_prod, of_rest = curves(changes, distributions, View(exclude=("*.map",)), buckets, Trial(also=(2,)))
+    assert (of_prod.distributions, of_rest.distributions) == ((DistributionId("E3"),), (E1, E2))
+    assert (of_rest.changed, of_rest.exact) == (4, 4)
+    assert of_rest.points == ((1, 1, 2), (4, 0, 0))
+    assert [of_rest.at(budget) for budget in (0, 1, 3, 9)] == [None, (1, 1, 2), (1, 1, 2), (4, 0, 0)]
+    assert len(buckets.asked) == 2
+
+
+def test_where_another_bucket_cannot_be_listed_a_curve_says_so() -> None:
+    def objects(bucket: str, _prefix: str) -> list[ObjectKey]:
+        if bucket != "origin":
+            raise ListingError("AccessDenied")
+        return []
+
+    site = Site((Behavior("img/*", (Origin("images"),)), Behavior("*", (Origin("origin"),))))
+    changes = decode(make.s3(Change("a"), Change("k"))).changes
+    (found,) = curves(changes, [Distribution(E1, site)], View(), objects, Trial())
+    assert found.points == ((1, 1, 1), (2, 0, 0))
+    assert found.warnings == ("AccessDenied; each path pattern that leads there counts as one object",)

@@ -1,0 +1,235 @@
+"""Examples of what viewers ask for; the laws are in test_edge_caches.py."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from invalidator.model import UNKNOWN_SITE, Behavior, ObjectChange, ObjectKey, Origin, Site
+from invalidator.urls.rules import parse
+from invalidator.urls.viewers import NO_BEHAVIOR, NO_ORIGIN, OUTSIDE, View, Viewers
+
+REST = Origin("b")
+WEBSITE = Origin("b", is_website=True)
+PROD = Origin("b", "/prod")
+
+
+def changed(key: str, bucket: str = "b") -> ObjectChange:
+    return ObjectChange(bucket, ObjectKey(key), f"{bucket}/{key}")
+
+
+def paths(site: Site, key: str, view: View = View(), bucket: str = "b") -> set[str]:  # noqa: B008 it is frozen
+    found = [path for path, _ in Viewers(site, view).stale(changed(key, bucket)).paths]
+    return set(found)
+
+
+def notes(site: Site, key: str, view: View = View(), bucket: str = "b") -> tuple[str, ...]:  # noqa: B008
+    return Viewers(site, view).stale(changed(key, bucket)).notes
+
+
+def default(*origins: Origin, query_strings: bool = False) -> Behavior:
+    return Behavior("*", origins, query_strings)
+
+
+def rules(*written: str) -> View:
+    return View(rules=parse(f"[{', '.join(written)}]", "RULES"))
+
+
+def test_the_origin_path_is_no_part_of_the_url() -> None:
+    site = Site((default(PROD),))
+    assert paths(site, "prod/a.html") == {"/a.html"}
+    assert paths(site, "prod/index.html") == {"/", "/index.html"}
+    for key in ("a.html", "prod", "product/a.html", "staging/prod/a.html"):
+        assert (paths(site, key), notes(site, key)) == (set(), (OUTSIDE,))
+
+
+def test_a_bucket_behind_several_origins_is_served_by_each_of_them() -> None:
+    site = Site((default(REST, PROD),))
+    assert paths(site, "prod/a") == {"/prod/a", "/a"}
+
+
+def test_each_bucket_of_an_event_has_its_own_origins() -> None:
+    viewers = Viewers(Site((default(PROD, Origin("c")),)), View())
+    found = {(path, cause.change.bucket) for b in "bcb" for path, cause in viewers.stale(changed("prod/a", b)).paths}
+    assert found == {("/a", "b"), ("/prod/a", "c")}
+    assert viewers.stale(changed("prod/a", "d")).notes == (NO_ORIGIN,)
+
+
+def test_a_distribution_without_the_bucket_gets_nothing() -> None:
+    site = Site((default(Origin("another")),))
+    assert (paths(site, "a"), notes(site, "a")) == (set(), (NO_ORIGIN,))
+    assert notes(Site(()), "a") == (NO_ORIGIN,)
+
+
+def test_a_url_that_leads_elsewhere_is_not_cleared() -> None:
+    site = Site((Behavior("api/*", ()), Behavior("*.jpg", (PROD,)), default(REST)))
+    assert (paths(site, "api/a"), notes(site, "api/a")) == (set(), (NO_BEHAVIOR,))
+    assert paths(site, "a.html") == {"/a.html"}
+    assert paths(site, "a.jpg") == set()
+    assert paths(site, "prod/a.jpg") == {"/a.jpg"}
+
+
+def test_the_first_behaviour_that_matches_decides() -> None:
+    site = Site((Behavior("img/*", (REST,)), Behavior("*.jpg", ()), default(REST)))
+    assert paths(site, "img/a.jpg") == {"/img/a.jpg"}
+    assert paths(site, "a.jpg") == set()
+
+
+def test_a_pattern_that_may_be_compared_with_either_spelling_lets_both_be_cleared() -> None:
+    site = Site((Behavior("caf\u00e9/*", (REST,)), default()))
+    assert paths(site, "caf\u00e9/a") == {"/caf%C3%A9/a"}
+    site = Site((Behavior("caf%C3%A9/*", (REST,)), default()))
+    assert paths(site, "caf\u00e9/a") == {"/caf%C3%A9/a"}
+
+
+@pytest.mark.parametrize(
+    ("root", "key", "expected"),
+    [
+        ("home.html", "home.html", {"/", "/home.html"}),
+        ("home.html", "index.html", {"/index.html"}),
+        ("home.html", "a/home.html", {"/a/home.html"}),
+        ("index.html", "index.html", {"/", "/index.html"}),
+        ("", "index.html", {"/", "/index.html"}),
+        ("a/b.html", "a/b.html", {"/", "/a/b.html"}),
+    ],
+)
+def test_the_root_is_what_the_distribution_says(root: str, key: str, expected: set[str]) -> None:
+    assert paths(Site((default(REST),), root), key) == expected
+
+
+def test_the_root_is_cleared_where_either_name_of_it_leads_to_the_bucket() -> None:
+    site = Site((Behavior("*.html", (REST,)), default()), "home.html")
+    assert paths(site, "home.html") == {"/", "/home.html"}
+
+
+@pytest.mark.parametrize(
+    ("origin", "bare", "expected"),
+    [
+        (REST, None, {"/a/", "/a/index.html"}),
+        (REST, True, {"/a", "/a/", "/a/index.html"}),
+        (WEBSITE, None, {"/a", "/a/", "/a/index.html"}),
+        (WEBSITE, False, {"/a/", "/a/index.html"}),
+    ],
+)
+def test_a_directory_without_its_slash_is_cleared_where_it_is_found_so(
+    origin: Origin, bare: bool | None, expected: set[str]
+) -> None:
+    assert paths(Site((default(origin),)), "a/index.html", View(bare=bare)) == expected
+    assert paths(Site((default(origin),)), "index.html", View(bare=bare)) == {"/", "/index.html"}
+
+
+def test_an_index_document_that_is_not_the_root_is_no_root_without_a_slash_either() -> None:
+    for origin in (REST, WEBSITE):
+        assert paths(Site((default(origin),), "home.html"), "index.html", View(bare=True)) == {"/index.html"}
+
+
+def test_query_strings_are_cleared_where_either_spelling_has_them_in_the_cache_key() -> None:
+    site = Site((Behavior("caf%C3%A9/*", (REST,), query_strings=True), default(REST)))
+    assert paths(site, "caf\u00e9/a.jpg") == {"/caf%C3%A9/a.jpg*"}
+
+
+def test_query_strings_are_cleared_where_they_are_part_of_the_cache_key() -> None:
+    site = Site((Behavior("*.jpg", (REST,), query_strings=True), default(REST)))
+    assert paths(site, "a b.jpg") == {"/a%20b.jpg*", "/a+b.jpg*"}
+    assert paths(site, "a.png") == {"/a.png"}
+
+
+def test_the_query_strings_of_a_directory_take_nothing_of_it_along() -> None:
+    site = Site((default(REST, query_strings=True),))
+    assert paths(site, "a/index.html") == {"/a/", "/a/?*", "/a/index.html*"}
+    assert paths(site, "a/index.html", View(bare=True)) == {"/a", "/a?*", "/a/", "/a/?*", "/a/index.html*"}
+    assert paths(site, "v1.2/licence") == {"/v1.2/licence", "/v1.2/licence?*"}
+    assert paths(site, "v1.2/index.html", View(bare=True)) >= {"/v1.2", "/v1.2?*"}
+    assert paths(site, "v1.2") == {"/v1.2", "/v1.2?*"}
+
+
+def test_of_an_unknown_distribution_every_bucket_is_served_under_its_keys() -> None:
+    assert paths(UNKNOWN_SITE, "a/index.html", bucket="any") == {"/a/", "/a/index.html"}
+
+
+# --- rules ----------------------------------------------------------------------------------------------
+
+CLEAN = '{"match": "^(.*)[.]html$", "also": ["/$1"]}'
+
+
+def test_a_rule_sees_the_key_as_viewers_do() -> None:
+    assert paths(Site((default(PROD),)), "prod/about.html", rules(CLEAN)) == {"/about", "/about.html"}
+    assert paths(Site((default(REST),)), "prod/about.html", rules(CLEAN)) == {"/prod/about", "/prod/about.html"}
+    assert paths(Site((default(PROD),)), "staging/about.html", rules(CLEAN)) == set()
+
+
+def test_a_rule_for_whole_keys_serves_what_no_origin_does() -> None:
+    view = rules('{"match": "^data/list[.]json$", "also": ["/list/"], "whole_key": true}')
+    assert paths(Site((default(PROD),)), "data/list.json", view) == {"/list/"}
+    assert paths(Site((default(REST),)), "data/list.json", view) == {"/list/", "/data/list.json"}
+    assert paths(Site((default(Origin("another")),)), "data/list.json", view) == set()
+
+
+def test_a_rule_for_whole_keys_can_replace_the_path_too() -> None:
+    view = rules('{"match": "^pages/(.*)[.]md$", "instead": ["/$1/"], "whole_key": true}')
+    assert paths(Site((default(REST),)), "pages/a.md", view) == {"/a/"}
+
+
+def test_instead_replaces_the_paths_of_the_object_and_nothing_else() -> None:
+    view = rules('{"match": "^(.*)[.]html$", "instead": ["/$1"]}')
+    assert paths(Site((default(REST),)), "a b.html", view) == {"/a%20b", "/a+b"}
+    assert paths(Site((default(REST),)), "a/index.html", view) == {"/a/index", "/a/"}
+
+
+def test_the_path_of_the_object_stays_where_nothing_can_replace_it() -> None:
+    view = rules('{"match": "^(.*)[.]html$", "instead": ["#page:$1"]}')
+    assert paths(Site((default(REST),), cache_tags=True), "a.html", view) == {"#page:a"}
+    assert paths(Site((default(REST),)), "a.html", view) == {"/a.html"}
+    assert notes(Site((default(REST),)), "a.html", view) != ()
+
+
+def test_what_is_wrong_with_a_rule_is_told_where_nothing_is_cleared_too() -> None:
+    site = Site((Behavior("api/*", ()), default(REST)))
+    (note,) = notes(site, "api/a", rules('{"match": "a", "also": ["#tag"]}'))
+    assert note.startswith("rule 1: its tags are left out")
+    assert notes(site, "api/a", rules('{"match": "b", "also": ["#tag"]}')) == (NO_BEHAVIOR,)
+
+
+def test_what_a_rule_gives_is_cleared_with_its_query_strings_too() -> None:
+    site = Site((Behavior("en/*", (), query_strings=True), default(REST)))
+    view = rules('{"match": "^(.*)[.]html$", "also": ["/en/$1", "/en/$1/", "/en/$1?x=1", "/en/*", "/$1"]}')
+    assert paths(site, "a.html", view) == {
+        "/a.html",
+        "/en/a",
+        "/en/a?*",
+        "/en/a/",
+        "/en/a/?*",
+        "/en/a?x=1",
+        "/en/*",
+        "/a",
+    }
+
+
+@pytest.mark.parametrize("pattern", ["caf\u00e9/*", "caf%C3%A9/*"])
+def test_what_a_rule_gives_is_compared_with_patterns_in_either_spelling(pattern: str) -> None:
+    site = Site((Behavior(pattern, (), query_strings=True), default(REST)))
+    view = rules('{"match": "^(.*)[.]html$", "also": ["/caf\u00e9/$1"]}')
+    assert paths(site, "a.html", view) == {"/a.html", "/caf%C3%A9/a", "/caf%C3%A9/a?*"}
+
+
+def test_all_rules_that_match_give_all_that_they_have_and_any_of_them_replaces_the_object() -> None:
+    both, other = '{"match": "^(.*)[.]html$", "also": ["/en/$1"], "instead": ["/$1"]}', '{"match": "a", "also": ["/x"]}'
+    for view in (rules(both, other), rules(other, both)):
+        assert paths(Site((default(REST),)), "a.html", view) == {"/en/a", "/a", "/x"}
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "key", "expected"),
+    [
+        ((), (), "a", True),
+        (("blog/*",), (), "blog/a", True),
+        (("blog/*",), (), "a", False),
+        (("a", "b"), (), "b", True),
+        ((), ("assets/*.????????.js",), "assets/app.0a1b2c3d.js", False),
+        ((), ("assets/*.????????.js",), "assets/app.js", True),
+        (("blog/*",), ("*.map",), "blog/a.map", False),
+    ],
+)
+def test_a_key_has_to_be_included_and_not_excluded(
+    include: Iterable[str], exclude: Iterable[str], key: str, expected: bool
+) -> None:
+    assert View(include=tuple(include), exclude=tuple(exclude)).takes(key) is expected
