@@ -14,9 +14,9 @@ for source, target in zip(sys.argv[2::2], sys.argv[3::2]):
     compile(source, target, doraise=True, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 `;
 
-const COMMON = ['__init__', 'errors', 'limits', 'model', 'workers'];
+const COMMON = ['__init__', 'errors', 'limits', 'model'];
 const HANDLER = {
-  modules: [...COMMON, 'handler'],
+  modules: [...COMMON, 'handler', 'workers'],
   folders: ['aws', 'delivery', 'distributions', 'events', 'planning', 'runtime', 'settings', 'urls'],
 };
 const CONNECT = {

@@ -9,9 +9,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import uuid4
 
-from aws_lambda_powertools.logging import Logger
-
-from invalidator.aws import cloudfront, sdk
+from invalidator.aws import sdk
 from invalidator.delivery.carry_out import Budget, Cdn, carry_out
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import (
@@ -27,7 +25,8 @@ from invalidator.events.decode import Decoded, decode
 from invalidator.limits import MAX_INVOCATION_SECONDS
 from invalidator.model import Batch, Distribution, DistributionId, Invalidation, ObjectKey, Outcome, Plan, Site
 from invalidator.planning.planner import make_plan
-from invalidator.runtime import metrics
+from invalidator.runtime import clients, metrics
+from invalidator.runtime.log import logger
 from invalidator.runtime.metrics import Tally
 from invalidator.settings import environment
 from invalidator.workers import Threads, Workers
@@ -38,42 +37,6 @@ if TYPE_CHECKING:
     from invalidator.aws.listings import Bounds, Listings, Unchanged
     from invalidator.aws.sqs import Queue
     from invalidator.runtime.jobs import Pipeline, Work
-
-logger = Logger(service=environment.service_name())
-# Made at the first event that needs it and kept: a warm invocation finds it connected.
-cdn = cache(cloudfront.connect)
-catalog = cache(lambda: Catalog(cdn()))
-
-
-@cache
-def queue(url: str) -> "Queue":
-    """What keeps tickets."""
-    from invalidator.aws.sqs import connect
-
-    return connect(url)
-
-
-def look(distribution: DistributionId, id_: str) -> Invalidation:
-    """How an invalidation stands."""
-    return cdn().invalidation(distribution, id_)
-
-
-@cache
-def pipeline() -> "Pipeline":
-    """What takes the answers of jobs."""
-    from invalidator.runtime.jobs import connect
-
-    return connect()
-
-
-@cache
-def listings() -> "Listings":
-    """What is in buckets."""
-    # Imported here: most functions never list anything, and would start 3 ms later, about 1 % (2026-11-22).
-    from invalidator.aws.listings import connect
-
-    return connect()
-
 
 _PATIENCE_SECONDS: Final = 5.0
 """Longest pause on a distribution's own account where a ticket can wait instead: it holds up nothing else."""
@@ -94,16 +57,21 @@ _LAST_ANSWER_SECONDS: Final = 2.0
 """How much of that is left for the last answer, so that what was found before is not lost."""
 
 
+def look(distribution: DistributionId, id_: str) -> Invalidation:
+    """Return an invalidation as it stands."""
+    return clients.cloudfront().invalidation(distribution, id_)
+
+
 class Edge(NamedTuple):
     """What the function touches of the world, beside the event and the context."""
 
-    cdn: Callable[[], Cdn] = cdn
-    queue: "Callable[[str], Queue]" = queue
+    cdn: Callable[[], Cdn] = clients.cloudfront
+    queue: "Callable[[str], Queue]" = clients.queue
     workers: Callable[[], Workers[Any]] = Threads
-    catalog: Callable[[], Catalog] = catalog
-    listings: "Callable[[], Listings]" = listings
+    catalog: Callable[[], Catalog] = clients.catalog
+    listings: "Callable[[], Listings]" = clients.listings
     look: Callable[[DistributionId, str], Invalidation] = look
-    pipeline: "Callable[[], Pipeline]" = pipeline
+    pipeline: "Callable[[], Pipeline]" = clients.pipeline
     # Seconds since 1970.
     now: Callable[[], float] = time.time
     publish: Callable[[Iterable[metrics.Document], metrics.Context], None] = metrics.publish
@@ -293,8 +261,8 @@ def _log_that_nothing_is_described() -> None:
 
 def forget() -> None:
     """Connect anew at the next event, as a cold start does."""
-    for kept in (cdn, catalog, queue, listings, pipeline, _log_that_nothing_is_described):
-        kept.cache_clear()
+    clients.forget()
+    _log_that_nothing_is_described.cache_clear()
 
 
 def _log_what_is_left_out(plan: Plan) -> None:
@@ -352,7 +320,7 @@ def _store(outcome: Outcome, error: CdnError, result: _Result, config: environme
         edge.queue(url).send(tickets.write(tickets.Ticket(batch, str(error))), delay)
     except (StorageError, ConfigurationError) as failure:
         # Where in the code it happened is of no use to an operator.
-        logger.error("invalidation failed", extra={"not_stored": str(failure), **details})  # noqa: TRY400
+        logger.error("invalidation failed", extra={"not_stored": str(failure), **details})
         return False
     result.tally.count("Failures" if hopeless else "Tickets", 1, batch.distribution)
     if hopeless:
@@ -367,8 +335,7 @@ def _publish(
 ) -> None:
     try:
         edge.publish(tally.documents(by_distribution=by_distribution), context)
-    except Exception:
-        # Whatever it is: what was done is done, and must not come again for want of a metric.
+    except Exception:  # noqa: BLE001 whatever it is: what was done is done, and must not be done again for a metric
         logger.exception("metrics not published")
 
 

@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from invalidator import handler
+from invalidator.runtime.log import logger
 from invalidator.settings import environment
 from tests.doubles.cloudfront import StrictCloudFront, serve
 from tests.doubles.packaged import CASES, Package, package
@@ -57,7 +58,7 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    handler.logger.setLevel("INFO")
+    logger.setLevel("INFO")
     yield
     handler.forget()
     environment.forget()

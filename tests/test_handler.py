@@ -22,10 +22,11 @@ from invalidator.distributions.catalog import Catalog
 from invalidator.errors import ConfigurationError, IncompleteError
 from invalidator.events import tickets
 from invalidator.events.decode import decode
-from invalidator.handler import Edge, LocalContext, cdn, forget, lambda_handler, listings, logger, look, queue
+from invalidator.handler import Edge, LocalContext, forget, lambda_handler, look
 from invalidator.local.embedded import embedded_aws
 from invalidator.model import Batch, DistributionId, Outcome
-from invalidator.runtime import jobs
+from invalidator.runtime import clients, jobs
+from invalidator.runtime.log import logger
 from tests.doubles import codepipelines
 from tests.doubles import strategies as make
 from tests.doubles.cloudfront import (
@@ -237,12 +238,12 @@ def test_a_record_that_nothing_identifies_is_known_by_the_request(cloudfront: St
 
 
 def test_a_warm_invocation_finds_its_connections_made() -> None:
-    assert cdn() is cdn()
-    assert queue(QUEUE) is queue(QUEUE)
-    kept = listings()
-    assert kept is listings()
+    assert clients.cloudfront() is clients.cloudfront()
+    assert clients.queue(QUEUE) is clients.queue(QUEUE)
+    kept = clients.listings()
+    assert kept is clients.listings()
     forget()
-    assert kept is not listings()
+    assert kept is not clients.listings()
 
 
 def test_the_function_runs_without_a_context(cloudfront: StrictCloudFront) -> None:

@@ -1,17 +1,20 @@
 """Clients of the AWS SDK, and what is common to the errors of all services."""
 
 import re
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from xml.etree import ElementTree as ET
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, NoRegionError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from invalidator.errors import ConfigurationError
+from invalidator.errors import PASSING, ConfigurationError
 
 if TYPE_CHECKING:
     from botocore.config import Config
+
+_T = TypeVar("_T")
 
 _CONNECT_SECONDS: Final = 3.0
 _READ_SECONDS: Final = 10.0
@@ -24,6 +27,9 @@ ERRORS: Final = (ClientError, BotoCoreError, ET.ParseError, OSError)
 
 The last is an OSError where credentials come from a program or a file that is not there.
 """
+
+_PAUSES_SECONDS: Final = (1.0, 3.0)
+"""Pauses between the three attempts to read something."""
 
 _TOKEN: Final = re.compile(r"(x-amz-security-token[\s:=]+)[\w+/=%-]+", re.IGNORECASE)
 
@@ -84,6 +90,16 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, ClientError):
         return "Throttl" in code_of(error) or status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
     return isinstance(error, HTTPClientError | NoConnectionError)
+
+
+def patiently(read: Callable[[], _T], pause: Callable[[float], object]) -> _T:
+    """Read something in up to three attempts, with ``pause(seconds)`` between them. Raises what the last one raises."""
+    for seconds in _PAUSES_SECONDS:
+        try:
+            return read()
+        except PASSING:
+            pause(seconds)
+    return read()
 
 
 def without_tokens(text: str) -> str:

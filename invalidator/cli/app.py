@@ -70,6 +70,7 @@ from invalidator.operator.dead_letters import EVERY, FAILED_INVOCATION, Contents
 from invalidator.operator.plot import SUFFIXES as PLOT_SUFFIXES
 from invalidator.operator.plot import save as save_plot
 from invalidator.operator.wording import count
+from invalidator.runtime import clients
 from invalidator.settings import environment
 from invalidator.urls.viewers import View, Viewers
 
@@ -407,7 +408,7 @@ def distributions(
     with errors_explained(), progress("reading distributions") as advance:
         if bucket:
             check_bucket(bucket)
-        for described in inventory(handler.cdn(), bucket):
+        for described in inventory(clients.cloudfront(), bucket):
             found.append(described)
             advance()
     if as_json:
@@ -554,7 +555,7 @@ def doctor_(
         _check_entry(bucket, "doctor")
         if queue is not None:
             doctor.check_queue(queue)
-        found = list(doctor.connect(bucket, handler.cdn(), handler.catalog()).findings(queue or ""))
+        found = list(doctor.connect(bucket, clients.cloudfront(), clients.catalog()).findings(queue or ""))
     if as_json:
         print(json.dumps(findings_json(found), indent=2))
     else:

@@ -15,7 +15,6 @@ from uuid import uuid4
 
 import typer
 
-from invalidator import handler
 from invalidator.cli import previews
 from invalidator.cli.output import board, narrate, narrate_about, plan_json, print_created, print_plan, told_cost
 from invalidator.cli.session import (
@@ -44,6 +43,7 @@ from invalidator.operator.completion import until_completed
 from invalidator.operator.invalidations import check_id, find
 from invalidator.operator.wording import alike, count
 from invalidator.planning.by_hand import EVERYTHING, batches_of, path_of
+from invalidator.runtime import clients
 from invalidator.settings import environment
 from invalidator.workers import Threads, within
 
@@ -242,7 +242,7 @@ def _plan(texts: list[str], keys: list[str], bucket: str | None, ids: list[str],
 
 def _plan_again(id_: str, distributions: list[DistributionId], identity: str) -> Plan:
     check_id(id_, "--again")
-    found = find(handler.cdn(), distributions, id_)
+    found = find(clients.cloudfront(), distributions, id_)
     return Plan(tuple(batches_of(found.items, f"--again {id_}", [found.distribution], identity)))
 
 
@@ -300,7 +300,7 @@ def _carry_out(report: Report, left: Callable[[], float], *, wait: bool) -> None
     # Beside the bars on a terminal, nothing can be printed.
     at_once = not (report.as_json or sys.stderr.isatty())
     with board("answered", steps, lines=False) as show:
-        for outcome in carry_out(report.plan, handler.cdn(), Budget(left), Threads()):
+        for outcome in carry_out(report.plan, clients.cloudfront(), Budget(left), Threads()):
             (report.refused if outcome.error else report.accepted).append(outcome)
             if at_once:
                 _tell_accepted(report)
@@ -318,7 +318,7 @@ def _wait(report: Report, left: Callable[[], float]) -> None:
 
     def look(distribution: DistributionId, id_: str) -> Invalidation:
         try:
-            return within(left(), lambda: handler.look(distribution, id_))
+            return within(left(), lambda: clients.cloudfront().invalidation(distribution, id_))
         except TimeoutError as error:
             raise UnavailableError("no answer in time") from error
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
-from invalidator import handler
 from invalidator.cli.output import narrate, progress
 from invalidator.errors import ConfigurationError, ListingError
 from invalidator.events.decode import Decoded, decode
@@ -16,6 +15,7 @@ from invalidator.operator.wording import count
 from invalidator.planning.by_hand import batches_of
 from invalidator.planning.coalesce import Trial
 from invalidator.planning.planner import Objects, curves, make_plan
+from invalidator.runtime import clients
 from invalidator.settings import environment
 from invalidator.workers import Threads
 
@@ -165,7 +165,7 @@ def event_of(keys: Iterable[str], bucket: str) -> dict[str, Any]:
 
 def serving(config: environment.Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
     """The distributions that may serve these buckets, with what CloudFront says of them, and what it does not."""
-    catalog = handler.catalog()
+    catalog = clients.catalog()
     found = catalog.look_up(config, buckets, Threads(), _DESCRIBING_SECONDS)
     warnings = catalog.warnings()
     for warning in warnings:
@@ -175,7 +175,7 @@ def serving(config: environment.Settings, buckets: set[str]) -> tuple[list[Distr
 
 def _served(decoded: Decoded, config: environment.Settings, objects: Objects) -> Preview:
     distributions, _ = serving(config, {change.bucket for change in decoded.changes})
-    decoded.refuse_strangers(lambda id_: handler.catalog().has(id_, config))
+    decoded.refuse_strangers(lambda id_: clients.catalog().has(id_, config))
     return Preview(
         decoded,
         distributions,
@@ -191,11 +191,11 @@ def _unlisted(_bucket: str, _prefix: str) -> Iterator[ObjectKey]:
 
 def _listed(pages: int) -> Objects:
     """The keys that S3 lists, shown as they come. All listings have so many pages in common, and some time."""
-    bounds = cache(lambda: handler.listings().bounds(pages, _LISTING_SECONDS))
+    bounds = cache(lambda: clients.listings().bounds(pages, _LISTING_SECONDS))
 
     def objects(bucket: str, prefix: str) -> Iterator[ObjectKey]:
         with progress(f"listing {bucket}", each=_OFTEN) as advance:
-            for number, key in enumerate(handler.listings().keys(bucket, prefix, bounds()), 1):
+            for number, key in enumerate(clients.listings().keys(bucket, prefix, bounds()), 1):
                 if number % _OFTEN == 0:
                     advance()
                 yield key

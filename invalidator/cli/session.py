@@ -12,13 +12,14 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from invalidator import handler
 from invalidator.aws.cloudfront import CloudFront
 from invalidator.cli.output import narrate
 from invalidator.distributions.describe import has_tenants
 from invalidator.errors import CdnError, ConfigurationError, InvalidatorError, UnconfiguredError
 from invalidator.model import DistributionId
 from invalidator.operator import snapshots
+from invalidator.runtime import clients
+from invalidator.runtime.log import logger
 from invalidator.settings import environment
 from invalidator.workers import Threads
 
@@ -163,7 +164,7 @@ def distributions_meant(ids: list[str], bucket: str | None) -> list[Distribution
     try:
         config = environment.load(instead=ids)
     except UnconfiguredError:
-        found = list(_everything(handler.cdn()))
+        found = list(_everything(clients.cloudfront()))
         if not found:
             raise ConfigurationError("the account has no distribution, and none is configured") from None
         return found
@@ -171,7 +172,7 @@ def distributions_meant(ids: list[str], bucket: str | None) -> list[Distribution
 
 
 def _configured(config: environment.Settings, bucket: str | None) -> list[DistributionId]:
-    catalog = handler.catalog()
+    catalog = clients.catalog()
     buckets = {bucket} if bucket else set[str]()
     found = catalog.look_up(replace(config, describe=False), buckets, Threads(), _DISCOVERING_SECONDS)
     warnings = catalog.warnings()
@@ -194,8 +195,8 @@ def _everything(account: CloudFront) -> Iterator[DistributionId]:
 
 def log_to_stderr(level: int | None = None) -> None:
     """Show the function's log beside the narration, so that standard output holds the answer alone."""
-    log_handler = handler.logger.logger_handler
+    log_handler = logger.logger_handler
     if isinstance(log_handler, logging.StreamHandler):
         log_handler.setStream(sys.stderr)
     if level is not None:
-        handler.logger.setLevel(level)
+        logger.setLevel(level)

@@ -10,7 +10,6 @@ from typing import Annotated, Final
 
 import typer
 
-from invalidator import handler
 from invalidator.cli.output import (
     invalidation_json,
     listed_json,
@@ -24,6 +23,7 @@ from invalidator.cli.session import DISTRIBUTIONS, JSON, distributions_meant, er
 from invalidator.model import DistributionId
 from invalidator.operator.invalidations import Invalidations, Listed, check_id, find
 from invalidator.operator.wording import alike, count, names
+from invalidator.runtime import clients
 
 _REFRESHING_SECONDS: Final = 5.0
 _DEFAULT_LIMIT: Final = 10
@@ -75,7 +75,7 @@ def status(
         if id_ is not None:
             _show(id_, asked, as_json=as_json)
             return
-        reader = Invalidations(handler.cdn())
+        reader = Invalidations(clients.cloudfront())
     most = None if every else limit
     if watch:
         _watch(lambda: reader.newest(asked, most))
@@ -91,7 +91,7 @@ def _now() -> datetime:
 
 
 def _show(id_: str, asked: list[DistributionId], *, as_json: bool) -> None:
-    found = find(handler.cdn(), asked, id_)
+    found = find(clients.cloudfront(), asked, id_)
     if as_json:
         print(json.dumps(invalidation_json(found, True, _now()), indent=2))
     else:

@@ -3,34 +3,17 @@
 Times are in seconds since the invocation began.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 
-from invalidator.errors import PASSING
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL, SECONDS_PER_CALL, SECONDS_TO_COMPLETE
 from invalidator.model import Batch
-
-T = TypeVar("T")
 
 MAX_PAUSE_SECONDS: Final = 20.0
 """Longest pause before a call that was throttled or went without an answer is made again."""
 
 _SECONDS_UNTIL_ROOM: Final = 30.0
 """Pause of a distribution that has too much in progress: a little more than most of it takes."""
-
-_PAUSES_SECONDS: Final = (1.0, 3.0)
-"""Between the attempts to read something."""
-
-
-def patiently(read: Callable[[], T], pause: Callable[[float], object]) -> T:
-    """What is read, at the third attempt at the latest; ``pause`` lets seconds pass. Raises what the last raises."""
-    for seconds in _PAUSES_SECONDS:
-        try:
-            return read()
-        except PASSING:
-            pause(seconds)
-    return read()
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 from invalidator.aws.cloudfront import Configured, is_tenant
-from invalidator.delivery.pacing import patiently
+from invalidator.aws.sdk import patiently
 from invalidator.distributions import describe
 from invalidator.distributions.describe import MANAGED_POLICIES, Declared, Described, Json, has_tenants, serves
 from invalidator.errors import PASSING, CdnError, ConfigurationError

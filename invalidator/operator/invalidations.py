@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple, Protocol, TypeVar
 
-from invalidator.delivery.pacing import patiently
+from invalidator.aws.sdk import patiently
 from invalidator.errors import (
     CdnError,
     ConfigurationError,

@@ -33,7 +33,7 @@ from tests.doubles.configurations import behavior, of_buckets
 from tests.doubles.configurations import policy as cache_policy
 from tests.doubles.packaged import CASES, ROOT, Package, needed, osls
 from tests.doubles.strategies import Change
-from tests.laws.imports import FILES, closure
+from tests.laws.imports import FILES, packaged_with
 
 FUNCTIONS = {
     "invalidate": ("Invalidate", handler),
@@ -101,14 +101,11 @@ def test_cfn_lint_has_no_objections(packaged: Package) -> None:
 def test_a_zip_holds_the_modules_that_the_function_imports_and_nothing_else(
     packages: dict[str, Package], case: str, name: str
 ) -> None:
-    needed = closure(FUNCTIONS[name][1].__name__.removeprefix("invalidator."))
-    # A folder is there as a whole or not at all.
-    folders = {module.partition(".")[0] for module in needed if "." in module}
-    expected = {module for module in FILES if module in needed | {""} or module.partition(".")[0] in folders}
+    needed = packaged_with(FUNCTIONS[name][1].__name__.removeprefix("invalidator."))
     archive = packages[case].zip_of(name)
     names = set(zipfile.ZipFile(archive).namelist())
     sources = {file for file in names if file.endswith(".py")}
-    assert sources == {str(FILES[module].relative_to(ROOT)) for module in expected}
+    assert sources == {str(FILES[module].relative_to(ROOT)) for module in needed}
     assert names - sources in ({bytecode_of(source) for source in sources}, set())
     of_sources = [item.compress_size for item in zipfile.ZipFile(archive).infolist() if item.filename in sources]
     assert sum(of_sources) < 100 * 1024
@@ -211,7 +208,7 @@ def test_powertools_come_from_the_public_layer_of_the_stacks_region(packaged: Pa
 
 @pytest.mark.parametrize(("case", "function"), DEPLOYED)
 def test_every_variable_is_one_that_is_read(packages: dict[str, Package], case: str, function: str) -> None:
-    text = (ROOT / "invalidator" / "settings.py").read_text()
+    text = (ROOT / "invalidator" / "settings" / "environment.py").read_text()
     found = properties(packages[case], f"{FUNCTIONS[function][0]}LambdaFunction").get("Environment", {"Variables": {}})
     for name in found["Variables"]:
         assert f'"{name}"' in text

@@ -38,10 +38,11 @@ def ours(module: str) -> set[str]:
     return found
 
 
-def closure(module: str) -> set[str]:
-    """Return a module with all that it imports, directly or not."""
-    needed, waiting = set[str](), {module}
-    while waiting:
-        needed |= waiting
-        waiting = set[str]().union(*map(ours, waiting)) - needed
+def packaged_with(module: str) -> set[str]:
+    """Return what has to be in a zip with a module: all that it imports, directly or not, and whole folders only."""
+    needed, found = set[str](), {"", module}
+    while found - needed:
+        needed |= found
+        folders = {name.partition(".")[0] for name in needed if "." in name}
+        found = {name for name in FILES if name.partition(".")[0] in folders}.union(*map(ours, needed))
     return needed

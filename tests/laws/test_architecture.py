@@ -32,7 +32,7 @@ NOT_YET = {
 
 AWS = {"boto3", "botocore", "moto"}
 MAY_IMPORT_AWS = {"aws", "notifications.s3", "settings.environment", "local"}
-MAY_IMPORT_POWERTOOLS = {"handler", "runtime.metrics", "settings.environment", "runtime.tracing"}
+MAY_IMPORT_POWERTOOLS = {"handler", "runtime.log", "runtime.metrics", "settings.environment", "runtime.tracing"}
 # local, too, to point the SDK at the embedded AWS; it decides nothing by it.
 MAY_SEE_ENVIRONMENT = {"settings", "local"}
 

@@ -11,8 +11,9 @@ import pytest
 
 from invalidator.aws import sqs
 from invalidator.aws.listings import Listings
-from invalidator.handler import Edge, LocalContext, lambda_handler, logger
+from invalidator.handler import Edge, LocalContext, lambda_handler
 from invalidator.limits import USD_PER_PATH
+from invalidator.runtime.log import logger
 from invalidator.runtime.metrics import MAX_DISTRIBUTIONS, Name
 from tests.doubles import strategies as make
 from tests.doubles.cloudfront import DENIED, IN_PROGRESS, Calls, Clock, OnClock, StrictCloudFront, StrictQueues

@@ -23,6 +23,7 @@ from invalidator.model import Behavior, DistributionId, Origin, Site
 from invalidator.notifications.merge import EVENTS
 from invalidator.operator import diagnosis, doctor, policies
 from invalidator.operator.diagnosis import Failure, Finding
+from invalidator.runtime import clients
 from invalidator.settings import environment
 from tests.doubles import cloudfront, strict_s3
 from tests.doubles.cloudfront import StrictCloudFront
@@ -351,7 +352,7 @@ def serve_under(path: str) -> str:
 
 def look(queue: str = "", bucket: str = "origin") -> list[Finding]:
     handler.forget()
-    return list(doctor.connect(bucket, handler.cdn(), handler.catalog()).findings(queue))
+    return list(doctor.connect(bucket, clients.cloudfront(), clients.catalog()).findings(queue))
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

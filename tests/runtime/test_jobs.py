@@ -17,7 +17,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from invalidator import handler
 from invalidator.aws import sdk
 from invalidator.aws.cloudfront import CloudFront
 from invalidator.distributions.catalog import Catalog
@@ -26,6 +25,7 @@ from invalidator.handler import Edge, LocalContext, lambda_handler
 from invalidator.limits import MAX_CONTINUATION_TOKEN_CHARACTERS, MAX_JOB_MESSAGE_CHARACTERS
 from invalidator.model import DistributionId, Invalidation, Outcome
 from invalidator.runtime.jobs import Job, Known, Pipeline, Running, Sent, Work, verdict_of
+from invalidator.runtime.log import logger
 from invalidator.settings import environment
 from tests.doubles import codepipelines
 from tests.doubles import strategies as make
@@ -94,7 +94,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> StringIO:
     stream = StringIO()
-    monkeypatch.setattr(handler.logger.logger_handler, "stream", stream)
+    monkeypatch.setattr(logger.logger_handler, "stream", stream)
     return stream
 
 
@@ -756,7 +756,7 @@ def test_the_credentials_of_a_job_are_never_logged(  # noqa: PLR0913, PLR0917 th
     how: str,
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
-    handler.logger.setLevel("DEBUG")
+    logger.setLevel("DEBUG")
     caplog.set_level(logging.DEBUG)
     event = job(parameters, id_=pipeline.new_job())
     if how == "no data":
@@ -787,7 +787,7 @@ def test_the_credentials_of_a_job_are_never_logged(  # noqa: PLR0913, PLR0917 th
 def test_the_credentials_are_not_logged_of_a_job_that_comes_back_among_dead_letters_either(
     cloudfront: StrictCloudFront, log: StringIO, caplog: pytest.LogCaptureFixture, route: Callable[[Json], Json]
 ) -> None:
-    handler.logger.setLevel("DEBUG")
+    logger.setLevel("DEBUG")
     caplog.set_level(logging.DEBUG)
     with suppress(IncompleteError):
         lambda_handler(route(job("")), LocalContext())

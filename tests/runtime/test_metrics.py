@@ -20,9 +20,10 @@ from invalidator.aws.cloudfront import CloudFront
 from invalidator.aws.listings import Listings
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import IncompleteError, JobError
-from invalidator.handler import Edge, lambda_handler, logger
+from invalidator.handler import Edge, lambda_handler
 from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath, Wide
 from invalidator.runtime.jobs import Pipeline
+from invalidator.runtime.log import logger
 from invalidator.runtime.metrics import MAX_DISTRIBUTIONS, Document, Name, Tally, line_of
 from tests.doubles import strategies as make
 from tests.doubles.cloudfront import (

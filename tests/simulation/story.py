@@ -15,6 +15,7 @@ from urllib.parse import quote_plus
 
 from invalidator import handler
 from invalidator.planning.coalesce import EXACT, Allowance
+from invalidator.runtime.log import logger
 from invalidator.runtime.metrics import Document
 from tests.doubles.cloudfront import DENIED
 from tests.simulation.cloudfront import CloudFront, Place, clearing
@@ -326,7 +327,7 @@ def _seconds_of(time: str) -> float:
 @contextmanager
 def _environment(distributions: list[str], allowance: Allowance) -> Iterator[None]:
     """The settings of the function, and no log."""
-    before, level = dict(os.environ), handler.logger.log_level
+    before, level = dict(os.environ), logger.log_level
     os.environ |= {
         "DISTRIBUTION_IDS": ",".join(distributions),
         "QUEUE_URL": URL,
@@ -335,10 +336,10 @@ def _environment(distributions: list[str], allowance: Allowance) -> Iterator[Non
         "MAX_WILDCARDS": str(allowance.wildcards),
         "LOSSLESS": {None: "", True: "on", False: "off"}[allowance.lossless],
     }
-    handler.logger.setLevel("CRITICAL")
+    logger.setLevel("CRITICAL")
     try:
         yield
     finally:
         os.environ.clear()
         os.environ |= before
-        handler.logger.setLevel(level)
+        logger.setLevel(level)
