@@ -16,8 +16,8 @@ SEED ?=
 # Of the tests, many wait for processes of their own: one more than there are processors.
 workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help demo test check lint formatting types format docs simulate bench bench-deployment bench-planner dashboard-preview \
-	package requirements clean
+.PHONY: help demo test check lint formatting types format docs simulate bench bench-deployment bench-planner package \
+	requirements clean
 
 help:
 	@echo 'make demo               real uploads become invalidations, on an embedded AWS'
@@ -29,7 +29,6 @@ help:
 	@echo 'make bench              measure; writes benchmarks/results.json, and of it results.md, two plots, and the README'
 	@echo 'make bench-deployment   simulate deploys with several batching windows; writes benchmarks/deployment.md'
 	@echo 'make bench-planner      measure the planner of wildcards beside others; writes benchmarks/planner.md'
-	@echo 'make dashboard-preview  draw the dashboard of a simulated day; writes docs/dashboard.png'
 	@echo "make package            make the deployment package with osls, and check it; PARAMS='--param bucket=… …'"
 	@echo 'make requirements       pin the newest versions in requirements.txt'
 	@echo 'make clean              remove everything made here'
@@ -67,9 +66,6 @@ bench-deployment: $(VENV)/.ready
 
 bench-planner: $(VENV)/.ready
 	@$(py) -m benchmarks.planner
-
-dashboard-preview: $(VENV)/.ready
-	@$(py) -m benchmarks.dashboard
 
 bench: $(VENV)/.ready
 	@$(py) -m benchmarks

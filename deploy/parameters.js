@@ -60,7 +60,6 @@ const PARAMETERS = {
     /^(?=.*[1-9])(0|[1-9]\d{0,5})(\.\d{1,2})?$/,
     'US dollars a day, more than 0 and with two decimals at most, as 2.50',
   ],
-  tracing: ['off', /^(on|off)$/, 'on or off'],
   'alarm-topic': ['', /^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, 'the ARN of an SNS topic'],
   'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `a number of days out of ${RETENTIONS.join(', ')}`],
   'powertools-layer': [
@@ -81,6 +80,9 @@ function mistake(sentence) {
 function checkNames(given) {
   for (const word of [].concat(given ?? [])) {
     const name = word.split('=')[0];
+    if (name === 'tracing') {
+      throw mistake('--param tracing: the functions no longer send traces to X-Ray; leave this parameter out.');
+    }
     if (!Object.hasOwn(PARAMETERS, name)) {
       throw mistake(`--param ${name}: there is no such parameter; there are ${Object.keys(PARAMETERS).join(', ')}.`);
     }
@@ -241,12 +243,6 @@ function parameters(names) {
   );
 }
 
-// What Lambda itself does in the name of a role that is traced; there is no resource to name:
-// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html (2026-11-22)
-function tracing(given) {
-  return reading(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], given.tracing === 'on' ? ['*'] : []);
-}
-
 function meant({ distributions }) {
   const words = distributions.split(',').filter(Boolean);
   const discover = words.includes('discover');
@@ -265,17 +261,13 @@ module.exports = async ({ options, resolveVariable }) => {
       ...listing(given),
       ...secrets([given.secret]),
       ...parameters([given.parameter, given['rules-parameter']]),
-      ...tracing(given),
     ],
     'pipeline-statements': [
       ...pipelineStatements(given),
       ...secrets([given.secret]),
       ...parameters([given.parameter, ...given['pipeline-parameters'].split(',')]),
-      ...tracing(given),
     ],
     'index-document': values['index-document'] === 'none' ? '' : values['index-document'],
-    traced: values.tracing === 'on',
-    'trace-disabled': String(values.tracing !== 'on'),
     timeout: TIMEOUT,
     window: Number(values.window),
     // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html (2026-11-22)

@@ -7,8 +7,8 @@ wildcards that evict the fewest of the objects that ``listings`` tells of, which
 uploads changed nothing. ``service`` carries the batches out through ``cloudfront``, at the ``pacing`` that AWS
 lets through, with several ``workers``. What is left of a batch goes as one of ``tickets`` through ``sqs`` to the
 function's own queue, and comes back as an event. A job of ``codepipeline`` asks for paths as they are ``written``,
-which make such batches, too. What an invocation came to, ``metrics`` tell CloudWatch; what took how long, ``tracing``
-shows X-Ray, if it is on. ``settings`` is the only reader of the environment.
+which make such batches, too. What an invocation came to, ``metrics`` tell CloudWatch. ``settings`` is the
+only reader of the environment.
 
 Beside it, ``custom_resource`` connects a stack's queue or function to its bucket: ``notifications`` merges our
 entry into what the bucket notifies, and ``s3`` reads and writes that. ``sdk`` makes the clients of both sides.

@@ -126,12 +126,7 @@ def lambda_handler(
     if context is None:  # outside Lambda, where nobody collects metrics
         context, edge = LocalContext(), edge._replace(publish=lambda _documents, _context: None)
     handle = _handle_job if isinstance(event, dict) and "CodePipeline.job" in event else _handle
-    serve = partial(handle, event, context)
-    if not environment.tracing():
-        return serve(edge)
-    from invalidator.runtime import tracing
-
-    return tracing.traced(lambda workers: serve(edge._replace(workers=workers)), edge.workers, logger.warning)
+    return handle(event, context, edge)
 
 
 # log_event is off even where POWERTOOLS_LOGGER_LOG_EVENT asks for it: an event is shown at DEBUG only.

@@ -223,11 +223,6 @@ def metrics(environ: Mapping[str, str] = os.environ) -> bool:
     return word.lower() not in _TRUE
 
 
-def tracing(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether to trace, after Powertools' own variable; but here, unless that says so, there are no traces."""
-    return environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in _FALSE
-
-
 def _view(environ: Mapping[str, str], stored: "_Stored") -> View:
     parameter = environ.get("RULES_PARAMETER", "").strip()
     found = rules.parse(environ.get("RULES", "").strip() or "[]", "RULES")
@@ -349,19 +344,16 @@ def _add(ids: Ids, more: Ids) -> None:
 
 def _warnings(environ: Mapping[str, str]) -> list[str]:
     """What is wrong but holds up nothing."""
-    switches = {
-        "POWERTOOLS_TRACE_DISABLED": "there are no traces",
-        "POWERTOOLS_METRICS_DISABLED": "metrics are printed",
-    }
     names = {
         "POWERTOOLS_SERVICE_NAME": (service_name(environ), MAX_DIMENSION_CHARACTERS),
         "POWERTOOLS_METRICS_NAMESPACE": (metrics_namespace(environ), MAX_NAMESPACE_CHARACTERS),
     }
-    return [
-        f"{name}: {environ[name]!r:.40} is neither true nor false, and {then}"
-        for name, then in switches.items()
-        if environ.get(name, "").lower() not in ("", *_TRUE, *_FALSE)
-    ] + [
+    found = []
+    if (word := environ.get("POWERTOOLS_METRICS_DISABLED", "")).lower() not in ("", *_TRUE, *_FALSE):
+        found.append(f"POWERTOOLS_METRICS_DISABLED: {word!r:.40} is neither true nor false; metrics are printed")
+    if environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in _FALSE:
+        found.append("POWERTOOLS_TRACE_DISABLED: this function no longer sends traces to X-Ray; remove the variable")
+    return found + [
         f"{name}: {word!r:.40} has more than {most:,} characters, or others than those of ASCII: CloudWatch takes no"
         " metrics under it"
         for name, (word, most) in names.items()

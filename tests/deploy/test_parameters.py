@@ -33,6 +33,7 @@ LAYER_IN_CHINA = "arn:aws-cn:lambda:cn-north-1:498634801083:layer:x:3"
         ((BUCKET, DISTRIBUTIONS, "window=0"), "--param window: '0' is not what it should be: a number of seconds"),
         ((BUCKET, DISTRIBUTIONS, "window=301"), "--param window: '301' is not what it should be"),
         ((BUCKET, DISTRIBUTIONS, "window=20", "trigger=direct"), "--param window: it goes with a queue"),
+        ((BUCKET, DISTRIBUTIONS, "tracing=on"), "--param tracing: the functions no longer send traces to X-Ray; leave"),
         ((BUCKET, DISTRIBUTIONS, "constructor=x"), "--param constructor: there is no such parameter"),
         (
             (BUCKET, DISTRIBUTIONS, "pipeline-parameters=/sites/*"),
@@ -123,7 +124,6 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
         *("parameter=/", "parameter=a//b", "parameter=arn:aws:ssm:us-east-1:1:document/x", "parameter=a*"),
         *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "powertools-layer=0", "index-document= "),
         *("max-paths=0", "max-paths=1000001", "max-paths=01", "max-paths=-1", "max-wildcards=16", "max-wildcards=all"),
-        *("tracing=yes", "tracing=Active"),
         *("pipeline=yes", "pipeline-parameters=a", "pipeline-parameters=/a/", "pipeline-parameters=/a*"),
         *(
             "pipeline-parameters=/*/a",

@@ -231,7 +231,7 @@ def test_the_function_of_pipelines_knows_the_same_distributions_and_nothing_of_k
     assert known.pop("DISCOVER_BUCKET") == "my-origin"
     assert known == {name: others[name] for name in known}
     names = {"DISTRIBUTION_IDS", "DISTRIBUTION_IDS_SECRET", "DISTRIBUTION_IDS_PARAMETER"}
-    names |= {"SETTINGS_TTL", "DISCOVER_TAG", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_TRACE_DISABLED"}
+    names |= {"SETTINGS_TTL", "DISCOVER_TAG", "POWERTOOLS_SERVICE_NAME"}
     assert set(known) == names
 
 
@@ -291,17 +291,6 @@ def test_what_the_function_is_to_know_of_urls_reaches_it(packages: dict[str, Pac
         "LIST_PAGES": "20",
         "SKIP_UNCHANGED": "versions+metadata",
     }
-
-
-@pytest.mark.parametrize(("case", "name"), [(case, name) for case, name in DEPLOYED if name != "connect"])
-def test_lambda_traces_a_function_where_the_function_traces_itself(
-    packages: dict[str, Package], case: str, name: str
-) -> None:
-    function = properties(packages[case], f"{FUNCTIONS[name][0]}LambdaFunction")
-    is_on = "tracing=on" in CASES[case]
-    assert function.get("TracingConfig") == ({"Mode": "Active"} if is_on else None)
-    assert function["Environment"]["Variables"]["POWERTOOLS_TRACE_DISABLED"] == ("false" if is_on else "true")
-    assert "TracingConfig" not in properties(packages[case], "ConnectLambdaFunction")
 
 
 def test_the_function_knows_the_queues_that_there_are(packages: dict[str, Package]) -> None:
@@ -459,7 +448,6 @@ def writing_to(log_group: str) -> set[tuple[str, str]]:
 
 RECEIVING = {(f"sqs:{name}", "<Queue.Arn>") for name in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
 STORING = {("sqs:SendMessage", "<Queue.Arn>"), ("sqs:SendMessage", "<DeadLetters.Arn>")}
-TRACING = {(f"xray:{name}", "*") for name in ("PutTraceSegments", "PutTelemetryRecords")}
 KEEPING = {("sqs:SendMessage", "<DeadLetters.Arn>")}
 
 
@@ -511,7 +499,6 @@ MAY = {
         ),
     },
     "eventbridge": RECEIVING
-    | TRACING
     | STORING
     | INVALIDATING_ANY
     | DESCRIBING_ANY
@@ -527,7 +514,7 @@ BY_JOBS = (
 )
 MAY_FOR_PIPELINES = {
     "discover": BY_JOBS | DISCOVERING,
-    "eventbridge": BY_JOBS | TRACING | parameter("cloudfront/ids") | parameter("sites/*") | parameter("shop/ids"),
+    "eventbridge": BY_JOBS | parameter("cloudfront/ids") | parameter("sites/*") | parameter("shop/ids"),
 }
 
 
@@ -569,9 +556,9 @@ def test_no_arn_is_tied_to_a_partition_but_that_of_the_public_layer(packages: di
     ]
 
 
-# What Lambda does in the role's name: polling the queue, or, where there is none, keeping what failed, and passing on
-# traces. (It writes the log, too.)
-BY_LAMBDA = {"queue": RECEIVING, "discover": RECEIVING, "direct": KEEPING, "eventbridge": RECEIVING | TRACING}
+# What Lambda does in the role's name: polling the queue, or, where there is none, keeping what failed.
+# (It writes the log, too.)
+BY_LAMBDA = {"queue": RECEIVING, "discover": RECEIVING, "direct": KEEPING, "eventbridge": RECEIVING}
 # Operations whose permission has another name.
 NAMED_OTHERWISE = {
     "s3:ListObjectVersions": "s3:ListBucketVersions",
@@ -689,7 +676,7 @@ def test_the_function_of_pipelines_may_make_exactly_the_calls_that_it_makes(
         handler.lambda_handler(a_job(objectPaths=["no path"]))
         made = set(called)
         answers = aws.job_answers
-    assert made == {action for action, _ in MAY_FOR_PIPELINES[case] - TRACING}
+    assert made == {action for action, _ in MAY_FOR_PIPELINES[case]}
     assert ["failureDetails" in answer for answer in answers] == [False, True]
 
 

@@ -26,7 +26,7 @@ import pytest
 from tests.doubles.loopback import Quiet, serving
 
 # What the layer AWSLambdaPowertoolsPythonV3 and the runtime python3.13 hold, as far as it is used.
-LAYER: Final = ("aws-lambda-powertools", "jmespath", "typing-extensions", "aws-xray-sdk", "wrapt")
+LAYER: Final = ("aws-lambda-powertools", "jmespath", "typing-extensions")
 RUNTIME: Final = (
     *("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"),
     *("awslambdaric", "simplejson", "snapshot-restore-py"),
@@ -35,7 +35,7 @@ RUNTIME: Final = (
 _START_SECONDS: Final = 60
 _ANSWER_SECONDS: Final = 120
 
-NOT_TRACED: Final = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0"
+_TRACE: Final = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0"
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,18 @@ class Function:
 
     process: subprocess.Popen[bytes]
     log: Path
-    events: "queue.Queue[tuple[str, str, bytes]]"
+    events: "queue.Queue[tuple[str, bytes]]"
     answers: "queue.Queue[tuple[str, str, bytes]]"
     init_seconds: float = 0.0
     init_error: Any = None
     _count: int = 0
 
-    def invoke(self, event: object, trace: str = NOT_TRACED) -> Answer:
-        """Deliver an event and wait for the answer. ``trace`` is what X-Ray says of it."""
+    def invoke(self, event: object) -> Answer:
+        """Deliver an event and wait for the answer."""
         self._count += 1
         request = f"00000000-0000-0000-0000-{self._count:012}"
         start = time.perf_counter()
-        self.events.put((request, trace, json.dumps(event).encode()))
+        self.events.put((request, json.dumps(event).encode()))
         answered, kind, body = self.answers.get(timeout=_ANSWER_SECONDS)
         seconds = time.perf_counter() - start
         assert answered == request
@@ -95,15 +95,13 @@ def needs_linux() -> None:
 
 
 @contextmanager
-def deployed(
-    archive: Path, folder: Path, handler: str, environ: Mapping[str, str], layer: tuple[str, ...] = LAYER
-) -> Iterator[Function]:
+def deployed(archive: Path, folder: Path, handler: str, environ: Mapping[str, str]) -> Iterator[Function]:
     """Unpack a zip into ``folder``, beside layer and runtime, and run it there. It is killed at the end."""
     needs_linux()
     task = folder / "task"
     with zipfile.ZipFile(archive) as zipped:
         zipped.extractall(task)
-    install(layer, folder / "opt" / "python")
+    install(LAYER, folder / "opt" / "python")
     install(RUNTIME, folder / "runtime")
     with running(handler, task, [task, folder / "opt" / "python", folder / "runtime"], environ) as function:
         yield function
@@ -112,7 +110,7 @@ def deployed(
 @contextmanager
 def running(handler: str, task: Path, path: list[Path], environ: Mapping[str, str]) -> Iterator[Function]:
     """Run a handler in ``task`` with these folders on its path, and no others but the standard library."""
-    events: queue.Queue[tuple[str, str, bytes]] = queue.Queue()
+    events: queue.Queue[tuple[str, bytes]] = queue.Queue()
     answers: queue.Queue[tuple[str, str, bytes]] = queue.Queue()
     started: queue.Queue[bytes | None] = queue.Queue()
     log = task.parent / "log"
@@ -173,7 +171,7 @@ _PREFIX: Final = "/2018-06-01/runtime"
 
 @contextmanager
 def _runtime_api(
-    events: "queue.Queue[tuple[str, str, bytes]]",
+    events: "queue.Queue[tuple[str, bytes]]",
     answers: "queue.Queue[tuple[str, str, bytes]]",
     started: "queue.Queue[bytes | None]",
 ) -> Iterator[str]:
@@ -187,7 +185,7 @@ def _runtime_api(
         def do_GET(self) -> None:
             assert self.path == f"{_PREFIX}/invocation/next"
             started.put(None)
-            request, trace, event = events.get()
+            request, event = events.get()
             if not request:
                 return
             self.send_response(200)
@@ -198,7 +196,7 @@ def _runtime_api(
                 "Lambda-Runtime-Aws-Request-Id": request,
                 "Lambda-Runtime-Deadline-Ms": str(int((time.time() + _ANSWER_SECONDS) * 1000)),
                 "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:invalidator",
-                "Lambda-Runtime-Trace-Id": trace,
+                "Lambda-Runtime-Trace-Id": _TRACE,
             }
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -230,4 +228,4 @@ def _runtime_api(
         try:
             yield address
         finally:
-            events.put(("", "", b""))  # for a request that still waits for an event
+            events.put(("", b""))  # for a request that still waits for an event

@@ -57,7 +57,6 @@ CASES = {
         "lossless=off",
         "list-pages=20",
         "skip-unchanged=versions+metadata",
-        "tracing=on",
         "pipeline=on",
         "pipeline-parameters=/sites/*,/shop/ids",
         "dashboard=off",

@@ -32,7 +32,7 @@ NOT_YET = {
 
 AWS = {"boto3", "botocore", "moto"}
 MAY_IMPORT_AWS = {"aws", "notifications.s3", "settings.environment", "local"}
-MAY_IMPORT_POWERTOOLS = {"handler", "runtime.log", "runtime.metrics", "settings.environment", "runtime.tracing"}
+MAY_IMPORT_POWERTOOLS = {"handler", "runtime.log", "runtime.metrics", "settings.environment"}
 # local, too, to point the SDK at the embedded AWS; it decides nothing by it.
 MAY_SEE_ENVIRONMENT = {"settings", "local"}
 
@@ -57,7 +57,7 @@ def test_aws_is_at_the_edge(module: str) -> None:
     others = {name.split(".")[0] for name in imports(module)}
     assert is_among(module, MAY_IMPORT_AWS) or not others & AWS
     assert module in MAY_IMPORT_POWERTOOLS or "aws_lambda_powertools" not in others
-    assert module == "runtime.tracing" or "aws_xray_sdk" not in others
+    assert "aws_xray_sdk" not in others
 
 
 @pytest.mark.parametrize("module", MODULES)
