@@ -16,13 +16,13 @@ SEED ?=
 # Of the tests, many wait for processes of their own: one more than there are processors.
 workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help demo test check lint formatting types format docs simulate bench bench-deployment bench-planner package \
+.PHONY: help demo test check lint formatting complexity types format docs simulate bench bench-deployment bench-planner package \
 	requirements clean
 
 help:
 	@echo 'make demo               real uploads become invalidations, on an embedded AWS'
 	@echo 'make test               run the tests'
-	@echo 'make check              lint, formatting and types; each of the three is a target, too'
+	@echo 'make check              lint, formatting, complexity and types; each is a target, too'
 	@echo 'make format             fix what of that can be fixed'
 	@echo 'make docs               write docs/cli.md, the manual of the command line, from the help of its commands'
 	@echo 'make simulate           failures of all kinds: in SEEDS=500 simulated worlds, or in that of SEED=n'
@@ -40,13 +40,18 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready
 	@$(py) -m pytest -n $(workers) --dist worksteal $(PYTEST_ARGS)
 
-check: lint formatting types
+check: lint formatting complexity types
 
 lint: $(VENV)/.ready
 	@$(py) -m ruff check .
 
 formatting: $(VENV)/.ready
 	@$(py) -m ruff format --check .
+
+# A function does one thing: boolean operators and comprehensions count as branches, which they do not for ruff.
+complexity: $(VENV)/.ready
+	@above=$$($(py) -m radon cc --min C --show-complexity invalidator benchmarks docs); [ -z "$$above" ] \
+		|| printf '%s\n' "$$above" 'make: these have a complexity of more than 10: split them by concept.' >&2
 
 types: $(VENV)/.ready
 	@$(py) -m mypy
@@ -88,6 +93,8 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: requirements.txt
+	@# Through a link, venv --clear empties what the link leads to, and then fails.
+	@[ ! -L $(VENV) ] || { echo 'make: $(VENV) is a link. Remove the link, or name another folder: make VENV=…' >&2; exit 1; }
 	@echo 'Setting up $(VENV), once; this takes a minute …' >&2
 	@python=$$(for candidate in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
 		"$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \

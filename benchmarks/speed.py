@@ -7,9 +7,10 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -130,30 +131,33 @@ class _Run:
 def under_the_runtime(address: str, archive: Path, step: Step) -> tuple[dict[str, Comparison], Memory]:
     """The zip that is deployed, beside plain handlers in the same runtime client."""
     environ = {"AWS_ENDPOINT_URL": address, **SETTINGS}
-    ours, two, one = list[_Run](), list[_Run](), list[_Run]()
+    runs: list[tuple[_Run, ...]] = []
     with TemporaryDirectory() as name:
         folder = Path(name)
         functions = [
-            (ours, archive, HANDLER),
-            (two, _plain(folder / "two.zip", 's3 = boto3.client("s3")\n'), PLAIN),
-            (one, _plain(folder / "one.zip", ""), PLAIN),
+            (archive, HANDLER),
+            (_plain(folder / "two.zip", 's3 = boto3.client("s3")\n'), PLAIN),
+            (_plain(folder / "one.zip", ""), PLAIN),
         ]
         for number in range(DEPLOYED_RUNS + 1):
-            for place, (runs, zipped, handler) in enumerate(functions):
-                runs.append(_run_deployed(zipped, folder / f"{number}-{place}", handler, environ))
+            runs.append(
+                tuple(
+                    _run_deployed(zipped, folder / f"{number}-{place}", handler, environ)
+                    for place, (zipped, handler) in enumerate(functions)
+                )
+            )
             step(number, DEPLOYED_RUNS)
-    for runs in (ours, two, one):
-        del runs[0]  # it fills the caches of the disk
+    ours, two, one = zip(*runs[1:], strict=True)  # the first of each fills the caches of the disk
     return {
-        "two_clients": comparison([run.cold for run in ours], [run.cold for run in two]),
-        "one_client": comparison([run.cold for run in ours], [run.cold for run in one]),
-        "init": comparison([run.init for run in ours], [run.init for run in two]),
-        "later": comparison([run.second for run in ours], [run.second for run in two]),
+        "two_clients": _compared(ours, two, attrgetter("cold")),
+        "one_client": _compared(ours, one, attrgetter("cold")),
+        "init": _compared(ours, two, attrgetter("init")),
+        "later": _compared(ours, two, attrgetter("second")),
     }, Memory(
-        ours=_mebibytes([run.peak for run in ours]),
-        two_clients=_mebibytes([run.peak for run in two]),
-        one_client=_mebibytes([run.peak for run in one]),
-        ours_with_messages=_mebibytes([run.peak_with_messages for run in ours]),
+        ours=_mebibytes(ours, attrgetter("peak")),
+        two_clients=_mebibytes(two, attrgetter("peak")),
+        one_client=_mebibytes(one, attrgetter("peak")),
+        ours_with_messages=_mebibytes(ours, attrgetter("peak_with_messages")),
         messages=MESSAGES[-1],
     )
 
@@ -186,8 +190,12 @@ def _run_deployed(archive: Path, folder: Path, handler: str, environ: dict[str, 
         return _Run(function.init_seconds, first.seconds, second.seconds, peak, function.peak_mebibytes())
 
 
-def _mebibytes(values: list[float]) -> float:
-    return round(median(values), 1)
+def _compared(ours: Iterable[_Run], others: Iterable[_Run], measure: Callable[[_Run], float]) -> Comparison:
+    return comparison([measure(run) for run in ours], [measure(run) for run in others])
+
+
+def _mebibytes(runs: Iterable[_Run], measure: Callable[[_Run], float]) -> float:
+    return round(median(measure(run) for run in runs), 1)
 
 
 # --- in one process -------------------------------------------------------------------------------------
