@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import figures, plots
-from benchmarks.figures import FLUSH, OURS, PATIENT, PER_OBJECT, WAYS, Comparison, Deploy, Planned, Results, Spread
+from benchmarks.figures import FLUSH, OURS, PATIENT, PER_OBJECT, Comparison, Deploy, Planned, Results, Spread
 from benchmarks.scores import gap
 from invalidator.limits import USD_PER_PATH
 
@@ -16,9 +16,6 @@ HERE: Final = Path(__file__).parent
 DOCUMENT: Final = HERE / "results.md"
 README: Final = HERE.parent / "README.md"
 BEGIN, END = "<!-- benchmarks: begin -->\n", "<!-- benchmarks: end -->\n"
-
-QUOTED: Final = ("300 images", "all 5000")
-"""The deploys that the README shows."""
 
 
 def write(results: Results) -> None:
@@ -33,68 +30,45 @@ def write(results: Results) -> None:
 
 
 def readme(results: Results) -> str:
-    """What a user cares about."""
-    cold, memory, largest = results["cold"], results["memory"], results["planner"][-1]
-    warm = {row["messages"]: row["seconds"] for row in results["warm"]}
-    few, many = min(warm), max(warm)
+    """Return the four rows that a user cares about, the picture of deploys, and where and when they were measured."""
+    cold, warm = results["cold"]["one_client"], max(results["warm"], key=lambda row: row["messages"])
+    found = {(row["name"], row["way"]): row for row in results["deploys"] if row["distributions"] == 1}
+    edit, edit_by_flush = (found["edit of 7", way] for way in (OURS, FLUSH))
+    whole, patient, whole_by_flush, by_object = (found["all 5000", way] for way in (OURS, PATIENT, FLUSH, PER_OBJECT))
     rows = [
         [
-            "Cold start under Lambda's own runtime client, until the first event is answered; against a handler that"
-            " makes a CloudFront client at import, and no more",
-            *_against(cold["one_client"]),
-        ],
-        ["The same against one that makes an S3 client, too", *_against(cold["two_clients"])],
-        [
-            'CPU time of that in a bare process; against `boto3.client("cloudfront")` and nothing else',
-            *_against(cold["process"]),
+            "Cold start under Lambda's runtime client, until the first event is answered",
+            time(cold["ours"]["median"]),
+            f"{time(cold['theirs']['median'])}: a handler that makes a CloudFront client at import, and no more",
         ],
         [
-            f"Decode and plan an event of {few:,} message, for two distributions; against `json.loads`",
-            *_against(warm[few]),
-        ],
-        [f"The same of {many:,} messages", *_against(warm[many])],
-        [
-            f"Peak memory under that runtime client, after events of one object (of {memory['messages']:,} messages)",
-            f"{memory['ours']:.0f} MiB ({memory['ours_with_messages']:.0f} MiB)",
-            f"{memory['two_clients']:.0f} MiB",
-            f"{memory['ours'] / memory['two_clients']:.2f} ×",
+            f"{warm['messages']:,} messages decoded and planned for two distributions",
+            time(warm["seconds"]["ours"]["median"]),
+            f"{time(warm['seconds']['theirs']['median'])}: `json.loads`, and no more",
         ],
         [
-            f"{largest['urls']:,} changed URLs of {largest['objects']:,} objects, covered by 3,000 paths, 15 of them"
-            " wildcards",
-            f"{time(largest['seconds'])}, {largest['mebibytes']:.0f} MiB",
-            "evicts the least" if not _gap(largest) else f"at most {percent(_gap(largest))} above the least",
-            "",
+            f"{edit['objects']} of 5,000 objects edited",
+            f"fresh after {_effort(edit)}",
+            f"`/*`: {_effort(edit_by_flush)}",
+        ],
+        [
+            f"{whole['objects']:,} of 5,000 objects replaced, 100 a second",
+            f"fresh after {_effort(whole)}; with `window=20` after {_effort(patient)}",
+            f"`/*`: {_effort(whole_by_flush)}; one call an object: {by_object['stale_objects']:,.0f} stay stale",
         ],
     ]
-    words = "All figures, and how they were measured: [benchmarks/results.md](benchmarks/results.md)."
-    picture = f"![Calls and drain time of five deploys](benchmarks/{plots.DEPLOYS.name})"
-    figures = table(["what", "ours", "the other", "ratio"], rows, words=4)
-    return f"{figures}\n{_quoted(results['deploys'])}\n{picture}\n\n{measured(results)} {words}\n"
+    return f"""{table(["what", "invalidator", "beside it"], rows, words=3)}
+![Calls and drain time of five deploys](benchmarks/{plots.DEPLOYS.name})
+
+*Fresh*: seconds from the first upload on, in a simulation with CloudFront's quotas. *USD*: if the 1,000 free paths of
+the month are used up. {measured(results)}
+All figures, and how they were measured: [benchmarks/results.md](benchmarks/results.md).
+"""
 
 
-def _against(found: Comparison) -> list[str]:
-    return [time(found["ours"]["median"]), time(found["theirs"]["median"]), ratio(found["ratio"])]
-
-
-def _quoted(deploys: Iterable[Deploy]) -> str:
-    """Some deploys, to one distribution: any more make the others worse."""
-    found = {(row["name"], row["way"]): row for row in deploys if row["distributions"] == 1}
-    rows = []
-    for name in QUOTED:
-        for way in WAYS:
-            row = found[name, way]
-            fresh = "never" if row["stale_objects"] else time(row["drained"])
-            numbers = [row["calls"], row["paths"], row["evicted"], row["stale_objects"]]
-            calls, paths, evicted, stale = (f"{number:,.0f}" for number in numbers)
-            cost = f"{row['paths'] * USD_PER_PATH:,.3f}"
-            rows.append([f"{row['objects']:,} objects", way, calls, paths, cost, evicted, stale, fresh])
-    columns = ["a deploy of", "invalidated by", "calls", "paths", "USD", "evicted", "stay stale", "all fresh after"]
-    return f"""To a site of 5,000 objects, simulated with CloudFront's quotas. *One call an object* is [what is pasted
-everywhere](benchmarks/per_object.py). *USD*: if the 1,000 free paths of the month are used up. *Evicted*: unchanged
-objects.
-
-{table(columns, rows, words=2)}"""
+def _effort(row: Deploy) -> str:
+    paths = f"{row['paths']:,.0f} path{'' if row['paths'] == 1 else 's'}"
+    return f"{time(row['drained'])}, {paths}, {row['paths'] * USD_PER_PATH:,.3f} USD, {row['evicted']:,.0f} evicted"
 
 
 # --- results.md -----------------------------------------------------------------------------------------
