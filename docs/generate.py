@@ -48,7 +48,7 @@ _TAIL: Final = """\
 
 ## ENVIRONMENT
 
-* The [settings of the function](../README.md#configuration), such as `DISTRIBUTION_IDS`: the commands use those that
+* The [settings of the function](configuration.md), such as `DISTRIBUTION_IDS`: the commands use those that
   are set where they run. An option such as `--distribution-id` takes the place of its variable.
 * What [the AWS SDK reads](https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html), such as
   `AWS_PROFILE` and `AWS_DEFAULT_REGION`.
