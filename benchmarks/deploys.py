@@ -19,7 +19,7 @@ from benchmarks.figures import Deploy
 from benchmarks.per_object import PerObject, call
 from benchmarks.scores import score
 from benchmarks.sites import Blog, blog, urls_of, urls_of_all
-from invalidator.planning.coalesce import Allowance
+from invalidator.model import Allowance
 from tests.simulation.cloudfront import PLAIN, WILDCARDS, CloudFront
 from tests.simulation.story import Story, Upload
 from tests.simulation.weather import CALM, Deployment

@@ -21,8 +21,8 @@ from benchmarks.machine import machine
 from benchmarks.scale import Measurement, measured
 from benchmarks.scores import Score, gap, objections, score
 from benchmarks.sites import Blog, Tree, blog, urls_of_all
-from invalidator.model import Cause, Item, ObjectChange, ObjectKey, UrlPath
-from invalidator.planning.coalesce import Allowance, coalesce
+from invalidator.model import Allowance, Cause, Item, ObjectChange, ObjectKey, UrlPath
+from invalidator.planning.coalesce import coalesce
 from invalidator.planning.cover import Prefixes
 
 RESULTS: Final = Path(__file__).parent / "planner.md"

@@ -16,7 +16,7 @@ for source, target in zip(sys.argv[2::2], sys.argv[3::2]):
 
 const COMMON = ['__init__', 'errors', 'limits', 'model'];
 const HANDLER = {
-  modules: [...COMMON, 'handler', 'workers'],
+  modules: [...COMMON, 'handler', 'ttl_cache', 'workers'],
   folders: ['aws', 'delivery', 'distributions', 'events', 'planning', 'runtime', 'settings', 'urls'],
 };
 const CONNECT = {

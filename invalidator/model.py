@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, NamedTuple, NewType
 
 from invalidator.errors import CdnError
-from invalidator.limits import USD_PER_PATH
+from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL, USD_PER_PATH
 
 ObjectKey = NewType("ObjectKey", str)
 """A key as S3 stores it, decoded. Bytes that are not UTF-8 are kept as surrogate escapes (PEP 383)."""
@@ -95,6 +95,23 @@ class Origin(NamedTuple):
     is_website: bool = False
 
 
+class Declared(NamedTuple):
+    """A statement of the settings about a distribution: the bucket behind each origin whose domain names none.
+
+    An empty bucket stands for any bucket if there is an origin path; without both, such origins are ignored.
+    ``cache_tags`` is true where objects carry tags that CloudFront knows them by.
+    """
+
+    bucket: str = ""
+    origin_path: str = ""
+    cache_tags: bool = False
+
+    @property
+    def origin(self) -> Origin | None:
+        """The origin to assume where a domain names no bucket; None if there is none."""
+        return Origin(self.bucket, self.origin_path) if self.bucket or self.origin_path else None
+
+
 class Behavior(NamedTuple):
     """What a distribution does with the URLs that match a pattern, in which ``*`` and ``?`` are wildcards.
 
@@ -143,6 +160,22 @@ class Distribution:
 
 def _usd(paths: int) -> float:
     return round(paths * USD_PER_PATH, 3)
+
+
+class Allowance(NamedTuple):
+    """The paths that one plan may send to each distribution, and the wildcards among them.
+
+    ``lossless`` says when wildcards that evict nothing unchanged replace paths: always, never, or (None) only where
+    that saves money.
+    """
+
+    paths: int = MAX_ITEMS_PER_CALL
+    wildcards: int = MAX_WILDCARDS_PER_CALL
+    lossless: bool | None = None
+
+
+EXACT: Final = Allowance(wildcards=0)
+"""Nothing is widened, however much changed."""
 
 
 class Cost(NamedTuple):

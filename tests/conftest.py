@@ -11,7 +11,7 @@ import pytest
 
 from invalidator import handler
 from invalidator.runtime.log import logger
-from invalidator.settings import environment
+from invalidator.settings import stored
 from tests.doubles.cloudfront import StrictCloudFront, serve
 from tests.doubles.packaged import CASES, Package, package
 
@@ -61,7 +61,7 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     logger.setLevel("INFO")
     yield
     handler.forget()
-    environment.forget()
+    stored.forget_stored()
     boto3.DEFAULT_SESSION = None
 
 

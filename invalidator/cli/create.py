@@ -45,6 +45,7 @@ from invalidator.operator.wording import alike, count
 from invalidator.planning.by_hand import EVERYTHING, batches_of, path_of
 from invalidator.runtime import clients
 from invalidator.settings import environment
+from invalidator.settings.ids import is_distribution_id
 from invalidator.workers import Threads, within
 
 _WHAT: Final = "What to invalidate"
@@ -194,7 +195,7 @@ def _texts(named: list[str], more: list[str], files: list[typer.FileBinaryRead])
     if len(written) > 1 and set(written) == {str(entry) for entry in Path("/").glob("[!.]*")}:
         raise ConfigurationError("--paths: your shell has expanded /*: put it in quotes, as '/*'")
     for text in more:
-        if environment.is_distribution_id(text):
+        if is_distribution_id(text):
             raise ConfigurationError(f"{text!r} is no path: did you mean --distribution-id {text}? It is repeated")
     for text in written:
         path_of(text, "--paths")

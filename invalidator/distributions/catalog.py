@@ -1,51 +1,51 @@
-"""What is known of the distributions: read from CloudFront once in a while, and kept between invocations."""
+"""The distributions and how CloudFront describes them: read once in a while, and kept between invocations."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from invalidator.aws.cloudfront import Configured, is_tenant
 from invalidator.aws.sdk import patiently
 from invalidator.distributions import describe
-from invalidator.distributions.describe import MANAGED_POLICIES, Declared, Described, Json, has_tenants, serves
+from invalidator.distributions.describe import MANAGED_POLICIES, Described, has_tenants, serves
 from invalidator.errors import PASSING, CdnError, ConfigurationError
 from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId, Site
 from invalidator.settings.environment import Settings
+from invalidator.ttl_cache import PATIENCE_SECONDS, TtlCache
 from invalidator.workers import Workers
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 _Key = tuple[object, ...]
+_Json = dict[str, Any]
 
-_PATIENCE_SECONDS: Final = 60
-"""For which, at most, something that could not be read is not asked for again."""
 _PATIENCE_SECONDS_PASSING: Final = 5
-"""The same, if it is likely to be over soon."""
+"""The longest time until a distribution is asked about again after an error that will pass soon."""
 _MAX_PARALLEL: Final = 8
 
 
 class Account(Protocol):
-    """What can be read of the distributions of an account; ``cloudfront.CloudFront`` is one."""
+    """The reading calls to CloudFront; ``cloudfront.CloudFront`` makes them."""
 
     def configured(self, distribution: DistributionId) -> Configured:
-        """How a distribution or tenant is configured."""
+        """Read the configuration of a distribution or tenant."""
 
-    def cache_policy(self, id_: str) -> Json:
-        """A CachePolicyConfig."""
+    def cache_policy(self, id_: str) -> _Json:
+        """Read a CachePolicyConfig."""
 
-    def summaries(self) -> Iterator[Json]:
-        """Every distribution of the account, as a DistributionSummary."""
+    def summaries(self) -> Iterator[_Json]:
+        """List all distributions of the account, each as a DistributionSummary."""
 
     def tenants(self, distribution: DistributionId) -> Iterator[DistributionId]:
-        """The tenants of a distribution."""
+        """List the tenants of a distribution."""
 
     def tags(self, arn: str) -> dict[str, str]:
-        """The tags of a distribution."""
+        """List the tags of a distribution."""
 
 
 class Answer(NamedTuple):
-    """What came of describing a distribution: its site, or why there is none."""
+    """The result of describing a distribution: its site, or the reason why there is none."""
 
     distribution: DistributionId
     site: Site | None
@@ -53,16 +53,8 @@ class Answer(NamedTuple):
     is_passing: bool = False
 
 
-class _Kept(NamedTuple):
-    """What was read, or assumed in its place, and until when it is not read again."""
-
-    value: Any
-    until: float
-    is_assumed: bool = False
-
-
 class Catalog:
-    """The distributions of an account. ``now`` is a clock in seconds, and ``pause`` lets some of them pass."""
+    """The distributions of an account. ``now`` is a clock in seconds; ``pause`` waits for some seconds."""
 
     def __init__(
         self,
@@ -71,85 +63,72 @@ class Catalog:
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self._account, self._now, self._pause = account, now, pause
-        self._kept: dict[_Key, _Kept] = {}
-        self._warned: dict[_Key, str] = {}
+        self._cache = TtlCache(now, CdnError)
+        self._problems: dict[_Key, str] = {}
         self._warnings: list[str] = []
 
     def look_up(
         self, config: Settings, buckets: Iterable[str], workers: Workers[Answer], seconds: float
     ) -> list[Distribution]:
-        """The configured distributions, and those that are discovered for the buckets, each with its site.
+        """Return the configured distributions and those discovered for the buckets, each with its site.
 
-        Describing them takes ``seconds`` at the most. One that cannot be described in that time is what it was the
-        last time, or else one that serves everything. Raises ConfigurationError if distributions are to be
-        discovered and cannot be.
+        Descriptions are waited for at most ``seconds``. A distribution that cannot be described by then keeps its last
+        site; without one it is taken to serve each key as it is. Without buckets nothing is described. Raises
+        ConfigurationError if distributions have to be discovered and cannot be listed.
         """
         ids = list(config.distributions)
         buckets = sorted(buckets)
         for bucket in buckets if config.discover else ():
             ids += self._discovered(bucket, config)
         ids = list(dict.fromkeys(ids))
-        if not (config.describe and buckets):  # where nothing changed, nobody needs to know
-            return [Distribution(id_, _assumed(config.declared.get(id_))) for id_ in ids]
+        if not (config.describe and buckets):
+            return [Distribution(id_, _assumed(id_, config)) for id_ in ids]
         sites = self._sites(ids, config, workers, seconds)
         return [Distribution(id_, sites[id_]) for id_ in ids]
 
     def has(self, id_: DistributionId, config: Settings) -> bool:
-        """Whether that distribution is configured, or may be discovered for some bucket.
+        """Return whether a distribution is configured, or could be discovered for some bucket.
 
-        Raises ConfigurationError if distributions are to be discovered and cannot be.
+        Raises ConfigurationError if distributions have to be discovered and cannot be listed.
         """
         if id_ in config.distributions:
             return True
         if not config.discover:
             return False
         with _discovering():
-            found = [summary for summary in self._summaries(config) if has_tenants(summary) == is_tenant(id_)]
-            return any(id_ in self._viewed(summary, config) and self._is_chosen(summary, config) for summary in found)
+            alike = [summary for summary in self._summaries(config) if has_tenants(summary) == is_tenant(id_)]
+            return any(id_ in self._viewed(summary, config) and self._is_chosen(summary, config) for summary in alike)
 
     def warnings(self) -> list[str]:
-        """What there is to be said since the last time; what goes on is not said again."""
-        said, self._warnings = sorted(self._warnings), []
-        return said
+        """Return the warnings since the last call. A problem that lasts is reported once."""
+        new, self._warnings = sorted(self._warnings), []
+        return new
 
-    def _warn(self, key: _Key, text: str) -> None:
-        if self._warned.get(key) != text:
-            self._warned[key] = text
-            self._warnings.append(text)
+    def _report(self, key: _Key, warning: str) -> None:
+        """Warn of a problem, unless it was the last thing reported of its key; an empty text ends it."""
+        if warning and self._problems.get(key) != warning:
+            self._warnings.append(warning)
+        self._problems[key] = warning
 
-    def _cached(self, key: _Key, ttl: int, read: Callable[[], T]) -> T:
-        """What was read not long ago, or is read now. If it cannot be, the last that is known stays in force."""
-        kept = self._kept.get(key)
-        if kept is None or self._now() >= kept.until:
-            try:
-                kept = _Kept(read(), self._now() + ttl)
-                self._warned.pop(key, None)
-            except CdnError as error:
-                if kept is None:
-                    raise
-                self._warn(key, f"{key[0]} {key[1]} cannot be read; what was known of it stays in force: {error}")
-                kept = _Kept(kept.value, self._now() + min(ttl, _PATIENCE_SECONDS))
-            self._kept[key] = kept
-        value: T = kept.value
+    def _cached(self, key: tuple[str, str], config: Settings, read: Callable[[], _T]) -> _T:
+        """Return what was read no longer than the TTL ago. Raises CdnError if it cannot be read and never was.
+
+        With no other way to know it, a cold start tries up to three times.
+        """
+        value, problem = self._cache.read(key, config.ttl, lambda: patiently(read, self._pause))
+        kind, name = key
+        stays = f"{kind} {name} cannot be read; what was known of it stays in force: {problem}"
+        self._report(key, stays if problem else "")
         return value
-
-    def _patiently(self, read: Callable[[], T]) -> T:
-        """What is read, at the third attempt at the latest: a cold start has nothing else to go by."""
-        return patiently(read, self._pause)
 
     # --- descriptions -----------------------------------------------------------------------------------
 
     def _sites(
         self, ids: list[DistributionId], config: Settings, workers: Workers[Answer], seconds: float
     ) -> dict[DistributionId, Site]:
-        sites: dict[DistributionId, Site] = {}
-        waiting = []
-        for id_ in ids:
-            known = self._kept.get(_key(id_, config))
-            if known and self._now() < known.until:
-                sites[id_] = known.value
-            else:
-                waiting.append(id_)
+        cached = {id_: self._cache.fresh(_key(id_, config)) for id_ in ids}
+        sites = {id_: _site(entry.value, id_, config) for id_, entry in cached.items() if entry}
+        waiting = [id_ for id_ in ids if id_ not in sites]
         for answer in self._answers(waiting, config, workers, seconds):
             sites[answer.distribution] = self._settled(answer, config)
         return sites
@@ -157,7 +136,7 @@ class Catalog:
     def _answers(
         self, waiting: list[DistributionId], config: Settings, workers: Workers[Answer], seconds: float
     ) -> Iterator[Answer]:
-        """One for each, in any order; several are asked for at a time."""
+        """Describe several distributions at a time; yield an answer for each, in any order."""
         running: dict[DistributionId, None] = {}
         end = self._now() + seconds
         while waiting or running:
@@ -176,45 +155,49 @@ class Catalog:
     def _describe(self, id_: DistributionId, config: Settings) -> Answer:
         key = _key(id_, config)
         try:
-            described, parameters = self._patiently(lambda: self._account.configured(id_))
+            described, parameters = patiently(lambda: self._account.configured(id_), self._pause)
             varies = {policy: self._varies(policy, config) for policy in describe.policy_ids(described)}
             site = describe.site_of(described, varies.__getitem__, config.declared.get(id_), parameters)
         except CdnError as error:
-            is_passing = isinstance(error, PASSING)
-            return Answer(id_, None, str(error), is_passing=is_passing)
+            return Answer(id_, None, str(error), is_passing=isinstance(error, PASSING))
         except (LookupError, TypeError, AttributeError, ValueError) as error:
-            return Answer(id_, None, f"what CloudFront says of it cannot be understood ({error!r:.80})")
-        # Here, since it may come too late for the invocation that asked, and in time for the next.
-        self._kept[key] = _Kept(site, self._now() + config.ttl)
-        self._warned.pop(key, None)
+            return Answer(id_, None, f"CloudFront's description of it cannot be understood ({error!r:.80})")
+        # Kept here, since it may come too late for the invocation that asked, and in time for the next.
+        self._cache.keep(key, site, config.ttl)
+        self._report(key, "")
         return Answer(id_, site)
 
     def _varies(self, policy: str, config: Settings) -> bool:
         if policy in MANAGED_POLICIES:
             return MANAGED_POLICIES[policy]
-        key, read = ("cache policy", policy), partial(self._account.cache_policy, policy)
+        key = ("cache policy", policy)
         try:
-            return self._cached(key, config.ttl, lambda: describe.policy_varies_by_query(self._patiently(read)))
+            return self._cached(
+                key, config, lambda: describe.policy_varies_by_query(self._account.cache_policy(policy))
+            )
         except CdnError as error:
-            self._warn(
+            self._report(
                 key, f"cache policy {policy} cannot be read; query strings are taken to make no difference: {error}"
             )
             return False
 
     def _settled(self, answer: Answer, config: Settings) -> Site:
-        key, site = _key(answer.distribution, config), answer.site
+        """Return the site of an answer; if it has none, that of an answer that came too late, or the last one."""
+        id_, site, problem, is_passing = answer
         if site is not None:
             return site
-        known = self._kept.get(key) or _Kept(_assumed(config.declared.get(answer.distribution)), 0.0, is_assumed=True)
-        if self._now() < known.until:  # it has just come, behind the answer that there is none
-            return cast("Site", known.value)
-        seconds = _PATIENCE_SECONDS_PASSING if answer.is_passing else _PATIENCE_SECONDS
-        self._kept[key] = known._replace(until=self._now() + min(config.ttl, seconds))
-        meanwhile = "it is taken to serve each key as it is"
-        if not known.is_assumed:
-            meanwhile = "what was known of it stays in force"
-        self._warn(key, f"distribution {answer.distribution} cannot be described; {meanwhile}: {answer.problem}")
-        return cast("Site", known.value)
+        key = _key(id_, config)
+        entry = self._cache.fresh(key)
+        if entry is None:
+            patience = _PATIENCE_SECONDS_PASSING if is_passing else PATIENCE_SECONDS
+            entry = self._cache.retain(key, min(config.ttl, patience), problem)
+            stays = (
+                "it is taken to serve each key as it is"
+                if entry.value is None
+                else "what was known of it stays in force"
+            )
+            self._report(key, f"distribution {id_} cannot be described; {stays}: {problem}")
+        return _site(entry.value, id_, config)
 
     # --- discovery --------------------------------------------------------------------------------------
 
@@ -222,32 +205,28 @@ class Catalog:
         with _discovering():
             serving = [item for item in self._summaries(config) if item.get("Enabled", True) and serves(item, bucket)]
             chosen = [summary for summary in serving if self._is_chosen(summary, config)]
-            found = [id_ for summary in chosen for id_ in self._viewed(summary, config)]
-        if not found:
+            ids = [id_ for summary in chosen for id_ in self._viewed(summary, config)]
+        if not ids:
             tagged = f" and the tag {config.discover_tag}" if config.discover_tag else ""
-            self._warn(("bucket", bucket), f"no distribution was found with an origin in bucket {bucket}{tagged}")
-        return found
+            self._report(("bucket", bucket), f"no distribution was found with an origin in bucket {bucket}{tagged}")
+        return ids
 
-    def _summaries(self, config: Settings) -> list[Json]:
-        return self._cached(("the list of", "distributions"), config.ttl, lambda: self._patiently(self._list))
+    def _summaries(self, config: Settings) -> list[_Json]:
+        return self._cached(("the list of", "distributions"), config, lambda: list(self._account.summaries()))
 
-    def _list(self) -> list[Json]:
-        return list(self._account.summaries())
-
-    def _viewed(self, summary: Json, config: Settings) -> list[DistributionId]:
-        """The distribution itself or, if it has no viewers of its own, its tenants."""
+    def _viewed(self, summary: _Json, config: Settings) -> list[DistributionId]:
+        """Return the distribution itself or, if it has no viewers of its own, its tenants."""
         id_ = DistributionId(summary["Id"])
         if not has_tenants(summary):
             return [id_]
-        read = partial(self._patiently, lambda: list(self._account.tenants(id_)))
-        return self._cached(("the list of tenants of", id_), config.ttl, read)
+        return self._cached(("the list of tenants of", id_), config, lambda: list(self._account.tenants(id_)))
 
-    def _is_chosen(self, summary: Json, config: Settings) -> bool:
+    def _is_chosen(self, summary: _Json, config: Settings) -> bool:
         name, equals, value = config.discover_tag.partition("=")
         if not name:
             return True
         arn = summary["ARN"]
-        tags = self._cached(("tags of", arn), config.ttl, partial(self._patiently, lambda: self._account.tags(arn)))
+        tags = self._cached(("tags of", arn), config, lambda: self._account.tags(arn))
         return name in tags and (not equals or tags[name] == value)
 
 
@@ -260,15 +239,15 @@ def _discovering() -> Iterator[None]:
 
 
 def inventory(account: Account, bucket: str) -> Iterator[Described]:
-    """Every distribution of the account, for people; if a bucket is named, those that serve it.
+    """List the distributions of the account for a person; with a bucket, only those that serve it.
 
-    Raises CdnError if they cannot be listed.
+    Raises CdnError if they cannot be listed. What else cannot be read is left out.
     """
     for summary in account.summaries():
         if bucket and not serves(summary, bucket):
             continue
         id_ = DistributionId(summary["Id"])
-        config: Json | None = None
+        config: _Json | None = None
         tenants: tuple[DistributionId, ...] = ()
         with suppress(CdnError):
             config = account.configured(id_).config
@@ -281,5 +260,10 @@ def _key(id_: DistributionId, config: Settings) -> _Key:
     return "distribution", id_, config.declared.get(id_)
 
 
-def _assumed(declared: Declared | None) -> Site:
+def _assumed(id_: DistributionId, config: Settings) -> Site:
+    declared = config.declared.get(id_)
     return describe.undescribed(declared) if declared else UNKNOWN_SITE
+
+
+def _site(known: Site | None, id_: DistributionId, config: Settings) -> Site:
+    return _assumed(id_, config) if known is None else known

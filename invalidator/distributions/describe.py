@@ -1,19 +1,20 @@
-"""What CloudFront says of a distribution → what of it matters here. Pure.
+"""CloudFront's description of a distribution → its site, which is all that the planner needs of it. Pure.
 
 Shapes: https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html (2026-11-22).
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from itertools import chain
+from typing import Any, Final
 from urllib.parse import unquote
 
-from invalidator.model import Behavior, DistributionId, Origin, Site
+from invalidator.model import Behavior, Declared, DistributionId, Origin, Site
 
-Json = dict[str, Any]
+_Json = dict[str, Any]
 
-DEFAULT_PATTERN: Final = "*"
+_DEFAULT_PATTERN: Final = "*"
 """The path pattern of the default cache behaviour."""
 
 _REGION: Final = r"[a-z]{2}(?:-[a-z]+)+-\d"
@@ -27,105 +28,89 @@ _is_path_style = re.compile(_S3).fullmatch
 _placeholder = re.compile(r"\{\{([^{}]+)\}\}")
 
 
-class Declared(NamedTuple):
-    """What a person says of a distribution that does not show it: which bucket its other origins hide.
-
-    An empty bucket stands for any, if there is an origin path; without both, nothing is hidden. ``cache_tags`` is true
-    where objects carry tags that CloudFront is told of.
-    """
-
-    bucket: str = ""
-    origin_path: str = ""
-    cache_tags: bool = False
-
-    @property
-    def origin(self) -> Origin | None:
-        """What the origins stand for whose domain is not that of a bucket."""
-        return Origin(self.bucket, self.origin_path) if self.bucket or self.origin_path else None
-
-
 def of_bucket(domain: str, origin_path: str) -> Origin | None:
-    """The bucket behind an origin; None if its domain is not that of a bucket."""
-    # In a URL it may be encoded; in a key it is not.
+    """Return the bucket behind the domain and path of an origin; None if the domain is not that of a bucket."""
+    # CloudFront has the path of an origin encoded, as in a URL; a key is not.
     domain, path = domain.lower().rstrip("."), unquote(origin_path).rstrip("/")
     if _is_path_style(domain):
         _, bucket, *rest = [*path.split("/", 2), ""]
         return Origin(bucket, f"/{rest[0]}" if rest[0] else "") if bucket else None
-    found = _is_bucket(domain)
+    match = _is_bucket(domain)
     # The alias of an access point, or of an Object Lambda one, looks like a bucket, whose name it hides.
-    if found is None or found["bucket"].endswith(("-s3alias", "--ol-s3")):
+    if match is None or match["bucket"].endswith(("-s3alias", "--ol-s3")):
         return None
-    return Origin(found["bucket"], path, is_website=found["website"] is not None)
+    return Origin(match["bucket"], path, is_website=match["website"] is not None)
 
 
 def site_of(
-    config: Json,
+    config: _Json,
     varies_by_query: Callable[[str], bool],
     declared: Declared | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> Site:
-    """What a DistributionConfig says of URLs.
+    """Return the site that a DistributionConfig describes.
 
-    ``varies_by_query`` says of the id of a cache policy whether query strings are part of its cache key;
+    ``varies_by_query`` tells of the id of a cache policy whether query strings are part of its cache key;
     ``parameters`` are those of a tenant.
     """
-    defaults = {name: value for name, value in _defaults(config) if value is not None}
-    origins = _origins(config, declared, defaults | dict(parameters or {}))
+    origins = _origins(config, declared, _defaults(config) | dict(parameters or {}))
 
-    def behavior(described: Json, pattern: str) -> Behavior:
-        found = origins.get(described.get("TargetOriginId", ""), ())
-        return Behavior(pattern, found, _has_query_strings(described, varies_by_query))
+    def behavior(described: _Json, pattern: str) -> Behavior:
+        buckets = origins.get(described.get("TargetOriginId", ""), ())
+        return Behavior(pattern, buckets, _has_query_strings(described, varies_by_query))
 
     others = [behavior(described, described.get("PathPattern", "")) for described in _items(config, "CacheBehaviors")]
-    default = behavior(config.get("DefaultCacheBehavior") or {}, DEFAULT_PATTERN)
+    default = behavior(config.get("DefaultCacheBehavior") or {}, _DEFAULT_PATTERN)
     tags = bool((config.get("CacheTagConfig") or {}).get("HeaderName")) or bool(declared and declared.cache_tags)
     return Site((*others, default), (config.get("DefaultRootObject") or "").removeprefix("/"), tags)
 
 
 def undescribed(declared: Declared) -> Site:
-    """What is known of a distribution from its declaration alone."""
+    """Return the site to assume of a distribution that is declared and cannot be described."""
     origin = declared.origin or Origin("")
-    return Site((Behavior(DEFAULT_PATTERN, (origin,)),), cache_tags=declared.cache_tags)
+    return Site((Behavior(_DEFAULT_PATTERN, (origin,)),), cache_tags=declared.cache_tags)
 
 
-def serves(config: Json, bucket: str) -> bool:
-    """Whether this bucket is an origin. A summary, as ListDistributions returns it, says enough.
+def serves(config: _Json, bucket: str) -> bool:
+    """Return whether a bucket is an origin of a DistributionConfig, or of a DistributionSummary.
 
-    Where the domain has parameters of tenants, it may be.
+    Where the domain of an origin has parameters of tenants, any bucket may be.
     """
     if any(_placeholder.search(item.get("DomainName") or "") for item in _items(config, "Origins")):
         return True
-    return any(origin.bucket == bucket for found in _origins(config, None, {}).values() for origin in found)
+    return any(origin.bucket == bucket for origins in _origins(config, None, {}).values() for origin in origins)
 
 
-def _origins(config: Json, declared: Declared | None, parameters: Mapping[str, str]) -> dict[str, tuple[Origin, ...]]:
-    """The buckets behind the id of each origin and of each group of origins."""
-    found: dict[str, tuple[Origin, ...]] = {}
+def _origins(config: _Json, declared: Declared | None, parameters: Mapping[str, str]) -> dict[str, tuple[Origin, ...]]:
+    """Return the buckets behind the id of each origin and of each group of origins."""
+    hidden = declared.origin if declared else None
+    buckets: dict[str, tuple[Origin, ...]] = {}
     for described in _items(config, "Origins"):
         domain, path = (_filled(described.get(name) or "", parameters) for name in ("DomainName", "OriginPath"))
-        origin = of_bucket(domain, path)
-        if origin is None and declared is not None:
-            origin = declared.origin
-        found[described.get("Id", "")] = (origin,) if origin else ()
+        origin = of_bucket(domain, path) or hidden
+        buckets[described.get("Id", "")] = (origin,) if origin else ()
     for group in _items(config, "OriginGroups"):
-        members = [found.get(member.get("OriginId", ""), ()) for member in _items(group, "Members")]
-        found[group.get("Id", "")] = tuple(dict.fromkeys(origin for member in members for origin in member))
-    return found
+        members = [buckets.get(member.get("OriginId", ""), ()) for member in _items(group, "Members")]
+        buckets[group.get("Id", "")] = tuple(dict.fromkeys(chain.from_iterable(members)))
+    return buckets
 
 
-def _defaults(config: Json) -> Iterator[tuple[str, str | None]]:
-    """What the parameters of tenants are where a tenant does not say."""
+def _defaults(config: _Json) -> dict[str, str]:
+    """Return the default values of those parameters of tenants that have one."""
+    values = {}
     for described in (config.get("TenantConfig") or {}).get("ParameterDefinitions") or []:
-        definition = (described.get("Definition") or {}).get("StringSchema") or {}
-        yield described.get("Name", ""), definition.get("DefaultValue")
+        value = ((described.get("Definition") or {}).get("StringSchema") or {}).get("DefaultValue")
+        if value is not None:
+            values[described.get("Name", "")] = value
+    return values
 
 
-def _items(holder: Json, name: str) -> list[Json]:
+def _items(holder: _Json, name: str) -> list[_Json]:
     return (holder.get(name) or {}).get("Items") or []
 
 
 def _filled(text: str, parameters: Mapping[str, str]) -> str:
-    """With a tenant's parameters in place of ``{{name}}``."""
+    """Put a tenant's parameters in place of ``{{name}}``; one without a value stays as it is."""
     return _placeholder.sub(lambda match: parameters.get(match[1].strip(), match[0]), text)
 
 
@@ -144,26 +129,22 @@ MANAGED_POLICIES: Final = {
 """Whether query strings are part of the cache key, by the id of a policy that AWS manages."""
 
 
-def policy_ids(config: Json) -> set[str]:
-    """The cache policies that a DistributionConfig refers to."""
+def policy_ids(config: _Json) -> set[str]:
+    """Return the ids of the cache policies that a DistributionConfig refers to."""
     behaviors = [config.get("DefaultCacheBehavior") or {}, *_items(config, "CacheBehaviors")]
     return {described["CachePolicyId"] for described in behaviors if described.get("CachePolicyId")}
 
 
-def policy_varies_by_query(config: Json) -> bool:
-    """Whether a CachePolicyConfig makes query strings part of the cache key."""
-    key = config.get("ParametersInCacheKeyAndForwardedToOrigin") or {}
-    return _behavior_of(key.get("QueryStringsConfig") or {}) != "none"
+def policy_varies_by_query(config: _Json) -> bool:
+    """Return whether a CachePolicyConfig makes query strings part of the cache key."""
+    query_strings = (config.get("ParametersInCacheKeyAndForwardedToOrigin") or {}).get("QueryStringsConfig") or {}
+    behavior = query_strings.get("QueryStringBehavior") or "none"
+    if behavior == "whitelist":
+        return bool(_items(query_strings, "QueryStrings"))
+    return bool(behavior != "none")
 
 
-def _behavior_of(query_strings: Json) -> str:
-    behavior: str = query_strings.get("QueryStringBehavior") or "none"
-    if behavior == "whitelist" and not _items(query_strings, "QueryStrings"):
-        return "none"
-    return behavior
-
-
-def _has_query_strings(behavior: Json, varies_by_query: Callable[[str], bool]) -> bool:
+def _has_query_strings(behavior: _Json, varies_by_query: Callable[[str], bool]) -> bool:
     if policy := behavior.get("CachePolicyId"):
         return varies_by_query(policy)
     return bool((behavior.get("ForwardedValues") or {}).get("QueryString"))
@@ -174,10 +155,10 @@ def _has_query_strings(behavior: Json, varies_by_query: Callable[[str], bool]) -
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A distribution as a person wants to see it.
+    """A distribution as it is shown to a person.
 
-    ``root_object`` and ``cache_tags`` are None where only its summary could be read; ``others`` are the domains of the
-    origins that are no buckets.
+    ``others`` are the domains of the origins that are no buckets. ``root_object`` and ``cache_tags`` are None where
+    only the summary of the distribution could be read.
     """
 
     id: DistributionId
@@ -190,24 +171,26 @@ class Described:
     tenants: tuple[DistributionId, ...]
 
 
-def described(summary: Json, config: Json | None, tenants: tuple[DistributionId, ...]) -> Described:
-    """Made of a DistributionSummary, of the DistributionConfig, if that may be read, and of the tenants."""
-    origins = [
-        (item, of_bucket(item["DomainName"], item.get("OriginPath") or "")) for item in _items(summary, "Origins")
-    ]
-    site = site_of(config, lambda _: False) if config is not None else None
+def described(summary: _Json, config: _Json | None, tenants: tuple[DistributionId, ...]) -> Described:
+    """Make the description from a DistributionSummary, the DistributionConfig, if it could be read, and the tenants."""
+    domains = [(item["DomainName"], item.get("OriginPath") or "") for item in _items(summary, "Origins")]
+    buckets = [of_bucket(*domain) for domain in domains]
+    root_object, cache_tags = None, None
+    if config is not None:
+        site = site_of(config, lambda _: False)
+        root_object, cache_tags = site.root_object, site.cache_tags
     return Described(
         DistributionId(summary["Id"]),
         summary.get("DomainName", ""),
         tuple((summary.get("Aliases") or {}).get("Items") or ()),
-        tuple(dict.fromkeys(origin for _, origin in origins if origin)),
-        tuple(item["DomainName"] for item, origin in origins if not origin),
-        site.root_object if site else None,
-        site.cache_tags if site else None,
+        tuple(dict.fromkeys(filter(None, buckets))),
+        tuple(domain for (domain, _), origin in zip(domains, buckets, strict=True) if not origin),
+        root_object,
+        cache_tags,
         tenants,
     )
 
 
-def has_tenants(summary: Json) -> bool:
-    """Whether the distribution has no viewers of its own, but tenants that have."""
+def has_tenants(summary: _Json) -> bool:
+    """Return whether the viewers of a distribution go to its tenants only, never to the distribution itself."""
     return summary.get("ConnectionMode") == "tenant-only"

@@ -22,7 +22,7 @@ from moto.server import ThreadedMotoServer
 
 from invalidator import handler
 from invalidator.errors import ConfigurationError
-from invalidator.settings import environment
+from invalidator.settings import stored
 
 if TYPE_CHECKING:
     from types_boto3_cloudfront.type_defs import DistributionConfigTypeDef
@@ -150,7 +150,7 @@ def _disconnect() -> None:
     """Let go of what is connected to another AWS."""
     boto3.DEFAULT_SESSION = None
     handler.forget()
-    environment.forget()
+    stored.forget_stored()
 
 
 @contextmanager

@@ -11,8 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from invalidator.events import tickets
 from invalidator.events.decode import DIALECTS, decode
-from invalidator.model import Batch, Distribution, DistributionId
-from invalidator.planning.coalesce import EXACT
+from invalidator.model import EXACT, Batch, Distribution, DistributionId
 from invalidator.planning.planner import make_plan
 from invalidator.urls.viewers import View
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from invalidator.errors import ListingError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
-from invalidator.model import Item, Point, UrlPath, Wide
+from invalidator.model import Allowance, Item, Point, UrlPath, Wide
 
 if TYPE_CHECKING:
     from invalidator.planning.cover import Cover, Prefixes
@@ -31,22 +31,6 @@ _MAX_OBJECTS: Final = 50_000
 """To list only because it may save paths: 50 pages, some seconds."""
 
 TAGS_ALONE: Final = "the cache tags alone are more than MAX_PATHS"
-
-
-class Allowance(NamedTuple):
-    """What one plan may send to a distribution: so many paths, and among them so many wildcards.
-
-    ``lossless`` is whether wildcards that evict nothing else take the place of paths: always, never, or (None) only
-    where that saves something.
-    """
-
-    paths: int = MAX_ITEMS_PER_CALL
-    wildcards: int = MAX_WILDCARDS_PER_CALL
-    lossless: bool | None = None
-
-
-EXACT: Final = Allowance(wildcards=0)
-"""Nothing is widened, however much there is."""
 
 
 class Coalesced(NamedTuple):

@@ -14,6 +14,7 @@ from invalidator.errors import ListingError
 from invalidator.events import tickets
 from invalidator.limits import FREE_PATHS, MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import (
+    Allowance,
     Batch,
     Cause,
     Curve,
@@ -28,7 +29,7 @@ from invalidator.model import (
     Site,
     UrlPath,
 )
-from invalidator.planning.coalesce import Allowance, Trial, coalesce, curve
+from invalidator.planning.coalesce import Trial, coalesce, curve
 from invalidator.urls.encoding import as_written
 from invalidator.urls.viewers import Paths, View, Viewers
 

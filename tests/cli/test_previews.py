@@ -16,8 +16,7 @@ import pytest
 from invalidator.cli.previews import Preview, event_of
 from invalidator.events.decode import decode
 from invalidator.local.embedded import embedded_aws
-from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId
-from invalidator.planning.coalesce import Allowance
+from invalidator.model import UNKNOWN_SITE, Allowance, Distribution, DistributionId
 from invalidator.settings.environment import offline
 from tests.cli.test_app import COMMAND, ROOT, assert_explained, rows, run
 from tests.doubles.loopback import Quiet, serving

@@ -9,9 +9,8 @@ import pytest
 
 from invalidator.aws.cloudfront import CloudFront
 from invalidator.distributions.catalog import Answer, Catalog, inventory
-from invalidator.distributions.describe import Declared
 from invalidator.errors import ConfigurationError
-from invalidator.model import UNKNOWN_SITE, Behavior, DistributionId, Origin, Site
+from invalidator.model import UNKNOWN_SITE, Behavior, Declared, DistributionId, Origin, Site
 from invalidator.settings.environment import Settings
 from tests.doubles.cloudfront import DENIED, THROTTLED, Calls, Clock, StrictCloudFront
 from tests.doubles.configurations import behavior, configuration, custom, of_buckets, policy, with_oac
@@ -291,7 +290,7 @@ def test_a_description_that_comes_just_after_the_wait_is_used_and_kept_like_any_
 def test_what_cannot_be_understood_concerns_one_distribution_only(odd: dict[str, Any]) -> None:
     account = look({"E1": of_buckets("origin"), "E2": of_buckets("origin") | odd}, distributions=(E1, E2))
     assert account.sites() == {"E1": ORIGIN, "E2": UNKNOWN_SITE}
-    assert "what CloudFront says of it cannot be understood" in account.warnings[0]
+    assert "CloudFront's description of it cannot be understood" in account.warnings[0]
 
 
 def test_a_tenant_is_described_by_its_distribution_and_its_parameters() -> None:

@@ -12,8 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invalidator.distributions.describe import (
-    Declared,
-    Json,
     described,
     has_tenants,
     of_bucket,
@@ -24,7 +22,7 @@ from invalidator.distributions.describe import (
     undescribed,
 )
 from invalidator.local.embedded import embedded_aws
-from invalidator.model import UNKNOWN_SITE, Behavior, Origin, Site
+from invalidator.model import UNKNOWN_SITE, Behavior, Declared, Origin, Site
 from tests.doubles.configurations import (
     CACHING_OPTIMIZED,
     WITH_QUERY_STRINGS,
@@ -48,7 +46,7 @@ def never(policy_id: str) -> bool:
     raise AssertionError(f"asked for {policy_id}")
 
 
-def site(config: Json, **more: Any) -> Site:
+def site(config: dict[str, Any], **more: Any) -> Site:
     return site_of(config, {CACHING_OPTIMIZED: False, WITH_QUERY_STRINGS: True}.__getitem__, **more)
 
 
@@ -180,7 +178,7 @@ def test_a_group_of_origins_serves_what_each_of_them_has() -> None:
         (legacy("o", query_string=True), True),
     ],
 )
-def test_query_strings_are_found_in_the_policy_or_in_the_legacy_settings(described: Json, expected: bool) -> None:
+def test_query_strings_are_found_in_the_policy_or_legacy_settings(described: dict[str, Any], expected: bool) -> None:
     config = configuration([with_oac("o", "my-origin.s3.amazonaws.com")], described)
     assert site(config).behaviors[-1].query_strings is expected
 
@@ -209,7 +207,7 @@ def test_the_policies_of_all_behaviours_are_named() -> None:
         ({}, False),
     ],
 )
-def test_a_policy_says_whether_query_strings_are_part_of_the_cache_key(config: Json, expected: bool) -> None:
+def test_a_policy_says_whether_query_strings_are_part_of_the_cache_key(config: dict[str, Any], expected: bool) -> None:
     assert policy_varies_by_query(config) is expected
 
 

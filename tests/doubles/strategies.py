@@ -8,8 +8,7 @@ from urllib.parse import quote, quote_plus
 
 from hypothesis import strategies as st
 
-from invalidator.model import Batch, Distribution, DistributionId, ObjectChange, Plan
-from invalidator.planning.coalesce import EXACT
+from invalidator.model import EXACT, Batch, Distribution, DistributionId, ObjectChange, Plan
 from invalidator.planning.planner import make_plan
 from invalidator.urls.viewers import View
 

@@ -24,7 +24,7 @@ from invalidator.notifications.merge import EVENTS
 from invalidator.operator import diagnosis, doctor, policies
 from invalidator.operator.diagnosis import Failure, Finding
 from invalidator.runtime import clients
-from invalidator.settings import environment
+from invalidator.settings import stored
 from tests.doubles import cloudfront, strict_s3
 from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.configurations import behavior, configuration, custom, of_buckets, with_oac
@@ -682,7 +682,7 @@ def test_a_missing_permission_is_named_and_stops_nothing_else(
     with denying(aws.endpoint, pattern) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         handler.forget()
-        environment.forget()
+        stored.forget_stored()
         found = look("changes")
     assert permission in " ".join(item.todo for item in wrong(found))
     after = {finding for finding in found if finding.verdict == "ok"}

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from invalidator.errors import ListingError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
-from invalidator.model import Cause, Item, ObjectChange, ObjectKey, Point, UrlPath, Wide
+from invalidator.model import EXACT, Allowance, Cause, Item, ObjectChange, ObjectKey, Point, UrlPath, Wide
 from invalidator.planning import cover
-from invalidator.planning.coalesce import EXACT, TAGS_ALONE, Allowance, Coalesced, Neighbours, Trial, coalesce, curve
+from invalidator.planning.coalesce import TAGS_ALONE, Coalesced, Neighbours, Trial, coalesce, curve
 from tests.planning.test_cover import clears, url_of
 
 paths = st.text("ab/", max_size=6).map(url_of)

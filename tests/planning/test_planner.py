@@ -16,6 +16,7 @@ from invalidator.events.decode import decode
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import (
     UNKNOWN_SITE,
+    Allowance,
     Batch,
     Behavior,
     Distribution,
@@ -27,7 +28,7 @@ from invalidator.model import (
     Plan,
     Site,
 )
-from invalidator.planning.coalesce import Allowance, Trial
+from invalidator.planning.coalesce import Trial
 from invalidator.planning.planner import curves, make_plan, part, renamed
 from invalidator.urls.rules import parse
 from invalidator.urls.viewers import NO_ORIGIN, OUTSIDE, View

@@ -26,7 +26,7 @@ from invalidator.limits import MAX_CONTINUATION_TOKEN_CHARACTERS, MAX_JOB_MESSAG
 from invalidator.model import DistributionId, Invalidation, Outcome
 from invalidator.runtime.jobs import Job, Known, Pipeline, Running, Sent, Work, verdict_of
 from invalidator.runtime.log import logger
-from invalidator.settings import environment
+from invalidator.settings import stored
 from tests.doubles import codepipelines
 from tests.doubles import strategies as make
 from tests.doubles.cloudfront import (
@@ -264,7 +264,7 @@ def test_a_parameter_that_cannot_be_read_now_is_read_later(
     token = world.pipeline.answers[-1].token
     assert token
     monkeypatch.delenv("AWS_ENDPOINT_URL_SSM")
-    environment.forget()
+    stored.forget_stored()
     ssm.put_parameter(Name="/cdn/ids", Value="E1", Type="String")
     world.invoke(job({"distributionId": "/cdn/ids"}, token, second))
     assert world.pipeline.answers[-1].is_success

@@ -11,15 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from invalidator.distributions.describe import Declared
 from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.local.embedded import embedded_aws
-from invalidator.planning.coalesce import Allowance
+from invalidator.model import Allowance, Declared
 from invalidator.settings.environment import (
     Comparison,
     Settings,
-    forget,
     load,
     metrics,
     metrics_namespace,
@@ -27,6 +25,7 @@ from invalidator.settings.environment import (
     service_name,
     view,
 )
+from invalidator.settings.stored import forget_stored
 from invalidator.urls.viewers import View
 from tests.doubles.loopback import answering
 
@@ -158,7 +157,7 @@ def test_without_a_time_to_live_what_is_stored_is_read_at_every_event(stored: St
 def test_what_is_forgotten_is_read_anew(stored: Stored) -> None:
     stored.load()
     stored.put("E2")
-    forget()
+    forget_stored()
     assert stored.load().distributions == ("E2",)
 
 
@@ -346,7 +345,7 @@ def test_a_declaration_holds_wherever_else_the_id_is_named(stored: Stored) -> No
     assert stored.load().declared == {"E1": Declared("b0b")}
     assert stored.load_instead("E1").declared == {"E1": Declared("b0b")}
     assert stored.load_instead("E2").declared == {}
-    forget()
+    forget_stored()
     stored.put("broken")
     assert (stored.load_instead("E1").distributions, stored.load_instead("E1").declared) == (("E1",), {})
 

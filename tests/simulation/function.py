@@ -14,7 +14,7 @@ from invalidator.aws import sqs
 from invalidator.aws.listings import Listings
 from invalidator.distributions.catalog import Catalog
 from invalidator.handler import Edge, LocalContext
-from invalidator.planning.coalesce import Allowance
+from invalidator.model import Allowance
 from invalidator.runtime.metrics import Document
 from tests.simulation import s3
 from tests.simulation.cloudfront import PLAIN, WILDCARDS, CloudFront, Place

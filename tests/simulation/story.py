@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from invalidator import handler
-from invalidator.planning.coalesce import EXACT, Allowance
+from invalidator.model import EXACT, Allowance
 from invalidator.runtime.log import logger
 from invalidator.runtime.metrics import Document
 from tests.doubles.cloudfront import DENIED

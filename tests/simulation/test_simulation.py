@@ -10,7 +10,7 @@ import pytest
 from invalidator.aws import listings
 from invalidator.delivery import pacing
 from invalidator.events import tickets
-from invalidator.model import Item, UrlPath, Wide
+from invalidator.model import Allowance, Item, UrlPath, Wide
 from invalidator.planning import coalesce, planner
 from tests.doubles.packaged import Package
 from tests.simulation.many import Total, try_worlds
@@ -116,7 +116,7 @@ def test_the_worlds_notice_when_widening_goes_wrong(
     place: object, name: str, instead: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(place, name, instead)
-    assert caught(deployment=Deployment(allowance=coalesce.Allowance(40, 15, lossless=True)))
+    assert caught(deployment=Deployment(allowance=Allowance(40, 15, lossless=True)))
 
 
 def test_a_world_is_the_same_each_time() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from invalidator.planning.coalesce import EXACT, Allowance
+from invalidator.model import EXACT, Allowance
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from invalidator.distributions.describe import policy_varies_by_query, site_of
 from invalidator.events.decode import decode
-from invalidator.model import Distribution, DistributionId
-from invalidator.planning.coalesce import EXACT
+from invalidator.model import EXACT, Distribution, DistributionId
 from invalidator.planning.planner import make_plan
 from invalidator.urls import rules
 from invalidator.urls.viewers import View
