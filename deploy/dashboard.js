@@ -1,8 +1,8 @@
-// The body of the dashboard: deploy/dashboard.json without what this deployment does not have.
+// The body of the dashboard: deploy/dashboard.json without the resources that this deployment does not have.
 
 const body = require('./dashboard.json');
 
-// Resources that the body refers to, and the parameters with which they do not exist.
+// Resources in the body that do not always exist, each with the condition under which it is missing.
 const OPTIONAL = {
   Queue: ({ trigger }) => trigger === 'direct',
   OldMessagesAlarm: ({ trigger }) => trigger === 'direct',
@@ -25,7 +25,7 @@ function reduced(widget, given) {
   return left.length ? { ...widget, properties: { ...widget.properties, [list]: left } } : null;
 }
 
-// The rows of widgets, moved up to where those that are left out were.
+// Move the rows of widgets up, to close the gaps of those that are left out.
 function packed(widgets) {
   const tops = [...new Set(widgets.map(({ y }) => y))].sort((one, other) => one - other);
   let next = 0;
