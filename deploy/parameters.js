@@ -1,5 +1,5 @@
-// The parameters of the command line (--param name=value), checked before anything is packaged, and what the
-// templates need of them. README.md describes each; anything wrong with one stops the command with a sentence.
+// Checks the parameters of the command line (--param name=value) before anything is packaged, and computes what the
+// templates need. docs/configuration.md describes each parameter. A wrong one stops the command with a sentence.
 
 const DEFAULT_LAYER = '27'; // of Powertools for AWS Lambda (Python) 3, read on 2026-11-21
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html (2026-11-21)
@@ -16,7 +16,7 @@ const TIMEOUT = 120; // seconds of an invocation: a call may take 13, the rest i
 
 const PARAMETER_PATH = '(/[\\w.-]+)+(/\\*)?';
 
-// Name: [default, what it has to match if it is given, what to expect in words]
+// Name: [default, what a given value must match, the same in words]
 const PARAMETERS = {
   bucket: ['', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of the origin bucket, not a URL or an ARN'],
   distributions: [
@@ -51,28 +51,28 @@ const PARAMETERS = {
   'pipeline-parameters': [
     '',
     new RegExp(`^${PARAMETER_PATH}(,${PARAMETER_PATH})*$`),
-    'names of parameters, separated by commas, each with a slash in front; the last part may be *, as in /sites/*',
+    'names of parameters, separated by commas, each with a slash in front, the last part maybe *, as in /sites/*',
   ],
   'skip-unchanged': ['', /^versions(\+metadata)?$/, 'versions or versions+metadata'],
   dashboard: ['on', /^(on|off)$/, 'on or off'],
   'cost-alarm': [
     '',
     /^(?=.*[1-9])(0|[1-9]\d{0,5})(\.\d{1,2})?$/,
-    'US dollars a day, more than 0 and with two decimals at most, as 2.50',
+    'US dollars a day, more than 0, with at most two decimals, as 2.50',
   ],
   'alarm-topic': ['', /^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, 'the ARN of an SNS topic'],
-  'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `a number of days out of ${RETENTIONS.join(', ')}`],
+  'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `one of these numbers of days: ${RETENTIONS.join(', ')}`],
   'powertools-layer': [
     DEFAULT_LAYER,
     /^([1-9]\d{0,3}|arn:aws[\w-]*:lambda:[a-z0-9-]+:\d{12}:layer:[\w-]+:\d+)$/,
-    'a version of the public layer, or the ARN of another one',
+    'a version of the public layer, or the ARN of another layer',
   ],
 };
 
 const LISTS = ['distributions', 'pipeline-parameters'];
 const SOURCES = ['distributions', 'secret', 'parameter'];
 
-// An error without a stack, which would be shown to whoever mistyped a parameter.
+// An error without a stack: osls would show the stack to a person who mistyped a parameter.
 function mistake(sentence) {
   return Object.assign(new Error(sentence), { stack: sentence });
 }
@@ -84,7 +84,7 @@ function checkNames(given) {
       throw mistake('--param tracing: the functions no longer send traces to X-Ray; leave this parameter out.');
     }
     if (!Object.hasOwn(PARAMETERS, name)) {
-      throw mistake(`--param ${name}: there is no such parameter; there are ${Object.keys(PARAMETERS).join(', ')}.`);
+      throw mistake(`--param ${name}: there is no such parameter. Choose from ${Object.keys(PARAMETERS).join(', ')}.`);
     }
   }
 }
@@ -96,7 +96,7 @@ async function read(resolveVariable) {
     let value = found === null ? fallback : String(found);
     if (LISTS.includes(name)) value = value.split(/[\s,]+/).filter(Boolean).join(',');
     if (value !== fallback && !pattern.test(value)) {
-      throw mistake(`--param ${name}: '${value}' is not what it should be: ${expected}.`);
+      throw mistake(`--param ${name}: expected ${expected}; got '${value}'.`);
     }
     values[name] = value;
   }
@@ -105,21 +105,21 @@ async function read(resolveVariable) {
 
 function checkPresence(values) {
   if (!values.bucket) {
-    throw mistake("--param bucket: it is missing; give the origin bucket's name, as --param bucket=my-origin.");
+    throw mistake('--param bucket: it is missing. Give the name of the origin bucket, as in --param bucket=my-origin.');
   }
   if (values['discover-tag'] && !values.distributions.split(',').includes('discover')) {
-    throw mistake('--param discover-tag: it goes with --param distributions=discover.');
+    throw mistake('--param discover-tag: it works only with --param distributions=discover. Add that, or leave this out.');
   }
   if (values.window !== PARAMETERS.window[0] && values.trigger === 'direct') {
-    throw mistake('--param window: it goes with a queue, and not with --param trigger=direct.');
+    throw mistake('--param window: it works only with a queue. Leave it out with --param trigger=direct.');
   }
   if (values['pipeline-parameters'] && values.pipeline !== 'on') {
-    throw mistake('--param pipeline-parameters: it goes with --param pipeline=on.');
+    throw mistake('--param pipeline-parameters: it works only with --param pipeline=on. Add that, or leave this out.');
   }
   const given = SOURCES.filter((name) => values[name]);
   if (given.length !== 1) {
     throw mistake(
-      `--param distributions: give exactly one of ${SOURCES.join(', ')} (given: ${given.join(', ') || 'none'}), as` +
+      `--param distributions: give exactly one of ${SOURCES.join(', ')} (given: ${given.join(', ') || 'none'}), as in` +
         ' --param distributions=E1A2B3C4D5E6F7,E7F6D5C4B3A2E1.'
     );
   }
@@ -132,8 +132,8 @@ function arnOf(name, service, resource) {
   return substituted(`arn:\${AWS::Partition}:${service}:\${AWS::Region}:\${AWS::AccountId}:${resource}`);
 }
 
-// Prefix and suffix as S3's own filters take them. EventBridge knows both at once only as a wildcard, in which \ is
-// escaped, and which asks for more than a key in which the two overlap: such keys are named beside it.
+// Return patterns that match as S3's own filters do. EventBridge takes prefix and suffix together only as a wildcard, in
+// which \ is escaped. The wildcard does not match a key in which the two overlap, so each such key gets its own pattern.
 function keyPatterns(prefix, suffix) {
   if (!suffix) return [{ prefix }];
   if (!prefix) return [{ suffix }];
@@ -163,8 +163,8 @@ function statement(actions, resources) {
   return { Effect: 'Allow', Action: actions.map((name) => `cloudfront:${name}`), Resource: resources };
 }
 
-// The distributions and the tenants that a function may be about. Ids in a secret or parameter can change without a
-// deployment, and those that are discovered are not known: there, it is every one of the account.
+// The distributions and tenants that a function may invalidate: every one of the account, if the ids are in a secret or
+// parameter, where they can change without a deployment, or are discovered.
 function targets(words, open) {
   const of = (kind, ids) => (open ? ['*'] : ids).map((id) => cloudfront(`${kind}/${id}`));
   const isTenant = (id) => id.startsWith('dt_');
@@ -179,7 +179,7 @@ function discovering(given) {
   return [statement(['ListDistributions', 'ListDistributionTenants'], ['*']), ...tags];
 }
 
-// What the function may do to distributions.
+// The permissions of the function on distributions.
 function statements(given) {
   const { words, discover, open } = given.meant;
   const { arns, tenantArns } = targets(words, open);
@@ -187,7 +187,7 @@ function statements(given) {
   if (arns.length) found.push(statement(['CreateInvalidation'], arns));
   if (tenantArns.length) found.push(statement(['CreateInvalidationForDistributionTenant'], tenantArns));
   if (given.describe === 'on') {
-    // Which distribution a tenant is one of, only the tenant says.
+    // Only the tenant itself says which distribution it belongs to.
     found.push(statement(['GetDistributionConfig'], tenantArns.length ? [cloudfront('distribution/*')] : arns));
     if (tenantArns.length) found.push(statement(['GetDistributionTenant'], tenantArns));
     found.push(statement(['GetCachePolicyConfig'], [cloudfront('cache-policy/*')]));
@@ -195,8 +195,8 @@ function statements(given) {
   return discover ? [...found, ...discovering(given)] : found;
 }
 
-// What the function for pipelines may do to distributions: also see whether an invalidation is completed. Where jobs may
-// name parameters, nobody knows which ids are in them.
+// The permissions of the pipeline function on distributions. It may also see whether an invalidation is completed. If jobs
+// may name parameters, nobody knows which ids these hold.
 function pipelineStatements(given) {
   const { words, discover, open } = given.meant;
   const { arns, tenantArns } = targets(words, open || given['pipeline-parameters'] !== '');
@@ -209,8 +209,8 @@ function pipelineStatements(given) {
   return discover ? [...found, ...discovering(given)] : found;
 }
 
-// What the function may see of the bucket: its neighbours, where wildcards may evict them, and the versions before those
-// that were uploaded.
+// The permissions of the function on the bucket: to list the objects that wildcards may evict, and the versions before
+// those that were uploaded.
 function listing(given) {
   const arn = `arn:\${AWS::Partition}:s3:::${given.bucket}`;
   const skip = given['skip-unchanged'];
@@ -228,7 +228,7 @@ function reading(action, arns) {
   return arns.length ? [{ Effect: 'Allow', Action: action, Resource: arns }] : [];
 }
 
-// Secrets Manager adds a hyphen and six characters of its own to the name.
+// Secrets Manager adds a hyphen and six characters of its own to the name of a secret.
 function secrets(names) {
   return reading(
     'secretsmanager:GetSecretValue',
