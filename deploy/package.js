@@ -21,7 +21,7 @@ const HANDLER = {
 };
 const CONNECT = {
   modules: [...COMMON, 'custom_resource'],
-  folders: ['aws', 'events', 'notifications', 'urls'],
+  folders: ['aws', 'notifications'],
 };
 
 const isSource = (file) => file.endsWith('.py');

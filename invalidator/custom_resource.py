@@ -17,11 +17,11 @@ from urllib.request import Request, urlopen
 from invalidator.aws import sdk
 from invalidator.errors import ConfigurationError, InvalidatorError, NoSuchBucketError, UnansweredError
 from invalidator.limits import MAX_CLOUDFORMATION_ANSWER_BYTES
-from invalidator.notifications import s3
-from invalidator.notifications.merge import Entry
+from invalidator.notifications.bucket import Bucket
+from invalidator.notifications.merge import NotificationEntry
 
-logger = logging.getLogger(__name__)
-logger.setLevel(logging.INFO)
+_logger = logging.getLogger(__name__)
+_logger.setLevel(logging.INFO)
 
 # As long as a new queue policy may take to be known, a minute, and half as much again:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html (2026-11-21)
@@ -34,14 +34,14 @@ _SENDING_SECONDS: Final = 10
 _NOTHING: Final = "nothing"
 
 
-class Context(Protocol):
+class _Context(Protocol):
     """The part of Lambda's context that is used here."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until Lambda ends the invocation."""
 
 
-def lambda_handler(event: dict[str, Any], context: Context) -> None:
+def lambda_handler(event: dict[str, Any], context: _Context) -> None:
     """Do what CloudFormation asks and tell it how that went.
 
     ``event["ResourceProperties"]`` has ``Bucket``, ``EntryId``, ``Target`` (an ARN, or "eventbridge"), and may have
@@ -49,20 +49,20 @@ def lambda_handler(event: dict[str, Any], context: Context) -> None:
     long as the template's ServiceTimeout says.
     """
     # Not the event as a whole: whoever has the URL in it can answer in our place.
-    logger.info("%s %s", event.get("RequestType"), event.get("ResourceProperties"))
+    _logger.info("%s %s", event.get("RequestType"), event.get("ResourceProperties"))
     try:
         status, resource, reason = "SUCCESS", _carry_out(event, context), ""
     except InvalidatorError as error:
         status, resource, reason = "FAILED", _left_behind(event, error), str(error)
     except Exception as error:
-        logger.exception("unexpected")
+        _logger.exception("unexpected")
         told = f"unexpected, please report it: {type(error).__name__}: {error}"
         status, resource, reason = "FAILED", _left_behind(event, error), told
-    logger.info("%s %s %s", status, resource, reason)
+    _logger.info("%s %s %s", status, resource, reason)
     _send(event["ResponseURL"], _answer(event, status, resource, reason))
 
 
-def _carry_out(event: dict[str, Any], context: Context) -> str:
+def _carry_out(event: dict[str, Any], context: _Context) -> str:
     """Returns the physical id: the bucket and the id of our entry in it, which is all that it takes to delete it."""
     pauses = _pauses(lambda: context.get_remaining_time_in_millis() / 1000)
     if event["RequestType"] == "Delete":
@@ -70,7 +70,7 @@ def _carry_out(event: dict[str, Any], context: Context) -> str:
         return str(event["PhysicalResourceId"])
     name, entry = _wanted(event["ResourceProperties"])
     _check_bucket(event, name)
-    s3.Bucket(name, s3.connect(), pauses).connect(entry)
+    Bucket.open(name, pauses).connect(entry)
     return f"{name}/{entry.id}"
 
 
@@ -103,16 +103,16 @@ def _delete(event: dict[str, Any], pauses: Iterable[float]) -> None:
         name, entry = _wanted(event["ResourceProperties"])
         id_, target = entry.id, entry.target
     try:
-        s3.Bucket(name, s3.connect(), pauses).disconnect(id_, target)
+        Bucket.open(name, pauses).disconnect(id_, target)
     except NoSuchBucketError:
-        logger.info("the bucket is gone, and our entry with it")
+        _logger.info("the bucket is gone, and our entry with it")
 
 
-def _wanted(properties: dict[str, str]) -> tuple[str, Entry]:
+def _wanted(properties: dict[str, str]) -> tuple[str, NotificationEntry]:
     for name in ("Bucket", "EntryId", "Target"):
         if not properties.get(name):
             raise ConfigurationError(f"property {name} of the resource is missing")
-    entry = Entry(
+    entry = NotificationEntry(
         properties["EntryId"], properties["Target"], properties.get("Prefix", ""), properties.get("Suffix", "")
     )
     return properties["Bucket"], entry
@@ -153,5 +153,5 @@ def _send(url: str, body: bytes) -> None:
         except (OSError, HTTPException) as error:
             # Not the error itself, which may quote the URL.
             failure = f"CloudFormation did not take the answer: {type(error).__name__} at attempt {attempt}"
-            logger.warning(failure)
+            _logger.warning(failure)
     raise UnansweredError(failure)

@@ -1,42 +1,42 @@
 """The exceptions of this package.
 
 InvalidatorError
-├── ConfigurationError      what the user set or gave cannot be used; names the variable, option or file
-│   └── UnconfiguredError   … since no distribution was set or given
+├── ConfigurationError      a setting or argument cannot be used; names the variable, option or file
+│   └── UnconfiguredError   no distribution was set or given
 ├── EventError              an event, a message or a record that cannot be read
-├── CdnError                one batch was not accepted
-│   ├── ThrottledError      … since the account is throttled: other batches would be, too
-│   ├── InProgressError     … since earlier ones of this distribution have to complete first
-│   ├── UnavailableError    … as far as we know: there was no answer, and it may be sent again
-│   ├── OutOfTimeError      … since it was not sent: the invocation is about to end
-│   ├── InvalidPathError    … since a path in it is invalid, and it is not said which
-│   ├── ForbiddenError      … since it is not allowed
-│   ├── UnknownIdError      … since the account has no such distribution, or that no such invalidation
-│   └── ReferenceUsedError  … since its caller reference belongs to other paths
-├── StorageError            what is left to do could not be stored
-├── ListingError            the objects of a bucket cannot be listed, or not within the bounds
-├── EdgeError               a URL cannot be asked: there is no connection, or no answer
-├── ObjectError             S3 does not say what an object is like now
-├── DeadLettersError        the dead letters cannot be read, given back or sent again
+├── CdnError                CloudFront did not accept one batch
+│   ├── ThrottledError      the account is throttled: other batches would be, too
+│   ├── InProgressError     earlier invalidations of the distribution have to complete first
+│   ├── UnavailableError    there was no answer; the batch may have been accepted
+│   ├── OutOfTimeError      it was not sent: the invocation is about to end
+│   ├── InvalidPathError    a path in it is invalid; CloudFront does not say which
+│   ├── ForbiddenError      the identity in use has no permission
+│   ├── UnknownIdError      the account has no such distribution, or it no such invalidation
+│   └── ReferenceUsedError  its caller reference belongs to other paths
+├── StorageError            a queue did not store a message
+├── ListingError            the objects of a bucket cannot be listed within the bounds
+├── EdgeError               a URL does not answer
+├── ObjectError             S3 does not show an object as it is now
+├── DeadLettersError        dead letters cannot be read, given back or sent again
 ├── NotificationError       a bucket's notification configuration was left as it was
-│   ├── NoSuchBucketError   … since there is no such bucket
-│   └── UnansweredError     … as far as we know: the answer never came
-├── NothingError            there was nothing to do, where there should have been
+│   ├── NoSuchBucketError   there is no such bucket
+│   └── UnansweredError     the answer never came: it may have been done
+├── NothingError            there is nothing to do, where something was expected
 ├── JobError                a job of CodePipeline could not be answered
-└── IncompleteError         the end of an invocation in which something was not invalidated
+└── IncompleteError         an invocation ends in which something was not invalidated
 """
 
 from typing import Final
 
 
 class InvalidatorError(Exception):
-    """Base of everything that this package raises on purpose."""
+    """Base of the errors that this package raises on purpose."""
 
 
 class ConfigurationError(InvalidatorError):
-    """Something that the user set or gave is missing, malformed or unreadable.
+    """A setting or argument is missing, malformed or unreadable.
 
-    The message names the variable, option or file, and never shows a secret's content.
+    The message names the variable, option or file, and never shows the content of a secret.
     """
 
 
@@ -45,39 +45,39 @@ class UnconfiguredError(ConfigurationError):
 
 
 class EventError(InvalidatorError):
-    """Something that arrived is not what any dialect expects. The message says what was seen instead."""
+    """An event or a part of it is of no known dialect. The message says what arrived instead."""
 
 
 class CdnError(InvalidatorError):
-    """CloudFront refused a batch for good; the message says why and what to do about it."""
+    """CloudFront refused a batch. The message says why and what to do."""
 
 
 class ThrottledError(CdnError):
-    """The account's rate of calls is used up for the moment."""
+    """The account makes too many calls at the moment."""
 
 
 class UnavailableError(CdnError):
-    """A fault of the service or of the connection. The batch may or may not have been accepted."""
-
-
-PASSING: Final = (ThrottledError, UnavailableError)
-"""What may go well the next time."""
+    """The service or the connection failed. The batch may or may not have been accepted."""
 
 
 class InProgressError(CdnError):
-    """As many paths as a distribution takes at a time are still in progress there."""
+    """The distribution has as many paths in progress as it takes at a time."""
 
 
 class OutOfTimeError(CdnError):
-    """The batch was not sent, since the invocation is about to end."""
+    """The batch was not sent, because the invocation is about to end."""
+
+
+PASSING: Final = (ThrottledError, UnavailableError, InProgressError, OutOfTimeError)
+"""Errors that pass by themselves: the same call may go well the next time."""
 
 
 class InvalidPathError(CdnError):
-    """One path or more of the batch is invalid; CloudFront does not say which, and took none of the others."""
+    """At least one path of the batch is invalid. CloudFront does not say which, and took none of them."""
 
 
 class ForbiddenError(CdnError):
-    """Whoever called may not do that; the message names the permission."""
+    """The caller has no permission for this call; the message names it."""
 
 
 class UnknownIdError(CdnError):
@@ -85,27 +85,27 @@ class UnknownIdError(CdnError):
 
 
 class ReferenceUsedError(CdnError):
-    """CloudFront knows the caller reference of the batch, with other paths."""
+    """CloudFront knows the caller reference of the batch with other paths."""
 
 
 class StorageError(InvalidatorError):
-    """A message was not accepted by a queue, as far as we know."""
+    """A queue did not accept a message, as far as is known."""
 
 
 class ListingError(InvalidatorError):
-    """The objects of a bucket cannot be listed or looked at, or that would take more pages or time than there is."""
+    """The objects of a bucket cannot be listed, or not within the pages and the time that are allowed."""
 
 
 class EdgeError(InvalidatorError):
-    """A URL does not answer; the message says why, as far as that is known."""
+    """A URL does not answer. The message says why, as far as that is known."""
 
 
 class ObjectError(InvalidatorError):
-    """S3 does not say what an object is like; the message says why and what to do about it."""
+    """S3 does not show an object. The message says why and what to do."""
 
 
 class NotificationError(InvalidatorError):
-    """A bucket cannot be connected or disconnected; the message says why and what to do about it."""
+    """A bucket cannot be connected or disconnected. The message says why and what to do."""
 
 
 class NoSuchBucketError(NotificationError):
@@ -113,20 +113,20 @@ class NoSuchBucketError(NotificationError):
 
 
 class UnansweredError(NotificationError):
-    """Something was sent and the answer never came, or was a fault of the service: it may have been done or not."""
+    """A request got no answer, or the service failed: the change may have been made or not."""
 
 
 class DeadLettersError(InvalidatorError):
-    """The dead letters cannot be read, given back, or sent again; the message says why and what to do about it."""
+    """Dead letters cannot be read, given back or sent again. The message says why and what to do."""
 
 
 class NothingError(InvalidatorError):
-    """What a person asked for comes to nothing; the message says why."""
+    """A person asked for something that comes to nothing. The message says why."""
 
 
 class JobError(InvalidatorError):
-    """What came of a job of CodePipeline could not be told; the message says why. It has to come again."""
+    """A job of CodePipeline could not be answered. The message says why. The job has to come again."""
 
 
 class IncompleteError(InvalidatorError):
-    """Everything was tried and something failed; raised last, so that whoever sent the event sends it again."""
+    """Everything was tried and something failed. Raised last, so that the sender sends the event again."""

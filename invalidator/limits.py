@@ -1,18 +1,18 @@
-"""AWS's numbers, each with its unit, its source and the date on which the source was read."""
+"""The numbers of AWS, each with its unit, its source and the date on which the source was read."""
 
 from typing import Final
 
 MAX_ITEMS_PER_CALL: Final = 3_000
 """Items in one CreateInvalidation call.
 
-The documented quota is for what is in progress on a distribution, in any mix of calls, wildcards aside; one call
-cannot have more.
+The documented quota is for the items in progress on a distribution, in any mix of calls, without wildcards; one call
+cannot hold more.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html (2026-11-20)
 """
 
 MAX_WILDCARDS_PER_CALL: Final = 15
-"""Items that end in ``*`` in one CreateInvalidation call; counted apart from the others, and in progress likewise.
+"""Wildcards, items that end in ``*``, in one CreateInvalidation call; those in progress have this quota, too.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html (2026-11-20)
 """
@@ -24,13 +24,13 @@ https://aws.amazon.com/cloudfront/pricing/pay-as-you-go/ (2026-11-22)
 """
 
 USD_PER_PATH: Final = 0.005
-"""Price of each path beyond those, in US dollars; a wildcard is one path, and so is a cache tag.
+"""Price in US dollars of each path beyond the free ones; a wildcard or a cache tag is one path.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/PayingForInvalidation.html (2026-11-22)
 """
 
 SECONDS_TO_COMPLETE: Final = 25.0
-"""Within these an invalidation is no longer in progress, 19 times out of 20.
+"""Seconds within which an invalidation completes, 19 times out of 20.
 
 https://aws.amazon.com/about-aws/whats-new/2026/04/cloudfront-invalidation-cache-tag/ (2026-11-20)
 """
@@ -55,13 +55,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html (2026-11-
 """
 
 MAX_INVOCATION_SECONDS: Final = 900
-"""Timeout of a Lambda function, at the most.
+"""Longest timeout of a Lambda function.
 
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (2026-11-20)
 """
 
 MAX_MESSAGES_PER_EVENT: Final = 4_000
-"""S3 notifications in one SQS event: about what fits into its 6 MB; as many messages as 10,000 are allowed.
+"""S3 notifications in one SQS event: about as many as fit into its 6 MB. The quota is 10,000 messages.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html (2026-11-20)
 """
@@ -73,50 +73,50 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Receiv
 """
 
 MAX_MESSAGE_BYTES: Final = 1_048_576
-"""Length of an SQS message in UTF-8. Where a queue takes less, what is too long for it is not stored.
+"""Length of an SQS message in UTF-8. A queue can be set to take less; a longer message is then refused.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html (2026-11-21)
 """
 
 MAX_DELAY_SECONDS: Final = 900
-"""Time for which an SQS message can be held back.
+"""Longest delay of an SQS message.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html (2026-11-21)
 """
 
 MAX_RETENTION_SECONDS: Final = 1_209_600
-"""Time for which an SQS queue keeps a message at the most: fourteen days.
+"""Longest time for which an SQS queue keeps a message: fourteen days.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html (2026-11-22)
 """
 
 MAX_CLOUDFORMATION_ANSWER_BYTES: Final = 4_096
-"""Length of what a custom resource answers.
+"""Length of the answer of a custom resource.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html (2026-11-21)
 """
 
 SECONDS_PER_CALL: Final = 2.0
-"""CreateInvalidation is let through at about 0.5 calls a second and account, after a burst of some ten.
+"""Seconds between calls of CreateInvalidation that an account is allowed, after a burst of about ten.
 
-An AWS engineer in https://github.com/aws/aws-sdk-js/issues/3983 (2026-11-20); not in the documentation,
-so nothing but the first pause after a refusal rests on it.
+An AWS engineer in https://github.com/aws/aws-sdk-js/issues/3983 (2026-11-20); not in the documentation, so only
+the first pause after a refusal rests on it.
 """
 
 MAX_CONTINUATION_TOKEN_CHARACTERS: Final = 2_048
-"""Length of what a job of CodePipeline can hand to the one that continues it.
+"""Length of the token that a job of CodePipeline hands to the job that continues it.
 
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html (2026-11-22)
 """
 
 MAX_JOB_SUMMARY_CHARACTERS: Final = 2_048
-"""Length of what a job of CodePipeline says of how far it is.
+"""Length of the summary of a job of CodePipeline.
 
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionDetails.html (2026-11-22)
 """
 
 MAX_JOB_MESSAGE_CHARACTERS: Final = 5_000
-"""Length of why a job of CodePipeline failed.
+"""Length of the reason for which a job of CodePipeline failed.
 
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html (2026-11-22)
 """

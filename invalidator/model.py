@@ -1,4 +1,4 @@
-"""The nouns: what changed, what has to be forgotten because of it, and how that went."""
+"""The nouns: changes of objects, distributions, the plan for them, and its outcome. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,23 +12,29 @@ ObjectKey = NewType("ObjectKey", str)
 """A key as S3 stores it, decoded. Bytes that are not UTF-8 are kept as surrogate escapes (PEP 383)."""
 
 UrlPath = NewType("UrlPath", str)
-"""A path as CloudFront wants it in an invalidation: encoded, beginning with a slash. Or a cache tag: ``#tag``."""
+"""A path as CloudFront takes it in an invalidation: encoded, with a slash in front. Or a cache tag: ``#tag``."""
 
 DistributionId = NewType("DistributionId", str)
 """The id of a distribution, or of a tenant of one (``dt_…``)."""
 
+VISIBLE_CHANGES: Final = ("ObjectCreated:", "ObjectRemoved:", "LifecycleExpiration:")
+"""Prefixes of the names of the S3 events that change what a viewer sees. Tags, ACLs and restores do not.
 
-# What there is one of for every record is a NamedTuple and not, like the rest, a frozen dataclass: it is as
-# immutable and takes a third of the time to make, a twentieth of all the time that a large event takes.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html (2026-11-22)
+"""
+
+
+# A class with an instance for every record is a NamedTuple, not a frozen dataclass like the rest: it is as immutable
+# and takes a third of the time to make, which is a twentieth of the time of a large event.
 
 
 class ObjectChange(NamedTuple):
     """One object was written or removed.
 
-    ``identity`` tells this change from every other change of any object, and is the same each time that
-    the change is delivered. ``message_id`` is that of the queue message that brought it, if one did. ``time``
-    is when it happened, in the words of the event (ISO 8601), or empty. ``version`` is the version id of an object
-    that was written; empty for one that was removed, and where the event has none.
+    ``identity`` differs from that of every other change of any object, and is the same in each delivery of this change.
+    ``message_id`` is that of the queue message that brought the change, if one did. ``time`` is when it happened, as
+    the event has it (ISO 8601), or empty. ``version`` is the version id of the object that was written; empty for a
+    removal, or where the event has none.
     """
 
     bucket: str
@@ -38,21 +44,44 @@ class ObjectChange(NamedTuple):
     time: str = ""
     version: str = ""
 
+    @property
+    def subject(self) -> tuple[str, str]:
+        """The object itself: one, however often it changes."""
+        return self.bucket, self.key
+
+
+class Request(NamedTuple):
+    """A path that somebody asks for, or that an earlier invocation left; there is no record of S3 behind it.
+
+    ``key`` is the path as it was written, or the key of the object that an earlier invocation knew. ``identity``,
+    ``message_id`` and ``time`` are those of an ``ObjectChange``.
+    """
+
+    key: str
+    identity: str
+    message_id: str | None = None
+    time: str = ""
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """What is asked for, which is in no bucket that is known."""
+        return "", self.key
+
 
 class Cause(NamedTuple):
-    """Why a path is stale: the object that changed, and what the path is to that object."""
+    """Why a path is invalidated: the change or request, and what the path is to its key."""
 
-    change: ObjectChange
+    source: ObjectChange | Request
     relation: str
 
     def __str__(self) -> str:
-        return f"{self.relation} {self.change.key!r}"
+        return f"{self.relation} {self.source.key!r}"
 
 
 class Wide(NamedTuple):
-    """What a wildcard stands for that was made to save paths: so many objects that changed, and so many that did not.
+    """The objects under a wildcard that was made to save paths: so many changed, so many did not.
 
-    Of the latter it is None where they are not known.
+    ``evicted`` is None where the unchanged objects are not known.
     """
 
     changed: int
@@ -64,7 +93,7 @@ class Wide(NamedTuple):
 
 
 class Item(NamedTuple):
-    """One path to invalidate, with every change that makes it stale; if it was widened, with what that costs."""
+    """One path to invalidate, with its causes; if it was widened, with what that costs."""
 
     path: UrlPath
     causes: tuple[Cause, ...]
@@ -72,12 +101,12 @@ class Item(NamedTuple):
 
     @property
     def is_wildcard(self) -> bool:
-        """Whether it stands for all paths that begin so. In a path made of a key, ``*`` is ``%2A``."""
+        """True if it stands for all paths that begin so. In a path made of a key, ``*`` is ``%2A``."""
         return self.path[-1] == "*"
 
     @property
     def reason(self) -> str:
-        """What a wide item costs; else the distinct causes, in an order that does not depend on that of the records."""
+        """The price of a widened item, or else its distinct causes in an order that the records do not change."""
         if self.wide:
             return str(self.wide)
         return "; ".join(sorted({str(cause) for cause in self.causes}))
@@ -86,8 +115,8 @@ class Item(NamedTuple):
 class Origin(NamedTuple):
     """A bucket behind a distribution; an empty name stands for any bucket.
 
-    CloudFront puts ``path`` ("" or "/prod") in front of what a viewer asks for. The website endpoint of a bucket
-    serves index documents by itself.
+    CloudFront puts ``path`` ("" or "/prod") in front of the path that a viewer asks for. The website endpoint of a
+    bucket serves index documents by itself.
     """
 
     bucket: str
@@ -113,10 +142,10 @@ class Declared(NamedTuple):
 
 
 class Behavior(NamedTuple):
-    """What a distribution does with the URLs that match a pattern, in which ``*`` and ``?`` are wildcards.
+    """A cache behaviour: it serves the URLs that match a pattern, in which ``*`` and ``?`` are wildcards.
 
-    ``origins`` are those buckets that it may ask: several, if it is a group. With ``query_strings`` it caches a URL
-    apart for each query string, or for some part of it.
+    ``origins`` are the buckets that it may ask: several, if it is an origin group. With ``query_strings`` it caches a
+    URL separately for each query string, or for some part of it.
     """
 
     pattern: str
@@ -126,9 +155,9 @@ class Behavior(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """How a distribution finds an object for a URL: by the first of the behaviours that matches, the default one last.
+    """The way from a URL to an object: the first behaviour that matches serves it; the default behaviour is last.
 
-    ``root_object`` is what it serves at ``/``, if it says so. With ``cache_tags``, objects can be cleared by tag.
+    ``root_object`` is the default root object, or empty. With ``cache_tags``, objects can be cleared by tag.
     """
 
     behaviors: tuple[Behavior, ...]
@@ -136,23 +165,23 @@ class Site:
     cache_tags: bool = False
 
     def buckets(self, known: Iterable[str]) -> set[str]:
-        """Those that it asks; if it may ask any, those known."""
+        """Return the buckets that it asks; if it may ask any bucket, also the known ones."""
         names = {origin.bucket for behavior in self.behaviors for origin in behavior.origins}
         return names - {""} | set(known if "" in names else ())
 
     def origins(self, bucket: str) -> list[Origin]:
-        """Where it asks this bucket, each once."""
+        """Return the origins that lead to this bucket, each once."""
         found = (origin for behavior in self.behaviors for origin in behavior.origins)
         return [origin for origin in dict.fromkeys(found) if origin.bucket in ("", bucket)]
 
 
 UNKNOWN_SITE: Final = Site((Behavior("*", (Origin(""),)),))
-"""What is assumed of a distribution that is not described: any object of any bucket is served under its own key."""
+"""The site of a distribution that is not described: any object of any bucket is served under its own key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution, or a tenant of one, with what is known of it."""
+    """A distribution or a tenant, and its site."""
 
     id: DistributionId
     site: Site = UNKNOWN_SITE
@@ -179,7 +208,7 @@ EXACT: Final = Allowance(wildcards=0)
 
 
 class Cost(NamedTuple):
-    """What something takes: paths, wildcards among them, calls, and unchanged objects evicted, None if not known."""
+    """The cost of sending: paths, wildcards among them, calls, and unchanged objects evicted (None: not known)."""
 
     paths: int
     wildcards: int
@@ -188,12 +217,12 @@ class Cost(NamedTuple):
 
     @property
     def usd(self) -> float:
-        """US dollars, as far as the paths are beyond the free ones of the month."""
+        """US dollars, for paths beyond the free ones of the month."""
         return _usd(self.paths)
 
 
 class Point(NamedTuple):
-    """So many paths, so many of them wildcards, are enough if so many unchanged objects are evicted."""
+    """A choice: so many paths, so many of them wildcards, and so many unchanged objects evicted."""
 
     paths: int
     wildcards: int
@@ -201,13 +230,13 @@ class Point(NamedTuple):
 
     @property
     def usd(self) -> float:
-        """US dollars, as far as the paths are beyond the free ones of the month."""
+        """US dollars, for paths beyond the free ones of the month."""
         return _usd(self.paths)
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What can be had on some distributions with the same site: more paths for fewer evictions, in that order.
+    """The choices for some distributions with the same site: from few paths to many, from many evictions to few.
 
     ``changed`` objects would take ``exact`` paths if nothing were widened. ``warnings`` say why evictions may be more.
     """
@@ -219,16 +248,16 @@ class Curve:
     warnings: tuple[str, ...] = ()
 
     def at(self, budget: int) -> Point | None:
-        """What is had for at most so many paths; None if that is not enough for anything."""
+        """Return the choice with the fewest evictions for at most so many paths; None if no choice takes so few."""
         return max((point for point in self.points if point.paths <= budget), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one CreateInvalidation call carries: 1 to 3,000 items without duplicates, sorted by path.
+    """The contents of one CreateInvalidation call: 1 to 3,000 items without duplicates, sorted by path.
 
-    ``attempts`` counts the invocations in a row in which the distribution refused it. A batch that is ``apart``
-    has to be sent as it is, with nothing else, since CloudFront may know its reference, or holds it to be invalid.
+    ``attempts`` counts the invocations in a row in which the distribution refused it. A batch that is ``apart`` has to
+    be sent as it is, with nothing else: CloudFront may know its reference, or refused a path in it.
     """
 
     distribution: DistributionId
@@ -239,7 +268,7 @@ class Batch:
 
     @property
     def cost(self) -> Cost:
-        """What sending it takes."""
+        """The cost of sending it."""
         evicted = [item.wide.evicted for item in self.items if item.wide]
         known = [number for number in evicted if number is not None]
         wildcards = sum(item.is_wildcard for item in self.items)
@@ -247,18 +276,18 @@ class Batch:
 
     @property
     def message_ids(self) -> set[str | None]:
-        """The queue messages that are not served until this batch is accepted; None for a change without one."""
-        return {cause.change.message_id for item in self.items for cause in item.causes}
+        """The queue messages that wait for this batch to be accepted; None for a change without a message."""
+        return {cause.source.message_id for item in self.items for cause in item.causes}
 
     @property
     def since(self) -> str:
-        """When the first of its objects changed, as far as that is known."""
-        times = (cause.change.time for item in self.items for cause in item.causes)
+        """The time of the earliest cause, as far as that is known; else empty."""
+        times = (cause.source.time for item in self.items for cause in item.causes)
         return min((time for time in times if time), default="")
 
 
 class Note(NamedTuple):
-    """Something that is not done on a distribution, why, and for how many of the changes."""
+    """A reason for which changes are left out on a distribution, and how many they are."""
 
     distribution: DistributionId
     text: str
@@ -267,10 +296,10 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All batches of one event. Carrying it out in any order gives the same result.
+    """All batches of one event. They can be sent in any order.
 
     ``excluded`` counts the changes that the settings exclude, ``unserved`` those that concern no distribution.
-    ``warnings`` say why something costs more than it would have to.
+    ``warnings`` say why the plan costs more than necessary.
     """
 
     batches: tuple[Batch, ...]
@@ -281,7 +310,7 @@ class Plan:
 
     @property
     def cost(self) -> Cost:
-        """What it takes if nothing is refused; the same path on two distributions counts twice."""
+        """The cost if nothing is refused; the same path on two distributions counts twice."""
         costs = [batch.cost for batch in self.batches]
         evicted = None if any(cost.evicted is None for cost in costs) else sum(cost.evicted or 0 for cost in costs)
         return Cost(sum(cost.paths for cost in costs), sum(cost.wildcards for cost in costs), len(costs), evicted)
@@ -289,7 +318,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one batch ended: with the id of an invalidation, or with an error."""
+    """The end of one batch: the id of an invalidation, or an error."""
 
     batch: Batch
     invalidation: str | None = None
@@ -297,20 +326,20 @@ class Outcome:
 
     @property
     def paths(self) -> str:
-        """What it is about, in a few words."""
+        """Its paths in a few words."""
         first, *others = self.batch.items
         return f"{first.path} and {len(others):,} more" if others else first.path
 
     @property
     def failure(self) -> str:
-        """What was not invalidated where, and why; for an operator."""
+        """What was not invalidated where, and why, for an operator."""
         return f"{self.batch.distribution}: {self.paths} not invalidated: {self.error}"
 
 
 class Invalidation(NamedTuple):
-    """What a distribution has accepted, as CloudFront tells of it: ``created`` is in UTC.
+    """An invalidation as CloudFront shows it. ``created`` is in UTC.
 
-    In a list, CloudFront tells neither the items nor the caller reference.
+    In a list, CloudFront shows neither the items nor the caller reference.
     """
 
     distribution: DistributionId
@@ -322,5 +351,5 @@ class Invalidation(NamedTuple):
 
     @property
     def is_completed(self) -> bool:
-        """Whether all edges have forgotten it; if not, it is in progress."""
+        """True if all edges have forgotten the items; otherwise it is in progress."""
         return self.status.lower() == "completed"

@@ -1,4 +1,4 @@
-"""Several calls at a time."""
+"""Calls that are made at the same time."""
 
 import threading
 from collections.abc import Callable
@@ -9,17 +9,17 @@ T = TypeVar("T")
 
 
 class Workers(Protocol[T]):
-    """What makes several calls at a time, and lets time pass."""
+    """Makes calls at the same time, and lets time pass."""
 
     def start(self, call: Callable[[], T]) -> None:
-        """Begin a call, without waiting for its end."""
+        """Begin a call without waiting for its end."""
 
     def wait(self, seconds: float) -> T | None:
-        """What a call that has ended returned; None if none has after so many seconds."""
+        """Return the result of a call that has ended; None if no call ends within so many seconds."""
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """What a call returns, or raise what it raises; TimeoutError after so many seconds, when it is left behind."""
+    """Return what a call returns, or raise what it raises. After so many seconds, leave it and raise TimeoutError."""
     threads = Threads[tuple[T]]()
     threads.start(lambda: (call(),))
     ended = threads.wait(seconds)
@@ -29,7 +29,7 @@ def within(seconds: float, call: Callable[[], T]) -> T:
 
 
 class Threads(Generic[T]):
-    """Workers that are threads. One that is left behind keeps nothing from ending."""
+    """Workers that are threads. A call that never ends does not keep the process from ending."""
 
     def __init__(self) -> None:
         self._ended: SimpleQueue[T | BaseException] = SimpleQueue()
@@ -39,7 +39,7 @@ class Threads(Generic[T]):
         threading.Thread(target=self._run, args=[call], daemon=True).start()
 
     def wait(self, seconds: float) -> T | None:
-        """What a call returned, or raise what it raised."""
+        """Return the result of a call that has ended, or raise what it raised."""
         try:
             ended = self._ended.get(timeout=max(seconds, 0.0))
         except Empty:

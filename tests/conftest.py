@@ -9,7 +9,7 @@ import botocore.session
 import hypothesis
 import pytest
 
-from invalidator import handler
+from invalidator.runtime import clients
 from invalidator.runtime.log import logger
 from invalidator.settings import stored
 from tests.doubles.cloudfront import StrictCloudFront, serve
@@ -60,7 +60,7 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, value)
     logger.setLevel("INFO")
     yield
-    handler.forget()
+    clients.forget()
     stored.forget_stored()
     boto3.DEFAULT_SESSION = None
 

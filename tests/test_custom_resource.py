@@ -13,8 +13,8 @@ from invalidator import custom_resource
 from invalidator.aws import sdk
 from invalidator.custom_resource import lambda_handler
 from invalidator.errors import UnansweredError
-from invalidator.notifications import s3
-from invalidator.notifications.merge import EVENTBRIDGE, Entry
+from invalidator.notifications.bucket import Bucket, s3_client
+from invalidator.notifications.merge import EVENTBRIDGE, NotificationEntry
 from tests.doubles.cloudformation import FUNCTION, QUEUE, CloudFormation, Context, waiting_stack
 from tests.doubles.packaged import Package
 from tests.doubles.strict_s3 import BROKEN, BUSY, DENIED, StrictS3, serve
@@ -39,7 +39,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictS3]:
 
 def targets(bucket: str = "origin") -> list[str]:
     """Everything that the bucket notifies."""
-    answer = s3.connect().get_bucket_notification_configuration(Bucket=bucket)
+    answer = s3_client().get_bucket_notification_configuration(Bucket=bucket)
     return [
         value
         for name, entries in answer.items()
@@ -66,7 +66,7 @@ def test_a_stack_is_connected_when_it_is_made_and_taken_out_when_it_is_deleted(
         "LogicalResourceId": "Connection",
     }
     assert targets() == [QUEUE]
-    (queue,) = s3.connect().get_bucket_notification_configuration(Bucket="origin")["QueueConfigurations"]
+    (queue,) = s3_client().get_bucket_notification_configuration(Bucket="origin")["QueueConfigurations"]
     rules = queue["Filter"]["Key"]["FilterRules"]
     assert [(rule["Name"], rule["Value"]) for rule in rules] == [("Prefix", "blog/"), ("Suffix", ".html")]
     assert cloudformation.ask("Delete", CREATED)["Status"] == "SUCCESS"
@@ -126,7 +126,7 @@ def assert_nothing_is_left(aws: StrictS3, cloudformation: CloudFormation, answer
 
 
 def test_an_overlap_fails_with_the_name_of_the_other_entry(aws: StrictS3, cloudformation: CloudFormation) -> None:
-    s3.Bucket("origin", s3.connect()).connect(Entry("thumbnails", FUNCTION))
+    Bucket.open("origin").connect(NotificationEntry("thumbnails", FUNCTION))
     assert_nothing_is_left(aws, cloudformation, cloudformation.ask("Create"), "its entry 'thumbnails'")
     assert targets() == [FUNCTION]
 
@@ -254,7 +254,7 @@ def test_a_permission_has_a_minute_and_a_half_to_be_known(packages: dict[str, Pa
 
 def test_the_answer_fits_whatever_the_reason(aws: StrictS3, cloudformation: CloudFormation) -> None:
     awkward = "\0\n\"'\\é🌹" * 2_000
-    s3.Bucket("origin", s3.connect()).connect(Entry("x" * 200, FUNCTION))
+    Bucket.open("origin").connect(NotificationEntry("x" * 200, FUNCTION))
     answer = cloudformation.ask("Create", EntryId="y" * 900, Target=awkward)
     assert answer["Status"] == "FAILED"
     assert len(answer["Reason"]) > 1_000

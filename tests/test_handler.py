@@ -15,17 +15,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from invalidator.aws import sdk, sqs
+from invalidator.aws import sdk
 from invalidator.aws.cloudfront import CloudFront
+from invalidator.aws.codepipeline import JobAnswer, JobDone
 from invalidator.aws.listings import Bounds, Listings
+from invalidator.aws.queues import Queue
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import ConfigurationError, IncompleteError
 from invalidator.events import tickets
 from invalidator.events.decode import decode
-from invalidator.handler import Edge, LocalContext, forget, lambda_handler, look
+from invalidator.events.jobs import Job
+from invalidator.handler import lambda_handler
 from invalidator.local.embedded import embedded_aws
 from invalidator.model import Batch, DistributionId, Outcome
-from invalidator.runtime import clients, jobs
+from invalidator.runtime import clients
+from invalidator.runtime.clients import Clients
+from invalidator.runtime.invocation import LocalContext
+from invalidator.runtime.jobs import JobServices, answer_job
 from invalidator.runtime.log import logger
 from tests.doubles import codepipelines
 from tests.doubles import strategies as make
@@ -63,7 +69,7 @@ def invoke(
 ) -> dict[str, Any]:
     """Run the function in virtual time, with queues that are not those of the SDK."""
     clock = clock or Clock(limit)
-    edge = Edge(queue=partial(sqs.Queue, queues or StrictQueues(set())), workers=lambda: workers(clock))
+    edge = Clients(queue=partial(Queue, queues or StrictQueues(set())), workers=lambda: workers(clock))
     return lambda_handler(event, OnClock(aws_request_id=request, clock=clock), edge)
 
 
@@ -242,7 +248,7 @@ def test_a_warm_invocation_finds_its_connections_made() -> None:
     assert clients.queue(QUEUE) is clients.queue(QUEUE)
     kept = clients.listings()
     assert kept is clients.listings()
-    forget()
+    clients.forget()
     assert kept is not clients.listings()
 
 
@@ -423,12 +429,12 @@ def test_what_could_not_be_stored_keeps_no_other_message_from_being_stored(
 
 
 def test_without_an_sdk_to_store_with_messages_are_reported(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
-    def no_queue(url: str) -> sqs.Queue:
+    def no_queue(url: str) -> Queue:
         raise ConfigurationError("the AWS SDK cannot be set up")
 
     cloudfront.broken["E1"] = DENIED
     clock = Clock()
-    edge = Edge(queue=no_queue, workers=lambda: Calls(clock))
+    edge = Clients(queue=no_queue, workers=lambda: Calls(clock))
     assert failed(lambda_handler(make.sqs(make.s3(Change("a"))), OnClock(clock=clock), edge)) == ["m0"]
 
 
@@ -557,7 +563,7 @@ def test_one_invalid_path_among_three_thousand_costs_the_others_nothing(
     assert [batch.distribution for batch in given_up] == ["E1", "E2"]
     for batch in given_up:
         ((path, (cause,), _),) = batch.items
-        assert (path, cause.change.key, cause.relation) == ("/0815", "0815", "object")
+        assert (path, cause.source.key, cause.relation) == ("/0815", "0815", "object")
     assert delayed(queues) == [(DEAD_LETTERS, 0)] * 2
     assert "InvalidArgument" in json.loads(queues.messages[0].body)["why"]
 
@@ -623,7 +629,7 @@ def test_a_call_that_hangs_is_stored_apart(cloudfront: StrictCloudFront, queues:
             super().__init__(clock, lambda batch: 1e6 if batch.distribution == "E1" else 0.1)
 
     clock = Clock()
-    edge = Edge(queue=partial(sqs.Queue, queues), workers=lambda: Hanging(clock))
+    edge = Clients(queue=partial(Queue, queues), workers=lambda: Hanging(clock))
     assert failed(lambda_handler(make.sqs(make.s3(Change("a"))), OnClock(clock=clock), edge)) == []
     # There was time for the call that stores it.
     assert clock.left > sdk.LONGEST_ATTEMPT
@@ -650,7 +656,9 @@ def listing(s3: VersionedS3) -> Listings:
 def compare(event: Any, listings: Listings, workers: type[Calls] = Calls, clock: Clock | None = None) -> dict[str, Any]:
     """Run the function in virtual time on a bucket with versions."""
     clock = clock or Clock()
-    return lambda_handler(event, OnClock(clock=clock), Edge(workers=lambda: workers(clock), listings=lambda: listings))
+    return lambda_handler(
+        event, OnClock(clock=clock), Clients(workers=lambda: workers(clock), listings=lambda: listings)
+    )
 
 
 def uploaded(s3: VersionedS3, key: str, *bodies: bytes, **headers: Any) -> Change:
@@ -964,7 +972,7 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_a_distribution_that_is_added_to_the_list_is_served(listed: Any) -> None:
     double = StrictCloudFront({"E1", "E2"})
-    edge = Edge(cdn=lambda: CloudFront(double))
+    edge = Clients(cloudfront=lambda: CloudFront(double))
     lambda_handler(make.s3(Change("a")), LocalContext(), edge)
     listed.put_secret_value(SecretId="cdn", SecretString="E1 E2")
     lambda_handler(make.s3(Change("b")), LocalContext(), edge)
@@ -974,7 +982,7 @@ def test_a_distribution_that_is_added_to_the_list_is_served(listed: Any) -> None
 def test_a_list_that_is_lost_is_a_warning_and_stops_nothing(listed: Any, log: StringIO) -> None:
     double = StrictCloudFront({"E1"})
     cdn = CloudFront(double)
-    edge = Edge(cdn=lambda: cdn, catalog=lambda: Catalog(cdn))
+    edge = Clients(cloudfront=lambda: cdn, catalog=lambda: Catalog(cdn))
     lambda_handler(make.s3(Change("a")), LocalContext(), edge)
     listed.delete_secret(SecretId="cdn", ForceDeleteWithoutRecovery=True)
     lambda_handler(make.s3(Change("b")), LocalContext(), edge)
@@ -988,7 +996,7 @@ def test_a_list_that_never_could_be_read_stops_everything(listed: Any) -> None:
     listed.delete_secret(SecretId="cdn", ForceDeleteWithoutRecovery=True)
     double = StrictCloudFront({"E1"})
     with pytest.raises(ConfigurationError, match="DISTRIBUTION_IDS_SECRET: cdn cannot be read"):
-        lambda_handler(make.sqs(make.s3(Change("a"))), LocalContext(), Edge(cdn=lambda: CloudFront(double)))
+        lambda_handler(make.sqs(make.s3(Change("a"))), LocalContext(), Clients(cloudfront=lambda: CloudFront(double)))
     assert double.calls == 0
 
 
@@ -1242,13 +1250,13 @@ def test_where_distributions_cannot_be_found_nothing_is_acknowledged(
 def test_whichever_distribution_answers_first_a_job_gets_the_same_answer() -> None:
     ids = [DistributionId("E2"), DistributionId("E1")]
 
-    def verdict(step: int) -> jobs.Verdict:
-        work = jobs.Work(
+    def answer(step: int) -> JobAnswer:
+        services = JobServices(
             lambda _: ids,
             lambda batches: [Outcome(batch, f"I-{batch.distribution}") for batch in batches[::step]],
-            look,
+            clients.invalidation,
             lambda: 120.0,
         )
-        return jobs.verdict_of(jobs.Job("11111111-abcd-1111-abcd-111111abcdef", ""), work, 0.0)
+        return answer_job(Job("11111111-abcd-1111-abcd-111111abcdef", ""), services, 0.0)
 
-    assert verdict(1) == verdict(-1) == jobs.Done(tuple((id_, f"I-{id_}") for id_ in ids))
+    assert answer(1) == answer(-1) == JobDone(tuple((id_, f"I-{id_}") for id_ in ids))

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 the SDK's name
 from botocore.parsers import ResponseParserError
@@ -23,7 +23,7 @@ from invalidator.errors import (
 )
 from invalidator.model import Batch, DistributionId, Invalidation
 
-Json = dict[str, Any]
+_Json = dict[str, Any]
 
 # The codes that botocore's standard mode retries; HTTP 429 means the first, HTTP 5xx the second.
 _THROTTLED: Final = {
@@ -56,7 +56,7 @@ _ADVICE: Final = {
 class Configured(NamedTuple):
     """A DistributionConfig; for a tenant, that of its distribution, with the parameters of the tenant."""
 
-    config: Json
+    config: _Json
     parameters: dict[str, str]
 
 
@@ -67,6 +67,12 @@ class CloudFront:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+
+    @classmethod
+    def connect(cls) -> Self:
+        """Connect to CloudFront with what the SDK is configured with. Raises ConfigurationError if that is unusable."""
+        # One attempt, since carry_out retries: botocore does not know when the invocation ends.
+        return cls(sdk.client("cloudfront", attempts=1))
 
     def create_invalidation(self, batch: Batch) -> str:
         """Send a batch and return the id of the invalidation that CloudFront accepted for it.
@@ -123,12 +129,12 @@ class CloudFront:
             answer = self._client.get_distribution_config(Id=distribution)
         return Configured(_object(answer, "DistributionConfig"), parameters)
 
-    def cache_policy(self, id_: str) -> Json:
+    def cache_policy(self, id_: str) -> _Json:
         """The CachePolicyConfig of a cache policy."""
         with _errors_explained():
             return _object(self._client.get_cache_policy_config(Id=id_), "CachePolicyConfig")
 
-    def summaries(self) -> Iterator[Json]:
+    def summaries(self) -> Iterator[_Json]:
         """Every distribution of the account, page by page, in the words of DistributionSummary."""
         for page in _pages(self._client.list_distributions, "DistributionList"):
             yield from page.get("Items") or []
@@ -158,15 +164,6 @@ def is_tenant(distribution: DistributionId) -> bool:
     return distribution.startswith("dt_")
 
 
-def connect() -> CloudFront:
-    """A CloudFront with the credentials and endpoint that the SDK finds in its usual places.
-
-    Raises ConfigurationError if what it finds there cannot be used.
-    """
-    # One attempt, since the service retries: botocore cannot be told when the invocation ends.
-    return CloudFront(sdk.client("cloudfront", attempts=1))
-
-
 @contextmanager
 def _errors_explained() -> Iterator[None]:
     try:
@@ -182,7 +179,7 @@ def _errors_explained() -> Iterator[None]:
         raise CdnError(f"the call could not be made: {sdk.explained(error, {})}") from error
 
 
-def _pages(call: Callable[..., Any], name: str) -> Iterator[Json]:
+def _pages(call: Callable[..., Any], name: str) -> Iterator[_Json]:
     """All pages of a list, as far as CloudFront gives a new marker."""
     marker: dict[str, str] = {}
     while True:
@@ -197,7 +194,7 @@ def _pages(call: Callable[..., Any], name: str) -> Iterator[Json]:
         marker = {"Marker": following}
 
 
-def _invalidation(distribution: DistributionId, told: Json) -> Invalidation:
+def _invalidation(distribution: DistributionId, told: _Json) -> Invalidation:
     try:
         batch = told.get("InvalidationBatch") or {}
         paths, reference = batch.get("Paths") or {}, batch.get("CallerReference", "")
@@ -218,7 +215,7 @@ def _part(answer: Any, *names: str) -> Any:
     return answer
 
 
-def _object(answer: Any, name: str) -> Json:
+def _object(answer: Any, name: str) -> _Json:
     found = _part(answer, name)
     if not isinstance(found, dict):
         raise UnavailableError(f"CloudFront answered without {name}")

@@ -6,12 +6,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from botocore.exceptions import ClientError
 
 from invalidator.aws import sdk
-from invalidator.aws.versions import Entry, Page, Pair, Walk, Wanted, in_question, is_text, look_the_same
+from invalidator.aws.versions import (
+    ListedVersion,
+    VersionPage,
+    VersionPair,
+    VersionsByKey,
+    VersionWalk,
+    in_question,
+    is_text,
+    look_the_same,
+)
 from invalidator.errors import ListingError
 from invalidator.model import ObjectChange, ObjectKey
 
@@ -30,7 +39,7 @@ _ALLOW_METADATA: Final = "allow s3:GetObjectVersion on it, and kms:Decrypt on th
 _GONE: Final = {"404", "NoSuchKey", "NoSuchVersion"}
 
 
-class Client(Protocol):
+class _Client(Protocol):
     """The part of an SDK client that is used here.
 
     It asks for encoded keys, since XML cannot hold all characters, and decodes them.
@@ -74,11 +83,16 @@ class Listings:
 
     def __init__(
         self,
-        client: Client,
+        client: _Client,
         now: Callable[[], float] = time.monotonic,
         today: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client, self._now, self._today = client, now, today
+
+    @classmethod
+    def connect(cls) -> Self:
+        """Connect to S3 with what the SDK is configured with. Raises ConfigurationError if that cannot be used."""
+        return cls(sdk.client("s3", attempts=2))
 
     def bounds(self, pages: int, seconds: float) -> Bounds:
         """Bounds of so many pages and so many seconds from now on."""
@@ -123,8 +137,8 @@ class Listings:
         unchanged = (change for change in changes if (change.bucket, change.key, change.version) in found)
         return Unchanged(frozenset(unchanged), tuple(warnings))
 
-    def _repeated(self, bucket: str, wanted: Wanted, bounds: Bounds) -> Iterator[Pair]:
-        walk = Walk(wanted)
+    def _repeated(self, bucket: str, wanted: VersionsByKey, bounds: Bounds) -> Iterator[VersionPair]:
+        walk = VersionWalk(wanted)
         while walk.next is not None:
             self._begin_page(bucket, bounds)
             with _explained(bucket, _ALLOW_VERSIONS):
@@ -132,7 +146,7 @@ class Listings:
                 pairs = walk.take(_page(answer))
             yield from pairs
 
-    def _of_same_metadata(self, bucket: str, pairs: Iterable[Pair], bounds: Bounds) -> Iterator[Pair]:
+    def _of_same_metadata(self, bucket: str, pairs: Iterable[VersionPair], bounds: Bounds) -> Iterator[VersionPair]:
         forbidden: ListingError | None = None
         for number, (ours, before) in enumerate(pairs):
             try:
@@ -145,7 +159,7 @@ class Listings:
         if forbidden:
             raise forbidden
 
-    def _look_the_same(self, bucket: str, one: Entry, other: Entry, bounds: Bounds) -> bool:
+    def _look_the_same(self, bucket: str, one: ListedVersion, other: ListedVersion, bounds: Bounds) -> bool:
         heads = []
         for entry in (one, other):
             self._check_time(bucket, bounds)
@@ -176,14 +190,6 @@ class Listings:
             )
 
 
-def connect() -> Listings:
-    """Listings with the credentials and endpoint that the SDK finds in its usual places, of buckets in any Region.
-
-    Raises ConfigurationError if what it finds there cannot be used.
-    """
-    return Listings(sdk.client("s3", attempts=2))
-
-
 @contextmanager
 def _explained(bucket: str, advice: dict[str, str]) -> Iterator[None]:
     try:
@@ -194,9 +200,9 @@ def _explained(bucket: str, advice: dict[str, str]) -> Iterator[None]:
         raise ListingError(f"bucket {bucket!r} cannot be listed: an answer that makes no sense: {error!r}") from error
 
 
-def _page(answer: Any) -> Page:
+def _page(answer: Any) -> VersionPage:
     written = (
-        Entry(
+        ListedVersion(
             item["Key"],
             item["VersionId"],
             item["LastModified"],
@@ -205,7 +211,8 @@ def _page(answer: Any) -> Page:
         for item in answer.get("Versions", ())
     )
     removed = (
-        Entry(item["Key"], item["VersionId"], item["LastModified"], None) for item in answer.get("DeleteMarkers", ())
+        ListedVersion(item["Key"], item["VersionId"], item["LastModified"], None)
+        for item in answer.get("DeleteMarkers", ())
     )
     end = (answer["NextKeyMarker"], answer["NextVersionIdMarker"]) if answer["IsTruncated"] else None
-    return Page((*written, *removed), end)
+    return VersionPage((*written, *removed), end)

@@ -35,7 +35,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html (2026-11-22)
 """
 
 
-class Entry(NamedTuple):
+class ListedVersion(NamedTuple):
     """A version in a listing, or, without ``content``, a delete marker. ``modified`` is to the second.
 
     ``content`` is what tells its bytes from others: ETag, size and storage class.
@@ -52,30 +52,30 @@ class Entry(NamedTuple):
         return self.content is not None and self.content[2] not in _ARCHIVED
 
 
-class Page(NamedTuple):
+class VersionPage(NamedTuple):
     """A page of a listing of versions: by key, and those of a key from the newest to the oldest.
 
     Delete markers are listed apart, in the same order. ``end`` is what S3 wants to hear for the next page, the last
     key and version of this one; None if there is no more.
     """
 
-    entries: Sequence[Entry]
+    entries: Sequence[ListedVersion]
     end: tuple[str, str] | None = None
 
 
-Pair = tuple[Entry, Entry]
+VersionPair = tuple[ListedVersion, ListedVersion]
 """A version and the one right before it."""
 
-Wanted = dict[str, set[str]]
+VersionsByKey = dict[str, set[str]]
 """The versions in question, by key."""
 
 
-def in_question(changes: Iterable[ObjectChange], since: datetime) -> dict[str, Wanted]:
+def in_question(changes: Iterable[ObjectChange], since: datetime) -> dict[str, VersionsByKey]:
     """The uploads after a moment that may turn out to be the same, by bucket.
 
     Those of a bucket without versions, or whose event does not say when it happened, do not.
     """
-    wanted: dict[str, Wanted] = {}
+    wanted: dict[str, VersionsByKey] = {}
     earliest = f"{since:%Y-%m-%dT%H:%M:%S}"
     for change in changes:
         if change.version not in {"", "null"} and change.time[:19] >= earliest and is_text(change.key):
@@ -92,7 +92,7 @@ def is_text(key: str) -> bool:
     return True
 
 
-def repeated(entries: Collection[Entry], versions: Container[str]) -> Iterator[Pair]:
+def repeated(entries: Collection[ListedVersion], versions: Container[str]) -> Iterator[VersionPair]:
     """Out of the entries of one key: those of the versions that have the same bytes as the one before them.
 
     There must not be a delete marker in between: they are listed apart, so the times have to tell, in whole seconds.
@@ -120,25 +120,25 @@ def look_the_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(one.get(name) == other.get(name) for name in _SEEN_BY_VIEWERS)
 
 
-class Walk:
+class VersionWalk:
     """The way through the versions of a bucket, past the keys in question, in no more pages than there are of these.
 
     ``prefix`` is how all of them begin. ``next`` says where the next page is to begin, as arguments of the call; None
     at the end.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: VersionsByKey) -> None:
         self._wanted = wanted
         self._waiting = deque(sorted(wanted))  # Python's order of characters is that of their UTF-8, and so S3's
         self._pages = len(wanted)
-        self._carried: list[Entry] = []
+        self._carried: list[ListedVersion] = []
         first, last = self._waiting[0], self._waiting[-1]
         self.prefix = commonprefix([first, last])  # noqa: RUF071 of characters
         self.next: dict[str, str] | None = {} if first == self.prefix else {"KeyMarker": _before(first)}
 
-    def take(self, page: Page) -> list[Pair]:
+    def take(self, page: VersionPage) -> list[VersionPair]:
         """Go past a page: the pairs on it that are repeated."""
-        here: dict[str, list[Entry]] = {}
+        here: dict[str, list[ListedVersion]] = {}
         for entry in (*self._carried, *page.entries):
             if entry.key in self._wanted:
                 here.setdefault(entry.key, []).append(entry)
@@ -148,7 +148,7 @@ class Walk:
             self._advance(here, *page.end)
         return [pair for key, entries in here.items() for pair in repeated(entries, self._wanted[key])]
 
-    def _advance(self, here: dict[str, list[Entry]], last: str, version: str) -> None:
+    def _advance(self, here: dict[str, list[ListedVersion]], last: str, version: str) -> None:
         waiting = self._waiting
         while waiting and waiting[0] < last:
             waiting.popleft()

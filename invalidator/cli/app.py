@@ -5,7 +5,6 @@ Exit status: 0 done, 1 something failed, 2 wrong usage or configuration.
 
 import json
 import logging
-import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from invalidator import __version__, handler
+from invalidator.aws.names import Arn, check_queue
 from invalidator.cli import create, previews, status, verify
 from invalidator.cli.output import (
     HOW_TO_USE_TAGS,
@@ -63,10 +63,11 @@ from invalidator.errors import ConfigurationError
 from invalidator.events.decode import decode
 from invalidator.limits import FREE_PATHS, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Distribution, ObjectChange
-from invalidator.notifications import s3
-from invalidator.notifications.merge import Entry
-from invalidator.operator import dead_letter_queue, diagnosis, doctor, snapshots
-from invalidator.operator.dead_letters import EVERY, FAILED_INVOCATION, Contents, Letter, contents_of, merged
+from invalidator.notifications.bucket import Bucket
+from invalidator.notifications.merge import NotificationEntry
+from invalidator.operator import diagnosis, doctor, snapshots
+from invalidator.operator.dead_letter_queue import DeadLetterQueue
+from invalidator.operator.dead_letters import EVERY, FAILED_INVOCATION, DeadLetter, LetterContents, contents_of, merged
 from invalidator.operator.plot import SUFFIXES as PLOT_SUFFIXES
 from invalidator.operator.plot import save as save_plot
 from invalidator.operator.wording import count
@@ -256,7 +257,7 @@ def plan(
         read = environment.offline if before else environment.load
         config = _allowed(read(instead=distribution_id or ()), budget, wildcards)
         if before and after:
-            old, new = (snapshots.read(text_of(file), file.name) for file in (before, after))
+            old, new = (snapshots.read_snapshot(text_of(file), file.name) for file in (before, after))
             preview = previews.of_snapshots(old, new, bucket, config)
         elif event:
             preview = previews.of_event(load(event), config)
@@ -361,7 +362,7 @@ def explain(
     with errors_explained():
         check_bucket(bucket)
         config = environment.load(instead=distribution_id or ())
-        decoded = decode(previews.event_of([key], bucket), "explain")
+        decoded = previews.changes_of_keys([key], bucket, "explain")
         if decoded.refusals:
             reason = decoded.refusals[0].reason if key else "it is empty"
             raise ConfigurationError(f"KEY: {reason}")
@@ -459,8 +460,8 @@ def connect(
     with errors_explained():
         _check_entry(bucket, id_, prefix, suffix)
         target = _arn(queue, "sqs", "--queue") if queue is not None else _arn(function, "lambda", "--function")
-        entry = Entry(id_, target, prefix, suffix)
-        change = s3.Bucket(bucket, s3.connect()).connect(entry, dry_run=dry_run)
+        entry = NotificationEntry(id_, target, prefix, suffix)
+        change = Bucket.open(bucket).connect(entry, dry_run=dry_run)
     print_change(*change, f"bucket {bucket} notifies {target}, as its entry {id_!r}.", dry_run=dry_run)
 
 
@@ -476,7 +477,7 @@ def disconnect(
     """
     with errors_explained():
         _check_entry(bucket, id_)
-        change = s3.Bucket(bucket, s3.connect()).disconnect(id_, dry_run=dry_run)
+        change = Bucket.open(bucket).disconnect(id_, dry_run=dry_run)
     print_change(*change, f"bucket {bucket} has no entry {id_!r}.", dry_run=dry_run)
 
 
@@ -520,7 +521,7 @@ def dlq(
         configured, dead = environment.queue_urls()
         if not (queue or dead):
             raise ConfigurationError("no dead-letter queue to look into: give --queue, or set DEAD_LETTERS_URL")
-        letters = dead_letter_queue.connect(queue or dead)
+        letters = DeadLetterQueue.connect(queue or dead)
         target = letters.url_of(to) if to is not None else ""
         with letters.held() as held:
             contents = _contents([letter for letter in held if not discard or letter.id in discard])
@@ -554,8 +555,8 @@ def doctor_(
     with errors_explained():
         _check_entry(bucket, "doctor")
         if queue is not None:
-            doctor.check_queue(queue)
-        found = list(doctor.connect(bucket, clients.cloudfront(), clients.catalog()).findings(queue or ""))
+            check_queue(queue, "--queue")
+        found = list(doctor.Doctor.connect(bucket, clients.cloudfront(), clients.catalog()).findings(queue or ""))
     if as_json:
         print(json.dumps(findings_json(found), indent=2))
     else:
@@ -622,7 +623,7 @@ def demo() -> None:
 
 # --- dead letters ---------------------------------------------------------------------------------------
 
-Letters = list[tuple[Letter, Contents]]
+Letters = list[tuple[DeadLetter, LetterContents]]
 
 
 def _check_what_to_do(retry: bool, discard: list[str] | None, to: str | None, dry_run: bool) -> None:
@@ -634,7 +635,7 @@ def _check_what_to_do(retry: bool, discard: list[str] | None, to: str | None, dr
         raise typer.BadParameter("it goes with --retry or --discard", param_hint="--dry-run")
 
 
-def _contents(held: list[Letter]) -> Letters:
+def _contents(held: list[DeadLetter]) -> Letters:
     try:
         config, unknown = environment.load(), ""
     except ConfigurationError as error:
@@ -664,7 +665,7 @@ def _list_stale(letters: Letters, *, as_json: bool, every: bool) -> bool:
 
 
 def _discard(
-    queue: dead_letter_queue.DeadLetters, letters: Letters, ids: list[str], *, as_json: bool, every: bool, dry_run: bool
+    queue: DeadLetterQueue, letters: Letters, ids: list[str], *, as_json: bool, every: bool, dry_run: bool
 ) -> bool:
     """False if something was left, or is not there."""
     done = [queue.discard(letter, contents, dry_run=dry_run) for letter, contents in letters]
@@ -687,7 +688,7 @@ def _discard(
 
 
 def _send_again(
-    queue: dead_letter_queue.DeadLetters, letters: Letters, to: str, configured: str, *, as_json: bool, dry_run: bool
+    queue: DeadLetterQueue, letters: Letters, to: str, configured: str, *, as_json: bool, dry_run: bool
 ) -> bool:
     """False if something was left."""
     for_queue = [item for _, item in letters if not item.problem and item.kind != FAILED_INVOCATION]
@@ -706,7 +707,7 @@ def _send_again(
     return not left
 
 
-def _narrate_empty(queue: dead_letter_queue.DeadLetters) -> None:
+def _narrate_empty(queue: DeadLetterQueue) -> None:
     if elsewhere := queue.others_hold():
         narrate(
             f"Nothing can be seen in the dead-letter queue, but {count(elsewhere, 'letter')} may be in other hands just"
@@ -729,7 +730,8 @@ def _check_entry(name: str, id_: str, prefix: str = "", suffix: str = "") -> Non
 
 
 def _arn(text: str | None, service: str, option: str) -> str:
-    if not re.fullmatch(rf"arn:aws[\w-]*:{service}:[a-z0-9-]+:\d{{12}}:\S+", text or ""):
+    arn = Arn.parse(text or "")
+    if arn is None or arn.service != service:
         name = {"sqs": "<name>", "lambda": "function:<name>"}[service]
         expected = f"arn:aws:{service}:<region>:<account>:{name}"
         raise ConfigurationError(f"{option}: {text!r} is not what it should be: {expected}")

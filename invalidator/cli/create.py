@@ -40,7 +40,7 @@ from invalidator.errors import (
 )
 from invalidator.model import DistributionId, Invalidation, Outcome, Plan
 from invalidator.operator.completion import until_completed
-from invalidator.operator.invalidations import check_id, find
+from invalidator.operator.invalidations import check_invalidation_id, find_invalidation
 from invalidator.operator.wording import alike, count
 from invalidator.planning.by_hand import EVERYTHING, batches_of, path_of
 from invalidator.runtime import clients
@@ -242,8 +242,8 @@ def _plan(texts: list[str], keys: list[str], bucket: str | None, ids: list[str],
 
 
 def _plan_again(id_: str, distributions: list[DistributionId], identity: str) -> Plan:
-    check_id(id_, "--again")
-    found = find(clients.cloudfront(), distributions, id_)
+    check_invalidation_id(id_, "--again")
+    found = find_invalidation(clients.cloudfront(), distributions, id_)
     return Plan(tuple(batches_of(found.items, f"--again {id_}", [found.distribution], identity)))
 
 

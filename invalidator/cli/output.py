@@ -21,16 +21,16 @@ from rich.text import Text
 from invalidator.distributions.describe import Described
 from invalidator.limits import FREE_PATHS
 from invalidator.model import Cost, Curve, Invalidation, Origin, Outcome, Plan
-from invalidator.notifications.merge import Configuration, difference
-from invalidator.operator.dead_letter_queue import Discarded, Sent
-from invalidator.operator.dead_letters import EVERY, Contents, Letter, Stale
+from invalidator.notifications.merge import Configuration, diff_lines
+from invalidator.operator.dead_letter_queue import DiscardedLetter, ResentLetter
+from invalidator.operator.dead_letters import EVERY, DeadLetter, LetterContents, StalePath
 from invalidator.operator.diagnosis import Finding
-from invalidator.operator.freshness import Served, Stored, Verdict
-from invalidator.operator.invalidations import Listed, made_by
+from invalidator.operator.freshness import EdgeAnswer, Freshness, S3Object
+from invalidator.operator.invalidations import DistributionInvalidations, made_by
 from invalidator.operator.wording import age, count, first
 
 if TYPE_CHECKING:
-    from invalidator.local.embedded import Accepted
+    from invalidator.local.embedded import AcceptedInvalidation
 
 
 class Explained(NamedTuple):
@@ -127,7 +127,7 @@ def print_created(accepted: Iterable[Outcome]) -> None:
         _console().print(Text.assemble((batch.distribution, "bold cyan"), line), soft_wrap=True)
 
 
-def print_accepted(accepted: "list[Accepted]") -> None:
+def print_accepted(accepted: "list[AcceptedInvalidation]") -> None:
     """Each invalidation, and below those of the same paths the paths."""
     out = _console()
     for (again, paths), same in groupby(accepted, lambda invalidation: (invalidation.again, invalidation.paths)):
@@ -281,7 +281,7 @@ def _origin(origin: Origin) -> str:
 
 def print_change(before: Configuration, after: Configuration, result: str, *, dry_run: bool) -> None:
     """What a change does to a bucket's notifications; ``result`` says how things stand after it."""
-    lines = difference(before, after)
+    lines = diff_lines(before, after)
     for line in lines:
         colour = {"+": "green", "-": "red"}.get(line[0], "")
         _console().print(Text(line, colour), soft_wrap=True)
@@ -372,7 +372,7 @@ def _narrate_news() -> Callable[[str], None]:
     return tell
 
 
-def print_freshness(stored: Stored | None, served: Served, verdict: Verdict) -> None:
+def print_freshness(stored: S3Object | None, served: EdgeAnswer, verdict: Freshness) -> None:
     """What both sides say, side by side, and below it the verdict."""
     table = Table(box=None, pad_edge=False)
     for name in ("", "S3", "edge"):
@@ -394,7 +394,7 @@ def print_freshness(stored: Stored | None, served: Served, verdict: Verdict) -> 
     out.print(told, soft_wrap=True)
 
 
-def freshness_json(stored: Stored | None, served: Served, verdict: Verdict) -> dict[str, Any]:
+def freshness_json(stored: S3Object | None, served: EdgeAnswer, verdict: Freshness) -> dict[str, Any]:
     """The same for a program. What is not there is null."""
     theirs = {name: None if value == "" else value for name, value in served._asdict().items()}
     return {
@@ -411,7 +411,7 @@ _ANY: Final = "every configured distribution"
 _MAX_PATHS_SHOWN: Final = 100
 
 
-def print_stale(stale: list[Stale], unreadable: list[tuple[Letter, str]], *, every: bool) -> None:
+def print_stale(stale: list[StalePath], unreadable: list[tuple[DeadLetter, str]], *, every: bool) -> None:
     """A line for each path; of what one letter says of one distribution, no more than some unless ``every``."""
     table = Table(box=None, pad_edge=False)
     for name in ("distribution", "path", "since", "attempts", "why"):
@@ -428,7 +428,7 @@ def print_stale(stale: list[Stale], unreadable: list[tuple[Letter, str]], *, eve
     _console().print(table)
 
 
-def stale_json(stale: list[Stale], letters: list[tuple[Letter, Contents]]) -> dict[str, Any]:
+def stale_json(stale: list[StalePath], letters: list[tuple[DeadLetter, LetterContents]]) -> dict[str, Any]:
     """The same for a program, and what is in each letter. A distribution is null where it may be any configured one."""
     return {
         "stale": _rows_json(stale),
@@ -443,11 +443,11 @@ def stale_json(stale: list[Stale], letters: list[tuple[Letter, Contents]]) -> di
     }
 
 
-def _rows_json(stale: Iterable[Stale]) -> list[dict[str, Any]]:
+def _rows_json(stale: Iterable[StalePath]) -> list[dict[str, Any]]:
     return [row._asdict() | {"distribution": row.distribution or None} for row in stale]
 
 
-def print_sent(sent: Sent) -> None:
+def print_sent(sent: ResentLetter) -> None:
     """A line for what was sent again, and a sentence about what was not."""
     if sent.problem:
         narrate(f"left where it is: message {sent.letter.id}: {_plain(sent.problem)}")
@@ -456,7 +456,7 @@ def print_sent(sent: Sent) -> None:
         _console().print(line, soft_wrap=True)
 
 
-def sent_json(sent: Iterable[Sent]) -> dict[str, Any]:
+def sent_json(sent: Iterable[ResentLetter]) -> dict[str, Any]:
     """The same for a program."""
     found: dict[str, list[Any]] = {"sent": [], "left": []}
     for letter, contents, to, problem in sent:
@@ -467,7 +467,7 @@ def sent_json(sent: Iterable[Sent]) -> dict[str, Any]:
     return found
 
 
-def print_discarded(discarded: Iterable[Discarded], *, every: bool) -> None:
+def print_discarded(discarded: Iterable[DiscardedLetter], *, every: bool) -> None:
     """A line for each letter, and below it the paths that it was about, no more than some unless ``every``."""
     out = _console()
     for letter, contents, problem in discarded:
@@ -482,7 +482,7 @@ def print_discarded(discarded: Iterable[Discarded], *, every: bool) -> None:
             out.print(Text(f"    … and {len(contents.stale) - len(shown):,} more; --all shows them"))
 
 
-def discarded_json(discarded: Iterable[Discarded], missing: list[str]) -> dict[str, Any]:
+def discarded_json(discarded: Iterable[DiscardedLetter], missing: list[str]) -> dict[str, Any]:
     """The same for a program. ``missing`` are the ids of which there was no letter."""
     found: dict[str, list[Any]] = {"discarded": [], "left": [], "missing": missing}
     for letter, contents, problem in discarded:
@@ -494,7 +494,7 @@ def discarded_json(discarded: Iterable[Discarded], missing: list[str]) -> dict[s
     return found
 
 
-def _told(contents: Contents) -> str:
+def _told(contents: LetterContents) -> str:
     if contents.problem and not contents.stale:
         return f"cannot be read: {_plain(contents.problem)}"
     distributions = dict.fromkeys(row.distribution for row in contents.stale)
@@ -520,7 +520,7 @@ _MIN_PATHS: Final = 10
 _MIN_MAKER: Final = 12
 
 
-def print_listed(found: list[Listed], now: datetime) -> None:
+def print_listed(found: list[DistributionInvalidations], now: datetime) -> None:
     """A line for each invalidation, and one for what was left out of each distribution."""
     out = _console()
     if any(listed.shown for listed in found):
@@ -530,13 +530,13 @@ def print_listed(found: list[Listed], now: datetime) -> None:
 
 
 @contextmanager
-def refreshed() -> Iterator[Callable[[list[Listed], datetime], None]]:
+def refreshed() -> Iterator[Callable[[list[DistributionInvalidations], datetime], None]]:
     """Yields what shows the same again and again: in its place on a terminal, elsewhere only if it is different."""
     console = _console()
     if not console.is_terminal:
-        last: list[list[Listed]] = []
+        last: list[list[DistributionInvalidations]] = []
 
-        def show(found: list[Listed], now: datetime) -> None:
+        def show(found: list[DistributionInvalidations], now: datetime) -> None:
             if last != [found]:
                 last[:] = [found]
                 print_listed(found, now)
@@ -550,7 +550,7 @@ def refreshed() -> Iterator[Callable[[list[Listed], datetime], None]]:
         )
 
 
-def _listed_table(found: list[Listed], now: datetime) -> Table:
+def _listed_table(found: list[DistributionInvalidations], now: datetime) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("distribution", *_CELLS):
         table.add_column(name, no_wrap=True, justify="right" if name == "items" else "left")
@@ -560,7 +560,7 @@ def _listed_table(found: list[Listed], now: datetime) -> Table:
     return table
 
 
-def _listed_in(width: int, found: list[Listed], now: datetime) -> Group:
+def _listed_in(width: int, found: list[DistributionInvalidations], now: datetime) -> Group:
     """The same in lines of ``width`` cells: the distribution stands above its own, and what has no room is left out."""
     rows = [_rows(listed, now) for listed in found]
     needed = [max(cell_len(name), *_widths(rows, place)) for place, name in enumerate(_CELLS)]
@@ -598,7 +598,7 @@ def _widths(rows: list[list[list[Text]]], place: int) -> list[int]:
     return [0, *(row[place].cell_len for its in rows for row in its)]
 
 
-def _rows(listed: Listed, now: datetime) -> list[list[Text]]:
+def _rows(listed: DistributionInvalidations, now: datetime) -> list[list[Text]]:
     """The cells of each invalidation."""
     return [_cells(told, is_whole, now) for told, is_whole in listed.shown]
 
@@ -609,7 +609,7 @@ def _cells(told: Invalidation, is_whole: bool, now: datetime) -> list[Text]:
     return [Text(_plain(told.id)), _status(told), *map(Text, rest)]
 
 
-def _left_out(found: list[Listed]) -> list[str]:
+def _left_out(found: list[DistributionInvalidations]) -> list[str]:
     older = [(listed.distribution, listed.total - len(listed.shown)) for listed in found]
     return [f"… and {number:,} older of {id_}; --all shows them" for id_, number in older if number]
 
@@ -624,7 +624,7 @@ def _paths(items: tuple[str, ...]) -> str:
     return ", ".join([*short, *([f"… {more:,} more"] if more else [])])
 
 
-def listed_json(found: list[Listed], now: datetime) -> dict[str, Any]:
+def listed_json(found: list[DistributionInvalidations], now: datetime) -> dict[str, Any]:
     """The same for a program. ``items`` are null where they could not be read, ``problem`` where there is none."""
     return {
         "distributions": [

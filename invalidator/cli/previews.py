@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from invalidator.cli.output import narrate, progress
-from invalidator.errors import ConfigurationError, ListingError
-from invalidator.events.decode import Decoded, decode
-from invalidator.model import Curve, Distribution, DistributionId, Item, ObjectKey, Plan, UrlPath
+from invalidator.errors import ConfigurationError, EventError, ListingError
+from invalidator.events.decode import Decoded, Refusal, decode, without_strangers
+from invalidator.events.records import change_by_hand
+from invalidator.model import Curve, Distribution, DistributionId, Item, ObjectChange, ObjectKey, Plan, UrlPath
 from invalidator.operator.snapshots import Snapshot, difference
 from invalidator.operator.wording import count
 from invalidator.planning.by_hand import batches_of
@@ -104,7 +105,7 @@ def of_event(document: object, config: environment.Settings) -> Preview:
 
 def of_keys(keys: list[str], bucket: str | None, config: environment.Settings) -> Preview:
     """Of the objects with these keys. Without a bucket nothing is asked of AWS: not who serves them, nor what else."""
-    decoded = decode(event_of(keys, bucket or ANY), "plan")
+    decoded = changes_of_keys(keys, bucket or ANY, "plan")
     if bucket:
         return _served(decoded, config, _listed(config.list_pages))
     if config.discover:
@@ -124,8 +125,8 @@ def of_wish(
     distributions, _ = serving(config, {bucket or ANY} if bucket or keys else set())
     if keys and not bucket:
         bucket = _common_bucket(distributions)
-    decoded = decode(event_of(keys, bucket or ANY), identity)
-    decoded.tickets += batches_of(texts, "--paths", [item.id for item in distributions], identity)
+    batches = batches_of(texts, "--paths", [item.id for item in distributions], identity)
+    decoded = replace(changes_of_keys(keys, bucket or ANY, identity), tickets=batches)
     return Preview(decoded, distributions, config, _listed(config.list_pages) if bucket else _unlisted)
 
 
@@ -140,7 +141,7 @@ def _common_bucket(distributions: Iterable[Distribution]) -> str:
 def of_snapshots(before: Snapshot, after: Snapshot, bucket: str | None, config: environment.Settings) -> Preview:
     """Of what differs between two listings. AWS is not asked: each distribution is taken to serve each key as it is."""
     keys, new, gone = difference(before, after)
-    decoded = decode(event_of(keys, bucket or ANY), "plan")
+    decoded = changes_of_keys(keys, bucket or ANY, "plan")
     distributions = [Distribution(id_) for id_ in config.distributions or (DistributionId(ANY),)]
     for warning in config.warnings:
         narrate(f"warning: {warning}")
@@ -149,18 +150,15 @@ def of_snapshots(before: Snapshot, after: Snapshot, bucket: str | None, config: 
     return Preview(decoded, distributions, config, lambda _, prefix: after.keys(prefix), told)
 
 
-def event_of(keys: Iterable[str], bucket: str) -> dict[str, Any]:
-    """As EventBridge would tell of them: the dialect whose keys are as S3 stores them."""
-    return {
-        "Records": [
-            {
-                "source": "aws.s3",
-                "detail-type": "Object Created",
-                "detail": {"bucket": {"name": bucket}, "object": {"key": key}},
-            }
-            for key in keys
-        ]
-    }
+def changes_of_keys(keys: Iterable[str], bucket: str, identity: str) -> Decoded:
+    """Return the changes of objects that a person names, and refuse each key that S3 cannot have."""
+    changes, refusals = list[ObjectChange](), list[Refusal]()
+    for key in keys:
+        try:
+            changes.append(change_by_hand(bucket, key, identity))
+        except EventError as error:
+            refusals.append(Refusal(str(error), None))
+    return Decoded(changes, refusals=refusals)
 
 
 def serving(config: environment.Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
@@ -175,7 +173,7 @@ def serving(config: environment.Settings, buckets: set[str]) -> tuple[list[Distr
 
 def _served(decoded: Decoded, config: environment.Settings, objects: Objects) -> Preview:
     distributions, _ = serving(config, {change.bucket for change in decoded.changes})
-    decoded.refuse_strangers(lambda id_: clients.catalog().has(id_, config))
+    decoded = without_strangers(decoded, lambda id_: clients.catalog().has(id_, config))
     return Preview(
         decoded,
         distributions,

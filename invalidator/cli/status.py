@@ -21,7 +21,12 @@ from invalidator.cli.output import (
 )
 from invalidator.cli.session import DISTRIBUTIONS, JSON, distributions_meant, errors_explained
 from invalidator.model import DistributionId
-from invalidator.operator.invalidations import Invalidations, Listed, check_id, find
+from invalidator.operator.invalidations import (
+    DistributionInvalidations,
+    Invalidations,
+    check_invalidation_id,
+    find_invalidation,
+)
 from invalidator.operator.wording import alike, count, names
 from invalidator.runtime import clients
 
@@ -70,7 +75,7 @@ def status(
         raise typer.BadParameter(f"it does not go with {other}", param_hint="--watch")
     with errors_explained():
         if id_ is not None:
-            check_id(id_, "ID")
+            check_invalidation_id(id_, "ID")
         asked = distributions_meant(distribution_id or [], bucket)
         if id_ is not None:
             _show(id_, asked, as_json=as_json)
@@ -91,7 +96,7 @@ def _now() -> datetime:
 
 
 def _show(id_: str, asked: list[DistributionId], *, as_json: bool) -> None:
-    found = find(clients.cloudfront(), asked, id_)
+    found = find_invalidation(clients.cloudfront(), asked, id_)
     if as_json:
         print(json.dumps(invalidation_json(found, True, _now()), indent=2))
     else:
@@ -114,7 +119,7 @@ def _list(reader: Invalidations, asked: list[DistributionId], most: int | None, 
     return not problems
 
 
-def problems_of(found: list[Listed]) -> list[str]:
+def problems_of(found: list[DistributionInvalidations]) -> list[str]:
     """A sentence for each reason why something could not be read, with the distributions that it concerns."""
     reasons = alike(
         (listed.distribution, f"{what}: {why}")
@@ -126,7 +131,7 @@ def problems_of(found: list[Listed]) -> list[str]:
     return [f"{kind}: {names(ids)}: {reason}" for reason, ids in reasons.items()]
 
 
-def told(found: list[Listed]) -> str:
+def told(found: list[DistributionInvalidations]) -> str:
     """How many there are, in a sentence."""
     read = [listed for listed in found if not listed.problem]
     running = sum(not seen.invalidation.is_completed for listed in read for seen in listed.shown)
@@ -134,7 +139,7 @@ def told(found: list[Listed]) -> str:
     return f"{number} on {count(len(read), 'distribution')}, {f'{running:,}' if running else 'none'} in progress."
 
 
-def _watch(look: Callable[[], list[Listed]]) -> None:
+def _watch(look: Callable[[], list[DistributionInvalidations]]) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         watch_for_ever(look)
@@ -142,11 +147,11 @@ def _watch(look: Callable[[], list[Listed]]) -> None:
         narrate("Stopped.")
 
 
-Screen = Callable[[], AbstractContextManager[Callable[[list[Listed], datetime], None]]]
+Screen = Callable[[], AbstractContextManager[Callable[[list[DistributionInvalidations], datetime], None]]]
 
 
 def watch_for_ever(
-    look: Callable[[], list[Listed]],
+    look: Callable[[], list[DistributionInvalidations]],
     screen: Screen = refreshed,
     now: Callable[[], datetime] = _now,
     pause: Callable[[float], object] = time.sleep,

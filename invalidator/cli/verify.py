@@ -12,8 +12,9 @@ from invalidator.cli.output import freshness_json, narrate, print_freshness, wai
 from invalidator.cli.session import JSON, check_bucket, errors_explained, interruptible
 from invalidator.errors import ConfigurationError, EdgeError, ObjectError
 from invalidator.limits import MAX_KEY_BYTES
-from invalidator.operator import edge, origin
-from invalidator.operator.freshness import Served, Stored, Verdict, judge
+from invalidator.operator import edge
+from invalidator.operator.freshness import EdgeAnswer, Freshness, S3Object, judge
+from invalidator.operator.objects import S3Objects
 from invalidator.workers import within
 
 _PATIENCE: Final = 300
@@ -39,9 +40,9 @@ _TIMEOUT: Any = typer.Option(
 class Look(NamedTuple):
     """What both sides said at one time, and what follows."""
 
-    stored: Stored | None
-    served: Served
-    verdict: Verdict
+    stored: S3Object | None
+    served: EdgeAnswer
+    verdict: Freshness
 
 
 def verify(
@@ -123,7 +124,7 @@ def _wait(look: Callable[[float], Look], timeout: float) -> tuple[Look, float]:
 def _looking(url: str, key: str, bucket: str) -> Callable[[float], Look]:
     """What looks at both sides within so many seconds."""
     check_bucket(bucket)
-    s3 = origin.connect()
+    s3 = S3Objects.connect()
 
     def look(seconds: float) -> Look:
         end = time.monotonic() + seconds

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NamedTuple, Protocol
@@ -23,22 +23,22 @@ from invalidator.planning.planner import part, renamed
 from invalidator.workers import Workers
 
 _SECONDS_TO_ANSWER: Final = 1.0
-"""Kept back from the end of an invocation to report what was done."""
+"""Kept back at the end of an invocation for its answer."""
 
 _TICK_SECONDS: Final = 0.001
-"""What Lambda's clock can tell apart."""
+"""The resolution of Lambda's clock."""
 
 _MAX_PARALLEL: Final = 8
 _MAX_ATTEMPTS_IN_PROGRESS: Final = 3
 _MAX_ATTEMPTS: Final = 8
-"""After these a batch is given up for this invocation: a minute or two of pauses."""
+"""A batch that failed so often, after a minute or two of pauses, is given up for this invocation."""
 
 
 class Budget(NamedTuple):
     """The time that there is: ``left()`` seconds until the invocation is cut off.
 
-    A batch that would have to wait for more than ``patience`` seconds on its distribution's account is given up
-    at once. ``closing`` seconds are kept back for what has to be done with the outcomes.
+    A batch that would have to wait longer than ``patience`` seconds for its distribution is given up at once.
+    ``closing`` seconds are kept back for storing what is left.
     """
 
     left: Callable[[], float]
@@ -47,7 +47,7 @@ class Budget(NamedTuple):
 
 
 class Cdn(Protocol):
-    """What accepts batches."""
+    """Accepts batches: CloudFront, or a double of it."""
 
     @property
     def longest_call(self) -> float:
@@ -66,19 +66,33 @@ def carry_out(
 ) -> Iterator[Outcome]:
     """Yield the outcome of each batch as soon as it is final: accepted, refused, or given up.
 
-    The distributions are served at the same time, the batches of one in turn. What was throttled or went without
-    an answer is sent again after a pause, with the same caller reference, as long as the budget allows the pause
-    and the call after it. ``chance`` gives a number from 0 to 1.
+    Distributions are served at the same time, the batches of one distribution in turn. A batch that was throttled or
+    got no answer is sent again after a pause, with the same caller reference, if the budget allows the pause and the
+    call after it. ``chance`` gives a number from 0 to 1.
 
-    A batch that holds an invalid path is halved until the path is found, so that all others are accepted. The
-    batch of an outcome may therefore be a part of one in the plan, and is apart if CloudFront may have accepted it.
+    A batch with an invalid path is halved until the path is found, so that all others are accepted. The batch of an
+    outcome may therefore be a part of one in the plan. It is apart if CloudFront may have accepted it.
     """
     return _Run(plan, cdn, budget, workers, chance).outcomes()
 
 
+def in_order(outcomes: Iterable[Outcome], distributions: Iterable[DistributionId]) -> list[Outcome]:
+    """Return outcomes in the order of these distributions, others last; those of one distribution by their paths.
+
+    Distributions are served at the same time, and whoever reads the outcomes wants the same order each time.
+    """
+    rank = {id_: number for number, id_ in enumerate(distributions)}
+
+    def key(outcome: Outcome) -> tuple[int, str, str]:
+        id_ = outcome.batch.distribution
+        return rank.get(id_, len(rank)), id_, outcome.batch.items[0].path
+
+    return sorted(outcomes, key=key)
+
+
 @dataclass(slots=True)
 class _Attempt:
-    """A batch on its way: how often it was tried in this invocation, and when it may be again."""
+    """A batch on its way: how often it was tried in this invocation, and when it is due again."""
 
     batch: Batch
     count: int = 0
@@ -96,17 +110,17 @@ class _Lane:
 
     @property
     def due(self) -> float:
-        """When the next batch may be sent, as far as this distribution is concerned."""
+        """The time at which the next batch may be sent to this distribution."""
         head = self.waiting[0]
         return max(head.due, self.room.free_at(head.batch))
 
     def wait(self, *attempts: _Attempt) -> None:
-        """Put them in front of what is due later or at the same time."""
+        """Queue attempts, in front of those that are due later or at the same time."""
         self.waiting = sorted([*attempts, *self.waiting], key=lambda attempt: attempt.due)
 
 
 class _Run:
-    """The state of ``carry_out``. All of it is changed by one thread; the others only make calls."""
+    """The state of ``carry_out``. One thread changes it; the others only make calls."""
 
     def __init__(
         self, plan: Plan, cdn: Cdn, budget: Budget, workers: Workers[Outcome], chance: Callable[[], float]
@@ -119,8 +133,8 @@ class _Run:
         left = budget.left()
         self._now: Callable[[], float] = lambda: left - budget.left()
         closing = min(budget.closing + _SECONDS_TO_ANSWER, max(left / 4, _SECONDS_TO_ANSWER))
-        # Enough for a call to end before the closing; in a function that is too short for that, half of its time, so
-        # that calls are made at all.
+        # No call starts later than would let it end before the closing. A function too short for that makes calls in
+        # the first half of its time.
         reserve = max(_SECONDS_TO_ANSWER, min(cdn.longest_call + closing, left / 2))
         self._last_start, self._end = left - reserve, left - closing
         self._pace = Pace()
@@ -143,14 +157,14 @@ class _Run:
         return [lane for id_, lane in self._lanes.items() if lane.waiting and id_ not in self._running]
 
     def _next(self) -> float:
-        """When there is something to do, if no call ends before."""
+        """Return the time of the next step, unless a call ends before."""
         dues = [max(lane.due, self._pace.due) for lane in self._waiting()]
         return min(self._end, *dues) if dues and len(self._running) < _MAX_PARALLEL else self._end
 
     # --- before a call ----------------------------------------------------------------------------------
 
     def _give_up(self) -> Iterator[Outcome]:
-        """What cannot be sent any more: it would have to wait for too long, or the time is over."""
+        """Yield the batches that cannot be sent any more: they would wait too long, or the time is over."""
         for lane in self._waiting():
             while lane.waiting and self._is_late(lane):
                 outcome = self._given_up(lane)
@@ -171,7 +185,7 @@ class _Run:
         return self._failed(attempt, error)
 
     def _start(self) -> None:
-        """Begin the calls that are due; those of other distributions come before a second one of the same."""
+        """Begin the calls that are due. Other distributions come before a second call of the same one."""
         for lane in sorted(self._waiting(), key=lambda lane: lane.last_start):
             now = self._now()
             if max(lane.due, self._pace.due) > now + _TICK_SECONDS or len(self._running) >= _MAX_PARALLEL:
@@ -185,7 +199,7 @@ class _Run:
     # --- after a call -----------------------------------------------------------------------------------
 
     def _settle(self, outcome: Outcome) -> Iterator[Outcome]:
-        """Yield the outcome if it is final, and otherwise see to it that the batch is tried again."""
+        """Yield the outcome if it is final; otherwise queue the batch for another attempt."""
         lane, attempt = self._lanes[outcome.batch.distribution], self._running.pop(outcome.batch.distribution)
         now, attempt.error = self._now(), outcome.error
         attempt.count += 1
@@ -210,7 +224,7 @@ class _Run:
                 yield self._failed(attempt, error)
 
     def _prepare(self, lane: _Lane, attempt: _Attempt, error: CdnError) -> None:
-        """What has to be different before a batch is tried again."""
+        """Change what has to be different in the next attempt."""
         now = self._now()
         if isinstance(error, InProgressError):
             lane.room.refuse(now)
@@ -223,31 +237,31 @@ class _Run:
     def _unanswered(self) -> Outcome:
         _, attempt = self._running.popitem()
         attempt.batch = replace(attempt.batch, apart=True)
-        return self._failed(attempt, UnavailableError("no answer in the time that there was"))
+        return self._failed(attempt, UnavailableError("no answer before the invocation had to end"))
 
     def _failed(self, attempt: _Attempt, error: CdnError) -> Outcome:
         batch = attempt.batch
         if isinstance(error, InProgressError) and self._lanes[batch.distribution].room.has_accepted:
-            attempts = 0  # it is our own work that it waits for
+            attempts = 0  # it waits for our own invalidations
         elif isinstance(error, InProgressError):
-            # Or that of another invocation: it waits for longer each time, and is not given up for it.
+            # It waits for those of another invocation: longer each time, and it is never given up for that.
             attempts = max(batch.attempts, min(batch.attempts + 1, _MAX_ATTEMPTS_IN_PROGRESS))
         elif isinstance(error, OutOfTimeError) and self._answered:
-            attempts = batch.attempts  # to have stood behind others is no attempt
+            attempts = batch.attempts  # waiting behind others is no attempt
         else:
             attempts = batch.attempts + 1
         return Outcome(replace(batch, attempts=attempts), error=error)
 
 
 def _halves(batch: Batch) -> tuple[Batch, Batch]:
-    """Apart, since something in them is invalid: with others they would have to be halved from the beginning."""
+    """Return both halves, apart: mixed with other batches they would have to be halved from the beginning."""
     middle = len(batch.items) // 2
     apart = replace(batch, apart=True, attempts=0)
     return part(apart, batch.items[:middle]), part(apart, batch.items[middle:])
 
 
 def _pause(attempts: int, chance: float) -> float:
-    """Seconds before the next attempt: doubling, and half of it by chance, so that functions do not march in step."""
+    """Return the seconds before the next attempt: doubling, and half of it by chance, so that functions spread out."""
     return min(SECONDS_PER_CALL * 2.0 ** (attempts - 1), MAX_PAUSE_SECONDS) * (1 + chance) / 2
 
 

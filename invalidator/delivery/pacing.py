@@ -1,4 +1,4 @@
-"""When a call may be made: the rate of the account, and what a distribution has in progress. Pure.
+"""The times at which calls may be made: by the rate of the account, and by what is in progress. Pure.
 
 Times are in seconds since the invocation began.
 """
@@ -10,30 +10,30 @@ from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL, SECON
 from invalidator.model import Batch
 
 MAX_PAUSE_SECONDS: Final = 20.0
-"""Longest pause before a call that was throttled or went without an answer is made again."""
+"""Longest pause before a call that was throttled or got no answer is made again."""
 
 _SECONDS_UNTIL_ROOM: Final = 30.0
-"""Pause of a distribution that has too much in progress: a little more than most of it takes."""
+"""Pause of a distribution that has too much in progress: a little longer than most invalidations take."""
 
 
 @dataclass(slots=True)
 class Pace:
-    """The rate of calls, which is the account's: any at first, and once it is throttled, what it lets through."""
+    """The account's rate of calls: without limit until a call is throttled, and then the rate that gets through."""
 
     interval: float = 0.0
     due: float = 0.0
     _changed: float = 0.0
 
     def start(self, now: float) -> None:
-        """A call is made."""
+        """Note that a call is made."""
         self.due = now + self.interval
 
     def let_through(self) -> None:
-        """A call was not throttled."""
+        """Note that a call was not throttled: the next ones may follow sooner."""
         self.interval *= 0.9
 
     def throttle(self, started: float, now: float, chance: float) -> None:
-        """A call that was started then was throttled."""
+        """Note that a call that was started at ``then`` was throttled: the next ones wait longer."""
         # Of calls that were made at the same time, the first to be refused has said all there is to say.
         if started >= self._changed:
             self.interval = min(max(self.interval * 1.5, SECONDS_PER_CALL), MAX_PAUSE_SECONDS)
@@ -44,29 +44,29 @@ class Pace:
 
 @dataclass(slots=True)
 class Room:
-    """What one distribution has in progress, as far as this invocation knows."""
+    """The invalidations in progress on one distribution, as far as this invocation knows."""
 
-    # Before this nothing may be sent, since CloudFront said that it is too much.
+    # Nothing may be sent before this time, because CloudFront said that too much is in progress.
     _held: float = 0.0
-    # What it accepted: until when that is in progress, plain items, wildcards.
+    # Accepted batches: until when each is in progress, its plain items, its wildcards.
     _accepted: list[tuple[float, int, int]] = field(default_factory=list)
 
     @property
     def has_accepted(self) -> bool:
-        """Whether it accepted anything in this invocation."""
+        """True if it accepted anything in this invocation."""
         return bool(self._accepted)
 
     def accept(self, batch: Batch, now: float) -> None:
-        """Count what was accepted."""
+        """Note that a batch was accepted."""
         wildcards = sum(item.is_wildcard for item in batch.items)
         self._accepted.append((now + SECONDS_TO_COMPLETE, len(batch.items) - wildcards, wildcards))
 
     def refuse(self, now: float) -> None:
-        """CloudFront says that too much is in progress."""
+        """Note that CloudFront says that too much is in progress."""
         self._held = now + _SECONDS_UNTIL_ROOM
 
     def free_at(self, batch: Batch) -> float:
-        """When there is room for the batch."""
+        """Return the time at which there is room for a batch."""
         wildcards = sum(item.is_wildcard for item in batch.items)
         plain = len(batch.items) - wildcards
         for until, earlier_plain, earlier_wildcards in reversed(self._accepted):

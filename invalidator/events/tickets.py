@@ -1,7 +1,7 @@
-"""A ticket: what is left of a batch, as a message on the function's own queue.
+"""A ticket: a batch that CloudFront did not accept yet, as a message on the function's own queue. Pure.
 
-It says what has to be invalidated on one distribution and under which caller reference, how often that was
-refused, and why the last time. Once it is stored, the messages that brought the changes are done with.
+It holds the items for one distribution, their caller reference, how often they were refused, and why the last time.
+Once it is stored, the messages that brought the changes are acknowledged.
 """
 
 import json
@@ -9,17 +9,9 @@ import re
 from json.encoder import encode_basestring_ascii
 from typing import Any, Final, NamedTuple
 
-from invalidator.errors import (
-    CdnError,
-    EventError,
-    InProgressError,
-    InvalidPathError,
-    OutOfTimeError,
-    ThrottledError,
-    UnavailableError,
-)
+from invalidator.errors import PASSING, CdnError, EventError, InProgressError, InvalidPathError
 from invalidator.limits import MAX_DELAY_SECONDS, MAX_ITEMS_PER_CALL, MAX_MESSAGE_BYTES, MAX_WILDCARDS_PER_CALL
-from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath, Wide
+from invalidator.model import Batch, Cause, DistributionId, Item, Request, UrlPath, Wide
 from invalidator.urls.encoding import is_path, is_tag
 
 Json = dict[str, Any]
@@ -29,32 +21,31 @@ KIND: Final = "invalidator ticket"
 _MAX_WHY_CHARACTERS: Final = 500
 _MAX_SINCE_CHARACTERS: Final = 40
 _OTHER_BYTES: Final = 8_192
-"""What a ticket takes beside its items, at most: the reason alone may be six bytes a character."""
+"""Most bytes of a ticket beside its items: the reason may take six bytes a character."""
 
 MAX_BYTES: Final = MAX_MESSAGE_BYTES - _OTHER_BYTES
-"""What the items of one ticket may take."""
+"""Most bytes of the items of one ticket."""
 
 _FIRST_DELAY_SECONDS: Final = 30
-"""About what CloudFront takes to complete what is in progress."""
+"""About the time that CloudFront takes to complete an invalidation."""
 
-# An hour and a quarter, or, where it takes a person to mend it, seven and a half minutes.
+# An hour and a quarter; seven and a half minutes for an error that a person has to fix.
 _MAX_ATTEMPTS: Final = 10
 _MAX_ATTEMPTS_REFUSED: Final = 5
-_PASSING: Final = (ThrottledError, UnavailableError, OutOfTimeError)
 
 _quoted = encode_basestring_ascii
 _is_reference = re.compile(r"invalidator-[0-9a-f]{32}").fullmatch
 
 
 class Ticket(NamedTuple):
-    """A batch, and why it was not accepted so far."""
+    """A batch, and why it was not accepted."""
 
     batch: Batch
     why: str
 
 
 def write(ticket: Ticket) -> str:
-    """The ticket as the body of a message: JSON in ASCII, of each item the path and its first cause."""
+    """Return the body of a message: JSON in ASCII, with the path and the first cause of each item."""
     batch, why = ticket
     document = {
         "type": KIND,
@@ -65,7 +56,7 @@ def write(ticket: Ticket) -> str:
         "since": batch.since[:_MAX_SINCE_CHARACTERS],
         "why": why[:_MAX_WHY_CHARACTERS],
         "items": [
-            [path, (_price(wide) if wide else "") + causes[0].relation, causes[0].change.key]
+            [path, (_price(wide) if wide else "") + causes[0].relation, causes[0].source.key]
             for path, causes, wide in batch.items
         ],
     }
@@ -73,7 +64,7 @@ def write(ticket: Ticket) -> str:
 
 
 def sizes(items: tuple[Item, ...]) -> list[int]:
-    """Bytes that each item takes in a ticket."""
+    """Return the bytes that each item takes in a ticket."""
     # A path needs no escapes; its quotes, brackets and commas come to eight.
     return [
         len(path)
@@ -85,31 +76,31 @@ def sizes(items: tuple[Item, ...]) -> list[int]:
 
 
 def _price(wide: Wide) -> str:
-    """What precedes the first of the many objects that a wide item stands for."""
+    """Return the words in front of the first of the many objects that a widened item stands for."""
     return f"{wide}, among them "
 
 
 def _size(cause: Cause) -> int:
-    # The largest of an item counts: which one is first depends on the order of the records, and the plan must not.
-    return len(_quoted(cause[1])) + len(_quoted(cause[0][1]))
+    # The largest cause of an item counts: the first one depends on the order of records, and the plan must not.
+    return len(_quoted(cause.relation)) + len(_quoted(cause.source.key))
 
 
 def read(document: Json, message_id: str | None = None, *, redelivered: bool = False) -> Ticket:
-    """The ticket that a message holds. Raises EventError if it is none of ours.
+    """Return the ticket in a message. Raises EventError if it was not written here.
 
-    One that is ``redelivered`` was perhaps sent already, by an invocation that did not live to tell: it is apart.
+    A ``redelivered`` ticket is apart: an invocation that ended early may have sent it already.
     """
     try:
         return _read(document, message_id, redelivered=redelivered)
     except (KeyError, TypeError, ValueError) as error:
-        raise EventError(f"a ticket that is not as this program writes them ({error!r:.80})") from error
+        raise EventError(f"a ticket that this program did not write ({error!r:.80})") from error
 
 
 def _read(document: Json, message_id: str | None, *, redelivered: bool) -> Ticket:
     reference, attempts, since = document["caller_reference"], document["attempts"], document["since"]
-    known = ObjectChange("", ObjectKey(""), str(reference), message_id, str(since)[:_MAX_SINCE_CHARACTERS])
+    known = Request("", str(reference), message_id, str(since)[:_MAX_SINCE_CHARACTERS])
     items = tuple(
-        Item(UrlPath(path), (Cause(known._replace(key=ObjectKey(str(key))), str(relation)),))
+        Item(UrlPath(path), (Cause(known._replace(key=str(key)), str(relation)),))
         for path, relation, key in document["items"]
     )
     if not (_is_reference(reference) and type(attempts) is int and 0 <= attempts <= _MAX_ATTEMPTS):
@@ -134,14 +125,14 @@ def _can_be_sent(items: tuple[Item, ...]) -> bool:
 
 
 def delay(attempts: int) -> int:
-    """Seconds before the next attempt: doubling."""
+    """Return the seconds before the next attempt: they double."""
     return min(_FIRST_DELAY_SECONDS << max(attempts - 1, 0), MAX_DELAY_SECONDS)
 
 
 def is_hopeless(attempts: int, error: CdnError) -> bool:
-    """Whether there is no point in another attempt before a person has looked at it."""
+    """Return True if another attempt is useless until a person has fixed something."""
     if isinstance(error, InvalidPathError):
         return True
     if isinstance(error, InProgressError):
-        return False  # what is in progress completes; an alarm tells of a distribution that stays full
-    return attempts >= (_MAX_ATTEMPTS if isinstance(error, _PASSING) else _MAX_ATTEMPTS_REFUSED)
+        return False  # invalidations in progress complete; an alarm tells of a distribution that stays full
+    return attempts >= (_MAX_ATTEMPTS if isinstance(error, PASSING) else _MAX_ATTEMPTS_REFUSED)

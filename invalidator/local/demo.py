@@ -7,7 +7,7 @@ import boto3
 
 from invalidator.errors import IncompleteError
 from invalidator.handler import lambda_handler
-from invalidator.local.embedded import BUCKET, Accepted, EmbeddedAws
+from invalidator.local.embedded import BUCKET, AcceptedInvalidation, EmbeddedAws
 from invalidator.local.queue_worker import notified_queue
 
 SITE: Final = {
@@ -20,7 +20,7 @@ SITE: Final = {
 }
 
 Narrate = Callable[[str], None]
-Show = Callable[[list[Accepted]], None]
+Show = Callable[[list[AcceptedInvalidation]], None]
 
 
 def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
@@ -32,7 +32,7 @@ def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
     narrate(f"An embedded AWS: bucket {BUCKET}, a queue that it notifies, distributions {', '.join(aws.distributions)}")
     worker.poll()  # S3's own test message, sent when the notification was set up
 
-    def accepted(*, again: bool = False) -> list[Accepted]:
+    def accepted(*, again: bool = False) -> list[AcceptedInvalidation]:
         news = aws.new_invalidations()
         if [(item.distribution, item.again) for item in news] != [(id_, again) for id_ in aws.distributions]:
             raise IncompleteError(f"not what should have been accepted: {news}")

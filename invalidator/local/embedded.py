@@ -20,8 +20,8 @@ from moto.cloudfront.models import CloudFrontBackend, Invalidation
 from moto.codepipeline.responses import CodePipelineResponse
 from moto.server import ThreadedMotoServer
 
-from invalidator import handler
 from invalidator.errors import ConfigurationError
+from invalidator.runtime import clients
 from invalidator.settings import stored
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _NAMES: Final = ("QUEUE_URL", "DEAD_LETTERS_URL", "RULES_PARAMETER", "DISCOVER_T
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedInvalidation:
     """An invalidation that a distribution has accepted, as CloudFront lists it.
 
     ``again`` if the call came with a reference that it knew, and was answered with this one: nothing new
@@ -59,11 +59,11 @@ class EmbeddedAws:
 
     endpoint: str
     distributions: tuple[str, ...]
-    _replays: list[Accepted]
+    _replays: list[AcceptedInvalidation]
     job_answers: list[dict[str, Any]]
     _seen: set[str] = field(default_factory=set)
 
-    def new_invalidations(self) -> list[Accepted]:
+    def new_invalidations(self) -> list[AcceptedInvalidation]:
         """What was accepted since the last call, distribution by distribution, then what was accepted again."""
         cloudfront = boto3.client("cloudfront")
         found = []
@@ -75,7 +75,7 @@ class EmbeddedAws:
                 answer = cloudfront.get_invalidation(DistributionId=distribution, Id=id_)
                 batch = answer["Invalidation"]["InvalidationBatch"]
                 paths = tuple(batch["Paths"].get("Items", []))
-                found.append(Accepted(distribution, id_, batch["CallerReference"], paths))
+                found.append(AcceptedInvalidation(distribution, id_, batch["CallerReference"], paths))
         # Distributions are called at the same time.
         replays = sorted(self._replays, key=lambda replay: self.distributions.index(replay.distribution))
         del self._replays[: len(replays)]
@@ -149,25 +149,25 @@ def _environment(endpoint: str) -> Iterator[None]:
 def _disconnect() -> None:
     """Let go of what is connected to another AWS."""
     boto3.DEFAULT_SESSION = None
-    handler.forget()
+    clients.forget()
     stored.forget_stored()
 
 
 @contextmanager
-def _replaying_references() -> Iterator[list[Accepted]]:
+def _replaying_references() -> Iterator[list[AcceptedInvalidation]]:
     """Let moto do what CloudFront does: the same reference and paths return the earlier invalidation.
 
     And the status of one is called as CloudFront calls it, so that the SDK's own waiter comes to an end.
 
     Yields the list to which such answers are added.
     """
-    replays: list[Accepted] = []
+    replays: list[AcceptedInvalidation] = []
     create = CloudFrontBackend.create_invalidation
 
     def create_or_replay(backend: CloudFrontBackend, dist_id: str, paths: list[str], caller_ref: str) -> Invalidation:
         for earlier in backend.invalidations.get(dist_id, []):
             if (earlier.caller_ref, earlier.paths) == (caller_ref, paths):
-                replays.append(Accepted(dist_id, earlier.id, caller_ref, tuple(paths), again=True))
+                replays.append(AcceptedInvalidation(dist_id, earlier.id, caller_ref, tuple(paths), again=True))
                 return earlier
         invalidation = create(backend, dist_id, paths, caller_ref)
         invalidation.status = "Completed"  # which moto spells in its own way

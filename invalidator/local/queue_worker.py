@@ -8,8 +8,8 @@ import boto3
 from invalidator import handler
 from invalidator.limits import MAX_MESSAGES_PER_EVENT, MAX_MESSAGES_PER_RECEIVE
 from invalidator.local.embedded import BUCKET, REGION
-from invalidator.notifications import s3
-from invalidator.notifications.merge import Entry
+from invalidator.notifications.bucket import Bucket
+from invalidator.notifications.merge import NotificationEntry
 
 if TYPE_CHECKING:
     from types_boto3_sqs.type_defs import MessageTypeDef
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def notified_queue() -> "QueueWorker":
     """A worker for a new queue that the bucket notifies."""
     worker = QueueWorker(boto3.client("sqs").create_queue(QueueName="invalidator")["QueueUrl"])
-    s3.Bucket(BUCKET, s3.connect()).connect(Entry("invalidator", worker.arn))
+    Bucket.open(BUCKET).connect(NotificationEntry("invalidator", worker.arn))
     return worker
 
 

@@ -1,124 +1,130 @@
-"""Our entry in a bucket's notification configuration, merged in and taken out without touching any other.
+"""Add our entry to a bucket's notification configuration, or remove it, without touching any other entry. Pure.
 
-A bucket has one configuration, and a PUT replaces all of it. So whoever adds an entry has to send back
-everything that was there: entries of other tools, in their order, and whatever this module knows nothing of.
-That is why a configuration stays the dict that S3 answers with,
+A bucket has one configuration, and a PUT replaces all of it. So whoever adds an entry has to send back everything
+that was there: the entries of other tools, in their order, and every field that this module does not know. That is
+why a configuration stays the dict that S3 answers with,
 ``{"QueueConfigurations": [{"Id", "QueueArn", "Events", "Filter"}…], "TopicConfigurations": […],
-"LambdaFunctionConfigurations": […], "EventBridgeConfiguration": {}}``, each of the four there or not.
+"LambdaFunctionConfigurations": […], "EventBridgeConfiguration": {}}``, in which each of the four may be missing.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html (read on 2026-11-21)
 """
 
 import difflib
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import quote_plus, unquote_plus
 
+from invalidator.aws.names import Arn
 from invalidator.errors import NotificationError
-from invalidator.events.decode import VISIBLE_CHANGES
+from invalidator.model import VISIBLE_CHANGES
 
 Configuration = Mapping[str, Any]
 
 EVENTS: Final = tuple(f"s3:{prefix}*" for prefix in VISIBLE_CHANGES)
-"""What a bucket has to tell: each event that changes what a viewer sees."""
+"""The events that a bucket has to send: those that change what a viewer sees."""
 
 EVENTBRIDGE: Final = "eventbridge"
-"""The target that is no entry but a switch of the bucket: everything is sent to EventBridge, where rules choose."""
+"""The target that is no entry but a switch of the bucket: S3 sends every event to EventBridge, whose rules choose."""
 
-# The service in the ARN of a target → the list that its entries stand in, and their name for the ARN.
+# Service in the ARN of a target → name of the list that its entries stand in, name of the field with the ARN.
 _LISTS: Final = {
     "sqs": ("QueueConfigurations", "QueueArn"),
     "sns": ("TopicConfigurations", "TopicArn"),
     "lambda": ("LambdaFunctionConfigurations", "LambdaFunctionArn"),
 }
-_arn_of_target = re.compile(
-    r"arn:aws[\w-]*:(?P<service>sqs|sns|lambda):(?P<region>[a-z0-9-]+):\d{12}:[^\s:][^\s]*"
-).fullmatch
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What a bucket is to notify: ``target`` is an ARN or EVENTBRIDGE, ``id`` the name by which we know ours.
+class NotificationEntry:
+    """An entry of a bucket: the events of which keys it sends to which target, an ARN or EVENTBRIDGE.
 
-    ``prefix`` and ``suffix`` of the keys are as S3 stores them, and mean nothing to EventBridge.
+    ``id`` is how an entry of ours is found again. ``prefix`` and ``suffix`` are of keys as S3 stores them; EventBridge
+    ignores them.
     """
 
     id: str
     target: str
     prefix: str = ""
     suffix: str = ""
+    events: frozenset[str] = frozenset(EVENTS)
 
 
-def connected(configuration: Configuration, entry: Entry) -> Configuration:
-    """The configuration with our entry in it, in place of an earlier one of the same id.
+def entries_of(configuration: Configuration) -> list[NotificationEntry]:
+    """Return all entries of a bucket, without EventBridge, which has none. A missing id is empty."""
+    return [
+        _entry(item, arn_name) for list_name, arn_name in _LISTS.values() for item in configuration.get(list_name, ())
+    ]
 
-    It is the same object if nothing has to change. Raises NotificationError if S3 would have to send an event
-    to both our target and another's, which it refuses to be set up for.
+
+def connected(configuration: Configuration, entry: NotificationEntry) -> Configuration:
+    """Return the configuration with our entry, in place of an earlier one with the same id.
+
+    Returns the same object if nothing has to change. Raises NotificationError if our entry overlaps with another:
+    S3 refuses a configuration by which it would have to send one event to two targets.
     """
     others = disconnected(configuration, entry.id)
     if entry.target == EVENTBRIDGE:
         after = {"EventBridgeConfiguration": {}, **others}
         return configuration if after == configuration else after
-    list_name, arn_name = _list_of(entry.target)
-    ours = {"Id": entry.id, arn_name: entry.target, "Events": list(EVENTS), **_filter(entry)}
-    for other_arn, other in _entries(others):
-        if _overlap(ours, other):
-            raise NotificationError(_why(ours, other, other_arn))
-    before = [other for _, other in _entries(configuration) if other.get("Id") == entry.id]
-    if [(item.get(arn_name), _meaning(item)) for item in before] == [(entry.target, _meaning(ours))]:
+    list_name, arn_name = _LISTS[target_arn(entry.target).service]
+    for other in entries_of(others):
+        if _overlap(entry, other):
+            raise NotificationError(_explain_overlap(entry, other))
+    if [earlier for earlier in entries_of(configuration) if earlier.id == entry.id] == [entry]:
         return configuration
+    ours = {"Id": entry.id, arn_name: entry.target, "Events": list(EVENTS), **_filter(entry)}
     return {**others, list_name: [*others.get(list_name, ()), ours]}
 
 
 def disconnected(configuration: Configuration, id_: str, target: str | None = None) -> Configuration:
-    """The configuration without our entry (only if that notifies ``target``, if given); the same object if it has none.
+    """Return the configuration without our entry; with a ``target``, only if the entry sends to that one.
 
-    EventBridge stays switched on, since nothing tells whose rules use it by now.
+    Returns the same object if there is no such entry. EventBridge stays on: other rules may have come to use it.
     """
     after = dict(configuration)
     for list_name, arn_name in _LISTS.values():
         items = configuration.get(list_name, [])
-        kept = [item for item in items if item.get("Id") != id_ or target not in {None, item.get(arn_name)}]
-        if len(kept) < len(items):
-            after[list_name] = kept
-            if not kept:
+        others = [item for item in items if item.get("Id") != id_ or target not in {None, item.get(arn_name)}]
+        if len(others) < len(items):
+            after[list_name] = others
+            if not others:
                 del after[list_name]
     return configuration if after == configuration else after
 
 
-def region_of(arn: str) -> str:
-    """The Region of a target. Raises NotificationError if it is not the ARN of one."""
-    return _parts_of(arn)["region"]
-
-
-def difference(before: Configuration, after: Configuration) -> list[str]:
-    """The lines of a unified diff of the two as JSON, the same in every run; none if they are equal."""
-    old, new = (json.dumps(item, indent=2, sort_keys=True, ensure_ascii=False).split("\n") for item in (before, after))
-    return list(difflib.unified_diff(old, new, "before", "after", lineterm=""))
-
-
-def _list_of(arn: str) -> tuple[str, str]:
-    return _LISTS[_parts_of(arn)["service"]]
-
-
-def _parts_of(arn: str) -> re.Match[str]:
-    if found := _arn_of_target(arn):
-        return found
+def target_arn(text: str) -> Arn:
+    """Return the parts of a target's ARN. Raises NotificationError unless it is a queue, a topic or a function."""
+    arn = Arn.parse(text)
+    if arn and arn.service in _LISTS:
+        return arn
     raise NotificationError(
-        f"{arn!r} is not the ARN of a queue, a topic or a function (expected"
+        f"{text!r} is not the ARN of a queue, a topic or a function (expected"
         " arn:aws:sqs:<region>:<account>:<name>, or sns, or lambda with function:<name>)"
     )
 
 
-def _filter(entry: Entry) -> dict[str, Any]:
-    rules = [
-        {"Name": name, "Value": _encoded(value)}
-        for name, value in (("prefix", entry.prefix), ("suffix", entry.suffix))
-        if value
-    ]
+def diff_lines(before: Configuration, after: Configuration) -> list[str]:
+    """Return the lines of a unified diff of two configurations as sorted JSON; none if they are equal."""
+    old, new = (json.dumps(item, indent=2, sort_keys=True, ensure_ascii=False).split("\n") for item in (before, after))
+    return list(difflib.unified_diff(old, new, "before", "after", lineterm=""))
+
+
+# --- filters --------------------------------------------------------------------------------------------
+
+
+def _entry(item: Mapping[str, Any], arn_name: str) -> NotificationEntry:
+    """Read one entry as S3 answers with it: the names of its filter rules may be capitalised."""
+    rules = item.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+    values = {rule.get("Name", "").lower(): unquote_plus(rule.get("Value", "")) for rule in rules}
+    prefix, suffix = values.get("prefix", ""), values.get("suffix", "")
+    events = frozenset(item.get("Events", ()))
+    return NotificationEntry(str(item.get("Id", "")), str(item.get(arn_name, "")), prefix, suffix, events)
+
+
+def _filter(entry: NotificationEntry) -> dict[str, Any]:
+    rules = [{"Name": name, "Value": _encoded(value)} for name, value in filters_of(entry).items()]
     return {"Filter": {"Key": {"FilterRules": rules}}} if rules else {}
 
 
@@ -128,33 +134,28 @@ def _encoded(text: str) -> str:
     return quote_plus(text, safe="/!'()")
 
 
+def filters_of(entry: NotificationEntry) -> dict[str, str]:
+    """Return the prefix and the suffix of an entry by these names, without the empty ones."""
+    return {name: value for name, value in (("prefix", entry.prefix), ("suffix", entry.suffix)) if value}
+
+
+def filter_words(entry: NotificationEntry) -> str:
+    """Return the filter of an entry in words, as ``prefix 'blog/' and suffix '.html'``; empty if it has none."""
+    return " and ".join(f"{name} {value!r}" for name, value in filters_of(entry).items())
+
+
 # --- overlaps -------------------------------------------------------------------------------------------
 
 
-def _entries(configuration: Configuration) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each entry with its target's ARN."""
-    for list_name, arn_name in _LISTS.values():
-        for item in configuration.get(list_name, ()):
-            yield str(item.get(arn_name, "")), item
-
-
-def _meaning(entry: Mapping[str, Any]) -> tuple[frozenset[str], str, str]:
-    """Events, prefix and suffix of an entry. S3 answers with the names of the rules capitalised."""
-    rules = entry.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-    values = {rule.get("Name", "").lower(): unquote_plus(rule.get("Value", "")) for rule in rules}
-    return frozenset(entry.get("Events", ())), values.get("prefix", ""), values.get("suffix", "")
-
-
-def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether both would have to be sent an event.
+def _overlap(one: NotificationEntry, other: NotificationEntry) -> bool:
+    """Return whether S3 would have to send some event to both.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html (2026-11-21)
     """
-    (events, prefix, suffix), (other_events, other_prefix, other_suffix) = _meaning(one), _meaning(other)
     return (
-        any(_same_event(a, b) for a in events for b in other_events)
-        and (prefix.startswith(other_prefix) or other_prefix.startswith(prefix))
-        and (suffix.endswith(other_suffix) or other_suffix.endswith(suffix))
+        any(_same_event(a, b) for a in one.events for b in other.events)
+        and (one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix))
+        and (one.suffix.endswith(other.suffix) or other.suffix.endswith(one.suffix))
     )
 
 
@@ -162,30 +163,11 @@ def _same_event(one: str, other: str) -> bool:
     return one == other or any(a.endswith("*") and b.startswith(a[:-1]) for a, b in ((one, other), (other, one)))
 
 
-def _why(ours: Mapping[str, Any], other: Mapping[str, Any], arn: str) -> str:
-    shared = ", ".join(sorted(event for event in ours["Events"] if any(_same_event(event, e) for e in other["Events"])))
-    _, prefix, suffix = _meaning(other)
-    keys = " and ".join(f"{name} {value!r}" for name, value in (("prefix", prefix), ("suffix", suffix)) if value)
+def _explain_overlap(ours: NotificationEntry, other: NotificationEntry) -> str:
+    shared = ", ".join(sorted(event for event in ours.events if any(_same_event(event, e) for e in other.events)))
+    keys = f"keys with {filter_words(other)}" if filters_of(other) else "all keys"
     return (
-        f"the bucket already sends {shared} of {f'keys with {keys}' if keys else 'all keys'} to {arn}"
-        f" (its entry {other.get('Id', 'without an id')!r}), and S3 sends an event to one target only. Give a"
-        " prefix or suffix that shares no key with it, or use EventBridge, which goes beside it (trigger=eventbridge)"
+        f"the bucket already sends {shared} of {keys} to {other.target} (its entry {other.id or 'without an id'!r}),"
+        " and S3 sends an event to one target only. Give a prefix or a suffix that no key of that entry has, or use"
+        " EventBridge, which gets every event as well (trigger=eventbridge)"
     )
-
-
-# --- as it is -------------------------------------------------------------------------------------------
-
-
-class Told(NamedTuple):
-    """An entry of whatever origin: whom the bucket tells of which events, of which keys."""
-
-    id: str
-    target: str
-    events: frozenset[str]
-    prefix: str = ""
-    suffix: str = ""
-
-
-def told(configuration: Configuration) -> list[Told]:
-    """All entries of a bucket. EventBridge is no entry."""
-    return [Told(str(entry.get("Id", "")), target, *_meaning(entry)) for target, entry in _entries(configuration)]

@@ -11,11 +11,11 @@ from invalidator.model import DistributionId, Invalidation
 _FIRST_PAUSES: Final = (1.0, 2.0, 3.0, 4.0)
 _PAUSE: Final = 5.0
 
-Accepted = tuple[DistributionId, str]
+_Accepted = tuple[DistributionId, str]
 """An invalidation: the distribution, and its own id."""
 
 
-class End(NamedTuple):
+class Completion(NamedTuple):
     """An invalidation that is completed, or of which that cannot be seen, and why."""
 
     distribution: DistributionId
@@ -24,11 +24,11 @@ class End(NamedTuple):
 
 
 def until_completed(
-    accepted: Iterable[Accepted],
+    accepted: Iterable[_Accepted],
     look: Callable[[DistributionId, str], Invalidation],
     left: Callable[[], float],
     pause: Callable[[float], object],
-) -> Iterator[End]:
+) -> Iterator[Completion]:
     """Yield each as soon as it is completed. What is not when ``left`` is used up comes last, with an error.
 
     ``left`` is in seconds, and so is what ``pause`` is called with, between two looks at all that are in progress.
@@ -43,15 +43,15 @@ def until_completed(
                 waiting.remove(one)
                 yield end
     for distribution, id_ in waiting:
-        yield End(
+        yield Completion(
             distribution, id_, InProgressError("it is still in progress; 'invalidator status' shows how it goes on")
         )
 
 
-def _end(one: Accepted, look: Callable[[DistributionId, str], Invalidation]) -> End | None:
+def _end(one: _Accepted, look: Callable[[DistributionId, str], Invalidation]) -> Completion | None:
     try:
-        return End(*one) if look(*one).is_completed else None
+        return Completion(*one) if look(*one).is_completed else None
     except PASSING:
         return None
     except CdnError as error:
-        return End(*one, error)
+        return Completion(*one, error)

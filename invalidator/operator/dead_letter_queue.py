@@ -1,18 +1,19 @@
 """The dead-letter queue by hand, for the command line: what is in it, sending it again, or discarding it."""
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
-from invalidator.aws import sdk, sqs
+from invalidator.aws import sdk
+from invalidator.aws.names import Arn, check_queue, is_queue_url, queue_account, queue_region
+from invalidator.aws.queues import Queue
 from invalidator.errors import ConfigurationError, DeadLettersError, StorageError
 from invalidator.limits import MAX_MESSAGES_PER_RECEIVE
-from invalidator.operator.dead_letters import FAILED_INVOCATION, Contents, Letter, anew, document_of
+from invalidator.operator.dead_letters import FAILED_INVOCATION, DeadLetter, LetterContents, anew, document_of
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -28,29 +29,25 @@ _WAIT_SECONDS: Final = 1
 # Those of EventBridge's rules and of Lambda's own dead-letter queues.
 _ERROR_ATTRIBUTES: Final = ("ERROR_MESSAGE", "ErrorMessage")
 
-_region_of_url = re.compile(r"https://sqs(?:-fips)?\.([a-z0-9-]+)\.").match
-_account_of_url = re.compile(r"https?://[^/]+/(\d{12})/[^/]+").fullmatch
-_function_arn = re.compile(r"arn:aws[\w-]*:lambda:([a-z0-9-]+):(\d{12}):function:[\w$:-]+").fullmatch
 
-
-class Sent(NamedTuple):
+class ResentLetter(NamedTuple):
     """A letter that was sent again, where to, or the problem that kept it from being sent or from being deleted."""
 
-    letter: Letter
-    contents: Contents
+    letter: DeadLetter
+    contents: LetterContents
     to: str
     problem: str = ""
 
 
-class Discarded(NamedTuple):
+class DiscardedLetter(NamedTuple):
     """A letter that was deleted without being sent anywhere, or the problem that kept it from being deleted."""
 
-    letter: Letter
-    contents: Contents
+    letter: DeadLetter
+    contents: LetterContents
     problem: str = ""
 
 
-class DeadLetters:
+class DeadLetterQueue:
     """A dead-letter queue. Every call raises DeadLettersError if it is refused or goes without an answer."""
 
     def __init__(self, client: "SQSClient", url: str, functions: "Callable[[str], LambdaClient]") -> None:
@@ -58,10 +55,16 @@ class DeadLetters:
         self._client, self._url, self._functions = client, url, functions
         self._gone: set[str] = set()
 
+    @classmethod
+    def connect(cls, queue: str) -> Self:
+        """Connect to the queue with this URL or name. Raises ConfigurationError, or DeadLettersError if none has it."""
+        client = sdk.client("sqs", attempts=3, region=queue_region(queue))
+        return cls(client, _url_of(queue, client), cache(_functions))
+
     @contextmanager
-    def held(self) -> Iterator[list[Letter]]:
+    def held(self) -> Iterator[list[DeadLetter]]:
         """All that is in the queue, for nobody else to see meanwhile; what was not deleted is given back at the end."""
-        held: dict[str, Letter] = {}
+        held: dict[str, DeadLetter] = {}
         try:
             self._receive(held)
             yield sorted(held.values(), key=lambda letter: (letter.sent, letter.id))
@@ -72,7 +75,7 @@ class DeadLetters:
         finally:
             self._give_back([letter for letter in held.values() if letter.id not in self._gone])
 
-    def _receive(self, held: dict[str, Letter]) -> None:
+    def _receive(self, held: dict[str, DeadLetter]) -> None:
         """Until nothing comes any more, or nothing but what was there before: its time is over."""
         new = True
         while new:
@@ -89,7 +92,7 @@ class DeadLetters:
             new = any(letter.id not in held for letter in letters)
             held |= {letter.id: letter for letter in letters}
 
-    def _give_back(self, letters: list[Letter]) -> None:
+    def _give_back(self, letters: list[DeadLetter]) -> None:
         for start in range(0, len(letters), MAX_MESSAGES_PER_RECEIVE):
             entries = [
                 {"Id": str(number), "ReceiptHandle": letter.receipt, "VisibilityTimeout": 0}
@@ -131,51 +134,51 @@ class DeadLetters:
         """The URL of another queue, by its URL or its name."""
         return _url_of(queue, self._client)
 
-    def send_again(self, letter: Letter, contents: Contents, to: str, *, dry_run: bool) -> Sent:
+    def send_again(self, letter: DeadLetter, contents: LetterContents, to: str, *, dry_run: bool) -> ResentLetter:
         """Send a letter again, to that queue or to the function that failed, and delete it once it was accepted."""
         if contents.problem:
-            return Sent(letter, contents, "", contents.problem)
+            return ResentLetter(letter, contents, "", contents.problem)
         try:
             if contents.kind == FAILED_INVOCATION:
                 to = self._invoke(document_of(letter.body), dry_run=dry_run)
             elif not dry_run:
-                sqs.Queue(self._client, to).send(anew(letter, contents))
+                Queue(self._client, to).send(anew(letter, contents))
         except (DeadLettersError, StorageError) as error:
-            return Sent(letter, contents, to, str(error))
+            return ResentLetter(letter, contents, to, str(error))
         try:
             if not dry_run:
                 self._delete(letter)
         except DeadLettersError as error:
-            return Sent(letter, contents, to, f"it was sent, but is still here: {error}")
-        return Sent(letter, contents, to)
+            return ResentLetter(letter, contents, to, f"it was sent, but is still here: {error}")
+        return ResentLetter(letter, contents, to)
 
-    def discard(self, letter: Letter, contents: Contents, *, dry_run: bool) -> Discarded:
+    def discard(self, letter: DeadLetter, contents: LetterContents, *, dry_run: bool) -> DiscardedLetter:
         """Delete a letter, whatever is in it. What it says is stale stays so."""
         try:
             if not dry_run:
                 self._delete(letter)
         except DeadLettersError as error:
-            return Discarded(letter, contents, str(error))
-        return Discarded(letter, contents)
+            return DiscardedLetter(letter, contents, str(error))
+        return DiscardedLetter(letter, contents)
 
-    def _delete(self, letter: Letter) -> None:
+    def _delete(self, letter: DeadLetter) -> None:
         self._call("DeleteMessage", self._client.delete_message, ReceiptHandle=letter.receipt)
         self._gone.add(letter.id)
 
     def _invoke(self, record: dict[str, Any], *, dry_run: bool) -> str:
         """Hand the event to the function again. Whoever may write to the queue must not have us call any function."""
         context = record["requestContext"]
-        arn = str(context.get("functionArn")) if isinstance(context, dict) else ""
-        parts, account = _function_arn(arn), _account_of_url(self._url)
-        if not parts or (account and account[1] != parts[2]):
-            raise DeadLettersError(f"{arn!r:.100} is not a function of the queue's account")
+        text = str(context.get("functionArn")) if isinstance(context, dict) else ""
+        arn, account = Arn.parse(text), queue_account(self._url)
+        if not arn or arn.service != "lambda" or account not in {"", arn.account}:
+            raise DeadLettersError(f"{text!r:.100} is not the ARN of a function in the account of the queue")
         if not dry_run:
             try:
                 payload = json.dumps(record["requestPayload"]).encode()
-                self._functions(parts[1]).invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
+                self._functions(arn.region).invoke(FunctionName=text, InvocationType="Event", Payload=payload)
             except sdk.ERRORS as error:
-                raise DeadLettersError(f"{arn}: {sdk.explained(error, _advice('lambda:InvokeFunction'))}") from error
-        return arn
+                raise DeadLettersError(f"{text}: {sdk.explained(error, _advice('lambda:InvokeFunction'))}") from error
+        return text
 
     def _call(self, action: str, call: Callable[..., Any], **arguments: Any) -> Any:
         try:
@@ -184,23 +187,15 @@ class DeadLetters:
             raise DeadLettersError(f"{self._url}: {sdk.explained(error, _advice(f'sqs:{action}'))}") from error
 
 
-def connect(queue: str) -> DeadLetters:
-    """A dead-letter queue by its URL or its name. Raises DeadLettersError, or ConfigurationError."""
-    region = _region_of_url(queue)
-    client = sdk.client("sqs", attempts=3, region=region[1] if region else "")
-    return DeadLetters(client, _url_of(queue, client), cache(_functions))
-
-
 def _functions(region: str) -> "LambdaClient":
     client: LambdaClient = sdk.client("lambda", attempts=3, region=region)
     return client
 
 
 def _url_of(queue: str, client: "SQSClient") -> str:
-    if re.fullmatch(r"https?://[^\s/]+/\S+", queue):
+    check_queue(queue)
+    if is_queue_url(queue):
         return queue
-    if not re.fullmatch(r"[\w-]{1,80}", queue, re.ASCII):
-        raise ConfigurationError(f"{queue!r} is neither the URL nor the name of a queue (an ARN is neither)")
     try:
         return client.get_queue_url(QueueName=queue)["QueueUrl"]
     except sdk.ERRORS as error:
@@ -218,9 +213,9 @@ def _advice(permission: str) -> dict[str, str]:
     }
 
 
-def _letter(message: "MessageTypeDef") -> Letter:
+def _letter(message: "MessageTypeDef") -> DeadLetter:
     sent = datetime.fromtimestamp(int(message.get("Attributes", {}).get("SentTimestamp", 0)) / 1000, UTC)
     attributes = message.get("MessageAttributes", {})
     errors = [attributes[name].get("StringValue", "") for name in _ERROR_ATTRIBUTES if name in attributes]
     body, receipt = message.get("Body", ""), message["ReceiptHandle"]
-    return Letter(message["MessageId"], receipt, body, f"{sent:%Y-%m-%dT%H:%M:%SZ}", "; ".join(errors))
+    return DeadLetter(message["MessageId"], receipt, body, f"{sent:%Y-%m-%dT%H:%M:%SZ}", "; ".join(errors))

@@ -25,7 +25,7 @@ FAILED_INVOCATION: Final = "a failed invocation"
 _NOT_HANDLED: Final = "the function did not get it done; its log of that time says why"
 
 
-class Letter(NamedTuple):
+class DeadLetter(NamedTuple):
     """A message in the dead letters. ``sent`` is when it first was (ISO 8601), ``error`` why it was put here."""
 
     id: str
@@ -35,7 +35,7 @@ class Letter(NamedTuple):
     error: str
 
 
-class Stale(NamedTuple):
+class StalePath(NamedTuple):
     """A distribution that still serves a path: since when, how often it refused to forget it (if known), and why."""
 
     distribution: str
@@ -45,11 +45,11 @@ class Stale(NamedTuple):
     why: str
 
 
-class Contents(NamedTuple):
+class LetterContents(NamedTuple):
     """What is in a letter. ``problem`` says what of it cannot be read; such a letter is not sent again."""
 
     kind: str
-    stale: tuple[Stale, ...]
+    stale: tuple[StalePath, ...]
     problem: str = ""
 
 
@@ -57,7 +57,7 @@ Serving = Callable[[set[str]], Sequence[Distribution]]
 """What finds the distributions that may serve some buckets."""
 
 
-def contents_of(letter: Letter, serving: Serving, view: View) -> Contents:
+def contents_of(letter: DeadLetter, serving: Serving, view: View) -> LetterContents:
     """What is stale, as far as this letter goes, and on which distributions."""
     decoded = decode({"Records": [{"eventSource": "aws:sqs", "messageId": letter.id, "body": letter.body}]})
     problem = "; ".join(sorted({refusal.reason for refusal in decoded.refusals}))
@@ -68,18 +68,18 @@ def contents_of(letter: Letter, serving: Serving, view: View) -> Contents:
     attempts, why = None, letter.error or _NOT_HANDLED
     if kind == TICKET and not problem:
         batch, why = tickets.read(document)
-        return Contents(kind, tuple(_stale([batch], batch.attempts, why, letter)))
+        return LetterContents(kind, tuple(_stale([batch], batch.attempts, why, letter)))
     distributions = serving({change.bucket for change in decoded.changes})
     if kind == FAILED_INVOCATION:
         attempts, why = _attempts(document), _failure(document) or why
         distributions = _refusing(distributions, why)
     plan = make_plan(decoded.changes, distributions, view, allowance=EXACT)
-    return Contents(kind, tuple(_stale([*plan.batches, *decoded.tickets], attempts, why, letter)), problem)
+    return LetterContents(kind, tuple(_stale([*plan.batches, *decoded.tickets], attempts, why, letter)), problem)
 
 
-def merged(contents: Iterable[Contents]) -> list[Stale]:
+def merged(contents: Iterable[LetterContents]) -> list[StalePath]:
     """Each path of each distribution once, those first that have been stale for the longest time."""
-    found: dict[tuple[str, str], Stale] = {}
+    found: dict[tuple[str, str], StalePath] = {}
     for row in (row for content in contents for row in content.stale):
         known = found.get((row.distribution, row.path), row)
         attempts = max((count for count in (known.attempts, row.attempts) if count is not None), default=None)
@@ -95,11 +95,11 @@ def document_of(body: str) -> Any:
         return None
 
 
-def _stale(batches: Iterable[Batch], attempts: int | None, why: str, letter: Letter) -> Iterator[Stale]:
+def _stale(batches: Iterable[Batch], attempts: int | None, why: str, letter: DeadLetter) -> Iterator[StalePath]:
     for batch in batches:
         for item in batch.items:
-            since = min((cause.change.time for cause in item.causes if cause.change.time), default=letter.sent)
-            yield Stale(batch.distribution, item.path, since, attempts, _about(batch.distribution, why))
+            since = min((cause.source.time for cause in item.causes if cause.source.time), default=letter.sent)
+            yield StalePath(batch.distribution, item.path, since, attempts, _about(batch.distribution, why))
 
 
 def _attempts(record: dict[str, Any]) -> int | None:
@@ -126,7 +126,7 @@ def _about(distribution: str, why: str) -> str:
     return "; ".join(line.removeprefix(f"{distribution}: ") for line in lines) or why
 
 
-def anew(letter: Letter, contents: Contents) -> str:
+def anew(letter: DeadLetter, contents: LetterContents) -> str:
     """The same message; a ticket's attempts begin anew, or the next refusal would bring it back here."""
     if contents.kind != TICKET:
         return letter.body

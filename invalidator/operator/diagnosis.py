@@ -5,19 +5,19 @@ from json import dumps
 from shlex import quote
 from typing import Any, Final, Literal, NamedTuple
 
-from invalidator.errors import NotificationError
+from invalidator.aws.names import Arn
 from invalidator.model import DistributionId, Origin, Site
-from invalidator.notifications.merge import EVENTS, Configuration, Told, region_of, told
+from invalidator.notifications.merge import EVENTS, Configuration, NotificationEntry, entries_of
 from invalidator.operator import policies
 
-Verdict = Literal["ok", "wrong", "unknown"]
+FindingVerdict = Literal["ok", "wrong", "unknown"]
 
 
 class Finding(NamedTuple):
     """What was looked at, how it is, what was seen and, unless it is well, what to do."""
 
     check: str
-    verdict: Verdict
+    verdict: FindingVerdict
     text: str
     todo: str = ""
 
@@ -178,9 +178,9 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-
 _WANTED: Final = frozenset(f"{family[:-1]}{leaf}" for family in EVENTS for leaf in _LEAVES[family])
 
 
-def heard(configuration: Configuration, queue: str = "") -> list[Told]:
+def heard(configuration: Configuration, queue: str = "") -> list[NotificationEntry]:
     """The entries by which the function may hear of changes; if its queue is known, by that queue or by topics."""
-    entries = told(configuration)
+    entries = entries_of(configuration)
     if not queue:
         return entries
     return [entry for entry in entries if entry.target == queue] or [
@@ -218,7 +218,7 @@ def notification(
     return found
 
 
-def _gaps(entries: Sequence[Told], prefixes: Collection[str]) -> tuple[frozenset[str], frozenset[str]]:
+def _gaps(entries: Sequence[NotificationEntry], prefixes: Collection[str]) -> tuple[frozenset[str], frozenset[str]]:
     """The events of which nothing is told, and those of which not every key that is served."""
     heard_of = frozenset[str]().union(*(_events(entry) for entry in entries))
     gaps = frozenset[str]()
@@ -228,7 +228,7 @@ def _gaps(entries: Sequence[Told], prefixes: Collection[str]) -> tuple[frozenset
     return _WANTED - heard_of, gaps & heard_of
 
 
-def _events(entry: Told) -> frozenset[str]:
+def _events(entry: NotificationEntry) -> frozenset[str]:
     return frozenset(
         leaf
         for leaf in _WANTED
@@ -248,31 +248,31 @@ def _families(events: Collection[str]) -> list[str]:
 
 
 def _untold(bucket: str, configuration: Configuration, queue: str) -> Finding:
-    others = _targets(told(configuration))
+    others = _targets(entries_of(configuration))
     text = f"bucket {bucket} notifies {f'{_names(others)}, and not {queue}' if others else 'nobody'}"
     return Finding("notification", "wrong", f"{text}: nothing is heard of its changes", _connect(bucket, (), queue))
 
 
-def _connect(bucket: str, entries: Sequence[Told], queue: str) -> str:
+def _connect(bucket: str, entries: Sequence[NotificationEntry], queue: str) -> str:
     """The command that puts it right, where there is one entry to put right."""
     target = queue or (entries[0].target if entries else "arn:aws:sqs:<region>:<account>:<name>")
     if len(_targets(entries)) > 1:
         return "name the function's queue with --queue, for a verdict on that alone"
     if _service(entries[0].target if entries else target) == "sns":
         return f"have the entry {entries[0].id!r} tell of {', '.join(EVENTS)}, without a filter"
-    first, *others = entries or [Told("invalidator", target, frozenset())]
+    first, *others = entries or [NotificationEntry("invalidator", target)]
     option = "--function" if _service(target) == "lambda" else "--queue"
     name = "" if first.id == "invalidator" else f" --id {quote(first.id)}"
     away = [f"python -m invalidator disconnect --bucket {bucket} --id {quote(entry.id)}" for entry in others]
     return " && ".join([*away, f"python -m invalidator connect --bucket {bucket} {option} {target}{name}"])
 
 
-def _filter(entry: Told) -> str:
+def _filter(entry: NotificationEntry) -> str:
     rules = (("prefix", entry.prefix), ("suffix", entry.suffix))
     return " and ".join(f"{name} {value!r}" for name, value in rules if value)
 
 
-def _targets(entries: Sequence[Told]) -> list[str]:
+def _targets(entries: Sequence[NotificationEntry]) -> list[str]:
     return list(dict.fromkeys(entry.target for entry in entries))
 
 
@@ -297,15 +297,14 @@ def regions(bucket: str, here: str, targets: Collection[str]) -> list[Finding]:
     ]
 
 
-def _region(arn: str) -> str:
-    try:
-        return region_of(arn)
-    except NotificationError:
-        return ""
+def _region(target: str) -> str:
+    arn = Arn.parse(target)
+    return arn.region if arn else ""
 
 
-def _service(arn: str) -> str:
-    return [*arn.split(":"), "", "", ""][2]
+def _service(target: str) -> str:
+    arn = Arn.parse(target)
+    return arn.service if arn else ""
 
 
 # --- policies -------------------------------------------------------------------------------------------
@@ -313,7 +312,7 @@ def _service(arn: str) -> str:
 _SERVICES: Final = {"s3.amazonaws.com": "S3", "sns.amazonaws.com": "SNS", "events.amazonaws.com": "EventBridge"}
 
 
-def request(sender: str, source: str, target: str) -> policies.Request:
+def request(sender: str, source: str, target: str) -> policies.PolicyRequest:
     """What a service does to notify a target. ``source`` is the ARN in whose name it does; empty if not known."""
     partition, account = target.split(":")[1], target.split(":")[4]
     known = {"aws:securetransport": "true"}
@@ -322,14 +321,14 @@ def request(sender: str, source: str, target: str) -> policies.Request:
     action = {"sqs": "sqs:SendMessage", "lambda": "lambda:InvokeFunction"}[_service(target)]
     # Only S3 sends its account along; which may be another, since nobody can see here whose bucket it is.
     likely = {"aws:sourceaccount": account} if sender == "s3.amazonaws.com" else {}
-    return policies.Request(sender, action, target, known, likely)
+    return policies.PolicyRequest(sender, action, target, known, likely)
 
 
-def policy(check: str, text: str, asked: policies.Request) -> Finding:
+def policy(check: str, text: str, asked: policies.PolicyRequest) -> Finding:
     """Whether the policy of a queue or function lets it be notified."""
     service, source = _SERVICES[asked.service], asked.known.get("aws:sourcearn", "")
     doing = f"{service} call {asked.action}{f' for {source}' if source else ''}"
-    match policies.verdict(text, asked):
+    match policies.evaluate(text, asked):
         case "allowed":
             return Finding(check, "ok", f"{asked.resource} lets {doing}")
         case "denied":
@@ -337,7 +336,7 @@ def policy(check: str, text: str, asked: policies.Request) -> Finding:
             return Finding(check, "wrong", seen, f"except {asked.service} from what that statement denies")
         case "missing":
             seen = f"nothing in the policy of {asked.resource} lets {doing}: nothing arrives there"
-            return Finding(check, "wrong", seen, f"add to its policy: {dumps(policies.statement(asked))}")
+            return Finding(check, "wrong", seen, f"add to its policy: {dumps(policies.allowing_statement(asked))}")
         case "undecided":
             seen = f"the policy of {asked.resource} may let {doing}, but has conditions that cannot be judged from here"
             return Finding(check, "unknown", seen, f"see that it allows {asked.service} {asked.action}")

@@ -1,17 +1,17 @@
 """The calls of ``doctor``: each of them only reads, and none that fails keeps the others from being made."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from invalidator.aws import sdk
+from invalidator.aws.names import Arn, is_queue_url, queue_region
 from invalidator.distributions import describe
 from invalidator.distributions.catalog import Account, Catalog
 from invalidator.errors import ConfigurationError, InvalidatorError
 from invalidator.model import DistributionId, Site
-from invalidator.notifications import s3
+from invalidator.notifications.bucket import Bucket, s3_client
 from invalidator.notifications.merge import Configuration
 from invalidator.operator import diagnosis
 from invalidator.operator.diagnosis import Failure, Finding
@@ -19,15 +19,11 @@ from invalidator.settings import environment
 from invalidator.settings.environment import Settings
 from invalidator.workers import Threads
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _ATTEMPTS: Final = 2
 _SECONDS: Final = 30.0
 _ATTRIBUTES: Final = ("QueueArn", "Policy", "KmsMasterKeyId")
-
-_is_url = re.compile(r"https?://[^\s/]+/\S+").fullmatch
-_is_name = re.compile(r"[\w-]{1,80}", re.ASCII).fullmatch
-_region_of_url = re.compile(r"https://sqs(?:-fips)?\.([a-z0-9-]+)\.").match
 
 
 class UnseenError(InvalidatorError):
@@ -57,15 +53,20 @@ class _Seen:
         return (self.queue or {}).get("QueueArn", "")
 
 
-class Examination:
+class Doctor:
     """Looks at all that has to do with a bucket."""
 
     def __init__(self, bucket: str, client: Any, account: Account, catalog: Catalog) -> None:
-        """``client`` is one of ``s3.connect``."""
+        """``client`` is one of ``s3_client``."""
         self._name, self._client = bucket, client
-        self._bucket = s3.Bucket(bucket, client)
+        self._bucket = Bucket(bucket, client)
         self._account, self._catalog = account, catalog
         self._seen = _Seen()
+
+    @classmethod
+    def connect(cls, bucket: str, account: Account, catalog: Catalog) -> Self:
+        """Connect to S3 with what the SDK is configured with. Raises ConfigurationError if that cannot be used."""
+        return cls(bucket, s3_client(), account, catalog)
 
     def findings(self, queue: str = "") -> Iterator[Finding]:
         """All that can be said. ``queue`` is the function's, by URL or name; if not given, that of its settings."""
@@ -163,9 +164,8 @@ class Examination:
     def _own_queue(self, queue: str) -> Iterator[Finding]:
         queue = queue or _queue_url()
         if queue:
-            there = _region_of_url(queue)
-            client = sdk.client("sqs", attempts=_ATTEMPTS, region=there[1] if there else "")
-            if not _is_url(queue):
+            client = sdk.client("sqs", attempts=_ATTEMPTS, region=queue_region(queue))
+            if not is_queue_url(queue):
                 what = f"queue {queue} in {client.meta.region_name}"
                 queue = _ask("queue policy", what, client.get_queue_url, QueueName=queue)["QueueUrl"]
             self._seen.queue = self._attributes(client, queue)
@@ -191,29 +191,31 @@ class Examination:
             yield from diagnosis.regions(self._name, self._seen.region, targets)
 
     def _policies(self) -> Iterator[Finding]:
-        looks: dict[str, Callable[[str], Iterator[Finding]]] = {"sqs": self._queue_policy, "lambda": self._function}
+        looks: dict[str, Callable[[str, Arn], Iterator[Finding]]] = {
+            "sqs": self._queue_policy,
+            "lambda": self._function,
+        }
         for target in self._targets():
-            service = target.split(":")[2]
-            if service not in looks:
+            arn = Arn.parse(target)
+            if arn is None or arn.service not in looks:
                 text = f"{target} is told of changes; who may send there and who listens is not looked at"
                 yield Finding("topic", "unknown", text, "see that the function hears of what arrives there")
                 continue
             try:
-                yield from looks[service](target)
+                yield from looks[arn.service](target, arn)
             except UnseenError as error:
                 yield error.finding
 
-    def _queue_policy(self, arn: str) -> Iterator[Finding]:
+    def _queue_policy(self, queue: str, arn: Arn) -> Iterator[Finding]:
         attributes = self._seen.queue
-        if attributes is None or arn != self._seen.queue_arn:
-            _, _, _, region, account, name = arn.split(":", 5)
-            client = sdk.client("sqs", attempts=_ATTEMPTS, region=region)
-            asked = {"QueueName": name, "QueueOwnerAWSAccountId": account}
-            url = _ask("queue policy", f"queue {arn}", client.get_queue_url, **asked)["QueueUrl"]
+        if attributes is None or queue != self._seen.queue_arn:
+            client = sdk.client("sqs", attempts=_ATTEMPTS, region=arn.region)
+            asked = {"QueueName": arn.resource, "QueueOwnerAWSAccountId": arn.account}
+            url = _ask("queue policy", f"queue {queue}", client.get_queue_url, **asked)["QueueUrl"]
             attributes = self._attributes(client, url)
-        asked_by = diagnosis.request(*self._sender(arn), arn)
+        asked_by = diagnosis.request(*self._sender(queue), queue)
         yield diagnosis.policy("queue policy", attributes.get("Policy", ""), asked_by)
-        yield from diagnosis.encryption(arn, attributes.get("KmsMasterKeyId", ""))
+        yield from diagnosis.encryption(queue, attributes.get("KmsMasterKeyId", ""))
 
     def _sender(self, queue: str) -> tuple[str, str]:
         """The service that sends to a queue, and in whose name."""
@@ -229,26 +231,15 @@ class Examination:
         found: dict[str, str] = _ask("queue policy", f"queue {url}", client.get_queue_attributes, **asked)["Attributes"]
         return found
 
-    def _function(self, arn: str) -> Iterator[Finding]:
-        client = sdk.client("lambda", attempts=_ATTEMPTS, region=arn.split(":")[3])
+    def _function(self, function: str, arn: Arn) -> Iterator[Finding]:
+        client = sdk.client("lambda", attempts=_ATTEMPTS, region=arn.region)
         try:
-            text = _ask("function policy", f"function {arn}", client.get_policy, FunctionName=arn)["Policy"]
+            text = _ask("function policy", f"function {function}", client.get_policy, FunctionName=function)["Policy"]
         except UnseenError as error:
             if error.code != "ResourceNotFoundException" or "Function not found" in error.finding.text:
                 raise
             text = ""  # the function is there, and has no policy
-        yield diagnosis.policy("function policy", text, diagnosis.request(*self._sender(arn), arn))
-
-
-def connect(bucket: str, account: Account, catalog: Catalog) -> Examination:
-    """An examination with the credentials and endpoint that the SDK finds. Raises ConfigurationError."""
-    return Examination(bucket, s3.connect(), account, catalog)
-
-
-def check_queue(text: str) -> None:
-    """Raise ConfigurationError for what is neither the URL nor the name of a queue."""
-    if not (_is_url(text) or _is_name(text)):
-        raise ConfigurationError(f"--queue: {text!r} is neither the URL nor the name of a queue (an ARN is neither)")
+        yield diagnosis.policy("function policy", text, diagnosis.request(*self._sender(function), function))
 
 
 def _queue_url() -> str:
@@ -258,7 +249,7 @@ def _queue_url() -> str:
         return ""  # which is a finding about the settings already
 
 
-def _ask(check: str, what: str, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
+def _ask(check: str, what: str, call: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
     """What the call returns. Raises UnseenError with what there is to say if it does not."""
     try:
         return call(*arguments, **named)

@@ -12,7 +12,7 @@ from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandl
 
 from invalidator import __version__
 from invalidator.errors import ConfigurationError, EdgeError
-from invalidator.operator.freshness import Served, served
+from invalidator.operator.freshness import EdgeAnswer, served
 from invalidator.workers import within
 
 _SECONDS: Final = 10.0
@@ -54,7 +54,7 @@ def check_url(text: str) -> str:
     return spelt.geturl()
 
 
-def ask(url: str, seconds: float = _SECONDS) -> Served:
+def ask(url: str, seconds: float = _SECONDS) -> EdgeAnswer:
     """What the edge answers; no redirect is followed.
 
     Raises EdgeError if it does not within ``seconds``, and within 10 in any case.
@@ -62,7 +62,7 @@ def ask(url: str, seconds: float = _SECONDS) -> Served:
     request = Request(url, headers=_HEADERS)  # noqa: S310 checked above
     host, seconds = request.host, min(seconds, _SECONDS)
 
-    def call() -> Served:
+    def call() -> EdgeAnswer:
         with _opener().open(request, timeout=seconds) as answer:
             return served(answer.status, {name.lower(): value for name, value in reversed(answer.headers.items())})
 

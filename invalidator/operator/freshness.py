@@ -18,14 +18,14 @@ _REDIRECTS: Final = {300, 301, 302, 303, 307, 308}
 _MAX_AGE_DIGITS: Final = 10
 
 
-class Stored(NamedTuple):
+class S3Object(NamedTuple):
     """What S3 says of an object. ``etag`` is as it came, in quotes."""
 
     etag: str
     last_modified: datetime
 
 
-class Served(NamedTuple):
+class EdgeAnswer(NamedTuple):
     """What the edge answered; texts are as they came, and empty where it did not say. ``age`` is in seconds."""
 
     status: int
@@ -37,7 +37,7 @@ class Served(NamedTuple):
     location: str = ""
 
 
-class Verdict(NamedTuple):
+class Freshness(NamedTuple):
     """``final`` if waiting changes nothing any more."""
 
     verdict: Literal["fresh", "stale", "unknown"]
@@ -45,9 +45,9 @@ class Verdict(NamedTuple):
     final: bool = False
 
 
-def served(status: int, headers: Mapping[str, str]) -> Served:
+def served(status: int, headers: Mapping[str, str]) -> EdgeAnswer:
     """What an answer says, of which nothing is believed to be well-formed. ``headers`` are by names in lower case."""
-    return Served(
+    return EdgeAnswer(
         status,
         headers.get("etag", "").strip(),
         _date(headers.get("last-modified", "")),
@@ -58,7 +58,7 @@ def served(status: int, headers: Mapping[str, str]) -> Served:
     )
 
 
-def judge(stored: Stored | None, answer: Served, now: datetime) -> Verdict:
+def judge(stored: S3Object | None, answer: EdgeAnswer, now: datetime) -> Freshness:
     """Compare what S3 has, None if there is no such object, with what the edge serves; ``now`` is the time of both.
 
     To be told the truth, ask the edge first: what it had before S3 was asked is no newer than what S3 has.
@@ -66,13 +66,13 @@ def judge(stored: Stored | None, answer: Served, now: datetime) -> Verdict:
     status = answer.status
     if status in _REDIRECTS:
         to = f" to {answer.location}: give that URL" if answer.location else ": give the URL that it leads to"
-        return Verdict("unknown", f"the URL redirects ({status}){to}", final=True)
+        return Freshness("unknown", f"the URL redirects ({status}){to}", final=True)
     if status not in {HTTPStatus.OK, *_ABSENT}:
-        return Verdict("unknown", f"the URL answers {status}{_told(answer)}, which says nothing of the object")
+        return Freshness("unknown", f"the URL answers {status}{_told(answer)}, which says nothing of the object")
     if stored is None:
         return _judge_deleted(answer)
     if status in _ABSENT:
-        return Verdict(
+        return Freshness(
             "stale",
             f"S3 has the object, {_written(stored, now)}, and the URL answers {status}{_told(answer)}: the edge still"
             " has an answer from before the upload, or does not serve this object there (see that the URL is that of"
@@ -81,29 +81,29 @@ def judge(stored: Stored | None, answer: Served, now: datetime) -> Verdict:
     return _judge_contents(stored, answer, now)
 
 
-def _judge_deleted(answer: Served) -> Verdict:
+def _judge_deleted(answer: EdgeAnswer) -> Freshness:
     if answer.status in _ABSENT:
-        return Verdict(
+        return Freshness(
             "fresh",
             f"S3 has no such object, and the URL answers {answer.status}: nobody has it; if there should be one, check"
             " the key and the bucket",
             final=True,
         )
     if answer.x_cache.lower().startswith("error"):
-        return Verdict(
+        return Freshness(
             "unknown",
             f"S3 has no such object, and the URL answers {answer.status} with the page that the distribution shows for"
             f" an error{_told(answer)}",
             final=True,
         )
-    return Verdict(
+    return Freshness(
         "stale",
         f"S3 has no such object, and the URL still answers {answer.status}{_told(answer)}; if there should be one,"
         " check the key and the bucket",
     )
 
 
-def _judge_contents(stored: Stored, answer: Served, now: datetime) -> Verdict:
+def _judge_contents(stored: S3Object, answer: EdgeAnswer, now: datetime) -> Freshness:
     ours, theirs = _opaque(stored.etag), _opaque(answer.etag)
     when = answer.last_modified and answer.last_modified.replace(microsecond=0)
     written = stored.last_modified.replace(microsecond=0)
@@ -111,13 +111,15 @@ def _judge_contents(stored: Stored, answer: Served, now: datetime) -> Verdict:
     if theirs:
         if ours == theirs:
             older = "; it is of an earlier upload of the same bytes, whose other headers it has"
-            return Verdict("fresh", f"the ETag is that of S3's object{older if when and when < written else ''}", True)
-        return Verdict("stale", f"the edge serves another ETag{another}")
+            return Freshness(
+                "fresh", f"the ETag is that of S3's object{older if when and when < written else ''}", True
+            )
+        return Freshness("stale", f"the edge serves another ETag{another}")
     if when is None:
-        return Verdict("unknown", "the URL answers with neither an ETag nor a Last-Modified to compare", final=True)
+        return Freshness("unknown", "the URL answers with neither an ETag nor a Last-Modified to compare", final=True)
     if when == written:
-        return Verdict("fresh", "there is no ETag to compare; Last-Modified is that of S3's object", final=True)
-    return Verdict("stale", f"there is no ETag to compare, and the edge serves another Last-Modified{another}")
+        return Freshness("fresh", "there is no ETag to compare; Last-Modified is that of S3's object", final=True)
+    return Freshness("stale", f"there is no ETag to compare, and the edge serves another Last-Modified{another}")
 
 
 def _opaque(etag: str) -> str:
@@ -128,11 +130,11 @@ def _opaque(etag: str) -> str:
     return etag.strip().removeprefix("W/").removeprefix('"').removesuffix('"')
 
 
-def _written(stored: Stored, now: datetime) -> str:
+def _written(stored: S3Object, now: datetime) -> str:
     return f"written {age((now - stored.last_modified).total_seconds())} ago"
 
 
-def _told(answer: Served) -> str:
+def _told(answer: EdgeAnswer) -> str:
     kept = "" if answer.age is None else f"Age {answer.age:,} s"
     x_cache = answer.x_cache and f"X-Cache {answer.x_cache}"
     found = ", ".join(filter(None, (kept, x_cache)))

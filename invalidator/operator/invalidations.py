@@ -18,7 +18,7 @@ from invalidator.model import DistributionId, Invalidation
 from invalidator.operator.wording import alike, count, names
 from invalidator.workers import Threads, Workers
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _MAX_PARALLEL: Final = 8
 _TICK_SECONDS: Final = 60.0
@@ -45,7 +45,7 @@ _makers: Final = tuple((name, re.compile(pattern).fullmatch) for name, pattern i
 _is_id = re.compile(r"[A-Za-z0-9]{1,64}").fullmatch
 
 
-class Account(Protocol):
+class _Account(Protocol):
     """What can be read of the invalidations of an account; ``cloudfront.CloudFront`` is one."""
 
     def invalidation(self, distribution: DistributionId, id_: str) -> Invalidation:
@@ -55,7 +55,7 @@ class Account(Protocol):
         """All of a distribution, without those."""
 
 
-class Seen(NamedTuple):
+class ListedInvalidation(NamedTuple):
     """An invalidation. ``is_whole`` unless its items and its caller reference could not be read."""
 
     invalidation: Invalidation
@@ -63,14 +63,14 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class DistributionInvalidations:
     """Some of what a distribution has accepted, the newest first, of so many in total.
 
     ``problem`` is why nothing is known of it; ``unread`` is why some of those are not whole.
     """
 
     distribution: DistributionId
-    shown: tuple[Seen, ...] = ()
+    shown: tuple[ListedInvalidation, ...] = ()
     total: int = 0
     problem: str = ""
     unread: str = ""
@@ -86,7 +86,7 @@ class Invalidations:
 
     def __init__(
         self,
-        account: Account,
+        account: _Account,
         workers: Callable[[], Workers[tuple[int, object]]] = Threads,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
@@ -95,7 +95,7 @@ class Invalidations:
 
     def newest(
         self, distributions: Iterable[DistributionId], most: int | None, advance: Callable[[], object] = lambda: None
-    ) -> list[Listed]:
+    ) -> list[DistributionInvalidations]:
         """The ``most`` newest of each distribution, and all that are in progress. None: all.
 
         ``advance`` is called after each call to CloudFront. Raises nothing: what cannot be read is a problem.
@@ -128,10 +128,10 @@ class Invalidations:
             self._details[key] = _Detail(whole.items, whole.caller_reference)
         return self._details[key]
 
-    def _at_once(self, calls: Sequence[Callable[[], T]], advance: Callable[[], object]) -> list[T]:
+    def _at_once(self, calls: Sequence[Callable[[], _T]], advance: Callable[[], object]) -> list[_T]:
         """What each call returns, in their order; several are on their way at a time."""
         workers, waiting = self._workers(), list(enumerate(calls))
-        done: dict[int, T] = {}
+        done: dict[int, _T] = {}
         running = 0
         while len(done) < len(calls):
             while waiting and running < _MAX_PARALLEL:
@@ -144,7 +144,7 @@ class Invalidations:
         return [done[number] for number in range(len(calls))]
 
 
-def _numbered(number: int, call: Callable[[], T]) -> tuple[int, T]:
+def _numbered(number: int, call: Callable[[], _T]) -> tuple[int, _T]:
     return number, call()
 
 
@@ -159,21 +159,21 @@ def _listed(
     found: list[Invalidation] | str,
     chosen: list[Invalidation],
     details: dict[Invalidation, _Detail | str],
-) -> Listed:
+) -> DistributionInvalidations:
     if isinstance(found, str):
-        return Listed(distribution, problem=found)
+        return DistributionInvalidations(distribution, problem=found)
     shown, unread = [], ""
     for invalidation in chosen:
         detail = details[invalidation]
         if isinstance(detail, str):
-            shown.append(Seen(invalidation, is_whole=False))
+            shown.append(ListedInvalidation(invalidation, is_whole=False))
             unread = detail
         else:
-            shown.append(Seen(invalidation._replace(**detail._asdict())))
-    return Listed(distribution, tuple(shown), len(found), unread=unread)
+            shown.append(ListedInvalidation(invalidation._replace(**detail._asdict())))
+    return DistributionInvalidations(distribution, tuple(shown), len(found), unread=unread)
 
 
-def find(account: Account, distributions: Iterable[DistributionId], id_: str) -> Invalidation:
+def find_invalidation(account: _Account, distributions: Iterable[DistributionId], id_: str) -> Invalidation:
     """The invalidation with that id, with its items, on whichever of the distributions has it.
 
     Raises UnknownIdError if none has it, ForbiddenError if that cannot be known, and any other CdnError at once.
@@ -196,7 +196,7 @@ def find(account: Account, distributions: Iterable[DistributionId], id_: str) ->
     raise kind(f"no invalidation {id_!r:.80} on the {count(len(asked), 'distribution')} asked: {reasons}")
 
 
-def check_id(id_: str, source: str) -> None:
+def check_invalidation_id(id_: str, source: str) -> None:
     """Raise ConfigurationError, with the ``source`` of the text, if no invalidation can have this id."""
     if not _is_id(id_):
         raise ConfigurationError(

@@ -12,8 +12,8 @@ from typing import Any, Final, Literal
 
 from invalidator.urls.patterns import glob
 
-Json = dict[str, Any]
-Verdict = Literal["allowed", "denied", "missing", "undecided"]
+_Json = dict[str, Any]
+PolicyVerdict = Literal["allowed", "denied", "missing", "undecided"]
 
 _ARN_COLONS: Final = 5
 _NEGATED: Final = "Not"
@@ -22,7 +22,7 @@ _OPERATORS: Final = {"StringEquals", "StringEqualsIgnoreCase", "StringLike", "Ar
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PolicyRequest:
     """What a service wants to do. ``known`` are the condition keys of its call, in small letters.
 
     ``likely`` are those that may have another value all the same, and decide nothing if a policy asks for that.
@@ -35,7 +35,7 @@ class Request:
     likely: Mapping[str, str] = field(default_factory=dict)
 
 
-def verdict(policy: str, request: Request) -> Verdict:
+def evaluate(policy: str, request: PolicyRequest) -> PolicyVerdict:
     """What a policy, as JSON, says of a request. "missing" is a refusal because nothing allows it."""
     if not policy:
         return "missing"
@@ -51,7 +51,7 @@ def verdict(policy: str, request: Request) -> Verdict:
     return "allowed" if allowed and denied is False else "undecided"
 
 
-def statement(request: Request) -> Json:
+def allowing_statement(request: PolicyRequest) -> _Json:
     """A statement that allows the request, in the name of that source and account alone."""
     conditions = {"ArnEquals": {"aws:SourceArn": request.known.get("aws:sourcearn", "<ARN of what sends>")}}
     if account := request.likely.get("aws:sourceaccount"):
@@ -68,7 +68,7 @@ def statement(request: Request) -> Json:
 # --- three answers: True, False, and None for what cannot be told ------------------------------------------
 
 
-def _applies(described: Json, request: Request) -> bool | None:
+def _applies(described: _Json, request: PolicyRequest) -> bool | None:
     if {"NotPrincipal", "NotAction", "NotResource"} & set(described):
         return None
     return _all(
@@ -88,13 +88,13 @@ def _is_principal(principal: Any, service: str) -> bool:
     return service in _texts(principal.get("Service")) or "*" in _texts(principal.get("AWS"))
 
 
-def _conditions(conditions: Mapping[str, Mapping[str, Any]], request: Request) -> Iterator[bool | None]:
+def _conditions(conditions: Mapping[str, Mapping[str, Any]], request: PolicyRequest) -> Iterator[bool | None]:
     for operator, tests in conditions.items():
         for key, expected in tests.items():
             yield _condition(operator.removesuffix("IfExists"), key.lower(), _texts(expected), request)
 
 
-def _condition(operator: str, key: str, expected: list[str], request: Request) -> bool | None:
+def _condition(operator: str, key: str, expected: list[str], request: PolicyRequest) -> bool | None:
     is_negated, operator = _NEGATED in operator, operator.replace(_NEGATED, "")
     actual = request.known.get(key, request.likely.get(key))
     if actual is None or operator not in _OPERATORS:

@@ -45,14 +45,14 @@ class Difference(NamedTuple):
     gone: int
 
 
-class Keys(NamedTuple):
+class KeyList(NamedTuple):
     """What is in a file of keys; ``warnings`` name lines that may be no keys as S3 stores them."""
 
     keys: list[str]
     warnings: list[str]
 
 
-def read(text: str, name: str) -> Snapshot:
+def read_snapshot(text: str, name: str) -> Snapshot:
     """The snapshot in a file of that name; an empty file is an empty bucket. Raises ConfigurationError."""
     try:
         document = json.loads(text) if text.strip() else None
@@ -106,7 +106,7 @@ def difference(before: Snapshot, after: Snapshot) -> Difference:
     return Difference(sorted(changed + gone), sum(key not in old for key in changed), len(gone))
 
 
-def keys_of(content: bytes, name: str) -> Keys:
+def keys_of(content: bytes, name: str) -> KeyList:
     """The keys in a file of that name: one a line, or, if there is a NUL, one before each. Raises ConfigurationError.
 
     A key may hold anything else that ends a line somewhere.
@@ -117,10 +117,10 @@ def keys_of(content: bytes, name: str) -> Keys:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigurationError(f"{name}: line {line} is not UTF-8, as all names are") from error
     if "\0" in text:
-        return Keys([key for key in text.split("\0") if key], [])
+        return KeyList([key for key in text.split("\0") if key], [])
     windows = text.count("\r\n") == text.count("\n")
     lines = text.split("\r\n" if windows else "\n")
-    return Keys([key for key in lines if key], list(_doubts(lines, name)))
+    return KeyList([key for key in lines if key], list(_doubts(lines, name)))
 
 
 def _doubts(lines: list[str], name: str) -> Iterator[str]:

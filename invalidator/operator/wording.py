@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, TypeVar
 
-T = TypeVar("T")
-Name = TypeVar("Name", bound=str)
+_T = TypeVar("_T")
+_Name = TypeVar("_Name", bound=str)
 
 _FEW: Final = 3
 """As many names as are told one by one."""
@@ -24,7 +24,7 @@ def age(seconds: float) -> str:
     return f"{whole} s"
 
 
-def first(items: Sequence[T], most: int = _FEW) -> tuple[Sequence[T], int]:
+def first(items: Sequence[_T], most: int = _FEW) -> tuple[Sequence[_T], int]:
     """The first ones, and how many more there are: never one alone, in whose place it could stand itself."""
     if len(items) <= most:
         return items, 0
@@ -37,9 +37,9 @@ def names(ids: Collection[str]) -> str:
     return ", ".join([*some, *([f"… {more:,} more"] if more else [])])
 
 
-def alike(told: Iterable[tuple[Name, T]]) -> dict[T, list[Name]]:
+def alike(told: Iterable[tuple[_Name, _T]]) -> dict[_T, list[_Name]]:
     """What is the same for several names, once, with all of these, once each; both in the order of the first."""
-    found: dict[T, dict[Name, None]] = {}
+    found: dict[_T, dict[_Name, None]] = {}
     for name, what in told:
         found.setdefault(what, {})[name] = None
     return {what: list(ids) for what, ids in found.items()}

@@ -1,4 +1,4 @@
-"""Paths and cache tags as a person writes them, and the batches that they make. Pure."""
+"""Paths and cache tags as a person writes them → batches. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -7,22 +7,22 @@ from urllib.parse import urlsplit
 
 from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_PATH_CHARACTERS, MAX_TAG_CHARACTERS
-from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath
+from invalidator.model import Batch, Cause, DistributionId, Item, Request, UrlPath
 from invalidator.planning.planner import batches
 from invalidator.urls.encoding import as_written, is_path, is_tag, why_rewritten
 
 EVERYTHING: Final = "/*"
 
 _LONGEST_SUGGESTION: Final = 200
-"""Characters; more than that nobody reads."""
+"""Characters: nobody reads a longer suggestion."""
 
 _has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://").match
 
 
 def path_of(text: str, source: str) -> UrlPath:
-    """A path or tag as CloudFront takes it; what needs to be encoded is, and nothing twice.
+    """Return a path or tag as CloudFront takes it: encoded where needed, and nothing twice.
 
-    Raises ConfigurationError, with the ``source`` of the text and what was meant, as far as that can be guessed.
+    Raises ConfigurationError, with the ``source`` of the text and a guess at what was meant.
     """
     if problem := _problem(text):
         raise ConfigurationError(f"{source}: {text!r:.200} {problem}")
@@ -64,7 +64,7 @@ def _problem_of_url(text: str) -> str:
 
 
 def _suggested(text: str, words: str = ": did you mean {!r}?") -> str:
-    """The path that was probably meant, in some words; nothing if that would not be taken, either."""
+    """Return words with the path that was probably meant; empty if CloudFront would refuse it as well."""
     path = "/" + text.strip().removeprefix("/")
     path = path[: path.find("*") + 1] or path
     try:
@@ -77,16 +77,16 @@ def _suggested(text: str, words: str = ": did you mean {!r}?") -> str:
 def batches_of(
     texts: Iterable[str], source: str, distributions: Iterable[DistributionId], identity: str
 ) -> list[Batch]:
-    """What these paths and tags make on each distribution.
+    """Return the batches of these paths and tags for each distribution.
 
-    ``identity`` tells this wish from every other: the same one makes the same caller references, which CloudFront
-    does not bill twice. Raises ConfigurationError.
+    ``identity`` differs from that of every other request. The same one makes the same caller references, which
+    CloudFront does not bill twice. Raises ConfigurationError.
     """
     written: dict[UrlPath, dict[str, None]] = {}
     for text in texts:
         written.setdefault(path_of(text, source), {})[text] = None
     items = tuple(
-        Item(path, tuple(Cause(ObjectChange("", ObjectKey(text), identity), "given as") for text in written[path]))
+        Item(path, tuple(Cause(Request(text, identity), "given as") for text in written[path]))
         for path in sorted(written)
     )
     return [batch for id_ in dict.fromkeys(distributions) for batch in batches(id_, items)]

@@ -186,7 +186,7 @@ def _item(path: str, group: list[Item], wide: Mapping[str, int | None]) -> Item:
     if group[0].path == path and len(group) == 1:
         return group[0]
     causes = tuple(chain.from_iterable(item.causes for item in group))
-    changed = len({(change.bucket, change.key) for change, _ in causes})
+    changed = len({source.subject for source, _ in causes})
     return Item(UrlPath(path), causes, Wide(changed, wide[path]) if path in wide else None)
 
 

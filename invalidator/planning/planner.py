@@ -110,7 +110,7 @@ def curves(
         alike.setdefault(distribution.site, []).append(distribution.id)
     for site, ids in alike.items():
         if items := _found(taken, site, view).items:
-            changed = len({(cause.change.bucket, cause.change.key) for item in items for cause in item.causes})
+            changed = len({cause.source.subject for item in items for cause in item.causes})
             neighbours = _Neighbours(taken, site, view, objects)
             points = curve(items, trial, neighbours.objects)
             yield Curve(tuple(ids), changed, len(items), points, tuple(neighbours.warnings))
@@ -134,7 +134,7 @@ def _found(changes: Sequence[ObjectChange], site: Site, view: View) -> _Found:
     for number, change in enumerate(changes):
         if told := viewers.collect(change, stale):
             notes.update(set(told))
-            if not stale or stale[-1][1].change is not change:
+            if not stale or stale[-1][1].source is not change:
                 unserved.add(number)
     return _Found(_items(stale), sorted(notes.items()), unserved)
 
@@ -302,7 +302,7 @@ def _chunks(items: tuple[Item, ...]) -> Iterator[tuple[Item, ...]]:
 def _digest(items: tuple[Item, ...]) -> bytes:
     """What these items are and which changes are behind them."""
     causes = chain.from_iterable(item.causes for item in items)
-    identities = sorted({change.identity for change, _ in causes})
+    identities = sorted({source.identity for source, _ in causes})
     # JSON, since it keeps apart what joining would blur: a key may hold any separator.
     return sha256(json.dumps([[item.path for item in items], identities]).encode()).digest()
 

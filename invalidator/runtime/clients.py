@@ -1,22 +1,28 @@
 """The connections of a process, each made at its first use and kept: a warm invocation finds it connected."""
 
+import time
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from invalidator.aws import cloudfront as cloudfront_api
 from invalidator.aws.cloudfront import CloudFront
+from invalidator.delivery.carry_out import Cdn
 from invalidator.distributions.catalog import Catalog
+from invalidator.model import DistributionId, Invalidation
+from invalidator.runtime import metrics
+from invalidator.runtime.log import log_once
+from invalidator.workers import Threads, Workers
 
 if TYPE_CHECKING:
+    from invalidator.aws.codepipeline import Pipeline
     from invalidator.aws.listings import Listings
-    from invalidator.aws.sqs import Queue
-    from invalidator.runtime.jobs import Pipeline
+    from invalidator.aws.queues import Queue
 
 
 @cache
 def cloudfront() -> CloudFront:
-    """Return the client of CloudFront. Raises ConfigurationError if the SDK cannot be set up."""
-    return cloudfront_api.connect()
+    """Return the client of CloudFront. Raises ConfigurationError if the SDK cannot be set up, as all of these do."""
+    return CloudFront.connect()
 
 
 @cache
@@ -28,29 +34,52 @@ def catalog() -> Catalog:
 @cache
 def queue(url: str) -> "Queue":
     """Return the queue with this URL, to which tickets are sent."""
-    from invalidator.aws.sqs import connect
+    from invalidator.aws.queues import Queue
 
-    return connect(url)
+    return Queue.connect(url)
 
 
 @cache
 def pipeline() -> "Pipeline":
     """Return the client of CodePipeline, which takes the answers of jobs."""
-    from invalidator.runtime.jobs import connect
+    from invalidator.aws.codepipeline import Pipeline
 
-    return connect()
+    return Pipeline.connect()
 
 
 @cache
 def listings() -> "Listings":
     """Return the client that lists buckets."""
     # Imported here: most functions never list anything, and would start 3 ms later, about 1 % (2026-11-22).
-    from invalidator.aws.listings import connect
+    from invalidator.aws.listings import Listings
 
-    return connect()
+    return Listings.connect()
+
+
+def invalidation(distribution: DistributionId, id_: str) -> Invalidation:
+    """Return an invalidation as it stands. Raises CdnError."""
+    return cloudfront().invalidation(distribution, id_)
 
 
 def forget() -> None:
     """Connect anew at the next use, as a cold start does."""
-    for kept in (cloudfront, catalog, queue, listings, pipeline):
+    for kept in (cloudfront, catalog, queue, listings, pipeline, log_once):
         kept.cache_clear()
+
+
+class Clients(NamedTuple):
+    """Everything that the function touches beside its event: connections, threads, the time, and where metrics go."""
+
+    cloudfront: Callable[[], Cdn] = cloudfront
+    invalidation: Callable[[DistributionId, str], Invalidation] = invalidation
+    catalog: Callable[[], Catalog] = catalog
+    queue: "Callable[[str], Queue]" = queue
+    listings: "Callable[[], Listings]" = listings
+    pipeline: "Callable[[], Pipeline]" = pipeline
+    workers: Callable[[], Workers[Any]] = Threads
+    # Seconds since 1970.
+    now: Callable[[], float] = time.time
+    publish: Callable[[Iterable[metrics.Document], metrics.Context], None] = metrics.publish
+
+
+AWS: Final = Clients()

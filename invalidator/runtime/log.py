@@ -1,7 +1,49 @@
-"""The function's log: one JSON object a line."""
+"""The function's log: one JSON object a line, of a constant message and fields."""
+
+import json
+import logging
+from functools import cache
 
 from aws_lambda_powertools.logging import Logger
 
+from invalidator.model import Batch, Plan
 from invalidator.settings import environment
 
 logger = Logger(service=environment.service_name())
+
+
+@cache
+def log_once(text: str) -> None:
+    """Log a text at the first event of a process only."""
+    logger.info(text)
+
+
+def log_event(event: object) -> None:
+    """Log an event at DEBUG. A job that comes back among dead letters still has its credentials: it is not shown."""
+    if logger.log_level <= logging.DEBUG:
+        is_job = "CodePipeline.job" in json.dumps(event, default=str)
+        logger.debug("event", extra={"event": "not shown: it holds a job of CodePipeline" if is_job else event})
+
+
+def log_plan(plan: Plan) -> None:
+    """Log what a plan leaves out, widens and warns of."""
+    for note in plan.notes:
+        details = {"distribution": note.distribution, "reason": note.text, "records": note.changes}
+        logger.info("left out on a distribution", extra=details)
+    for warning in plan.warnings:
+        logger.warning(warning)
+    for batch in plan.batches:
+        if wide := {item.path: item.reason for item in batch.items if item.wide}:
+            details = {"distribution": batch.distribution, "evicted": batch.cost.evicted, "wildcards": wide}
+            logger.info("paths widened", extra=details)
+    if plan.excluded or plan.unserved:
+        logger.info("changes of no concern", extra={"excluded": plan.excluded, "unserved": plan.unserved})
+
+
+def details_of(batch: Batch) -> dict[str, str | int]:
+    """Return the fields by which a batch is found again in the log and in CloudFront."""
+    return {
+        "distribution": batch.distribution,
+        "items": len(batch.items),
+        "caller_reference": batch.caller_reference,
+    }

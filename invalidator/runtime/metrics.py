@@ -1,8 +1,8 @@
-"""What an invocation came to, in numbers for CloudWatch: how much was done, at what cost, and how soon.
+"""The metrics of an invocation: how much was done, at what cost, and how soon.
 
-They are printed as documents of the embedded metric format, which Lambda's log brings to CloudWatch without a call:
+They are printed as documents of the embedded metric format, which reach CloudWatch through Lambda's log without a call:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-(2026-11-22). What is zero is left out, since CloudWatch bills a metric for each hour in which it is sent:
+(2026-11-22). Zeros are left out, because CloudWatch bills a metric for each hour in which it is sent:
 https://aws.amazon.com/cloudwatch/pricing/ (2026-11-22).
 """
 
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, cast
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -43,10 +44,10 @@ _UNITS: Final[dict[Name, MetricUnit]] = {
     "EstimatedCostUSD": MetricUnit.NoUnit,
     "UploadToInvalidation": MetricUnit.Milliseconds,
 }
-"""Of those that are no counts."""
+"""The units of the metrics that are not counts."""
 
 MAX_DISTRIBUTIONS: Final = 20
-"""With more of them, no metric is sent of each: they would cost more than most sites pay for their paths."""
+"""With more distributions, none has metrics of its own: they would cost more than the paths of most sites."""
 
 Values = dict[Name, list[float]]
 
@@ -59,7 +60,7 @@ class Document(NamedTuple):
 
 
 class Context(Protocol):
-    """That of an invocation."""
+    """The context of an invocation."""
 
     @property
     def function_name(self) -> str:
@@ -68,54 +69,54 @@ class Context(Protocol):
 
 @dataclass(slots=True)
 class Tally:
-    """What has been counted so far. Only calls are counted by several threads."""
+    """The counts so far. Only calls are counted by several threads."""
 
-    # By distribution; None: of no single one.
+    # By distribution; None: of no single distribution.
     _counts: dict[DistributionId | None, Counter[Name]] = field(default_factory=lambda: {None: Counter()})
-    # Of each distribution the milliseconds from each change to its acceptance, by what tells the change from others.
+    # By distribution and by the identity and key of a change: milliseconds from the change to its acceptance.
     _delays: dict[DistributionId | None, dict[tuple[str, str], int]] = field(default_factory=dict)
     _calls: list[Name] = field(default_factory=list)
 
     def count(self, name: Name, number: int = 1, distribution: DistributionId | None = None) -> None:
-        """So many more, of a distribution if one is named."""
+        """Add to a count, of a distribution if one is named."""
         self._counts.setdefault(distribution, Counter())[name] += number
 
     def accept(self, batch: Batch, now: float) -> None:
-        """CloudFront has accepted a batch, ``now`` seconds after 1970.
+        """Count a batch that CloudFront accepted ``now`` seconds after 1970.
 
-        A change with several batches on a distribution is forgotten there with the last of them. The changes behind a
-        ticket are taken to be as old as the first of them.
+        A change in several batches of a distribution is accepted there with the last of them. The changes behind a
+        ticket count as old as the first of them.
         """
         self.count("PathsInvalidated", len(batch.items), batch.distribution)
         self.count("Wildcards", sum(item.is_wildcard for item in batch.items))
         self.count("EvictedNeighbours", sum((item.wide and item.wide.evicted) or 0 for item in batch.items))
         delays = self._delays.setdefault(batch.distribution, {})
         for item in batch.items:
-            for change, _ in item.causes:
-                if (delay := _milliseconds(change.time, now)) is not None:
-                    delays[change.identity, change.key] = delay
+            for source, _ in item.causes:
+                if (delay := _milliseconds(source.time, now)) is not None:
+                    delays[source.identity, source.key] = delay
 
     def counting(self, cdn: Cdn) -> Cdn:
-        """The same, with its calls counted."""
+        """Return the same Cdn with its calls counted."""
         return _Counted(cdn, self._calls)
 
     def documents(self, *, by_distribution: bool) -> Iterator[Document]:
-        """All of it, in as few documents as it takes."""
+        """Yield everything in as few documents as possible."""
         counts = self._counts | {None: self._counts[None] + Counter(self._calls)}
-        delays = {id_: [*found.values()] for id_, found in self._delays.items()}
+        delays = {id_: [*by_change.values()] for id_, by_change in self._delays.items()}
         paths = sum(counter["PathsInvalidated"] for counter in counts.values())
         if not by_distribution:
             counts = {None: sum(counts.values(), Counter())}
-            delays = {None: [delay for found in delays.values() for delay in found]}
+            delays = {None: [*chain.from_iterable(delays.values())]}
         for id_, counter in counts.items():
-            values: Values = {name: [number] for name, number in counter.items() if number}
+            values = _values(counter)
             if id_ is None and paths:
                 values["EstimatedCostUSD"] = [round(paths * USD_PER_PATH, 3)]
             yield from _documents(id_, values, delays.get(id_, []))
 
 
 class _Counted:
-    """A Cdn whose calls are noted in a list, by threads that nobody waits for."""
+    """A Cdn whose calls are noted in a list, by any thread."""
 
     def __init__(self, cdn: Cdn, calls: list[Name]) -> None:
         self.longest_call, self._cdn, self._calls = cdn.longest_call, cdn, calls
@@ -129,8 +130,12 @@ class _Counted:
             raise
 
 
+def _values(counter: Counter[Name]) -> Values:
+    return {name: [number] for name, number in counter.items() if number}
+
+
 def publish(documents: Iterable[Document], context: Context) -> None:
-    """Print them, with that of a cold start if this was one; nothing where the settings turn metrics off."""
+    """Print the documents, and that of a cold start if this was one; nothing where the settings turn metrics off."""
     if not environment.metrics():
         return
     for document in documents:
@@ -141,13 +146,13 @@ def publish(documents: Iterable[Document], context: Context) -> None:
 
 
 def line_of(document: Document) -> str:
-    """A document of the embedded metric format."""
+    """Return a document of the embedded metric format."""
     metrics = _metrics(document.values)
     if document.distribution is not None:
         metrics.add_metadata("distribution", document.distribution)
     told = metrics.serialize_metric_set()
     if document.distribution is not None:
-        # Powertools' own add_dimensions is younger than many a layer.
+        # Not by Powertools' own add_dimensions, which older layers do not have.
         told["_aws"]["CloudWatchMetrics"][0]["Dimensions"].append(["service", "distribution"])
     return json.dumps(told, separators=(",", ":"))
 
@@ -162,7 +167,7 @@ def _metrics(values: Values) -> EphemeralMetrics:
 
 
 def _documents(id_: DistributionId | None, values: Values, delays: list[int]) -> Iterator[Document]:
-    """Of a metric a document takes no more than some values."""
+    """Yield documents; each takes a limited number of values of a metric."""
     most = MAX_VALUES_PER_METRIC
     if delays:
         values["UploadToInvalidation"] = [*delays[:most]]
@@ -173,9 +178,9 @@ def _documents(id_: DistributionId | None, values: Values, delays: list[int]) ->
 
 
 def _milliseconds(time: str, now: float) -> int | None:
-    """From a time as S3 writes it until ``now``; None if it is none, or is longer ago than any queue keeps a message.
+    """Return the milliseconds from a time as S3 writes it until ``now``; 0 if its clock is ahead.
 
-    Of two clocks, one may be a little fast.
+    None if it is no time, or longer ago than any queue keeps a message.
     """
     try:
         then = datetime.fromisoformat(time)

@@ -13,6 +13,7 @@ from enum import Enum
 from functools import partial
 from typing import Final, TypeVar
 
+from invalidator.aws.names import is_queue_url
 from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.limits import MAX_DIMENSION_CHARACTERS, MAX_NAMESPACE_CHARACTERS, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Allowance, Declared, DistributionId
@@ -238,7 +239,7 @@ def _discover_bucket(environ: Mapping[str, str]) -> str:
 
 def _queue_url(environ: Mapping[str, str], name: str) -> str:
     url = environ.get(name, "").strip()
-    if url and not re.fullmatch(r"https?://[^\s/]+/\S+", url):
+    if url and not is_queue_url(url):
         raise ConfigurationError(
             f"{name}: {url!r} is not the URL of a queue (expected"
             " https://sqs.<region>.amazonaws.com/<account>/<name>; not a name, not an ARN)"

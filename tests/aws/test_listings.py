@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from invalidator.aws import listings
 from invalidator.aws.listings import Bounds, Listings, Unchanged
-from invalidator.aws.versions import Entry, Page, Walk, look_the_same, repeated
+from invalidator.aws.versions import ListedVersion, VersionPage, VersionWalk, look_the_same, repeated
 from invalidator.errors import ListingError
 from invalidator.model import ObjectChange, ObjectKey
 from tests.doubles import strategies as make
@@ -66,9 +65,9 @@ def test_keys_come_back_as_they_are_through_the_sdk(monkeypatch: pytest.MonkeyPa
         s3.write(key, b"")
     with serve(s3) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        found = list(listings.connect().keys("origin", "a", Bounds(100, 1e9)))
-        assert list(listings.connect().keys("origin", "a\x01", Bounds(100, 1e9))) == ["a\x01b"]
-        assert list(listings.connect().keys("origin", "a+", Bounds(100, 1e9))) == ["a+b"]
+        found = list(Listings.connect().keys("origin", "a", Bounds(100, 1e9)))
+        assert list(Listings.connect().keys("origin", "a\x01", Bounds(100, 1e9))) == ["a\x01b"]
+        assert list(Listings.connect().keys("origin", "a+", Bounds(100, 1e9))) == ["a+b"]
     assert found == sorted(HOSTILE)
 
 
@@ -78,8 +77,8 @@ def test_keys_come_back_as_they_are_from_moto() -> None:
         client.create_bucket(Bucket="origin")
         for key in HOSTILE:
             client.put_object(Bucket="origin", Key=key, Body=b"")
-        assert list(listings.connect().keys("origin", "a", Bounds(100, 1e9))) == sorted(HOSTILE)
-        assert list(listings.connect().keys("origin", "b", Bounds(100, 1e9))) == []
+        assert list(Listings.connect().keys("origin", "a", Bounds(100, 1e9))) == sorted(HOSTILE)
+        assert list(Listings.connect().keys("origin", "b", Bounds(100, 1e9))) == []
 
 
 def test_a_page_is_asked_for_when_it_is_wanted() -> None:
@@ -152,7 +151,7 @@ def test_bounds_come_nearer_as_time_passes() -> None:
 def test_no_connection_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(ListingError, match=r"'origin' cannot be listed: Could not connect to the endpoint URL"):
-        list(listings.connect().keys("origin", "", Bounds(1, 1e9)))
+        list(Listings.connect().keys("origin", "", Bounds(1, 1e9)))
 
 
 @pytest.mark.parametrize(
@@ -162,9 +161,9 @@ def test_an_answer_that_makes_no_sense_is_explained(monkeypatch: pytest.MonkeyPa
     with answering(ok(body)) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         with pytest.raises(ListingError, match=r"^bucket 'origin' cannot be listed: "):
-            list(listings.connect().keys("origin", "", Bounds(9, 1e9)))
+            list(Listings.connect().keys("origin", "", Bounds(9, 1e9)))
         change = upload("a", "v1", datetime.now(UTC))
-        (warning,) = listings.connect().unchanged([change], Bounds(9, 1e9), metadata=False).warnings
+        (warning,) = Listings.connect().unchanged([change], Bounds(9, 1e9), metadata=False).warnings
         assert "bucket 'origin' cannot be listed: " in warning
 
 
@@ -224,7 +223,7 @@ def test_a_removal_in_the_second_of_the_version_before_may_have_been_after_it(
 
 
 def test_versions_whose_times_contradict_their_order_are_in_doubt() -> None:
-    versions = [Entry("a", f"v{seconds}", NOW + timedelta(seconds=seconds), ("e", 1, "")) for seconds in (0, 1)]
+    versions = [ListedVersion("a", f"v{seconds}", NOW + timedelta(seconds=seconds), ("e", 1, "")) for seconds in (0, 1)]
     assert list(repeated(versions, {"v0", "v1"})) == []
     assert list(repeated(versions[::-1], {"v0", "v1"})) == [(versions[1], versions[0])]
 
@@ -501,13 +500,13 @@ def test_it_is_the_same_whatever_the_pages_as_far_as_there_are_pages(
 )
 def test_walking_past_all_pages_finds_what_one_page_shows(writes: list[tuple[str, bytes | None]], page: int) -> None:
     entries = [
-        Entry(key, f"v{number}", at(number), (str(body), 1, "") if body else None)
+        ListedVersion(key, f"v{number}", at(number), (str(body), 1, "") if body else None)
         for number, (key, body) in enumerate(writes)
     ]
     listed = entries[::-1]
     listed.sort(key=lambda entry: entry.key)
     wanted = {key: {entry.version for entry in entries if entry.key == key} for key, _ in writes}
-    walk, start, found = Walk(wanted), 0, []
+    walk, start, found = VersionWalk(wanted), 0, []
     walk._pages = 1_000
     while walk.next is not None:
         marker, version = walk.next.get("KeyMarker"), walk.next.get("VersionIdMarker")
@@ -517,7 +516,9 @@ def test_walking_past_all_pages_finds_what_one_page_shows(writes: list[tuple[str
             start = 1 + next(n for n, entry in enumerate(listed) if (entry.key, entry.version) == (marker, version))
         part = listed[start : start + page]
         end = (part[-1].key, part[-1].version) if start + page < len(listed) else None
-        found += walk.take(Page([*filter(lambda e: e.content, part), *filter(lambda e: not e.content, part)], end))
+        found += walk.take(
+            VersionPage([*filter(lambda e: e.content, part), *filter(lambda e: not e.content, part)], end)
+        )
     of_each = [repeated([entry for entry in listed if entry.key == key], versions) for key, versions in wanted.items()]
     assert set(found) == set(itertools.chain(*of_each))
 
@@ -655,7 +656,7 @@ def test_keys_of_versions_come_back_as_they_are_through_the_sdk(monkeypatch: pyt
     changes = [upload(key, s3.write(key, key.encode(), now), now) for key in HOSTILE]
     with serve(s3) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        found = listings.connect().unchanged(changes, Bounds(100, 1e9), metadata=False)
+        found = Listings.connect().unchanged(changes, Bounds(100, 1e9), metadata=False)
     assert found == Unchanged(frozenset(changes))
     assert len(s3.calls) < len(HOSTILE)
 
@@ -673,5 +674,5 @@ def test_versions_and_metadata_are_compared_in_moto(key: str) -> None:
             for more in headers
         ]
         for metadata, expected in ((False, changes[1:]), (True, [changes[1], changes[3]])):
-            found = listings.connect().unchanged(changes, Bounds(100, 1e9), metadata=metadata)
+            found = Listings.connect().unchanged(changes, Bounds(100, 1e9), metadata=metadata)
             assert found == Unchanged(frozenset(expected))

@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from invalidator.aws import cloudfront, sdk
+from invalidator.aws import sdk
+from invalidator.aws.cloudfront import CloudFront
 from invalidator.errors import CdnError, ConfigurationError, NotificationError
 from invalidator.model import ObjectChange, ObjectKey
-from invalidator.notifications import s3
-from invalidator.notifications.merge import Entry
+from invalidator.notifications.bucket import Bucket, s3_client
+from invalidator.notifications.merge import NotificationEntry
 from tests.doubles.strategies import simple_plan
 
 
 def connect() -> None:
-    entry = Entry("invalidator", "arn:aws:sqs:us-east-1:111122223333:changes")
-    s3.Bucket("origin", s3.connect()).connect(entry)
+    entry = NotificationEntry("invalidator", "arn:aws:sqs:us-east-1:111122223333:changes")
+    Bucket.open("origin").connect(entry)
 
 
 @pytest.mark.parametrize("setting", ["credential_process = /nonexistent", "s3 = foo"])
@@ -42,12 +43,12 @@ def test_credentials_that_cannot_be_read_are_explained(monkeypatch: pytest.Monke
         connect()
     plan = simple_plan([ObjectChange("origin", ObjectKey("a"), "1")], ["E1"])
     with pytest.raises(CdnError, match=r"the call could not be made: .*/nonexistent"):
-        cloudfront.connect().create_invalidation(plan.batches[0])
+        CloudFront.connect().create_invalidation(plan.batches[0])
 
 
 def test_the_region_is_us_east_1_where_none_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    assert s3.connect().meta.region_name == "us-east-1"
+    assert s3_client().meta.region_name == "us-east-1"
 
 
 TOKEN = "IQoJb3JpZ2luX2VjEA/+0_-=="

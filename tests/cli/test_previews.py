@@ -13,8 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
-from invalidator.cli.previews import Preview, event_of
-from invalidator.events.decode import decode
+from invalidator.cli.previews import Preview, changes_of_keys
 from invalidator.local.embedded import embedded_aws
 from invalidator.model import UNKNOWN_SITE, Allowance, Distribution, DistributionId
 from invalidator.settings.environment import offline
@@ -230,7 +229,7 @@ def test_cache_tags_beyond_a_budget_are_told_of_once(keys: list[str], wildcards:
     config = offline({"DISTRIBUTION_IDS": "E1", "RULES": RULES})
     for budget in (1, 2, 3, len(keys) + 2):
         config = replace(config, allowance=Allowance(budget, wildcards))
-        preview = Preview(decode(event_of(keys, "b"), "plan"), [TAGGED], config, lambda *_: [])
+        preview = Preview(changes_of_keys(keys, "b", "plan"), [TAGGED], config, lambda *_: [])
         made = preview.plan()
         told = [*made.warnings, *preview.beyond(made, budget)]
         assert len(told) == (made.cost.paths > budget)

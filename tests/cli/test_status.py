@@ -23,7 +23,7 @@ from invalidator.cli.output import _listed_in, refreshed
 from invalidator.cli.status import watch_for_ever
 from invalidator.local.embedded import embedded_aws
 from invalidator.model import DistributionId
-from invalidator.operator.invalidations import Invalidations, Listed, Seen
+from invalidator.operator.invalidations import DistributionInvalidations, Invalidations, ListedInvalidation
 from tests.cli.test_app import COMMAND, ROOT, assert_explained, rows, run
 from tests.doubles.cloudfront import BIRTH, DENIED, Clock, Invalidation, StrictCloudFront, Time
 from tests.doubles.configurations import of_buckets
@@ -279,7 +279,7 @@ def test_status_works_on_the_embedded_aws_where_a_parameter_may_hold_the_ids() -
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
-def on_a_terminal(width: int, *listed: Listed) -> list[str]:
+def on_a_terminal(width: int, *listed: DistributionInvalidations) -> list[str]:
     """The lines that a terminal of that width shows."""
     out = Console(file=io.StringIO(), width=width)
     with out.capture() as shown:
@@ -289,9 +289,9 @@ def on_a_terminal(width: int, *listed: Listed) -> list[str]:
 
 def accepted(
     distribution: str, id_: str, items: tuple[str, ...], reference: str = "cli-1-1", status: str = "Completed"
-) -> Listed:
+) -> DistributionInvalidations:
     told = model.Invalidation(DistributionId(distribution), id_, status, NOW - timedelta(minutes=59), items, reference)
-    return Listed(told.distribution, (Seen(told),), 1)
+    return DistributionInvalidations(told.distribution, (ListedInvalidation(told),), 1)
 
 
 LONG = ("/blog/2026/11/one.html", "/blog/2026/11/two.html", "/blog/2026/11/three.html")
@@ -331,7 +331,9 @@ def test_a_wide_terminal_has_all_of_it() -> None:
 
 @pytest.mark.parametrize("width", range(38, 200, 3))
 def test_no_line_is_wider_than_the_terminal_and_each_invalidation_has_one(width: int) -> None:
-    lines = on_a_terminal(width, *USUAL, Listed(DistributionId("E3"), (), 0), accepted("E4", "I3", ("/é",) * 3_000))
+    lines = on_a_terminal(
+        width, *USUAL, DistributionInvalidations(DistributionId("E3"), (), 0), accepted("E4", "I3", ("/é",) * 3_000)
+    )
     assert max(map(cell_len, lines)) <= width
     assert [line.split()[0] for line in lines] == [
         *("invalidation", "distribution", "I2J0I21PCUYOIK", "distribution", "IDFDVBD632BHDS", "distribution", "I3")
@@ -353,7 +355,7 @@ class Watched:
 
     def watch(self, also: Callable[[], object] = lambda: None) -> None:
         @contextmanager
-        def screen() -> Iterator[Callable[[list[Listed], datetime], None]]:
+        def screen() -> Iterator[Callable[[list[DistributionInvalidations], datetime], None]]:
             yield self._show
 
         def pause(seconds: float) -> None:
@@ -366,7 +368,7 @@ class Watched:
         look = lambda: self._reader.newest([DistributionId("E1")], 10)  # noqa: E731
         watch_for_ever(look, screen, lambda: BIRTH + timedelta(seconds=self._clock.now), pause)
 
-    def _show(self, found: list[Listed], now: datetime) -> None:
+    def _show(self, found: list[DistributionInvalidations], now: datetime) -> None:
         seconds = int((now - BIRTH).total_seconds())
         self.shown.append((seconds, [seen.invalidation.status for listed in found for seen in listed.shown]))
 

@@ -15,7 +15,7 @@ import pytest
 from invalidator.cli.verify import Look, _looking, _show, looks_until_fresh
 from invalidator.errors import EdgeError, ObjectError
 from invalidator.local.embedded import BUCKET, embedded_aws
-from invalidator.operator.freshness import Served, Stored, Verdict
+from invalidator.operator.freshness import EdgeAnswer, Freshness, S3Object
 from tests.cli.test_app import COMMAND, ROOT, assert_explained, run
 from tests.doubles.edge_cache import EdgeCache, edge_cache
 from tests.doubles.loopback import Quiet, serving
@@ -157,10 +157,10 @@ def test_a_hostile_header_is_shown_as_data(edge: EdgeCache) -> None:
 # --- until it is fresh ----------------------------------------------------------------------------------
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-STALE = Look(Stored('"b"', NOW), Served(200, '"a"'), Verdict("stale", ""))
-FRESH = Look(Stored('"b"', NOW), Served(200, '"b"'), Verdict("fresh", "", final=True))
-BROKEN = Look(None, Served(503), Verdict("unknown", ""))
-REDIRECT = Look(None, Served(301), Verdict("unknown", "", final=True))
+STALE = Look(S3Object('"b"', NOW), EdgeAnswer(200, '"a"'), Freshness("stale", ""))
+FRESH = Look(S3Object('"b"', NOW), EdgeAnswer(200, '"b"'), Freshness("fresh", "", final=True))
+BROKEN = Look(None, EdgeAnswer(503), Freshness("unknown", ""))
+REDIRECT = Look(None, EdgeAnswer(301), Freshness("unknown", "", final=True))
 
 
 class Clock:

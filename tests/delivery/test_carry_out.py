@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invalidator import model
-from invalidator.aws.cloudfront import CloudFront, connect
+from invalidator.aws.cloudfront import CloudFront
 from invalidator.delivery.carry_out import Budget, carry_out
 from invalidator.errors import (
     CdnError,
@@ -705,12 +705,12 @@ def test_an_answer_without_sense_is_no_answer_and_stops_nobody(answer: bytes, mo
     with answering(answer) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         with pytest.raises(UnavailableError):
-            connect().create_invalidation(plan_for(["E1"], Change("a")).batches[0])
+            CloudFront.connect().create_invalidation(plan_for(["E1"], Change("a")).batches[0])
 
 
 def test_the_sdk_itself_does_not_retry_and_ends_a_call_when_it_says(cloudfront: StrictCloudFront) -> None:
     cloudfront.broken["E1"] = UNAVAILABLE
-    cdn = connect()
+    cdn = CloudFront.connect()
     with pytest.raises(UnavailableError):
         cdn.create_invalidation(plan_for(["E1"], Change("a")).batches[0])
     assert cloudfront.calls == 1
@@ -720,7 +720,9 @@ def test_the_sdk_itself_does_not_retry_and_ends_a_call_when_it_says(cloudfront: 
 
 def test_no_region_is_needed(cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    assert connect().create_invalidation(plan_for(["E1"], Change("a")).batches[0]) == cloudfront.accepted[0].id
+    assert (
+        CloudFront.connect().create_invalidation(plan_for(["E1"], Change("a")).batches[0]) == cloudfront.accepted[0].id
+    )
 
 
 @pytest.mark.parametrize(
@@ -732,13 +734,13 @@ def test_an_sdk_that_cannot_be_set_up_is_a_configuration_error(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match="the AWS SDK cannot be set up"):
-        connect()
+        CloudFront.connect()
 
 
 def test_a_server_out_of_reach_may_be_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(UnavailableError, match="Could not connect"):
-        connect().create_invalidation(plan_for(["E1"], Change("a")).batches[0])
+        CloudFront.connect().create_invalidation(plan_for(["E1"], Change("a")).batches[0])
 
 
 @pytest.mark.parametrize("id_", ["E1", "dt_1"])
@@ -748,7 +750,7 @@ def test_what_was_accepted_is_listed_page_by_page_and_told_one_by_one(
 ) -> None:
     cloudfront.tenants = {"dt_1": ("E1", {})}
     cloudfront.page, cloudfront.looks_to_complete = page, 1
-    cdn, owner = connect(), DistributionId(id_)
+    cdn, owner = CloudFront.connect(), DistributionId(id_)
     batches = [plan_for([id_], Change(f"a{number}"), Change(f"b{number}")).batches[0] for number in range(5)]
     accepted = {cdn.create_invalidation(batch): batch for batch in batches}
     listed = list(cdn.invalidations(owner))
@@ -769,7 +771,7 @@ def test_what_was_accepted_is_listed_page_by_page_and_told_one_by_one(
     [("E9", "NoSuchDistribution"), ("dt_9", "EntityNotFound"), ("E1", "NoSuchInvalidation")],
 )
 def test_what_is_not_there_cannot_be_told(id_: str, code: str, cloudfront: StrictCloudFront) -> None:
-    cdn = connect()
+    cdn = CloudFront.connect()
     with pytest.raises(UnknownIdError, match=f"^{code}: "):
         cdn.invalidation(DistributionId(id_), "I1")
     if id_ != "E1":
@@ -790,7 +792,7 @@ def test_who_may_not_read_is_told_which_permission_is_missing(
     operation: str, id_: str, cloudfront: StrictCloudFront
 ) -> None:
     cloudfront.unreadable[operation] = DENIED
-    cdn, owner = connect(), DistributionId(id_)
+    cdn, owner = CloudFront.connect(), DistributionId(id_)
     calls = {"L": lambda: list(cdn.invalidations(owner)), "G": lambda: [cdn.invalidation(owner, "I1")]}
     with pytest.raises(ForbiddenError, match=f"allow the role cloudfront:{operation} on this distribution"):
         calls[operation[0]]()
@@ -813,12 +815,12 @@ def test_what_is_told_of_an_invalidation_without_sense_is_no_answer(
     with answering(ok(b"<Invalidation>%b</Invalidation>" % told)) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         with pytest.raises(UnavailableError):
-            connect().invalidation(DistributionId("E1"), "I1")
+            CloudFront.connect().invalidation(DistributionId("E1"), "I1")
     told = b"<InvalidationSummary>%b</InvalidationSummary>" % told
     with answering(ok(b"<InvalidationList><Items>%b</Items></InvalidationList>" % told)) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         with pytest.raises(UnavailableError):
-            list(connect().invalidations(DistributionId("E1")))
+            list(CloudFront.connect().invalidations(DistributionId("E1")))
 
 
 @pytest.mark.parametrize("body", [b"", b"<InvalidationList/>", b"<InvalidationList>text</InvalidationList>", b"<cut"])
@@ -826,14 +828,14 @@ def test_a_list_is_empty_only_where_cloudfront_says_so(body: bytes, monkeypatch:
     with answering(ok(body)) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         with pytest.raises(UnavailableError):
-            list(connect().invalidations(DistributionId("E1")))
+            list(CloudFront.connect().invalidations(DistributionId("E1")))
 
 
 def test_times_are_in_utc_and_what_is_left_out_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     told = b"<Id>I1</Id><Status>Strange</Status><CreateTime>2026-11-20T02:00:00+02:00</CreateTime>"
     with answering(ok(b"<Invalidation>%b</Invalidation>" % told)) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        found = connect().invalidation(DistributionId("E1"), "I1")
+        found = CloudFront.connect().invalidation(DistributionId("E1"), "I1")
     assert found == model.Invalidation(DistributionId("E1"), "I1", "Strange", BIRTH)
     assert found.created.utcoffset() == timedelta()
     assert not found.is_completed

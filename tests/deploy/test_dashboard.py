@@ -13,8 +13,8 @@ import pytest
 from aws_lambda_powertools.metrics.provider import cold_start
 
 from invalidator import handler
-from invalidator.handler import LocalContext
 from invalidator.model import Allowance
+from invalidator.runtime.invocation import LocalContext
 from invalidator.runtime.metrics import Name, line_of
 from tests.deploy.test_serverless import properties, resolved
 from tests.doubles.dashboards import Series, objections, series_of

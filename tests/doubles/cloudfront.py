@@ -28,8 +28,8 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.validate import validate_parameters
 
-from invalidator.handler import LocalContext
 from invalidator.model import Batch, Outcome
+from invalidator.runtime.invocation import LocalContext
 from tests.doubles.configurations import Json, of_buckets
 from tests.doubles.loopback import Quiet, serving
 

@@ -172,7 +172,7 @@ def test_any_minor_version_of_2_is_read(version: str) -> None:
         (make.eventbridge(Change("\ud800")), "a key that is not Unicode text: '\\ud800'"),
         (make.eventbridge(Change("\udc80x")), "a key that is not Unicode text"),
         (make.eventbridge(Change("a")) | {"detail-type": None}, "whose detail-type is nothing; expected a string"),
-        (make.sns_envelope({}) | {"Records": []}, "an object with nothing in it is none of"),
+        (make.sns_envelope({}) | {"Records": []}, "an object with no fields is none of"),
     ],
 )
 def test_a_refusal_names_what_was_seen_and_what_is_expected(event: Any, reason: str) -> None:

@@ -61,8 +61,8 @@ def test_what_is_written_is_read_again(batch: Batch, why: str) -> None:
         batch.apart,
         batch.since,
     )
-    assert [(item.path, cause.relation, cause.change.key) for item in read.items for cause in item.causes] == [
-        (item.path, item.causes[0].relation, item.causes[0].change.key) for item in batch.items
+    assert [(item.path, cause.relation, cause.source.key) for item in read.items for cause in item.causes] == [
+        (item.path, item.causes[0].relation, item.causes[0].source.key) for item in batch.items
     ]
     assert read.message_ids == {"m7"}
     assert why_again == why[:500]
@@ -132,7 +132,7 @@ def test_every_batch_of_the_longest_keys_fits_into_one_message(filling: str) -> 
     assert len(keys[0].encode()) > 1_000
     made = batches_of(*map(Change, keys))
     assert_all_fit(made)
-    assert {cause.change.key for batch in made for item in batch.items for cause in item.causes} == set(keys)
+    assert {cause.source.key for batch in made for item in batch.items for cause in item.causes} == set(keys)
     # As few as that: no two neighbours would have fitted into one.
     for one, other in pairwise(made):
         together = sum(tickets.sizes((*one.items, other.items[0])))

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import deployment, figures, plots, report
+from invalidator.aws.codepipeline import JobDone, output_variables
 from invalidator.events import decode
-from invalidator.runtime import jobs
+from invalidator.events.jobs import PARAMETERS, job_request
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -115,11 +116,11 @@ def test_every_target_of_make_that_is_named_exists(name: str) -> None:
 def test_the_action_that_is_shown_can_be_read() -> None:
     section = TEXTS["docs/pipelines.md"].partition("\n## From a pipeline\n")[2].partition("\n## ")[0]
     (shown,) = re.findall(r"UserParameters: '(.*)'", section)
-    assert jobs.wish_of(shown) == ((), ("/", "/blog/*"), True)
-    assert jobs.wish_of("") == ((), ("/*",), False)
+    assert job_request(shown) == ((), ("/", "/blog/*"), True)
+    assert job_request("") == ((), (), False)
     table = section.partition("| parameter |")[2].partition("\n\n")[0]
-    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(jobs._PARAMETERS)
-    for variable in jobs.outputs(jobs.Done(())):
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(PARAMETERS)
+    for variable in output_variables(JobDone(())):
         assert f"#{{invalidated.{variable}}}" in section
 
 

@@ -9,10 +9,12 @@ from typing import Any, get_args
 
 import pytest
 
-from invalidator.aws import sqs
 from invalidator.aws.listings import Listings
-from invalidator.handler import Edge, LocalContext, lambda_handler
+from invalidator.aws.queues import Queue
+from invalidator.handler import lambda_handler
 from invalidator.limits import USD_PER_PATH
+from invalidator.runtime.clients import Clients
+from invalidator.runtime.invocation import LocalContext
 from invalidator.runtime.log import logger
 from invalidator.runtime.metrics import MAX_DISTRIBUTIONS, Name
 from tests.doubles import strategies as make
@@ -75,8 +77,8 @@ def lines(cloudfront: StrictCloudFront, log: StringIO, monkeypatch: pytest.Monke
 
     def invoke(*bodies: Any) -> None:
         clock = Clock()
-        edge = Edge(
-            queue=partial(sqs.Queue, queues),
+        edge = Clients(
+            queue=partial(Queue, queues),
             workers=lambda: Calls(clock),
             listings=lambda: Listings(bucket, lambda: 0.0),
         )

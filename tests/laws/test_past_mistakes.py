@@ -4,10 +4,12 @@ from collections import deque
 
 import pytest
 
+from invalidator.aws.codepipeline import Pipeline
 from invalidator.aws.listings import Listings
 from invalidator.errors import IncompleteError
-from invalidator.handler import Edge, LocalContext, lambda_handler
-from invalidator.runtime.jobs import Pipeline
+from invalidator.handler import lambda_handler
+from invalidator.runtime.clients import Clients
+from invalidator.runtime.invocation import LocalContext
 from tests.doubles import strategies as make
 from tests.doubles.cloudfront import DENIED, IN_PROGRESS, Calls, Clock, HurriedContext, OnClock, StrictCloudFront
 from tests.doubles.codepipelines import StrictCodePipeline
@@ -40,7 +42,7 @@ def test_an_event_that_is_delivered_again_is_not_billed_again(cloudfront: Strict
 
 def test_a_job_that_is_tried_again_is_not_billed_again_under_a_new_reference(cloudfront: StrictCloudFront) -> None:
     pipeline = StrictCodePipeline(faults=deque([("ThrottlingException", 400)]))
-    edge = Edge(pipeline=lambda: Pipeline(pipeline))
+    edge = Clients(pipeline=lambda: Pipeline(pipeline))
     cloudfront.looks_to_complete = 3
     answer = pipeline.run_to_the_end(lambda event: lambda_handler(event, LocalContext(), edge), {"wait": True})
     assert answer.is_success
@@ -120,7 +122,7 @@ def test_never_are_there_more_wildcards_than_a_distribution_takes_nor_any_that_i
     bucket = VersionedS3({"origin": [], "other-origin": []})
     for key in [*keys, *(f"{key}.txt" for key in keys)]:
         bucket.write(key, b"")
-    edge = Edge(workers=lambda: Calls(clock), listings=lambda: Listings(bucket, lambda: clock.now))
+    edge = Clients(workers=lambda: Calls(clock), listings=lambda: Listings(bucket, lambda: clock.now))
     lambda_handler(make.s3(*map(Change, keys)), OnClock(clock=clock), edge)
     sent = cloudfront.paths("E1")
     assert most - 10 < len(sent) <= most

@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from invalidator.errors import NotificationError
-from invalidator.notifications.merge import EVENTBRIDGE, EVENTS, Entry, connected, difference, disconnected
+from invalidator.notifications.merge import EVENTBRIDGE, EVENTS, NotificationEntry, connected, diff_lines, disconnected
 
 LISTS = {
     "QueueConfigurations": ("QueueArn", "arn:aws:sqs:us-east-1:111122223333:"),
@@ -25,7 +25,7 @@ event_names = st.sampled_from(
     ["s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:ObjectRemoved:*", "s3:ObjectTagging:*", "s3:ObjectRestore:Post"]
 )
 targets = st.sampled_from([arn + name for _, arn in LISTS.values() for name in ("invalidator", "other")])
-entries = st.builds(Entry, st.just(OURS), targets, texts, texts)
+entries = st.builds(NotificationEntry, st.just(OURS), targets, texts, texts)
 
 
 @st.composite
@@ -61,7 +61,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def agreeable(draw: st.DrawFn) -> tuple[dict[str, Any], Entry]:
+def agreeable(draw: st.DrawFn) -> tuple[dict[str, Any], NotificationEntry]:
     """A configuration, and an entry that overlaps with nothing in it."""
     configuration, entry = draw(configurations()), draw(entries)
     for name in LISTS:
@@ -98,7 +98,7 @@ def matches(item: dict[str, Any], event: str, key: str) -> bool:
     return named and sent.startswith(rules.get("prefix", "")) and sent.endswith(rules.get("suffix", ""))
 
 
-def try_connect(configuration: Any, entry: Entry) -> Any:
+def try_connect(configuration: Any, entry: NotificationEntry) -> Any:
     try:
         return connected(configuration, entry)
     except NotificationError:
@@ -113,7 +113,7 @@ def test_a_bucket_is_to_tell_of_what_a_viewer_sees() -> None:
 
 
 @given(agreeable())
-def test_connecting_leaves_all_others_untouched_and_in_order(case: tuple[Any, Entry]) -> None:
+def test_connecting_leaves_all_others_untouched_and_in_order(case: tuple[Any, NotificationEntry]) -> None:
     configuration, entry = case
     before = copy.deepcopy(configuration)
     after = connected(configuration, entry)
@@ -131,13 +131,15 @@ def test_disconnecting_takes_out_ours_and_nothing_else(configuration: Any) -> No
 
 
 @given(agreeable())
-def test_disconnecting_undoes_connecting(case: tuple[Any, Entry]) -> None:
+def test_disconnecting_undoes_connecting(case: tuple[Any, NotificationEntry]) -> None:
     configuration, entry = case
     assert disconnected(connected(configuration, entry), OURS) == others(configuration)
 
 
 @given(agreeable())
-def test_there_is_never_more_than_one_entry_of_ours_and_it_is_the_last_one_asked_for(case: tuple[Any, Entry]) -> None:
+def test_there_is_never_more_than_one_entry_of_ours_and_it_is_the_last_one_asked_for(
+    case: tuple[Any, NotificationEntry],
+) -> None:
     configuration, entry = case
     (item,) = ours(connected(configuration, entry))
     assert entry.target in item.values()
@@ -148,7 +150,7 @@ def test_there_is_never_more_than_one_entry_of_ours_and_it_is_the_last_one_asked
 
 
 @given(agreeable())
-def test_doing_it_again_changes_nothing(case: tuple[Any, Entry]) -> None:
+def test_doing_it_again_changes_nothing(case: tuple[Any, NotificationEntry]) -> None:
     configuration, entry = case
     after = connected(configuration, entry)
     assert connected(after, entry) is after
@@ -157,19 +159,24 @@ def test_doing_it_again_changes_nothing(case: tuple[Any, Entry]) -> None:
 
 
 def test_an_entry_is_known_again_as_s3_spells_it() -> None:
-    configuration: Any = connected({}, Entry(OURS, QUEUE, "a b/", ".html"))
+    configuration: Any = connected({}, NotificationEntry(OURS, QUEUE, "a b/", ".html"))
     (item,) = configuration["QueueConfigurations"]
     item["Events"].reverse()
     for rule in item["Filter"]["Key"]["FilterRules"]:
         rule["Name"] = rule["Name"].capitalize()
-    assert connected(configuration, Entry(OURS, QUEUE, "a b/", ".html")) is configuration
+    assert connected(configuration, NotificationEntry(OURS, QUEUE, "a b/", ".html")) is configuration
 
 
 @pytest.mark.parametrize(
-    "change", [Entry(OURS, QUEUE, "b"), Entry(OURS, QUEUE, "", "a"), Entry(OURS, QUEUE + "2", "a")]
+    "change",
+    [
+        NotificationEntry(OURS, QUEUE, "b"),
+        NotificationEntry(OURS, QUEUE, "", "a"),
+        NotificationEntry(OURS, QUEUE + "2", "a"),
+    ],
 )
-def test_another_filter_or_target_replaces_ours(change: Entry) -> None:
-    before = connected({}, Entry(OURS, QUEUE, "a"))
+def test_another_filter_or_target_replaces_ours(change: NotificationEntry) -> None:
+    before = connected({}, NotificationEntry(OURS, QUEUE, "a"))
     assert connected(before, change) == connected({}, change) != before
 
 
@@ -177,7 +184,9 @@ def test_another_filter_or_target_replaces_ours(change: Entry) -> None:
 
 
 @given(agreeable(), event_names, texts)
-def test_no_event_would_have_to_be_sent_to_two_targets(case: tuple[Any, Entry], event: str, key: str) -> None:
+def test_no_event_would_have_to_be_sent_to_two_targets(
+    case: tuple[Any, NotificationEntry], event: str, key: str
+) -> None:
     configuration, entry = case
     after = connected(configuration, entry)
     (item,) = ours(after)
@@ -190,9 +199,9 @@ def test_no_event_would_have_to_be_sent_to_two_targets(case: tuple[Any, Entry], 
 @given(configurations(), entries)
 @example(
     {"QueueConfigurations": [{"QueueArn": QUEUE, "Events": ["s3:ObjectCreated:*"], "Filter": SUFFIX_B}]},
-    Entry(OURS, QUEUE, "", "a"),
+    NotificationEntry(OURS, QUEUE, "", "a"),
 )
-def test_what_is_refused_overlaps_in_an_event_of_some_key(configuration: Any, entry: Entry) -> None:
+def test_what_is_refused_overlaps_in_an_event_of_some_key(configuration: Any, entry: NotificationEntry) -> None:
     assume(try_connect(configuration, entry) is None)
     item = ours(connected({}, entry))[0]
     rest = [other for name in LISTS for other in others(configuration).get(name, [])]
@@ -208,9 +217,9 @@ def test_what_is_refused_overlaps_in_an_event_of_some_key(configuration: Any, en
 
 @pytest.mark.parametrize(("ours_", "theirs"), [("", ".jpg"), (".jpg", ""), (".jpg", "a.jpg"), ("a.jpg", ".jpg")])
 def test_one_suffix_that_ends_in_another_overlaps_with_it(ours_: str, theirs: str) -> None:
-    other = connected({}, Entry("x", QUEUE, "", theirs))
+    other = connected({}, NotificationEntry("x", QUEUE, "", theirs))
     with pytest.raises(NotificationError):
-        connected(other, Entry(OURS, QUEUE, "", ours_))
+        connected(other, NotificationEntry(OURS, QUEUE, "", ours_))
 
 
 def test_a_refusal_names_the_other_entry_and_the_way_out() -> None:
@@ -221,7 +230,7 @@ def test_a_refusal_names_the_other_entry_and_the_way_out() -> None:
         "Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "red+images/"}]}},
     }
     with pytest.raises(NotificationError) as refusal:
-        connected({"LambdaFunctionConfigurations": [other]}, Entry(OURS, QUEUE))
+        connected({"LambdaFunctionConfigurations": [other]}, NotificationEntry(OURS, QUEUE))
     text = str(refusal.value)
     for words in ("'thumbnails'", "function:thumbnails", "s3:ObjectCreated:*", "'red images/'", "trigger=eventbridge"):
         assert words in text
@@ -231,23 +240,23 @@ def test_a_refusal_names_the_other_entry_and_the_way_out() -> None:
 def test_an_entry_without_an_id_is_left_alone_and_named_as_one() -> None:
     nameless = {"QueueArn": QUEUE, "Events": ["s3:ObjectCreated:*"]}
     with pytest.raises(NotificationError, match="its entry 'without an id'"):
-        connected({"QueueConfigurations": [nameless]}, Entry(OURS, QUEUE))
+        connected({"QueueConfigurations": [nameless]}, NotificationEntry(OURS, QUEUE))
     assert disconnected({"QueueConfigurations": [nameless]}, OURS) == {"QueueConfigurations": [nameless]}
 
 
 def test_what_eventbridge_is_set_up_with_stays() -> None:
     on = {"EventBridgeConfiguration": {"New": 1}}
-    assert connected(on, Entry(OURS, EVENTBRIDGE)) is on
+    assert connected(on, NotificationEntry(OURS, EVENTBRIDGE)) is on
 
 
 def test_ours_comes_last_so_that_others_keep_their_places() -> None:
     other = {"Id": "x", "QueueArn": QUEUE + "2", "Events": ["s3:ObjectTagging:*"]}
-    after = connected({"QueueConfigurations": [other]}, Entry(OURS, QUEUE))
+    after = connected({"QueueConfigurations": [other]}, NotificationEntry(OURS, QUEUE))
     assert [item["Id"] for item in after["QueueConfigurations"]] == ["x", OURS]
 
 
 @given(agreeable())
-def test_an_entry_is_only_taken_out_with_its_target_if_that_is_asked(case: tuple[Any, Entry]) -> None:
+def test_an_entry_is_only_taken_out_with_its_target_if_that_is_asked(case: tuple[Any, NotificationEntry]) -> None:
     configuration, entry = case
     after = connected(configuration, entry)
     assert disconnected(after, OURS, entry.target + "2") is after
@@ -256,13 +265,13 @@ def test_an_entry_is_only_taken_out_with_its_target_if_that_is_asked(case: tuple
 
 @given(configurations())
 def test_eventbridge_goes_beside_everything(configuration: Any) -> None:
-    after = connected(configuration, Entry(OURS, EVENTBRIDGE))
+    after = connected(configuration, NotificationEntry(OURS, EVENTBRIDGE))
     assert after == others(configuration) | {"EventBridgeConfiguration": {}}
-    assert connected(after, Entry(OURS, EVENTBRIDGE)) is after
+    assert connected(after, NotificationEntry(OURS, EVENTBRIDGE)) is after
 
 
 def test_eventbridge_stays_on_since_others_may_use_it() -> None:
-    on = connected({}, Entry(OURS, EVENTBRIDGE))
+    on = connected({}, NotificationEntry(OURS, EVENTBRIDGE))
     assert disconnected(on, OURS) is on
 
 
@@ -280,7 +289,7 @@ def test_eventbridge_stays_on_since_others_may_use_it() -> None:
 )
 def test_anything_but_the_arn_of_a_queue_topic_or_function_is_refused(target: str) -> None:
     with pytest.raises(NotificationError, match="is not the ARN of a queue"):
-        connected({}, Entry(OURS, target))
+        connected({}, NotificationEntry(OURS, target))
 
 
 @pytest.mark.parametrize(
@@ -295,7 +304,7 @@ def test_anything_but_the_arn_of_a_queue_topic_or_function_is_refused(target: st
     ],
 )
 def test_filters_are_encoded_as_s3_wants_them(raw: str, encoded: str) -> None:
-    (item,) = ours(connected({}, Entry(OURS, QUEUE, raw)))
+    (item,) = ours(connected({}, NotificationEntry(OURS, QUEUE, raw)))
     assert item["Filter"] == {"Key": {"FilterRules": [{"Name": "prefix", "Value": encoded}]}}
 
 
@@ -303,10 +312,10 @@ def test_filters_are_encoded_as_s3_wants_them(raw: str, encoded: str) -> None:
 
 
 @given(agreeable())
-def test_the_difference_shows_exactly_what_changes(case: tuple[Any, Entry]) -> None:
+def test_the_difference_shows_exactly_what_changes(case: tuple[Any, NotificationEntry]) -> None:
     configuration, entry = case
     after = connected(configuration, entry)
-    lines = difference(configuration, after)
+    lines = diff_lines(configuration, after)
     assert bool(lines) == (configuration != after)
     for sign, side in (("-", configuration), ("+", after)):
         whole = json.dumps(side, indent=2, sort_keys=True).split("\n")

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from invalidator.errors import CdnError, InProgressError, ThrottledError, UnavailableError, UnknownIdError
 from invalidator.model import DistributionId, Invalidation
-from invalidator.operator.completion import Accepted, End, until_completed
+from invalidator.operator.completion import Completion, until_completed
 from tests.doubles.cloudfront import Clock
 
 E1, E2 = DistributionId("E1"), DistributionId("E2")
 
 
-def completing(clock: Clock, ends: dict[Accepted, float]) -> Callable[[DistributionId, str], Invalidation]:
+def completing(
+    clock: Clock, ends: dict[tuple[DistributionId, str], float]
+) -> Callable[[DistributionId, str], Invalidation]:
     """A CloudFront whose invalidations are completed at these times."""
 
     def look(distribution: DistributionId, id_: str) -> Invalidation:
@@ -25,7 +27,9 @@ def completing(clock: Clock, ends: dict[Accepted, float]) -> Callable[[Distribut
     return look
 
 
-def waited(clock: Clock, accepted: list[Accepted], look: Callable[[DistributionId, str], Invalidation]) -> list[End]:
+def waited(
+    clock: Clock, accepted: list[tuple[DistributionId, str]], look: Callable[[DistributionId, str], Invalidation]
+) -> list[Completion]:
     def pause(seconds: float) -> None:
         assert 0 < seconds <= 5
         clock.now += seconds
@@ -38,7 +42,7 @@ def test_each_comes_once_as_soon_as_it_is_seen_and_none_later_than_there_is_time
     times: list[float], limit: float
 ) -> None:
     clock = Clock(limit)
-    ends: dict[Accepted, float] = {(E1, f"I{number}"): end for number, end in enumerate(times)}
+    ends: dict[tuple[DistributionId, str], float] = {(E1, f"I{number}"): end for number, end in enumerate(times)}
     seen: dict[str, float] = {}
     look = completing(clock, ends)
 
@@ -67,26 +71,26 @@ def test_it_looks_soon_and_then_gently() -> None:
         looks.append(clock.now)
         return look(distribution, id_)
 
-    assert waited(clock, [(E1, "I1")], noting) == [End(E1, "I1")]
+    assert waited(clock, [(E1, "I1")], noting) == [Completion(E1, "I1")]
     assert looks == [1, 3, 6, 10, 15, 20, 25, 30, 35, 40]
 
 
 def test_what_is_completed_is_not_looked_at_again() -> None:
-    clock, looks = Clock(), list[Accepted]()
+    clock, looks = Clock(), list[tuple[DistributionId, str]]()
     look = completing(clock, {(E1, "I1"): 0.0, (E2, "I2"): 20.0})
 
     def noting(distribution: DistributionId, id_: str) -> Invalidation:
         looks.append((distribution, id_))
         return look(distribution, id_)
 
-    assert waited(clock, [(E1, "I1"), (E2, "I2"), (E1, "I1")], noting) == [End(E1, "I1"), End(E2, "I2")]
+    assert waited(clock, [(E1, "I1"), (E2, "I2"), (E1, "I1")], noting) == [Completion(E1, "I1"), Completion(E2, "I2")]
     assert looks.count((E1, "I1")) == 1
 
 
 def test_what_is_completed_at_the_same_time_is_seen_at_the_same_look() -> None:
     clock = Clock()
-    ends: dict[Accepted, float] = {(E1, f"I{number}"): 0.0 for number in range(4)}
-    assert waited(clock, list(ends), completing(clock, ends)) == [End(*one) for one in ends]
+    ends: dict[tuple[DistributionId, str], float] = {(E1, f"I{number}"): 0.0 for number in range(4)}
+    assert waited(clock, list(ends), completing(clock, ends)) == [Completion(*one) for one in ends]
     assert clock.now == 1
 
 
@@ -100,7 +104,7 @@ def test_what_passes_is_waited_for(error: CdnError) -> None:
             raise error
         return look(distribution, id_)
 
-    assert waited(clock, [(E1, "I1")], failing) == [End(E1, "I1")]
+    assert waited(clock, [(E1, "I1")], failing) == [Completion(E1, "I1")]
 
 
 def test_one_that_cannot_be_seen_does_not_hold_up_the_others() -> None:
@@ -112,7 +116,7 @@ def test_one_that_cannot_be_seen_does_not_hold_up_the_others() -> None:
             raise gone
         return look(distribution, id_)
 
-    assert waited(clock, [(E1, "I1"), (E2, "I2")], failing) == [End(E1, "I1", gone), End(E2, "I2")]
+    assert waited(clock, [(E1, "I1"), (E2, "I2")], failing) == [Completion(E1, "I1", gone), Completion(E2, "I2")]
 
 
 def test_nothing_is_waited_for_if_nothing_was_accepted() -> None:

@@ -20,8 +20,8 @@ from invalidator.local.embedded import EmbeddedAws, embedded_aws
 from invalidator.local.queue_worker import QueueWorker
 from invalidator.model import Batch, Distribution, DistributionId
 from invalidator.operator import dead_letter_queue
-from invalidator.operator.dead_letter_queue import DeadLetters, Discarded, Sent
-from invalidator.operator.dead_letters import EVERY, Contents, Letter, Stale, anew, contents_of, merged
+from invalidator.operator.dead_letter_queue import DeadLetterQueue, DiscardedLetter, ResentLetter
+from invalidator.operator.dead_letters import EVERY, DeadLetter, LetterContents, StalePath, anew, contents_of, merged
 from invalidator.urls.viewers import View
 from tests.doubles import strategies as make
 from tests.doubles.cloudfront import DENIED, StrictCloudFront
@@ -34,11 +34,11 @@ SINCE = "2026-11-20T09:30:12.345Z"  # that of the records in strategies.py
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:invalidator-dev-invalidate:$LATEST"
 
 
-def letter(document: object, sent: str = SENT, error: str = "") -> Letter:
-    return Letter("m1", "r1", document if isinstance(document, str) else json.dumps(document), sent, error)
+def letter(document: object, sent: str = SENT, error: str = "") -> DeadLetter:
+    return DeadLetter("m1", "r1", document if isinstance(document, str) else json.dumps(document), sent, error)
 
 
-def read(document: object, *, ids: list[DistributionId] = IDS, error: str = "") -> Contents:
+def read(document: object, *, ids: list[DistributionId] = IDS, error: str = "") -> LetterContents:
     return contents_of(letter(document, error=error), lambda _: [Distribution(id_) for id_ in ids], View())
 
 
@@ -78,7 +78,9 @@ def test_a_ticket_is_listed_path_by_path_and_sent_again_as_it_is(
         batch = replace(planned, attempts=attempts, apart=apart)
         found = read(ticket(batch, why))
         assert (found.kind, found.problem) == ("a ticket", "")
-        assert found.stale == tuple(Stale(batch.distribution, item.path, SINCE, attempts, why) for item in batch.items)
+        assert found.stale == tuple(
+            StalePath(batch.distribution, item.path, SINCE, attempts, why) for item in batch.items
+        )
         again = anew(letter(ticket(batch, why)), found)
         assert again == ticket(replace(batch, attempts=0), why)
 
@@ -91,7 +93,7 @@ def test_a_notification_concerns_every_configured_distribution(route: str) -> No
     why = "the function did not get it done; its log of that time says why"
     assert read(body) == (
         "notifications" if route == "s3" else read(body).kind,
-        tuple(Stale(id_, path, since, None, why) for id_ in IDS for path in ("/blog/", "/blog/index.html")),
+        tuple(StalePath(id_, path, since, None, why) for id_ in IDS for path in ("/blog/", "/blog/index.html")),
         "",
     )
     assert {row.distribution for row in read(body, ids=[EVERY]).stale} == {""}
@@ -140,7 +142,7 @@ def test_a_failed_invocation_that_names_no_distribution_may_be_of_any(more: dict
         ('{"password": "hunter2"}', "an object with 'password' is none of: an SQS record"),
         ('"hunter2"', "a string of 7 characters is none of"),
         ("[" * 100_000, "characters that are not JSON"),
-        ('{"type": "invalidator ticket", "hunter": 2}', "a ticket that is not as this program writes them"),
+        ('{"type": "invalidator ticket", "hunter": 2}', "a ticket that this program did not write"),
         (json.dumps(failed_invocation({"hunter": 2})), "an object with 'hunter' is none of"),
         (json.dumps(make.sqs(make.s3(Change("hunter2")))), "an SQS record in an envelope"),
     ],
@@ -164,15 +166,15 @@ def test_what_no_viewer_sees_is_not_stale() -> None:
 
 def test_a_path_is_listed_once_with_its_longest_time_and_its_latest_reason() -> None:
     rows = [
-        Stale("E1", "/b", "2", 3, "old"),
-        Stale("E1", "/b", "1", None, "new"),
-        Stale("E2", "/b", "1", None, "new"),
-        Stale("E1", "/a", "3", 0, "new"),
+        StalePath("E1", "/b", "2", 3, "old"),
+        StalePath("E1", "/b", "1", None, "new"),
+        StalePath("E2", "/b", "1", None, "new"),
+        StalePath("E1", "/a", "3", 0, "new"),
     ]
-    assert merged([Contents("a ticket", (row,)) for row in rows]) == [
-        Stale("E1", "/b", "1", 3, "new"),
-        Stale("E2", "/b", "1", None, "new"),
-        Stale("E1", "/a", "3", 0, "new"),
+    assert merged([LetterContents("a ticket", (row,)) for row in rows]) == [
+        StalePath("E1", "/b", "1", 3, "new"),
+        StalePath("E2", "/b", "1", None, "new"),
+        StalePath("E1", "/a", "3", 0, "new"),
     ]
 
 
@@ -209,12 +211,12 @@ def bodies_in(url: str) -> list[str]:
     return sorted(record["body"] for record in event["Records"]) if event else []
 
 
-def listed(queue: DeadLetters) -> list[str]:
+def listed(queue: DeadLetterQueue) -> list[str]:
     with queue.held() as letters:
         return sorted(letter.body for letter in letters)
 
 
-def send_again(queue: DeadLetters, to: str, *, dry_run: bool = False) -> list[Sent]:
+def send_again(queue: DeadLetterQueue, to: str, *, dry_run: bool = False) -> list[ResentLetter]:
     with queue.held() as letters:
         return [
             queue.send_again(item, contents_of(item, lambda _: [], View()), to, dry_run=dry_run) for item in letters
@@ -223,7 +225,7 @@ def send_again(queue: DeadLetters, to: str, *, dry_run: bool = False) -> list[Se
 
 def test_listing_shows_each_letter_once_and_takes_none(dead: str) -> None:
     put(dead, *[f"{number:02}" for number in range(23)])
-    queue = dead_letter_queue.connect(dead)
+    queue = DeadLetterQueue.connect(dead)
     for _ in range(2):
         assert listed(queue) == [f"{number:02}" for number in range(23)]
     assert len(bodies_in(dead)) == 23
@@ -232,7 +234,7 @@ def test_listing_shows_each_letter_once_and_takes_none(dead: str) -> None:
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, OSError])
 def test_letters_are_given_back_however_it_ends(dead: str, end: type[BaseException]) -> None:
     put(dead, "a", "b")
-    queue = dead_letter_queue.connect("dead")
+    queue = DeadLetterQueue.connect("dead")
 
     def end_it() -> None:
         with queue.held():
@@ -246,7 +248,7 @@ def test_letters_are_given_back_however_it_ends(dead: str, end: type[BaseExcepti
 
 def test_letters_are_given_back_when_receiving_is_interrupted(dead: str) -> None:
     put(dead, "a")
-    queue = dead_letter_queue.connect(dead)
+    queue = DeadLetterQueue.connect(dead)
     calls: list[object] = []
 
     def interrupt(**_: object) -> None:
@@ -262,7 +264,7 @@ def test_letters_are_given_back_when_receiving_is_interrupted(dead: str) -> None
 
 def test_a_queue_that_hands_out_the_same_letters_for_ever_is_listed_once(dead: str) -> None:
     put(dead, "a")
-    queue = dead_letter_queue.connect(dead)
+    queue = DeadLetterQueue.connect(dead)
 
     def hold_for_no_time(params: dict[str, Any], **_: object) -> None:
         params["VisibilityTimeout"] = 0
@@ -272,23 +274,23 @@ def test_a_queue_that_hands_out_the_same_letters_for_ever_is_listed_once(dead: s
 
 
 def test_a_queue_has_a_url_or_a_name(dead: str) -> None:
-    assert dead_letter_queue.connect("dead").url_of("dead") == dead
+    assert DeadLetterQueue.connect("dead").url_of("dead") == dead
     for wrong in ("arn:aws:sqs:eu-central-1:111122223333:dead", "a b", "", "https://sqs.eu-central-1.amazonaws.com"):
         with pytest.raises(ConfigurationError, match="neither the URL nor the name of a queue"):
-            dead_letter_queue.connect(wrong)
+            DeadLetterQueue.connect(wrong)
     with pytest.raises(DeadLettersError, match=r"queue nope: .*NonExistentQueue.* \(check the name, the account and"):
-        dead_letter_queue.connect("nope")
-    with pytest.raises(DeadLettersError, match="NonExistentQueue"), dead_letter_queue.connect(dead + "2").held():
+        DeadLetterQueue.connect("nope")
+    with pytest.raises(DeadLettersError, match="NonExistentQueue"), DeadLetterQueue.connect(dead + "2").held():
         pass
 
 
 def test_the_region_is_that_of_the_url() -> None:
     url = "https://sqs.eu-central-1.amazonaws.com/111122223333/dead"
-    assert dead_letter_queue.connect(url)._client.meta.region_name == "eu-central-1"
-    assert dead_letter_queue.connect("http://127.0.0.1/111122223333/dead")._client.meta.region_name == "us-east-1"
+    assert DeadLetterQueue.connect(url)._client.meta.region_name == "eu-central-1"
+    assert DeadLetterQueue.connect("http://127.0.0.1/111122223333/dead")._client.meta.region_name == "us-east-1"
 
 
-def deny(queue: DeadLetters, operation: str) -> None:
+def deny(queue: DeadLetterQueue, operation: str) -> None:
     """From now on the queue refuses an operation as SQS does where a permission is missing."""
     error = {"Code": "AccessDenied", "Message": "not authorized", "Type": "Sender"}
 
@@ -307,14 +309,14 @@ def deny(queue: DeadLetters, operation: str) -> None:
 )
 def test_a_permission_that_is_missing_is_named(dead: str, operation: str, permission: str) -> None:
     put(dead, "a")
-    queue = dead_letter_queue.connect(dead)
+    queue = DeadLetterQueue.connect(dead)
     deny(queue, operation)
     with pytest.raises(DeadLettersError, match=f"AccessDenied: not authorized \\(you need {permission} on it\\)"):
         listed(queue)
 
 
 def test_without_permission_to_ask_nobody_is_known_to_hold_letters(dead: str) -> None:
-    queue = dead_letter_queue.connect(dead)
+    queue = DeadLetterQueue.connect(dead)
     deny(queue, "GetQueueAttributes")
     assert queue.others_hold() == 0
 
@@ -327,7 +329,7 @@ def test_each_letter_goes_back_and_is_deleted(dead: str) -> None:
     first, second = (replace(batch, attempts=5) for batch in batches(Change("a")))
     notification = json.dumps(make.s3(Change("b")))
     put(dead, ticket(first), ticket(second), notification)
-    sent = send_again(dead_letter_queue.connect(dead), changes)
+    sent = send_again(DeadLetterQueue.connect(dead), changes)
     assert {item.to for item in sent} == {changes}
     assert bodies_in(changes) == sorted(
         [notification, *(ticket(replace(batch, attempts=0)) for batch in (first, second))]
@@ -341,14 +343,14 @@ def test_a_letter_that_the_queue_itself_gave_up_comes_back_to_it(dead: str) -> N
     sqs = boto3.client("sqs")
     assert "Messages" in sqs.receive_message(QueueUrl=changes, VisibilityTimeout=0)
     assert "Messages" not in sqs.receive_message(QueueUrl=changes)
-    send_again(dead_letter_queue.connect(dead), changes)
+    send_again(DeadLetterQueue.connect(dead), changes)
     assert (bodies_in(changes), bodies_in(dead)) == ([body], [])
 
 
 def test_a_dry_run_sends_and_deletes_nothing(dead: str) -> None:
     changes = in_front(dead)
     put(dead, make.s3(Change("a")), failed_invocation(make.s3(Change("b"))))
-    sent = send_again(dead_letter_queue.connect(dead), changes, dry_run=True)
+    sent = send_again(DeadLetterQueue.connect(dead), changes, dry_run=True)
     assert {item.to for item in sent} == {changes, FUNCTION}
     assert (len(bodies_in(dead)), bodies_in(changes)) == (2, [])
 
@@ -357,7 +359,7 @@ def test_what_is_not_sent_stays_and_the_others_go(dead: str) -> None:
     changes = in_front(dead)
     poison, failed = "poison", json.dumps(failed_invocation(make.s3(Change("b"))))  # there is no such function
     put(dead, poison, failed, make.s3(Change("a")))
-    problems = [item.problem for item in send_again(dead_letter_queue.connect(dead), changes)]
+    problems = [item.problem for item in send_again(DeadLetterQueue.connect(dead), changes)]
     assert [problem for problem in problems if "not JSON" in problem]
     assert [problem for problem in problems if "ResourceNotFoundException" in problem]
     assert len(bodies_in(changes)) == problems.count("") == 1
@@ -366,7 +368,7 @@ def test_what_is_not_sent_stays_and_the_others_go(dead: str) -> None:
 
 def test_nothing_is_deleted_that_no_queue_took(dead: str) -> None:
     put(dead, make.s3(Change("a")))
-    (sent,) = send_again(dead_letter_queue.connect(dead), dead + "2")
+    (sent,) = send_again(DeadLetterQueue.connect(dead), dead + "2")
     assert "NonExistentQueue" in sent.problem
     assert len(bodies_in(dead)) == 1
 
@@ -374,7 +376,7 @@ def test_nothing_is_deleted_that_no_queue_took(dead: str) -> None:
 def test_a_letter_that_was_sent_but_cannot_be_deleted_is_told(dead: str) -> None:
     changes = in_front(dead)
     put(dead, make.s3(Change("a")))
-    queue = dead_letter_queue.connect(dead)
+    queue = DeadLetterQueue.connect(dead)
     deny(queue, "DeleteMessage")
     (sent,) = send_again(queue, changes)
     assert sent.problem.startswith("it was sent, but is still here: ")
@@ -385,7 +387,7 @@ def test_a_letter_that_was_sent_but_cannot_be_deleted_is_told(dead: str) -> None
 # --- discarding -----------------------------------------------------------------------------------------
 
 
-def discard(queue: DeadLetters, *bodies: str, dry_run: bool = False) -> list[Discarded]:
+def discard(queue: DeadLetterQueue, *bodies: str, dry_run: bool = False) -> list[DiscardedLetter]:
     """Those letters with these bodies."""
     with queue.held() as letters:
         chosen = [(item, contents_of(item, lambda _: [], View())) for item in letters if item.body in bodies]
@@ -395,7 +397,7 @@ def discard(queue: DeadLetters, *bodies: str, dry_run: bool = False) -> list[Dis
 def test_exactly_what_is_discarded_is_deleted_whatever_is_in_it(dead: str) -> None:
     tickets_ = [ticket(batch) for batch in batches(Change("a"))]
     put(dead, "poison", "another", *tickets_)
-    queue = dead_letter_queue.connect(dead)
+    queue = DeadLetterQueue.connect(dead)
     assert len(discard(queue, "poison", tickets_[0], dry_run=True)) == 2
     assert len(bodies_in(dead)) == 4
     boto3.client("sqs").purge_queue(QueueUrl=dead)
@@ -408,7 +410,7 @@ def test_exactly_what_is_discarded_is_deleted_whatever_is_in_it(dead: str) -> No
 
 def test_a_letter_that_cannot_be_deleted_is_told(dead: str) -> None:
     put(dead, "poison")
-    queue = dead_letter_queue.connect(dead)
+    queue = DeadLetterQueue.connect(dead)
     deny(queue, "DeleteMessage")
     (discarded,) = discard(queue, "poison")
     assert "you need sqs:DeleteMessage on it" in discarded.problem
@@ -419,7 +421,7 @@ def test_a_letter_that_cannot_be_deleted_is_told(dead: str) -> None:
 
 
 def test_the_source_is_found_or_said(dead: str) -> None:
-    queue = dead_letter_queue.connect(dead)
+    queue = DeadLetterQueue.connect(dead)
     with pytest.raises(ConfigurationError, match="is the dead-letter queue of no queue: say with --to"):
         queue.source("")
     assert queue.source("https://configured/q") == "https://configured/q"
@@ -461,7 +463,7 @@ def test_a_failed_invocation_is_made_again(
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint)
     event = make.s3(Change("é"))
     put(dead, failed_invocation(event))
-    (sent,) = send_again(dead_letter_queue.connect(dead), "")
+    (sent,) = send_again(DeadLetterQueue.connect(dead), "")
     assert (sent.to, sent.problem) == (FUNCTION, "")
     (call,) = asked
     assert call == (
@@ -481,7 +483,7 @@ def test_no_function_is_invoked_but_of_the_queues_account(
     endpoint, asked = invoked
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint)
     put(dead, failed_invocation(make.s3(Change("a")), requestContext={"functionArn": arn}))
-    (sent,) = send_again(dead_letter_queue.connect(dead), "")
-    assert "is not a function of the queue's account" in sent.problem
+    (sent,) = send_again(DeadLetterQueue.connect(dead), "")
+    assert "is not the ARN of a function in the account of the queue" in sent.problem
     assert asked == []
     assert len(bodies_in(dead)) == 1

@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
-from invalidator import handler
 from invalidator.local import embedded
 from invalidator.model import Behavior, DistributionId, Origin, Site
 from invalidator.notifications.merge import EVENTS
@@ -52,11 +51,11 @@ def only(findings: list[Finding]) -> Finding:
 
 
 def allow(**changes: Any) -> dict[str, Any]:
-    return policies.statement(ASKED) | changes
+    return policies.allowing_statement(ASKED) | changes
 
 
 def judged(*statements: Any) -> str:
-    return policies.verdict(json.dumps({"Version": "2012-10-17", "Statement": list(statements)}), ASKED)
+    return policies.evaluate(json.dumps({"Version": "2012-10-17", "Statement": list(statements)}), ASKED)
 
 
 def where(operator: str, key: str, *values: str) -> dict[str, Any]:
@@ -105,12 +104,12 @@ def test_what_is_denied_is_not_allowed_by_anything_else() -> None:
 
 @pytest.mark.parametrize("text", ["", '{"Statement": []}'])
 def test_without_a_statement_nothing_is_allowed(text: str) -> None:
-    assert policies.verdict(text, ASKED) == "missing"
+    assert policies.evaluate(text, ASKED) == "missing"
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"Statement": [1]}', json.dumps({"Statement": allow(Condition=1)})])
 def test_what_is_no_policy_decides_nothing(text: str) -> None:
-    assert policies.verdict(text, ASKED) == "undecided"
+    assert policies.evaluate(text, ASKED) == "undecided"
 
 
 def test_a_denial_of_what_is_not_encrypted_in_transit_does_not_concern_s3() -> None:
@@ -131,9 +130,9 @@ def test_the_statement_that_is_proposed_is_enough_and_for_that_bucket_alone(
     bucket: str, target: str, other: str
 ) -> None:
     ask = [diagnosis.request("s3.amazonaws.com", f"arn:aws:s3:::{name}", target) for name in (bucket, other)]
-    text = json.dumps({"Statement": policies.statement(ask[0])})
-    assert policies.verdict(text, ask[0]) == "allowed"
-    assert policies.verdict(text, ask[1]) == ("allowed" if bucket == other else "missing")
+    text = json.dumps({"Statement": policies.allowing_statement(ask[0])})
+    assert policies.evaluate(text, ask[0]) == "allowed"
+    assert policies.evaluate(text, ask[1]) == ("allowed" if bucket == other else "missing")
 
 
 def test_each_verdict_on_a_policy_says_what_to_do() -> None:
@@ -148,7 +147,7 @@ def test_each_verdict_on_a_policy_says_what_to_do() -> None:
     }
     assert [item.verdict for item in found.values()] == ["ok", "wrong", "wrong", "unknown"]
     assert found["allowed"].todo == ""
-    assert json.dumps(policies.statement(ASKED)) in found["missing"].todo
+    assert json.dumps(policies.allowing_statement(ASKED)) in found["missing"].todo
     assert "except s3.amazonaws.com" in found["denied"].todo
     assert "see that it allows s3.amazonaws.com sqs:SendMessage" in found["undecided"].todo
 
@@ -325,7 +324,7 @@ def aws(server: str, monkeypatch: pytest.MonkeyPatch) -> Aws:
     embedded._make_buckets(["origin"])
     boto3.client("s3").put_object(Bucket="origin", Key="prod/a")
     url = boto3.client("sqs").create_queue(QueueName="changes")["QueueUrl"]
-    let(url, policies.statement(ASKED))
+    let(url, policies.allowing_statement(ASKED))
     notify(entry())
     distributions = tuple(embedded._make_distribution(["origin"], number) for number in (1, 2))
     monkeypatch.setenv("DISTRIBUTION_IDS", ",".join(distributions))
@@ -351,8 +350,8 @@ def serve_under(path: str) -> str:
 
 
 def look(queue: str = "", bucket: str = "origin") -> list[Finding]:
-    handler.forget()
-    return list(doctor.connect(bucket, clients.cloudfront(), clients.catalog()).findings(queue))
+    clients.forget()
+    return list(doctor.Doctor.connect(bucket, clients.cloudfront(), clients.catalog()).findings(queue))
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -417,7 +416,7 @@ def test_the_notification_is_missing_or_filtered(aws: Aws, entries: list[dict[st
 
 def test_the_policy_of_the_queue_does_not_let_s3_send(aws: Aws) -> None:
     url = os.environ["QUEUE_URL"]
-    let(url, policies.statement(diagnosis.request("s3.amazonaws.com", "arn:aws:s3:::other", QUEUE)))
+    let(url, policies.allowing_statement(diagnosis.request("s3.amazonaws.com", "arn:aws:s3:::other", QUEUE)))
     finding = only(wrong(look()))
     assert finding.check == "queue policy"
     let(url, json.loads(finding.todo.partition(": ")[2]))
@@ -500,7 +499,7 @@ def test_a_function_is_looked_at_like_a_queue(aws: Aws, monkeypatch: pytest.Monk
     ("statements", "verdict"),
     [
         ([], "wrong"),
-        ([policies.statement(diagnosis.request("s3.amazonaws.com", "arn:aws:s3:::origin", FUNCTION))], "ok"),
+        ([policies.allowing_statement(diagnosis.request("s3.amazonaws.com", "arn:aws:s3:::origin", FUNCTION))], "ok"),
     ],
 )
 def test_the_policy_of_a_function_is_judged(
@@ -530,7 +529,7 @@ def test_behind_a_topic_the_topic_sends(aws: Aws) -> None:
     topic = boto3.client("sns").create_topic(Name="t")["TopicArn"]
     notify(entry(topic))
     assert "lets SNS call sqs:SendMessage for " + topic in only(wrong(look(), "queue policy")).text
-    let(os.environ["QUEUE_URL"], policies.statement(diagnosis.request("sns.amazonaws.com", topic, QUEUE)))
+    let(os.environ["QUEUE_URL"], policies.allowing_statement(diagnosis.request("sns.amazonaws.com", topic, QUEUE)))
     found = look()
     assert wrong(found) == []
     assert [item.check for item in found if item.verdict == "unknown"] == ["topic"]
@@ -539,7 +538,7 @@ def test_behind_a_topic_the_topic_sends(aws: Aws) -> None:
 def test_only_s3_sends_its_account_along() -> None:
     asked = diagnosis.request("sns.amazonaws.com", TOPIC, QUEUE)
     mine = allow(Principal="*", Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}})
-    assert policies.verdict(json.dumps({"Statement": mine}), asked) == "undecided"
+    assert policies.evaluate(json.dumps({"Statement": mine}), asked) == "undecided"
 
 
 def test_a_topic_reaches_queues_of_other_regions(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -561,7 +560,7 @@ def test_behind_eventbridge_a_rule_sends(aws: Aws, monkeypatch: pytest.MonkeyPat
         )
         assert "lets EventBridge call sqs:SendMessage" in only(wrong(look())).text
         asked = diagnosis.request("events.amazonaws.com", "arn:aws:events:us-east-1:123456789012:rule/r", QUEUE)
-        let(os.environ["QUEUE_URL"], policies.statement(asked))
+        let(os.environ["QUEUE_URL"], policies.allowing_statement(asked))
         found = look()
         assert wrong(found) == []
         assert [item.check for item in found if item.verdict == "unknown"] == ["queue policy"]
@@ -681,7 +680,7 @@ def test_a_missing_permission_is_named_and_stops_nothing_else(
     before = {finding for finding in look("changes") if finding.verdict == "ok"}
     with denying(aws.endpoint, pattern) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        handler.forget()
+        clients.forget()
         stored.forget_stored()
         found = look("changes")
     assert permission in " ".join(item.todo for item in wrong(found))
@@ -724,7 +723,10 @@ def test_without_a_connection_nothing_is_taken_for_well(monkeypatch: pytest.Monk
     ("arguments", "words"),
     [
         (("s3://origin",), "--bucket: 's3://origin' is not the name of a bucket"),
-        (("origin", "--queue", QUEUE), "is neither the URL nor the name of a queue (an ARN is neither)"),
+        (
+            ("origin", "--queue", QUEUE),
+            "is neither the URL nor the name of a queue (expected https://sqs.<region>.amazonaws.com/",
+        ),
         (("origin", "--queue", ""), "--queue: '' is neither"),
     ],
 )

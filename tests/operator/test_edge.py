@@ -17,7 +17,7 @@ from werkzeug.serving import make_ssl_devcert
 
 from invalidator.errors import ConfigurationError, EdgeError
 from invalidator.operator.edge import _explained, ask, check_url
-from invalidator.operator.freshness import Served
+from invalidator.operator.freshness import EdgeAnswer
 from invalidator.workers import within
 from tests.doubles.loopback import Quiet, answering, ok, serving
 
@@ -47,7 +47,7 @@ def recording() -> Iterator[str]:
 
 
 def test_it_is_asked_once_as_viewers_ask_and_no_redirect_is_followed(recording: str) -> None:
-    assert ask(f"http://{recording}/a%20b?x=%2F") == Served(301, '"a"', location="/b")
+    assert ask(f"http://{recording}/a%20b?x=%2F") == EdgeAnswer(301, '"a"', location="/b")
     ((path, headers),) = Recording.asked
     assert path == "/a%20b?x=%2F"
     assert set(headers) == {"host", "accept", "accept-encoding", "user-agent", "connection"}
@@ -68,7 +68,7 @@ def test_the_body_is_left_where_it_is() -> None:
             self.request.recv(1)  # until the other side closes the connection
 
     with serving(Endless) as address:
-        assert ask(f"http://{address}/") == Served(200, '"a"')
+        assert ask(f"http://{address}/") == EdgeAnswer(200, '"a"')
 
 
 @pytest.fixture

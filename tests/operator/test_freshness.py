@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invalidator.operator.freshness import Served, Stored, judge, served
+from invalidator.operator.freshness import EdgeAnswer, S3Object, judge, served
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TIMES = st.timedeltas(timedelta(0), timedelta(days=7_000)).map(lambda ago: NOW - ago)
@@ -34,29 +34,29 @@ SPELLINGS = st.integers(0, 3)
 def test_the_etag_alone_decides_where_there_is_one(
     ours: bytes, theirs: bytes, written: datetime, modified: datetime, one: int, other: int
 ) -> None:
-    stored = Stored(spelt(etag(ours))[one], written)
-    answer = Served(200, spelt(etag(theirs))[other], modified)
+    stored = S3Object(spelt(etag(ours))[one], written)
+    answer = EdgeAnswer(200, spelt(etag(theirs))[other], modified)
     found = judge(stored, answer, NOW)
     assert (found.verdict, found.final) == (("fresh", True) if ours == theirs else ("stale", False))
 
 
 @given(TIMES, TIMES)
 def test_without_an_etag_the_same_second_is_fresh_and_any_other_stale(written: datetime, modified: datetime) -> None:
-    found = judge(Stored('"a"', written), Served(200, "", written.replace(microsecond=0)), NOW)
+    found = judge(S3Object('"a"', written), EdgeAnswer(200, "", written.replace(microsecond=0)), NOW)
     assert (found.verdict, found.final) == ("fresh", True)
     same = written.replace(microsecond=0) == modified.replace(microsecond=0)
-    found = judge(Stored('"a"', written), Served(200, "", modified), NOW)
+    found = judge(S3Object('"a"', written), EdgeAnswer(200, "", modified), NOW)
     assert (found.verdict, found.final) == (("fresh", True) if same else ("stale", False))
 
 
 def test_with_neither_nothing_is_known() -> None:
-    found = judge(Stored('"a"', NOW), Served(200), NOW)
+    found = judge(S3Object('"a"', NOW), EdgeAnswer(200), NOW)
     assert (found.verdict, found.final) == ("unknown", True)
 
 
 @pytest.mark.parametrize("status", ABSENT)
 def test_a_deleted_object_is_fresh_where_viewers_get_none_and_one_that_exists_is_not(status: int) -> None:
-    gone, there = judge(None, Served(status), NOW), judge(Stored('"a"', NOW), Served(status), NOW)
+    gone, there = judge(None, EdgeAnswer(status), NOW), judge(S3Object('"a"', NOW), EdgeAnswer(status), NOW)
     assert (gone.verdict, gone.final) == ("fresh", True)
     assert (there.verdict, there.final) == ("stale", False)
     neither = "nobody has it; if there should be one, check the key and the bucket"
@@ -65,9 +65,9 @@ def test_a_deleted_object_is_fresh_where_viewers_get_none_and_one_that_exists_is
 
 
 def test_a_deleted_object_that_viewers_get_is_stale_but_an_error_page_in_its_place_cannot_be_judged() -> None:
-    served_still = judge(None, Served(200, '"a"', x_cache="Hit from cloudfront"), NOW)
+    served_still = judge(None, EdgeAnswer(200, '"a"', x_cache="Hit from cloudfront"), NOW)
     assert (served_still.verdict, served_still.final) == ("stale", False)
-    error_page = judge(None, Served(200, '"a"', x_cache="Error from cloudfront"), NOW)
+    error_page = judge(None, EdgeAnswer(200, '"a"', x_cache="Error from cloudfront"), NOW)
     assert (error_page.verdict, error_page.final) == ("unknown", True)
     assert "with the page that the distribution shows for an error (X-Cache Error from cloudfront)" in error_page.why
 
@@ -75,10 +75,10 @@ def test_a_deleted_object_that_viewers_get_is_stale_but_an_error_page_in_its_pla
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_redirect_says_nothing_of_the_object_and_waiting_does_not_help(status: int, exists: bool) -> None:
-    found = judge(Stored('"a"', NOW) if exists else None, Served(status, '"a"', location="https://e.com/"), NOW)
+    found = judge(S3Object('"a"', NOW) if exists else None, EdgeAnswer(status, '"a"', location="https://e.com/"), NOW)
     assert (found.verdict, found.final) == ("unknown", True)
     assert found.why == f"the URL redirects ({status}) to https://e.com/: give that URL"
-    assert judge(None, Served(status), NOW).why == f"the URL redirects ({status}): give the URL that it leads to"
+    assert judge(None, EdgeAnswer(status), NOW).why == f"the URL redirects ({status}): give the URL that it leads to"
 
 
 @given(
@@ -87,14 +87,14 @@ def test_a_redirect_says_nothing_of_the_object_and_waiting_does_not_help(status:
     st.booleans(),
 )
 def test_no_other_status_is_fresh_or_stale(status: int, exists: bool) -> None:
-    found = judge(Stored('"a"', NOW) if exists else None, Served(status, '"a"'), NOW)
+    found = judge(S3Object('"a"', NOW) if exists else None, EdgeAnswer(status, '"a"'), NOW)
     assert (found.verdict, found.final) == ("unknown", False)
     assert found.why == f"the URL answers {status}, which says nothing of the object"
 
 
-@given(st.none() | st.builds(Stored, st.text(), TIMES), st.integers(100, 999), ANY_HEADERS)
+@given(st.none() | st.builds(S3Object, st.text(), TIMES), st.integers(100, 999), ANY_HEADERS)
 def test_whatever_the_edge_says_there_is_a_verdict_with_a_reason(
-    stored: Stored | None, status: int, headers: dict[str, str]
+    stored: S3Object | None, status: int, headers: dict[str, str]
 ) -> None:
     found = judge(stored, served(status, headers), NOW)
     assert found.why
@@ -105,7 +105,7 @@ def test_whatever_the_edge_says_there_is_a_verdict_with_a_reason(
 def test_what_is_well_formed_is_read_as_it_is(when: datetime, age: int, x_cache: str, pop: str) -> None:
     headers = {"last-modified": format_datetime(when, usegmt=True), "age": str(age), "x-cache": x_cache}
     found = served(200, headers | {"x-amz-cf-pop": pop, "etag": 'W/"a"'})
-    assert found == Served(200, 'W/"a"', when.replace(microsecond=0), age, x_cache.strip(), pop.strip())
+    assert found == EdgeAnswer(200, 'W/"a"', when.replace(microsecond=0), age, x_cache.strip(), pop.strip())
 
 
 @pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000", ""])
@@ -117,7 +117,7 @@ def test_a_time_without_a_zone_is_in_utc_and_one_with_another_is_converted(zone:
 
 def test_white_space_around_what_is_said_is_not_part_of_it() -> None:
     headers = {"etag": ' "a" ', "age": " 5 ", "x-cache": " Hit ", "x-amz-cf-pop": " FRA ", "location": " /b "}
-    assert served(301, headers) == Served(301, '"a"', None, 5, "Hit", "FRA", "/b")
+    assert served(301, headers) == EdgeAnswer(301, '"a"', None, 5, "Hit", "FRA", "/b")
 
 
 @pytest.mark.parametrize("age", ["", "-1", "1.5", "²", "9" * 5_000, "12 s", "1_0"])
@@ -143,7 +143,7 @@ def test_a_date_that_is_none_is_none(when: str) -> None:
     ],
 )
 def test_what_is_stale_says_how_long_the_object_was_there_and_the_answer_was_kept(ago: timedelta, told: str) -> None:
-    why = judge(Stored('"a"', NOW - ago), Served(200, '"b"', None, 35, "Hit from cloudfront"), NOW).why
+    why = judge(S3Object('"a"', NOW - ago), EdgeAnswer(200, '"b"', None, 35, "Hit from cloudfront"), NOW).why
     assert why == (
         f"the edge serves another ETag (Age 35 s, X-Cache Hit from cloudfront) than that of S3's object, {told}"
     )
@@ -152,7 +152,7 @@ def test_what_is_stale_says_how_long_the_object_was_there_and_the_answer_was_kep
 def test_a_url_that_serves_what_is_newer_may_be_that_of_another_object() -> None:
     later = "; that was modified later than S3's object: the URL may be that of another one"
     for modified, said in ((NOW, later), (NOW - timedelta(hours=1), ""), (NOW - timedelta(hours=2), ""), (None, "")):
-        why = judge(Stored('"a"', NOW - timedelta(hours=1)), Served(200, '"b"', modified), NOW).why
+        why = judge(S3Object('"a"', NOW - timedelta(hours=1)), EdgeAnswer(200, '"b"', modified), NOW).why
         assert why == f"the edge serves another ETag than that of S3's object, written 1 h ago{said}"
 
 
@@ -164,5 +164,5 @@ def test_an_earlier_upload_of_the_same_bytes_is_fresh_and_named() -> None:
         (NOW + timedelta(hours=1), ""),
         (None, ""),
     ):
-        found = judge(Stored('"a"', NOW), Served(200, '"a"', modified), NOW)
+        found = judge(S3Object('"a"', NOW), EdgeAnswer(200, '"a"', modified), NOW)
         assert found == ("fresh", f"the ETag is that of S3's object{said}", True)

@@ -23,7 +23,13 @@ from invalidator.errors import (
 )
 from invalidator.events.decode import decode
 from invalidator.model import DistributionId, Invalidation
-from invalidator.operator.invalidations import Invalidations, Listed, check_id, find, made_by
+from invalidator.operator.invalidations import (
+    DistributionInvalidations,
+    Invalidations,
+    check_invalidation_id,
+    find_invalidation,
+    made_by,
+)
 from tests.doubles import strategies as make
 from tests.doubles.cloudfront import DENIED, StrictCloudFront
 from tests.doubles.strategies import Change, simple_plan
@@ -77,7 +83,7 @@ def accepting(double: StrictCloudFront, distribution: str, number: int) -> list[
     return [item.id for item in double.accepted[before:]][::-1]
 
 
-def ids(listed: Listed) -> list[str]:
+def ids(listed: DistributionInvalidations) -> list[str]:
     return [seen.invalidation.id for seen in listed.shown]
 
 
@@ -176,7 +182,7 @@ def test_what_passes_is_waited_for_twice(kind: type[CdnError], times: int) -> No
 def test_what_does_not_pass_is_not_waited_for() -> None:
     account = Told({E1: []}, faults=deque([ForbiddenError("no")]))
     pauses: list[float] = []
-    assert Invalidations(account, pause=pauses.append).newest([E1], 1) == [Listed(E1, problem="no")]
+    assert Invalidations(account, pause=pauses.append).newest([E1], 1) == [DistributionInvalidations(E1, problem="no")]
     assert pauses == []
 
 
@@ -220,47 +226,47 @@ def test_an_invalidation_is_found_on_whichever_distribution_has_it(owner: str) -
     accepting(double, "E3", 1)
     (id_,) = accepting(double, owner, 1)
     asked = [DistributionId(name) for name in ("E2", "E1", "dt_1", "E3")]  # of which the first is not there
-    found = find(CloudFront(double), asked, id_)
+    found = find_invalidation(CloudFront(double), asked, id_)
     assert (found.distribution, found.id, found.items, found.caller_reference) == (owner, id_, ("/1",), "cli-1-1")
 
 
 def test_who_was_asked_for_an_invalidation_that_nobody_has_is_said_in_a_sentence() -> None:
     double = StrictCloudFront([f"E{number}" for number in range(1, 6)])
     with pytest.raises(UnknownIdError, match=r"^no invalidation 'I1' on the 5 distributions asked: E1, E2, … 3 more: "):
-        find(CloudFront(double), map(DistributionId, [*double.distributions, "E1"]), "I1")
+        find_invalidation(CloudFront(double), map(DistributionId, [*double.distributions, "E1"]), "I1")
     with pytest.raises(UnknownIdError, match=r"on the 1 distribution asked: E1: NoSuchInvalidation: .* another's\)$"):
-        find(CloudFront(double), [E1], "I1")
+        find_invalidation(CloudFront(double), [E1], "I1")
     with pytest.raises(UnknownIdError, match=r"on the 1 distribution asked: E9: NoSuchDistribution: "):
-        find(CloudFront(double), [DistributionId("E9")], "I1")
+        find_invalidation(CloudFront(double), [DistributionId("E9")], "I1")
 
 
 def test_a_distribution_is_not_taken_for_an_invalidation() -> None:
     double = StrictCloudFront(["E1"])
     with pytest.raises(UnknownIdError, match=r"^'E1' is a distribution, and .* --distribution-id E1' lists those that"):
-        find(CloudFront(double), [E1], "E1")
+        find_invalidation(CloudFront(double), [E1], "E1")
     assert double.read == []
 
 
 def test_where_one_may_not_be_asked_it_is_not_said_that_there_is_none() -> None:
     account = Told({E2: [Invalidation(E2, "A", "Completed", BIRTH)]}, faults=deque([ForbiddenError("not E1")]))
-    assert find(account, [E1, E2], "A").distribution == E2
+    assert find_invalidation(account, [E1, E2], "A").distribution == E2
     account.faults.extend([ForbiddenError("not E1"), UnknownIdError("none")])
     with pytest.raises(ForbiddenError, match="E1: not E1; E2: none"):
-        find(account, [E1, E2], "B")
+        find_invalidation(account, [E1, E2], "B")
 
 
 def test_what_would_befall_every_call_ends_the_search() -> None:
     account = Told({E2: [Invalidation(E2, "A", "Completed", BIRTH)]}, faults=deque([CdnError("expired")]))
     with pytest.raises(CdnError, match=r"^expired$"):
-        find(account, [E1, E2], "A")
+        find_invalidation(account, [E1, E2], "A")
     assert account.read == []
 
 
 @pytest.mark.parametrize("id_", ["", " ", "a b", "I/..", "I?a", "É1", "-x", "I" * 65, "I\n"])
 def test_what_cannot_be_an_id_is_not_asked_for(id_: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^--again: .* is not the id of an invalidation"):
-        check_id(id_, "--again")
-    check_id("IDFDVBD632BHDS", "--again")
+        check_invalidation_id(id_, "--again")
+    check_invalidation_id("IDFDVBD632BHDS", "--again")
 
 
 # --- what cloudfront says -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from invalidator.errors import ConfigurationError, ListingError
-from invalidator.operator.snapshots import Snapshot, difference, keys_of, read
+from invalidator.operator.snapshots import Snapshot, difference, keys_of, read_snapshot
 from tests.doubles import strategies as make
 
 contents = st.dictionaries(make.keys.filter(bool), st.sampled_from("123"), max_size=8)
@@ -21,7 +21,7 @@ def listing(objects: dict[str, str], **beside: Any) -> str:
 
 
 def snapshot(objects: dict[str, str], prefix: str = "") -> Snapshot:
-    return read(listing(objects, Prefix=prefix), "a.json")
+    return read_snapshot(listing(objects, Prefix=prefix), "a.json")
 
 
 @given(contents, contents)
@@ -36,7 +36,7 @@ def test_what_differs_is_what_is_written_new_or_gone_whichever_comes_first(
 
 
 def test_of_the_same_etag_another_size_is_another_object() -> None:
-    one, two = (read(json.dumps([{"Key": "a", "ETag": "1", "Size": size}]), "a.json") for size in (1, 2))
+    one, two = (read_snapshot(json.dumps([{"Key": "a", "ETag": "1", "Size": size}]), "a.json") for size in (1, 2))
     assert difference(one, two).keys == ["a"]
 
 
@@ -44,16 +44,16 @@ def test_of_the_same_etag_another_size_is_another_object() -> None:
 def test_what_the_sdk_answers_is_a_listing() -> None:
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="origin")
-    before = read(json.dumps(s3.list_objects_v2(Bucket="origin"), default=str), "a.json")
+    before = read_snapshot(json.dumps(s3.list_objects_v2(Bucket="origin"), default=str), "a.json")
     for key in ("red flower.jpg", "a+b", "é"):
         s3.put_object(Bucket="origin", Key=key, Body=b"x")
-    after = read(json.dumps(s3.list_objects_v2(Bucket="origin"), default=str), "b.json")
+    after = read_snapshot(json.dumps(s3.list_objects_v2(Bucket="origin"), default=str), "b.json")
     assert difference(before, after).keys == ["a+b", "red flower.jpg", "é"]
 
 
 @pytest.mark.parametrize("text", ["", " \n", "null", "[]", "{}", '{"Contents": null}', '{"RequestCharged": null}'])
 def test_nothing_is_an_empty_bucket(text: str) -> None:
-    assert read(text, "a.json") == Snapshot({})
+    assert read_snapshot(text, "a.json") == Snapshot({})
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_nothing_is_an_empty_bucket(text: str) -> None:
 )
 def test_what_is_no_whole_listing_is_refused(text: str, words: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        read(text, "a.json")
+        read_snapshot(text, "a.json")
     assert words in str(caught.value)
 
 
@@ -89,7 +89,7 @@ def test_what_is_no_whole_listing_is_refused(text: str, words: str) -> None:
 def test_whatever_is_in_a_file_it_is_a_listing_or_explained(document: Any) -> None:
     problem = ""
     try:
-        assert not read(json.dumps(document), "a.json").objects
+        assert not read_snapshot(json.dumps(document), "a.json").objects
     except ConfigurationError as error:
         problem = str(error)
     assert not problem or problem.startswith("a.json: ")

@@ -19,12 +19,17 @@ from moto import mock_aws
 
 from invalidator.aws import sdk
 from invalidator.aws.cloudfront import CloudFront
+from invalidator.aws.codepipeline import JobRunning, Pipeline
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import EventError, IncompleteError, JobError
-from invalidator.handler import Edge, LocalContext, lambda_handler
+from invalidator.events.jobs import Job
+from invalidator.handler import lambda_handler
 from invalidator.limits import MAX_CONTINUATION_TOKEN_CHARACTERS, MAX_JOB_MESSAGE_CHARACTERS
 from invalidator.model import DistributionId, Invalidation, Outcome
-from invalidator.runtime.jobs import Job, Known, Pipeline, Running, Sent, Work, verdict_of
+from invalidator.runtime.clients import Clients
+from invalidator.runtime.invocation import LocalContext
+from invalidator.runtime.job_progress import Progress, SentBatch
+from invalidator.runtime.jobs import JobServices, answer_job
 from invalidator.runtime.log import logger
 from invalidator.settings import stored
 from tests.doubles import codepipelines
@@ -64,11 +69,11 @@ class World:
         cdn = CloudFront(self.cloudfront)
         self.catalog = self.catalog or Catalog(cdn, lambda: self.clock.now, lambda _: None)
         catalog = self.catalog
-        edge = Edge(
-            cdn=lambda: cdn,
+        edge = Clients(
+            cloudfront=lambda: cdn,
             workers=lambda: Calls(self.clock),
             catalog=lambda: catalog,
-            look=cdn.invalidation,
+            invalidation=cdn.invalidation,
             pipeline=lambda: Pipeline(self.pipeline),
             now=lambda: EPOCH + self.clock.now,
         )
@@ -138,9 +143,9 @@ def test_every_form_of_the_parameters_is_done(world: World, parameters: object, 
         ('{"objectPaths": "/*", "objectPaths": "/b"}', "UserParameters: a name is there twice"),
         ({"paths": ["/*"]}, "there is no 'paths'; there are distributionId, distributionIds, objectPaths, wait"),
         ({"wait": "true"}, "wait is neither true nor false"),
-        ({"objectPaths": []}, "objectPaths is neither a text nor a list of some"),
-        ({"objectPaths": None}, "objectPaths is neither a text nor a list of some"),
-        ({"objectPaths": ["/a", 1]}, "objectPaths is neither a text nor a list of some"),
+        ({"objectPaths": []}, "objectPaths is neither a string nor a list of strings"),
+        ({"objectPaths": None}, "objectPaths is neither a string nor a list of strings"),
+        ({"objectPaths": ["/a", 1]}, "objectPaths is neither a string nor a list of strings"),
         ({"objectPaths": ["blog/*"]}, "objectPaths: 'blog/*' does not begin with a slash: did you mean '/blog/*'?"),
         ({"objectPaths": ["AccessDenied"]}, "objectPaths: 'AccessDenied' does not begin with a slash"),
         ({"objectPaths": [""]}, "objectPaths: '' does not begin with a slash, as '/*'"),
@@ -149,8 +154,8 @@ def test_every_form_of_the_parameters_is_done(world: World, parameters: object, 
         ({"objectPaths": ["/\ud800"]}, "is not Unicode text"),
         ({"distributionId": ""}, "distributionId is empty; leave it out for the configured distributions"),
         ({"distributionIds": ["", " , "]}, "distributionId is empty"),
-        ({"distributionIds": []}, "distributionIds is neither a text nor a list of some"),
-        ({"distributionId": 7}, "distributionId is neither a text nor a list of some"),
+        ({"distributionIds": []}, "distributionIds is neither a string nor a list of strings"),
+        ({"distributionId": 7}, "distributionId is neither a string nor a list of strings"),
         ({"distributionId": "d111.cloudfront.net"}, "distributionId: 'd111.cloudfront.net' is not a distribution id"),
         ({"distributionId": "E0MISSING"}, "NoSuchDistribution"),
         ({"distributionId": "discover"}, "DISCOVER_BUCKET is missing"),
@@ -466,15 +471,15 @@ def test_when_the_time_is_over_nobody_looks() -> None:
         seen.append(distribution)
         return Invalidation(distribution, id_, "Completed", datetime(2026, 11, 22, tzinfo=UTC))
 
-    work = Work(
+    services = JobServices(
         lambda _: [DistributionId("E1"), DistributionId("E2")],
         lambda batches: [Outcome(batch, invalidation="I1") for batch in batches],
         look,
         lambda: next(left),
     )
-    verdict = verdict_of(Job("11111111-abcd-1111-abcd-111111abcdef", '{"wait": true}'), work, EPOCH)
-    assert isinstance(verdict, Running)
-    assert (seen, verdict.summary) == (["E1"], "2 of 2 invalidations accepted, 1 completed")
+    answer = answer_job(Job("11111111-abcd-1111-abcd-111111abcdef", '{"wait": true}'), services, EPOCH)
+    assert isinstance(answer, JobRunning)
+    assert (seen, answer.summary) == (["E1"], "2 of 2 invalidations accepted, 1 completed")
 
 
 @pytest.mark.parametrize("seconds", [3.0, 10.0, 25.0, 900.0])
@@ -618,8 +623,8 @@ def test_of_more_than_it_has_room_for_a_token_holds_some(world: World, wait: boo
 
 
 def test_what_has_to_be_looked_at_has_room_in_a_token_before_the_ids_of_the_others() -> None:
-    sent = {f"{number:08x}": Sent(f"I{number:025}", settled=number < 100) for number in range(125)}
-    _, _, *entries = Known("11111111-abcd-1111-abcd-111111abcdef", 1, sent).token().split(" ")
+    sent = {f"{number:08x}": SentBatch(f"I{number:025}", settled=number < 100) for number in range(125)}
+    _, _, *entries = Progress("11111111-abcd-1111-abcd-111111abcdef", 1, sent).token().split(" ")
     assert {entry[:8] for entry in entries} == set(sent)
     assert {entry[9:] for entry in entries if entry[8] == "-"} == {f"I{number:025}" for number in range(100, 125)}
 
@@ -791,7 +796,7 @@ def test_the_credentials_are_not_logged_of_a_job_that_comes_back_among_dead_lett
     caplog.set_level(logging.DEBUG)
     with suppress(IncompleteError):
         lambda_handler(route(job("")), LocalContext())
-    assert "not shown, since there is a job of CodePipeline in it" in log.getvalue()
+    assert "not shown: it holds a job of CodePipeline" in log.getvalue()
     for secret in CREDENTIALS.values():
         assert secret not in log.getvalue() + caplog.text
 

@@ -15,14 +15,15 @@ from aws_lambda_powertools.metrics.provider import cold_start
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invalidator.aws import sqs
 from invalidator.aws.cloudfront import CloudFront
+from invalidator.aws.codepipeline import Pipeline
 from invalidator.aws.listings import Listings
+from invalidator.aws.queues import Queue
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import IncompleteError, JobError
-from invalidator.handler import Edge, lambda_handler
+from invalidator.handler import lambda_handler
 from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, UrlPath, Wide
-from invalidator.runtime.jobs import Pipeline
+from invalidator.runtime.clients import Clients
 from invalidator.runtime.log import logger
 from invalidator.runtime.metrics import MAX_DISTRIBUTIONS, Document, Name, Tally, line_of
 from tests.doubles import strategies as make
@@ -64,12 +65,12 @@ class World:
 
     def invoke(self, event: object, **others: Any) -> dict[str, Any]:
         cdn = CloudFront(self.cloudfront)
-        edge = Edge(
-            cdn=lambda: cdn,
-            queue=partial(sqs.Queue, self.queues),
+        edge = Clients(
+            cloudfront=lambda: cdn,
+            queue=partial(Queue, self.queues),
             workers=lambda: Calls(self.clock),
             catalog=lambda: Catalog(cdn, lambda: self.clock.now, lambda _: None),
-            look=cdn.invalidation,
+            invalidation=cdn.invalidation,
             pipeline=lambda: Pipeline(self.jobs),
             now=lambda: UPLOADED + LATE + self.clock.now,
             publish=lambda documents, _: self.printed.extend(map(line_of, documents)),
@@ -248,7 +249,9 @@ def test_a_metric_that_cannot_be_told_keeps_nothing_from_being_done(
         raise OSError("no space left on device")
 
     cdn = CloudFront(world.cloudfront)
-    edge = Edge(cdn=lambda: cdn, workers=lambda: Calls(world.clock), catalog=lambda: Catalog(cdn), publish=publish)
+    edge = Clients(
+        cloudfront=lambda: cdn, workers=lambda: Calls(world.clock), catalog=lambda: Catalog(cdn), publish=publish
+    )
     answer = lambda_handler(make.sqs(make.s3(Change("a"))), OnClock(), edge)
     assert answer == {"batchItemFailures": []}
     assert "no space left on device" in log.getvalue()
@@ -293,7 +296,7 @@ def test_nothing_is_lost_or_doubled_on_the_way_into_documents(accepted: list[Bat
     wide = [item.wide for batch in accepted for item in batch.items if item.wide]
     assert sums["EvictedNeighbours"] == sum(each.evicted or 0 for each in wide)
     changed = {
-        (batch.distribution, cause.change.identity, cause.change.key)
+        (batch.distribution, cause.source.identity, cause.source.key)
         for batch in accepted
         for item in batch.items
         for cause in item.causes

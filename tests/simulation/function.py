@@ -10,11 +10,12 @@ from greenlet import greenlet
 
 from invalidator import handler
 from invalidator.aws import cloudfront as edge_of_cloudfront
-from invalidator.aws import sqs
+from invalidator.aws import queues
 from invalidator.aws.listings import Listings
 from invalidator.distributions.catalog import Catalog
-from invalidator.handler import Edge, LocalContext
 from invalidator.model import Allowance
+from invalidator.runtime.clients import Clients
+from invalidator.runtime.invocation import LocalContext
 from invalidator.runtime.metrics import Document
 from tests.simulation import s3
 from tests.simulation.cloudfront import PLAIN, WILDCARDS, CloudFront, Place
@@ -22,7 +23,7 @@ from tests.simulation.sqs import Client, Message, Queue
 from tests.simulation.weather import Deployment, Weather
 from tests.simulation.world import BEGINNING, Signal, World
 
-Handler = Callable[[object, LocalContext, Edge], dict[str, Any]]
+Handler = Callable[[object, LocalContext, Clients], dict[str, Any]]
 
 URL = "https://sqs/changes"
 DEAD_LETTERS_URL = "https://sqs/dead-letters"
@@ -99,9 +100,9 @@ class Invocation:
         self._refused: dict[str, float] = {}
         cdn = edge_of_cloudfront.CloudFront(aws.cloudfront.client(self._watch))
         listings = Listings(s3.Client(world, aws.bucket, weather), lambda: world.now)
-        self.edge = Edge(
-            cdn=lambda: cdn,
-            queue=lambda url: sqs.Queue(Client(world, aws.queue, weather.not_stored), url),
+        self.edge = Clients(
+            cloudfront=lambda: cdn,
+            queue=lambda url: queues.Queue(Client(world, aws.queue, weather.not_stored), url),
             workers=lambda: Workers(world, self.tasks),
             catalog=lambda: Catalog(cdn, lambda: world.now, world.sleep),
             listings=lambda: listings,

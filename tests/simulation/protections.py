@@ -9,8 +9,10 @@ from typing import Any
 
 from invalidator.delivery.carry_out import Cdn
 from invalidator.errors import CdnError, InvalidPathError
-from invalidator.handler import Edge, LocalContext, lambda_handler
+from invalidator.handler import lambda_handler
 from invalidator.model import Batch, Outcome
+from invalidator.runtime.clients import Clients
+from invalidator.runtime.invocation import LocalContext
 from invalidator.workers import Workers
 from tests.simulation.function import Handler
 
@@ -61,23 +63,23 @@ class Impatient:
         return self._ended.popleft() if self._ended else self._workers.wait(seconds)
 
 
-def _over(change: Callable[[Edge], Edge]) -> Handler:
-    def handle(event: object, context: LocalContext, edge: Edge) -> dict[str, Any]:
+def _over(change: Callable[[Clients], Clients]) -> Handler:
+    def handle(event: object, context: LocalContext, edge: Clients) -> dict[str, Any]:
         return lambda_handler(event, context, change(edge))
 
     return handle
 
 
-def _without_partial_failures(event: object, context: LocalContext, edge: Edge) -> dict[str, Any]:
+def _without_partial_failures(event: object, context: LocalContext, edge: Clients) -> dict[str, Any]:
     lambda_handler(event, context, edge)
     return {"batchItemFailures": []}
 
 
 TURNED_OFF: dict[str, Handler] = {
-    "the same reference again": _over(lambda edge: edge._replace(cdn=lambda: NewReferences(edge.cdn()))),
+    "the same reference again": _over(lambda edge: edge._replace(cloudfront=lambda: NewReferences(edge.cloudfront()))),
     "partial failures": _without_partial_failures,
     "tickets": _over(lambda edge: edge._replace(queue=lambda _: NoStore())),  # type: ignore[arg-type,return-value]
-    "halving": _over(lambda edge: edge._replace(cdn=lambda: NoHalving(edge.cdn()))),
+    "halving": _over(lambda edge: edge._replace(cloudfront=lambda: NoHalving(edge.cloudfront()))),
     "waiting before acknowledging": _over(lambda edge: edge._replace(workers=lambda: Impatient(edge.workers()))),
 }
 """By the name of the protection."""

@@ -49,7 +49,9 @@ def test_a_bucket_behind_several_origins_is_served_by_each_of_them() -> None:
 
 def test_each_bucket_of_an_event_has_its_own_origins() -> None:
     viewers = Viewers(Site((default(PROD, Origin("c")),)), View())
-    found = {(path, cause.change.bucket) for b in "bcb" for path, cause in viewers.stale(changed("prod/a", b)).paths}
+    found = {
+        (path, cause.source.subject[0]) for b in "bcb" for path, cause in viewers.stale(changed("prod/a", b)).paths
+    }
     assert found == {("/a", "b"), ("/prod/a", "c")}
     assert viewers.stale(changed("prod/a", "d")).notes == (NO_ORIGIN,)
 

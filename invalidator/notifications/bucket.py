@@ -3,14 +3,21 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 from xml.etree import ElementTree as ET
 
 from botocore.exceptions import ClientError
 
 from invalidator.aws import sdk
 from invalidator.errors import NoSuchBucketError, NotificationError, UnansweredError
-from invalidator.notifications.merge import EVENTBRIDGE, Configuration, Entry, connected, disconnected, region_of
+from invalidator.notifications.merge import (
+    EVENTBRIDGE,
+    Configuration,
+    NotificationEntry,
+    connected,
+    disconnected,
+    target_arn,
+)
 
 _UNREACHABLE: Final = "Unable to validate the following destination configurations"
 _ADVICE: Final = {
@@ -24,7 +31,7 @@ _ADVICE: Final = {
 _FIRST_REGIONS: Final = {None: "us-east-1", "EU": "eu-west-1"}
 
 
-class Client(Protocol):
+class _Client(Protocol):
     """The part of an SDK client that is used here."""
 
     @property
@@ -60,7 +67,7 @@ class Bucket:
     """
 
     def __init__(
-        self, name: str, client: Client, pauses: Iterable[float] = (), sleep: Callable[[float], None] = time.sleep
+        self, name: str, client: _Client, pauses: Iterable[float] = (), sleep: Callable[[float], None] = time.sleep
     ) -> None:
         """``pauses``, in seconds, come before each further try of what may pass by itself.
 
@@ -72,7 +79,12 @@ class Bucket:
         self._pauses = pauses
         self._sleep = sleep
 
-    def connect(self, entry: Entry, *, dry_run: bool = False) -> Change:
+    @classmethod
+    def open(cls, name: str, pauses: Iterable[float] = ()) -> Self:
+        """Connect to S3 with what the SDK is configured with. Raises ConfigurationError if that cannot be used."""
+        return cls(name, s3_client(), pauses)
+
+    def connect(self, entry: NotificationEntry, *, dry_run: bool = False) -> Change:
         """Have the bucket notify the entry's target, in place of what an entry of the same id notified."""
 
         def change() -> Change:
@@ -108,9 +120,9 @@ class Bucket:
         except sdk.ERRORS as error:
             raise self._explained(error) from error
 
-    def _check_region(self, entry: Entry) -> None:
+    def _check_region(self, entry: NotificationEntry) -> None:
         """S3 reaches targets of its own Region only; a rule elsewhere would wait for ever and not say so."""
-        there = self._client.meta.region_name if entry.target == EVENTBRIDGE else region_of(entry.target)
+        there = self._client.meta.region_name if entry.target == EVENTBRIDGE else target_arn(entry.target).region
         here = self.region()
         if here != there:
             raise NotificationError(
@@ -150,11 +162,11 @@ class Bucket:
         return kind(f"bucket {self._name!r}: {sdk.explained(error, _ADVICE)}")
 
 
-def connect() -> Client:
-    """An S3 client for the configured region. Raises ConfigurationError if there can be none."""
+def s3_client() -> _Client:
+    """Return an S3 client for the configured Region. Raises ConfigurationError if the SDK cannot be set up."""
     client = sdk.client("s3", attempts=2)
     client.meta.events.register("after-call.s3.GetBucketNotificationConfiguration", _check_answer)
-    connected_client: Client = client
+    connected_client: _Client = client
     return connected_client
 
 

@@ -1,10 +1,10 @@
 """The only calls that look at one object, as it is now."""
 
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from invalidator.aws import sdk
 from invalidator.errors import ObjectError
-from invalidator.operator.freshness import Stored
+from invalidator.operator.freshness import S3Object
 
 _FORBIDDEN: Final = (
     "allow s3:GetObject on it, and s3:ListBucket on the bucket, without which S3 answers so for what is not there, too"
@@ -20,7 +20,7 @@ _UNTOLD: Final = {"400", "403", "404"}
 _GONE: Final = "NoSuchKey"
 
 
-class Client(Protocol):
+class _Client(Protocol):
     """The part of an SDK client that is used here."""
 
     def head_object(self, **arguments: str) -> Any:
@@ -30,17 +30,22 @@ class Client(Protocol):
         """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html."""
 
 
-class Objects:
+class S3Objects:
     """What is in buckets, one object at a time."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: _Client) -> None:
         self._client = client
 
-    def stored(self, bucket: str, key: str) -> Stored | None:
+    @classmethod
+    def connect(cls) -> Self:
+        """Connect to S3 with what the SDK is configured with. Raises ConfigurationError if that cannot be used."""
+        return cls(sdk.client("s3", attempts=3))
+
+    def stored(self, bucket: str, key: str) -> S3Object | None:
         """What S3 says of an object; None if there is no such one. Raises ObjectError if it does not say."""
         try:
             answer = self._head(bucket, key)
-            return Stored(answer["ETag"], answer["LastModified"])
+            return S3Object(answer["ETag"], answer["LastModified"])
         except sdk.ERRORS as error:
             if sdk.code_of(error) == _GONE:
                 return None
@@ -58,11 +63,3 @@ class Objects:
         answer = self._client.get_object(Bucket=bucket, Key=key)
         answer["Body"].close()
         return answer
-
-
-def connect() -> Objects:
-    """Objects with the credentials and endpoint that the SDK finds in its usual places, of buckets in any Region.
-
-    Raises ConfigurationError if what it finds there cannot be used.
-    """
-    return Objects(sdk.client("s3", attempts=3))

@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from invalidator.errors import ObjectError
 from invalidator.local.embedded import BUCKET, embedded_aws
-from invalidator.operator import origin
-from invalidator.operator.freshness import Stored
+from invalidator.operator.freshness import S3Object
+from invalidator.operator.objects import S3Objects
 from tests.doubles.loopback import Quiet, answering, serving
 
 
@@ -22,24 +22,24 @@ def s3() -> Iterator[Any]:
 
 @pytest.mark.parametrize("key", ["a", "/a", "a b+c%20d", "é/🌹", "#?&"])
 def test_what_was_uploaded_is_said_and_what_was_not_is_none(s3: Any, key: str) -> None:
-    assert origin.connect().stored(BUCKET, key) is None
+    assert S3Objects.connect().stored(BUCKET, key) is None
     etag = s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")["ETag"]
-    found = origin.connect().stored(BUCKET, key)
-    assert found == Stored(etag, s3.head_object(Bucket=BUCKET, Key=key)["LastModified"])
+    found = S3Objects.connect().stored(BUCKET, key)
+    assert found == S3Object(etag, s3.head_object(Bucket=BUCKET, Key=key)["LastModified"])
     s3.delete_object(Bucket=BUCKET, Key=key)
-    assert origin.connect().stored(BUCKET, key) is None
+    assert S3Objects.connect().stored(BUCKET, key) is None
 
 
 def test_a_delete_marker_is_no_object(s3: Any) -> None:
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     s3.put_object(Bucket=BUCKET, Key="a", Body=b"x")
     s3.delete_object(Bucket=BUCKET, Key="a")
-    assert origin.connect().stored(BUCKET, "a") is None
+    assert S3Objects.connect().stored(BUCKET, "a") is None
 
 
 def test_a_bucket_that_is_not_there_is_no_missing_object(s3: Any) -> None:
     with pytest.raises(ObjectError, match=r"^'a' in bucket 'nobodys': NoSuchBucket: .* \(check its name\)$"):
-        origin.connect().stored("nobodys", "a")
+        S3Objects.connect().stored("nobodys", "a")
 
 
 def test_an_object_that_comes_in_between_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_an_object_that_comes_in_between_is_seen(monkeypatch: pytest.MonkeyPatch
 
     with serving(JustUploaded) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
-        found = origin.connect().stored(BUCKET, "a")
+        found = S3Objects.connect().stored(BUCKET, "a")
     assert found is not None
     assert found.etag == '"a"'
 
@@ -70,7 +70,7 @@ def test_an_answer_that_makes_no_sense_is_explained(
     with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + headers + b"\r\n") as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         with pytest.raises(ObjectError, match=f"'a' in bucket 'origin': an answer that makes no sense: {error}"):
-            origin.connect().stored(BUCKET, "a")
+            S3Objects.connect().stored(BUCKET, "a")
 
 
 def test_what_s3_tells_without_a_body_is_not_asked_for_again() -> None:
@@ -82,4 +82,4 @@ def test_what_s3_tells_without_a_body_is_not_asked_for_again() -> None:
             pytest.fail("it is asked for again")
 
     with pytest.raises(ObjectError, match=r"SlowDown: later \(the bucket gets more requests than S3 serves"):
-        origin.Objects(Refusing()).stored(BUCKET, "a")
+        S3Objects(Refusing()).stored(BUCKET, "a")

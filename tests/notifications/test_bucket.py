@@ -10,14 +10,14 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from invalidator.errors import NoSuchBucketError, NotificationError, UnansweredError
-from invalidator.notifications import s3
-from invalidator.notifications.merge import EVENTBRIDGE, EVENTS, Entry
+from invalidator.notifications.bucket import Bucket, s3_client
+from invalidator.notifications.merge import EVENTBRIDGE, EVENTS, NotificationEntry
 from tests.doubles.loopback import Quiet, serving
 from tests.doubles.strict_s3 import BROKEN, BUSY, DENIED, NAMESPACE, StrictS3, serve
 
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:invalidator"
 OTHER = "arn:aws:lambda:us-east-1:111122223333:function:thumbnails"
-ENTRY = Entry("invalidator", QUEUE)
+ENTRY = NotificationEntry("invalidator", QUEUE)
 OTHERS = {
     "LambdaFunctionConfigurations": [
         {"Id": "thumbnails", "LambdaFunctionArn": OTHER, "Events": ["s3:ObjectTagging:*"]},
@@ -31,7 +31,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictS3]:
     double = StrictS3({"origin": "us-east-1", "west": "eu-west-1", "old": "EU"}, {QUEUE, OTHER})
     with serve(double) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        client = s3.connect()
+        client = s3_client()
         for bucket in ("origin", "west"):
             client.put_bucket_notification_configuration(
                 Bucket=bucket,
@@ -42,12 +42,12 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictS3]:
         yield double
 
 
-def bucket(name: str = "origin", pauses: tuple[float, ...] = (), slept: list[float] | None = None) -> s3.Bucket:
-    return s3.Bucket(name, s3.connect(), pauses, ([] if slept is None else slept).append)
+def bucket(name: str = "origin", pauses: tuple[float, ...] = (), slept: list[float] | None = None) -> Bucket:
+    return Bucket(name, s3_client(), pauses, ([] if slept is None else slept).append)
 
 
 def configuration(name: str = "origin") -> object:
-    answer = s3.connect().get_bucket_notification_configuration(Bucket=name)
+    answer = s3_client().get_bucket_notification_configuration(Bucket=name)
     return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
 
 
@@ -59,7 +59,7 @@ def test_connecting_adds_ours_beside_what_others_put(aws: StrictS3) -> None:
 
 
 def test_what_is_so_already_is_not_written_again(aws: StrictS3) -> None:
-    entry = Entry("invalidator", QUEUE, "a b/", ".html")
+    entry = NotificationEntry("invalidator", QUEUE, "a b/", ".html")
     bucket().connect(entry)
     before, after = bucket().connect(entry)
     assert before is after
@@ -90,19 +90,19 @@ def test_the_dead_target_of_another_does_not_keep_ours_in(aws: StrictS3) -> None
 def test_a_bucket_in_another_region_is_refused_by_name(aws: StrictS3, name: str, region: str, target: str) -> None:
     words = f"bucket '{name}' is in {region}, and .* in us-east-1.*--region {region}"
     with pytest.raises(NotificationError, match=words):
-        bucket(name).connect(Entry("invalidator", target))
+        bucket(name).connect(NotificationEntry("invalidator", target))
     assert aws.puts == 0
 
 
 def test_the_region_of_a_bucket_is_that_of_its_target(aws: StrictS3) -> None:
     queue = QUEUE.replace("us-east-1", "eu-west-1")
     aws.reachable = {queue}
-    bucket("old").connect(Entry("invalidator", queue))
+    bucket("old").connect(NotificationEntry("invalidator", queue))
     assert aws.puts == 1
 
 
 def test_an_overlap_is_refused_before_anything_is_written(aws: StrictS3) -> None:
-    bucket().connect(Entry("another", QUEUE))
+    bucket().connect(NotificationEntry("another", QUEUE))
     with pytest.raises(NotificationError, match="its entry 'another'"):
         bucket().connect(ENTRY)
     assert aws.puts == 1
@@ -180,7 +180,7 @@ def test_entries_of_every_kind_are_known(aws: StrictS3) -> None:
             ("LambdaFunction", "lambda", "Tagging"),
         )
     }
-    client = s3.connect()
+    client = s3_client()
     client.put_bucket_notification_configuration(
         Bucket="origin", NotificationConfiguration=everything, SkipDestinationValidation=True
     )
@@ -244,12 +244,12 @@ def test_an_answer_that_makes_no_sense_is_explained(monkeypatch: pytest.MonkeyPa
 
 def test_the_dead_target_of_another_does_not_keep_eventbridge_off(aws: StrictS3) -> None:
     aws.reachable.clear()
-    client = s3.connect()
+    client = s3_client()
     others: Any = {"LambdaFunctionConfigurations": OTHERS["LambdaFunctionConfigurations"]}
     client.put_bucket_notification_configuration(
         Bucket="origin", NotificationConfiguration=others, SkipDestinationValidation=True
     )
-    bucket().connect(Entry("invalidator", EVENTBRIDGE))
+    bucket().connect(NotificationEntry("invalidator", EVENTBRIDGE))
     assert configuration() == OTHERS
 
 
@@ -274,12 +274,12 @@ def test_a_permission_that_is_new_is_waited_for(aws: StrictS3, request_: str) ->
 
 def test_a_bucket_that_is_being_changed_is_read_again_before_it_is_written(aws: StrictS3) -> None:
     def somebody_else(_: float) -> None:
-        s3.connect().put_bucket_notification_configuration(
+        s3_client().put_bucket_notification_configuration(
             Bucket="origin", NotificationConfiguration={}, SkipDestinationValidation=True
         )
 
     aws.faults["PUT notification"] = deque([BUSY])
-    s3.Bucket("origin", s3.connect(), (1, 2), somebody_else).connect(ENTRY)
+    Bucket("origin", s3_client(), (1, 2), somebody_else).connect(ENTRY)
     assert set(cast("dict[str, object]", configuration())) == {"QueueConfigurations"}
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from invalidator.aws import sqs
+from invalidator.aws.queues import Queue
 from invalidator.errors import ConfigurationError, StorageError
 from invalidator.limits import MAX_DELAY_SECONDS, MAX_MESSAGE_BYTES
 from tests.doubles.cloudfront import Message, StrictQueues
@@ -21,7 +21,7 @@ URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/changes"
 @given(st.text(min_size=1), st.integers(0, MAX_DELAY_SECONDS))
 def test_a_message_is_stored_as_it_is(text: str, delay: int) -> None:
     queues = StrictQueues({URL})
-    sqs.Queue(queues, URL).send(text, delay)
+    Queue(queues, URL).send(text, delay)
     assert queues.messages == [Message(URL, text, delay)]
 
 
@@ -29,7 +29,7 @@ def test_a_message_arrives_through_the_sdk() -> None:
     with mock_aws():
         client = boto3.client("sqs")
         url = client.create_queue(QueueName="changes")["QueueUrl"]
-        sqs.connect(url).send(json.dumps({"a": "\udc80"}))
+        Queue.connect(url).send(json.dumps({"a": "\udc80"}))
         (message,) = client.receive_message(QueueUrl=url)["Messages"]
         assert json.loads(message["Body"]) == {"a": "\udc80"}
 
@@ -38,7 +38,7 @@ def test_a_message_can_be_held_back() -> None:
     with mock_aws():
         client = boto3.client("sqs")
         url = client.create_queue(QueueName="changes")["QueueUrl"]
-        sqs.connect(url).send("later", 900)
+        Queue.connect(url).send("later", 900)
         count = client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessagesDelayed"])
         assert count["Attributes"] == {"ApproximateNumberOfMessagesDelayed": "1"}
 
@@ -58,14 +58,14 @@ def test_a_message_can_be_held_back() -> None:
 def test_every_refusal_names_the_queue_and_what_to_do(fault: tuple[str, int], words: str) -> None:
     queues = StrictQueues({URL}, broken={URL: fault})
     with pytest.raises(StorageError) as caught:
-        sqs.Queue(queues, URL).send("text")
+        Queue(queues, URL).send("text")
     assert str(caught.value).startswith(f"{URL}: {fault[0]}")
     assert words in str(caught.value)
 
 
 def test_a_queue_that_is_not_there_is_explained_as_the_sdk_says_it() -> None:
     with mock_aws(), pytest.raises(StorageError, match="correct QUEUE_URL and DEAD_LETTERS_URL"):
-        sqs.connect(URL).send("text")
+        Queue.connect(URL).send("text")
 
 
 @pytest.mark.parametrize(
@@ -83,21 +83,21 @@ def test_a_queue_that_cannot_be_asked_is_an_error_of_storage(error: Exception, w
             raise error
 
     with pytest.raises(StorageError, match=words):
-        sqs.Queue(Unreachable(), URL).send("text")
+        Queue(Unreachable(), URL).send("text")
 
 
 def test_what_is_too_long_for_a_queue_is_not_stored() -> None:
     queues = StrictQueues({URL})
-    sqs.Queue(queues, URL).send("x" * MAX_MESSAGE_BYTES)
+    Queue(queues, URL).send("x" * MAX_MESSAGE_BYTES)
     with pytest.raises(StorageError, match="InvalidParameterValue"):
-        sqs.Queue(queues, URL).send("x" * MAX_MESSAGE_BYTES + "x")
+        Queue(queues, URL).send("x" * MAX_MESSAGE_BYTES + "x")
     assert len(queues.messages) == 1
 
 
 def test_an_sdk_that_cannot_be_set_up_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nope")
     with pytest.raises(ConfigurationError, match="the AWS SDK cannot be set up"):
-        sqs.connect(URL)
+        Queue.connect(URL)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"MessageId": ""}', b"[]", b"1", b"<html>proxy</html>", b"\xff\xfe"])
@@ -105,9 +105,9 @@ def test_an_answer_without_the_id_of_a_message_has_stored_nothing(body: bytes, m
     with answering(ok(body)) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         with pytest.raises(StorageError, match="/123456789012/changes: "):
-            sqs.connect(f"{endpoint}/123456789012/changes").send("text")
+            Queue.connect(f"{endpoint}/123456789012/changes").send("text")
 
 
 def test_a_message_is_sent_once_so_that_it_is_not_stored_twice() -> None:
-    queue = sqs.connect(URL)
+    queue = Queue.connect(URL)
     assert queue._client.meta.config.retries["total_max_attempts"] == 1  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
 """The only calls to SQS of the function: storing what is left to do."""
 
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from invalidator.aws import sdk
 from invalidator.errors import StorageError
@@ -13,7 +13,7 @@ _ADVICE: Final = {
 }
 
 
-class Client(Protocol):
+class _Client(Protocol):
     """The part of an SDK client that is used here."""
 
     def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int) -> Any:  # noqa: N803 the SDK's names
@@ -26,8 +26,14 @@ class Client(Protocol):
 class Queue:
     """A queue that messages can be put into."""
 
-    def __init__(self, client: Client, url: str) -> None:
+    def __init__(self, client: _Client, url: str) -> None:
         self._client, self._url = client, url
+
+    @classmethod
+    def connect(cls, url: str) -> Self:
+        """Connect to a queue with what the SDK is configured with. Raises ConfigurationError if that cannot be used."""
+        # One attempt: a second one could store the message twice, and would take longer than the function has left.
+        return cls(sdk.client("sqs", attempts=1), url)
 
     def send(self, text: str, delay: int = 0) -> None:
         """Store a message, to be delivered in ``delay`` seconds at the earliest. Raises StorageError."""
@@ -40,12 +46,3 @@ class Queue:
             raise StorageError(f"{self._url}: an answer that makes no sense: {error!r}") from error
         if not stored:
             raise StorageError(f"{self._url}: an answer without the id of a message")
-
-
-def connect(url: str) -> Queue:
-    """A queue with the credentials and endpoint that the SDK finds in its usual places.
-
-    Raises ConfigurationError if what it finds there cannot be used.
-    """
-    # One attempt: a second could store the message twice, and would take longer than there is time at the end.
-    return Queue(sdk.client("sqs", attempts=1), url)

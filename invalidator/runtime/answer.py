@@ -1,0 +1,70 @@
+"""The answer by which Lambda, or whoever invoked the function, knows what was done and what has to come again."""
+
+from typing import Any, NamedTuple
+
+from invalidator.errors import IncompleteError
+from invalidator.events.decode import Decoded
+from invalidator.model import Plan
+from invalidator.runtime.deliver import Delivered
+from invalidator.runtime.invocation import Invocation
+from invalidator.runtime.log import details_of
+from invalidator.runtime.metrics import MAX_DISTRIBUTIONS
+
+
+class Served(NamedTuple):
+    """An event that was served: its contents, how many uploads were unchanged, for how many distributions, and how."""
+
+    decoded: Decoded
+    unchanged: int
+    distributions: int
+    plan: Plan
+    delivered: Delivered
+
+
+def answer(served: Served, invocation: Invocation) -> dict[str, Any]:
+    """Publish the metrics and return Lambda's answer.
+
+    Raises IncompleteError if something failed for which there is no message to name.
+    """
+    _count(served)
+    invocation.publish(served.delivered.tally, by_distribution=served.distributions <= MAX_DISTRIBUTIONS)
+    return _batch_answer(served) if served.decoded.from_queue else _summary(served)
+
+
+def _count(served: Served) -> None:
+    """Count the records; tickets aside, which are this program's own."""
+    decoded, plan, tally = served.decoded, served.plan, served.delivered.tally
+    refused = len(decoded.refusals)
+    tally.count("RecordsReceived", len(decoded.changes) + decoded.ignored + refused)
+    tally.count("RecordsIgnored", decoded.ignored + served.unchanged + plan.excluded + plan.unserved)
+    tally.count("Failures", refused)
+
+
+def _batch_answer(served: Served) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html: Lambda deletes the others."""
+    ids = {refusal.message_id for refusal in served.decoded.refusals} | served.delivered.coming_again
+    named = sorted(message_id for message_id in ids if message_id is not None)
+    if len(named) < len(ids):
+        raise IncompleteError(_failures(served))
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in named]}
+
+
+def _summary(served: Served) -> dict[str, Any]:
+    if served.decoded.refusals or served.delivered.failed:
+        raise IncompleteError(_failures(served))
+    return {
+        "invalidations": [
+            {"distribution": outcome.batch.distribution, "id": outcome.invalidation, **details_of(outcome.batch)}
+            for outcome in served.delivered.accepted
+        ],
+        "ignored": served.decoded.ignored,
+        "tickets": served.delivered.tickets,
+        "excluded": served.plan.excluded,
+        "unserved": served.plan.unserved,
+        "unchanged": served.unchanged,
+    }
+
+
+def _failures(served: Served) -> str:
+    failures = [outcome.failure for outcome in served.delivered.failed]
+    return "\n".join(failures + [f"refused: {refusal.reason}" for refusal in served.decoded.refusals])
