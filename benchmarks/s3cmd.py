@@ -91,16 +91,12 @@ def _server(folder: Path) -> Iterator[tuple[str, list[list[str]]]]:
             self.answer(200)
 
         def do_POST(self) -> None:
-            batch = ET.fromstring(self.rfile.read(int(self.headers["Content-Length"])))  # noqa: S314 written by s3cmd
+            batch = ET.fromstring(self.body())  # noqa: S314 written by s3cmd
             calls.append([path.text or "" for path in batch.iter("Path")])
             self.answer(201)
 
         def answer(self, status: int) -> None:
-            body = _ANSWERS[f"{self.command} {self.path}"].encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.respond(status, _ANSWERS[f"{self.command} {self.path}"].encode())
 
     tls = SSLContext(PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*make_ssl_devcert(str(folder / "server"), "127.0.0.1"))

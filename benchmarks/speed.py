@@ -19,7 +19,8 @@ from typing import Any, Final
 from benchmarks.figures import Cold, Comparison, Memory, Warm, comparison
 from invalidator.events.decode import decode
 from invalidator.model import DistributionId
-from tests.doubles.cloudfront import StrictCloudFront, serve
+from tests.doubles.cloudfront import StrictCloudFront
+from tests.doubles.cloudfront_http import serve
 from tests.doubles.lambda_runtime import deployed
 from tests.doubles.strategies import Change, s3, simple_plan
 from tests.doubles.uploads import uploads_event

@@ -12,7 +12,8 @@ import pytest
 from invalidator.runtime import clients
 from invalidator.runtime.log import logger
 from invalidator.settings import stored
-from tests.doubles.cloudfront import StrictCloudFront, serve
+from tests.doubles.cloudfront import StrictCloudFront
+from tests.doubles.cloudfront_http import serve
 from tests.doubles.packaged import CASES, Package, package
 
 # Without a deadline, since the machines of CI are shared: speed is measured in benchmarks/.

@@ -35,21 +35,11 @@ from invalidator.runtime.jobs import JobServices, answer_job
 from invalidator.runtime.log import logger
 from tests.doubles import codepipelines
 from tests.doubles import strategies as make
-from tests.doubles.cloudfront import (
-    DENIED,
-    IN_PROGRESS,
-    THROTTLED,
-    UNAVAILABLE,
-    Calls,
-    Clock,
-    HurriedContext,
-    OnClock,
-    StrictCloudFront,
-    StrictQueues,
-    Time,
-)
+from tests.doubles.clock import Calls, Clock, HurriedContext, OnClock
+from tests.doubles.cloudfront import DENIED, IN_PROGRESS, THROTTLED, UNAVAILABLE, StrictCloudFront, Time
 from tests.doubles.codepipelines import StrictCodePipeline
 from tests.doubles.configurations import WITH_QUERY_STRINGS, behavior, of_buckets
+from tests.doubles.queues import StrictQueues
 from tests.doubles.strategies import ROUTES, TEST_EVENT, Change, simple_plan
 from tests.doubles.versioned_s3 import VersionedS3
 

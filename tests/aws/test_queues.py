@@ -12,8 +12,8 @@ from moto import mock_aws
 from invalidator.aws.queues import Queue
 from invalidator.errors import ConfigurationError, StorageError
 from invalidator.limits import MAX_DELAY_SECONDS, MAX_MESSAGE_BYTES
-from tests.doubles.cloudfront import Message, StrictQueues
 from tests.doubles.loopback import answering, ok
+from tests.doubles.queues import Message, StrictQueues
 
 URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/changes"
 

@@ -25,7 +25,8 @@ from invalidator.local.embedded import embedded_aws
 from invalidator.model import DistributionId
 from invalidator.operator.invalidations import DistributionInvalidations, Invalidations, ListedInvalidation
 from tests.cli.test_app import COMMAND, ROOT, assert_explained, rows, run
-from tests.doubles.cloudfront import BIRTH, DENIED, Clock, Invalidation, StrictCloudFront, Time
+from tests.doubles.clock import Clock
+from tests.doubles.cloudfront import BIRTH, DENIED, Invalidation, StrictCloudFront, Time
 from tests.doubles.configurations import of_buckets
 from tests.operator.test_invalidations import accepting
 

@@ -33,14 +33,13 @@ from invalidator.limits import SECONDS_TO_COMPLETE
 from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, Outcome, Plan, UrlPath
 from invalidator.workers import Threads
 from tests.doubles import strategies as make
+from tests.doubles.clock import Calls, Clock
 from tests.doubles.cloudfront import (
     BIRTH,
     DENIED,
     IN_PROGRESS,
     THROTTLED,
     UNAVAILABLE,
-    Calls,
-    Clock,
     Invalidation,
     StrictCloudFront,
     Time,

@@ -8,7 +8,8 @@ import pytest
 from tests.doubles import strategies as make
 from tests.doubles import strict_s3
 from tests.doubles.cloudformation import QUEUE, waiting_stack
-from tests.doubles.cloudfront import DENIED, StrictCloudFront, serve
+from tests.doubles.cloudfront import DENIED, StrictCloudFront
+from tests.doubles.cloudfront_http import serve
 from tests.doubles.lambda_runtime import Function, deployed
 from tests.doubles.packaged import Package
 from tests.doubles.strategies import Change

@@ -28,7 +28,8 @@ from tests.conftest import SETTINGS
 from tests.doubles import strategies as make
 from tests.doubles import strict_s3
 from tests.doubles.cloudformation import Context
-from tests.doubles.cloudfront import StrictCloudFront, serve
+from tests.doubles.cloudfront import StrictCloudFront
+from tests.doubles.cloudfront_http import serve
 from tests.doubles.configurations import behavior, of_buckets
 from tests.doubles.configurations import policy as cache_policy
 from tests.doubles.packaged import CASES, ROOT, Package, needed, osls

@@ -12,7 +12,8 @@ from invalidator.distributions.catalog import Answer, Catalog, inventory
 from invalidator.errors import ConfigurationError
 from invalidator.model import UNKNOWN_SITE, Behavior, Declared, DistributionId, Origin, Site
 from invalidator.settings.environment import Settings
-from tests.doubles.cloudfront import DENIED, THROTTLED, Calls, Clock, StrictCloudFront
+from tests.doubles.clock import Calls, Clock
+from tests.doubles.cloudfront import DENIED, THROTTLED, StrictCloudFront
 from tests.doubles.configurations import behavior, configuration, custom, of_buckets, policy, with_oac
 
 E1, E2 = DistributionId("E1"), DistributionId("E2")

@@ -56,7 +56,7 @@ def waiting_stack(invoke: Callable[[dict[str, Any]], object]) -> Iterator[CloudF
 
     class Handler(Quiet):
         def do_PUT(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.body()
             assert len(body) <= 4096
             status = stack.refusals.popleft() if stack.refusals else 200
             if status == 200:
@@ -65,9 +65,7 @@ def waiting_stack(invoke: Callable[[dict[str, Any]], object]) -> Iterator[CloudF
             if status == 0:
                 self.wfile.write(b"nonsense\r\n\r\n")
                 return
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.respond(status)
 
     with serving(Handler) as address:
         stack.url = f"http://{address}/answer?X-Amz-Signature=secret"

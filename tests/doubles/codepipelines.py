@@ -10,17 +10,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import count
 from typing import Any, NamedTuple
 
-import botocore.session
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.validate import validate_parameters
 
 from invalidator.errors import JobError
 from tests.doubles.loopback import Quiet, serving
+from tests.doubles.sdk import client_error, operation_model
 
 Json = dict[str, Any]
 
@@ -87,27 +86,27 @@ class StrictCodePipeline:
         return id_
 
     def _take(self, operation: str, given: Json) -> Json:
-        shape = _shape(operation)
+        shape = operation_model("codepipeline", operation).input_shape
         validate_parameters(given, shape)
         _check(given, shape, operation)
         if given.get("continuationToken") and given.get("outputVariables"):
-            raise _error("ValidationException", 400, "Output variables and a continuation token", operation)
+            raise client_error(operation, "ValidationException", 400, "Output variables and a continuation token")
         variables = given.get("outputVariables", {})
         if sum(len((name + value).encode()) for name, value in variables.items()) > _MAX_OUTPUT_BYTES:
-            raise _error("OutputVariablesSizeExceededException", 400, "Too much of it", operation)
+            raise client_error(operation, "OutputVariablesSizeExceededException", 400, "Too much of it")
         if fault := self.faults.popleft() if self.faults else None:
-            raise _error(*fault, f"{fault[0]} on demand", operation)
+            raise client_error(operation, *fault)
         id_ = given["jobId"]
         if id_ not in self.open:
             known = id_ in self.answered
-            raise _error("InvalidJobStateException" if known else "JobNotFoundException", 400, "No", operation)
+            raise client_error(operation, "InvalidJobStateException" if known else "JobNotFoundException", 400, "No")
         answer = Answer(operation == "PutJobSuccessResult", given)
         self.open.remove(id_)
         self.answered[id_] = answer
         self.answers.append(answer)
         if self.lose_answers:
             self.lose_answers -= 1
-            raise _error("InternalFailure", 500, "the answer was lost", operation)
+            raise client_error(operation, "InternalFailure", 500, "the answer was lost")
         return {}
 
     def run_to_the_end(
@@ -181,19 +180,7 @@ def _check(value: Any, shape: Any, operation: str) -> None:
 
 def _insist(is_so: bool, shape: Any, operation: str) -> None:
     if not is_so:
-        raise _error("ValidationException", 400, f"{shape.name} is not as it has to be", operation)
-
-
-def _error(code: str, status: int, message: str, operation: str) -> ClientError:
-    return ClientError(
-        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
-        operation,
-    )
-
-
-@cache
-def _shape(operation: str) -> Any:
-    return botocore.session.get_session().get_service_model("codepipeline").operation_model(operation).input_shape
+        raise client_error(operation, "ValidationException", 400, f"{shape.name} is not as it has to be")
 
 
 @contextmanager
@@ -202,7 +189,7 @@ def serve(codepipeline: StrictCodePipeline) -> Iterator[str]:
 
     class Handler(Quiet):
         def do_POST(self) -> None:
-            given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            given = json.loads(self.body())
             operation = self.headers["X-Amz-Target"].removeprefix(_TARGET)
             status, answer = 200, {}
             try:
@@ -210,12 +197,7 @@ def serve(codepipeline: StrictCodePipeline) -> Iterator[str]:
             except ClientError as error:
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
                 answer = {"__type": error.response["Error"]["Code"], "message": error.response["Error"]["Message"]}
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/x-amz-json-1.1")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.respond(status, json.dumps(answer).encode(), "application/x-amz-json-1.1")
 
     with serving(Handler) as address:
         yield f"http://{address}"

@@ -14,7 +14,19 @@ class Quiet(BaseHTTPRequestHandler):
     """A request handler that logs nothing."""
 
     def log_message(self, *args: object) -> None:
-        """Nothing."""
+        """Log nothing."""
+
+    def body(self) -> bytes:
+        """Return the body of the request."""
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def respond(self, status: int, body: bytes = b"", content_type: str = "application/xml") -> None:
+        """Send a whole answer."""
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
 
 class _Server(ThreadingHTTPServer):

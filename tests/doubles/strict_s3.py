@@ -133,19 +133,14 @@ def serve(s3: StrictS3) -> Iterator[str]:
     class Handler(Quiet):
         def _respond(self) -> None:
             path, _, query = self.path.partition("?")
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             check = self.headers.get("x-amz-skip-destination-validation", "false").lower() != "true"
             status = 200
             try:
-                answer = s3.answer(self.command, path.strip("/"), query, body, check=check)
+                answer = s3.answer(self.command, path.strip("/"), query, self.body(), check=check)
             except Refused as refusal:
                 status, code, message, more = refusal.args
                 answer = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message>{more}</Error>".encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/xml")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+            self.respond(status, answer)
 
         do_GET = do_PUT = _respond  # noqa: N815 the names that the server looks for
 

@@ -16,14 +16,13 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote_plus, unquote
 from xml.sax.saxutils import escape
 
-import botocore.session
 from botocore.exceptions import ClientError
 from botocore.validate import validate_parameters
 
 from tests.doubles.loopback import Quiet, serving
+from tests.doubles.sdk import client_error, operation_model
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-SERVICE: Any = botocore.session.get_session().get_service_model("s3")
 
 
 class Stored(NamedTuple):
@@ -73,13 +72,13 @@ class VersionedS3:
         return [arguments for name, arguments in self.calls if name == operation]
 
     def _begin(self, operation: str, arguments: dict[str, Any]) -> list[Stored]:
-        validate_parameters(arguments, SERVICE.operation_model(operation).input_shape)
+        validate_parameters(arguments, operation_model("s3", operation).input_shape)
         self.calls.append((operation, arguments))
         fault = (self.faults.popleft() if self.faults else None) or self.broken.get(operation)
         if fault:
-            raise error(operation, *fault)
+            raise client_error(operation, *fault)
         if arguments["Bucket"] not in self.buckets:
-            raise error(operation, "NoSuchBucket", 404)
+            raise client_error(operation, "NoSuchBucket", 404)
         return self.buckets[arguments["Bucket"]]
 
     def list_objects_v2(self, **arguments: Any) -> dict[str, Any]:
@@ -114,7 +113,7 @@ class VersionedS3:
         for stored in self._begin("HeadObject", arguments):
             if (stored.key, stored.version) == (arguments["Key"], arguments["VersionId"]):
                 return {"ContentType": "binary/octet-stream", "Metadata": {}, **stored.headers}
-        raise error("HeadObject", "404", 404)
+        raise client_error("HeadObject", "404", 404)
 
 
 def _after(found: list[Stored], key: str | None, version: str | None) -> Iterator[Stored]:
@@ -139,14 +138,6 @@ def _described(stored: Stored) -> dict[str, Any]:
     return _named(stored) | {"ETag": etag, "Size": len(body), "StorageClass": stored.storage}
 
 
-def error(operation: str, code: str, status: int) -> ClientError:
-    """What the SDK makes of a refusal."""
-    return ClientError(
-        {"Error": {"Code": code, "Message": f"{code} on demand"}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
-        operation,
-    )
-
-
 # --- over HTTP ------------------------------------------------------------------------------------------
 
 
@@ -160,7 +151,7 @@ def serve(s3: VersionedS3) -> Iterator[str]:
             given = dict(parse_qsl(query, keep_blank_values=True))
             assert given["encoding-type"] == "url"
             name = "ListObjectVersions" if "versions" in given else "ListObjectsV2"
-            members = SERVICE.operation_model(name).input_shape.members
+            members = operation_model("s3", name).input_shape.members
             names = {shape.serialization.get("name"): member for member, shape in members.items()}
             arguments = {names[key]: value for key, value in given.items() if key in names}
             del arguments["EncodingType"]
@@ -172,11 +163,7 @@ def serve(s3: VersionedS3) -> Iterator[str]:
             except ClientError as refusal:
                 status = refusal.response["ResponseMetadata"]["HTTPStatusCode"]
                 body = f"<Error><Code>{refusal.response['Error']['Code']}</Code></Error>"
-            self.send_response(status)
-            self.send_header("Content-Type", "application/xml")
-            self.send_header("Content-Length", str(len(body.encode())))
-            self.end_headers()
-            self.wfile.write(body.encode())
+            self.respond(status, body.encode())
 
     with serving(Handler) as address:
         yield f"http://{address}"

@@ -18,8 +18,10 @@ from invalidator.runtime.invocation import LocalContext
 from invalidator.runtime.log import logger
 from invalidator.runtime.metrics import MAX_DISTRIBUTIONS, Name
 from tests.doubles import strategies as make
-from tests.doubles.cloudfront import DENIED, IN_PROGRESS, Calls, Clock, OnClock, StrictCloudFront, StrictQueues
+from tests.doubles.clock import Calls, Clock, OnClock
+from tests.doubles.cloudfront import DENIED, IN_PROGRESS, StrictCloudFront
 from tests.doubles.configurations import of_buckets
+from tests.doubles.queues import StrictQueues
 from tests.doubles.strategies import Change
 from tests.doubles.versioned_s3 import VersionedS3
 from tests.test_handler import DEAD_LETTERS, MANY, QUEUE, lines_of, ticket

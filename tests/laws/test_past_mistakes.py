@@ -11,7 +11,8 @@ from invalidator.handler import lambda_handler
 from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import LocalContext
 from tests.doubles import strategies as make
-from tests.doubles.cloudfront import DENIED, IN_PROGRESS, Calls, Clock, HurriedContext, OnClock, StrictCloudFront
+from tests.doubles.clock import Calls, Clock, HurriedContext, OnClock
+from tests.doubles.cloudfront import DENIED, IN_PROGRESS, StrictCloudFront
 from tests.doubles.codepipelines import StrictCodePipeline
 from tests.doubles.strategies import Change
 from tests.doubles.versioned_s3 import VersionedS3

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from invalidator.errors import CdnError, InProgressError, ThrottledError, UnavailableError, UnknownIdError
 from invalidator.model import DistributionId, Invalidation
 from invalidator.operator.completion import Completion, until_completed
-from tests.doubles.cloudfront import Clock
+from tests.doubles.clock import Clock
 
 E1, E2 = DistributionId("E1"), DistributionId("E2")
 

@@ -24,7 +24,7 @@ from invalidator.operator import diagnosis, doctor, policies
 from invalidator.operator.diagnosis import Failure, Finding
 from invalidator.runtime import clients
 from invalidator.settings import stored
-from tests.doubles import cloudfront, strict_s3
+from tests.doubles import cloudfront_http, strict_s3
 from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.configurations import behavior, configuration, custom, of_buckets, with_oac
 from tests.doubles.loopback import Quiet, answering, serving
@@ -573,7 +573,7 @@ def test_behind_eventbridge_a_rule_sends(aws: Aws, monkeypatch: pytest.MonkeyPat
 def account(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictCloudFront]:
     """The same, on a strict CloudFront with E1, which serves the bucket and is configured."""
     double = StrictCloudFront(set(), configs={"E1": of_buckets("origin")})
-    with cloudfront.serve(double) as endpoint:
+    with cloudfront_http.serve(double) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", endpoint)
         monkeypatch.setenv("DISTRIBUTION_IDS", "E1")
         yield double

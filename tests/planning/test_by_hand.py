@@ -14,7 +14,7 @@ from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_PATH_CHARACTERS, MAX_TAG_
 from invalidator.model import Batch, DistributionId, ObjectKey
 from invalidator.planning.by_hand import EVERYTHING, batches_of, path_of
 from invalidator.urls.encoding import is_path, is_tag, spellings
-from tests.doubles.cloudfront import StrictCloudFront, _check
+from tests.doubles.cloudfront import StrictCloudFront, check_items
 from tests.doubles.strategies import keys
 
 _awkward = st.sampled_from([*"/*#?%+~:\\ \n\0", "//", "%2A", "%41", "%2f", "%c3%A9", "é", "🌹", "C:/", "Git/", "s3://"])
@@ -46,7 +46,7 @@ def test_what_is_accepted_is_what_cloudfront_takes_and_clears_something(text: st
     if path := taken(text):
         assert is_path(path) or is_tag(path)
         assert "*" not in path[:-1]
-        _check([path], 1, set())
+        check_items([path])
 
 
 @given(written)

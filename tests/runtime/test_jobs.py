@@ -34,17 +34,8 @@ from invalidator.runtime.log import logger
 from invalidator.settings import stored
 from tests.doubles import codepipelines
 from tests.doubles import strategies as make
-from tests.doubles.cloudfront import (
-    DENIED,
-    IN_PROGRESS,
-    THROTTLED,
-    UNAVAILABLE,
-    Calls,
-    Clock,
-    OnClock,
-    StrictCloudFront,
-    Time,
-)
+from tests.doubles.clock import Calls, Clock, OnClock
+from tests.doubles.cloudfront import DENIED, IN_PROGRESS, THROTTLED, UNAVAILABLE, StrictCloudFront, Time
 from tests.doubles.codepipelines import CREDENTIALS, Answer, Json, StrictCodePipeline, job
 from tests.doubles.configurations import of_buckets
 from tests.doubles.loopback import answering

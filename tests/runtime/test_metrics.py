@@ -27,21 +27,14 @@ from invalidator.runtime.clients import Clients
 from invalidator.runtime.log import logger
 from invalidator.runtime.metrics import MAX_DISTRIBUTIONS, Document, Name, Tally, line_of
 from tests.doubles import strategies as make
-from tests.doubles.cloudfront import (
-    DENIED,
-    THROTTLED,
-    UNAVAILABLE,
-    Calls,
-    Clock,
-    OnClock,
-    StrictCloudFront,
-    StrictQueues,
-    serve,
-)
+from tests.doubles.clock import Calls, Clock, OnClock
+from tests.doubles.cloudfront import DENIED, THROTTLED, UNAVAILABLE, StrictCloudFront
+from tests.doubles.cloudfront_http import serve
 from tests.doubles.codepipelines import StrictCodePipeline
 from tests.doubles.emf import metrics_of, problems
 from tests.doubles.lambda_runtime import deployed
 from tests.doubles.packaged import Package
+from tests.doubles.queues import StrictQueues
 from tests.doubles.strategies import Change
 from tests.doubles.uploads import uploads_event
 from tests.doubles.versioned_s3 import VersionedS3

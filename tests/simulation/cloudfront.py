@@ -5,14 +5,17 @@ The rules of a single call are those of the strict double, which has the last wo
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tests.doubles.cloudfront import StrictCloudFront
+from tests.doubles.sdk import client_error
 from tests.simulation.weather import Weather
 from tests.simulation.world import World
+
+_refusal = partial(client_error, "CreateInvalidation")
 
 RATE, BURST = 0.5, 10.0
 PLAIN, WILDCARDS = 3_000, 15
@@ -70,16 +73,26 @@ class CloudFront:
         known = self.references.setdefault((distribution, reference), tuple(paths))
         assert known == tuple(paths), f"the reference {reference} was used with two contents"
         if not self._let_through():
-            raise fault("Throttling", 400, "Rate exceeded")
+            raise _refusal("Throttling", 400, "Rate exceeded")
         if self.bad.intersection(paths):
-            raise fault("InvalidArgument", 400, "Your request contains one or more invalid invalidation paths.")
+            raise client_error(
+                "CreateInvalidation",
+                "InvalidArgument",
+                400,
+                "Your request contains one or more invalid invalidation paths.",
+            )
         before = len(self.double.accepted)
         wildcards = sum(path.endswith("*") for path in paths)
         new = not any((i.distribution, i.reference) == (distribution, reference) for i in self.double.accepted)
         busy = self.in_progress[distribution]
         if new and (busy["plain"] + len(paths) - wildcards > PLAIN or busy["wild"] + wildcards > WILDCARDS):
             # Whether the call was right in itself is said first.
-            raise fault("TooManyInvalidationsInProgress", 400, "Processing your request will exceed a limit")
+            raise client_error(
+                "CreateInvalidation",
+                "TooManyInvalidationsInProgress",
+                400,
+                "Processing your request will exceed a limit",
+            )
         answer = self.double.create_invalidation(DistributionId=distribution, InvalidationBatch=batch)
         if len(self.double.accepted) > before:
             self._accept(distribution, paths, wildcards)
@@ -148,7 +161,7 @@ class Client:
         world, weather = self._world, self._weather
         world.sleep(10.0 if world.happens(weather.hangs) else world.rng.uniform(0.1, 0.8))
         if world.happens(weather.unavailable):
-            raise fault("ServiceUnavailable", 503, "not described", "GetDistributionConfig")
+            raise client_error("GetDistributionConfig", "ServiceUnavailable", 503, "not described")
         return self._cloudfront.double.get_distribution_config(Id=Id)
 
     def _note(self, distribution: str, batch: Any, result: str) -> None:
@@ -162,20 +175,12 @@ class Client:
         world, weather = self._world, self._weather
         world.sleep(world.rng.uniform(0.05, 0.4))
         if world.happens(weather.unavailable):
-            raise fault("ServiceUnavailable", 503, "before anything was done")
+            raise _refusal("ServiceUnavailable", 503, "before anything was done")
         answer = self._cloudfront.answer(distribution, batch)
         if world.happens(weather.hangs):
             world.sleep(10.0)
             raise ReadTimeoutError(endpoint_url="https://cloudfront.amazonaws.com")
         world.sleep(world.rng.uniform(0.05, 0.4))
         if world.happens(weather.unavailable):
-            raise fault("InternalError", 500, "after it was accepted")
+            raise _refusal("InternalError", 500, "after it was accepted")
         return answer
-
-
-def fault(code: str, status: int, message: str, operation: str = "CreateInvalidation") -> ClientError:
-    """An answer of the service that is an error."""
-    return ClientError(
-        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
-        operation,
-    )

@@ -7,7 +7,7 @@ from itertools import takewhile
 from math import inf
 from typing import Any
 
-from tests.simulation.cloudfront import fault
+from tests.doubles.sdk import client_error
 from tests.simulation.weather import Weather
 from tests.simulation.world import World
 
@@ -70,4 +70,4 @@ class Client:
         self._world.note(f"a page of the bucket: {code}")
         if not status:
             self._world.sleep(inf)
-        raise fault(code, status, "not listed", "ListObjectsV2")
+        raise client_error("ListObjectsV2", code, status, "not listed")

@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from tests.doubles.sdk import client_error
 from tests.simulation.world import Signal, World
 
 
@@ -105,4 +106,4 @@ class Client:
         return {"MessageId": "stored"}
 
     def _fault(self) -> ClientError:
-        return ClientError({"Error": {"Code": "InternalError", "Message": "SQS"}}, "SendMessage")
+        return client_error("SendMessage", "InternalError", 500)

@@ -1,0 +1,71 @@
+"""Time without waiting: a clock that is moved, calls that overlap on it, and invocations that run on it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any
+
+from invalidator.model import Batch, Outcome
+from invalidator.runtime.invocation import LocalContext
+
+
+class Clock:
+    """The time that an invocation has, in seconds. Nobody ever waits for it to pass: it is moved."""
+
+    def __init__(self, limit: float = 120.0) -> None:
+        self.limit, self.now = limit, 0.0
+
+    @property
+    def left(self) -> float:
+        return self.limit - self.now
+
+
+class Calls:
+    """Workers on a clock that is moved: calls overlap, and each takes as long as ``takes`` says.
+
+    A call meets CloudFront when it begins. ``pauses`` are the waits while no call was on its way, ``most`` is how
+    many were at the same time.
+    """
+
+    def __init__(self, clock: Clock, takes: Callable[[Batch], float] = lambda _: 0.0) -> None:
+        self._clock, self._takes = clock, takes
+        self._running: list[tuple[float, int, Any]] = []
+        self._numbers = count()
+        self.pauses: list[float] = []
+        self.most = 0
+
+    def start(self, call: Callable[[], Any]) -> None:
+        outcome = call()
+        # To describe a distribution takes no time.
+        seconds = self._takes(outcome.batch) if isinstance(outcome, Outcome) else 0.0
+        heappush(self._running, (self._clock.now + seconds, next(self._numbers), outcome))
+        self.most = max(self.most, len(self._running))
+
+    def wait(self, seconds: float) -> Any:
+        until = self._clock.now + max(seconds, 0.0)
+        if self._running and self._running[0][0] <= until:
+            end, _, outcome = heappop(self._running)
+            self._clock.now = max(self._clock.now, end)
+            return outcome
+        if not self._running:
+            self.pauses.append(seconds)
+        self._clock.now = until
+        return None
+
+
+@dataclass(frozen=True)
+class OnClock(LocalContext):
+    """The context of an invocation whose time is a clock's."""
+
+    clock: Clock = field(default_factory=Clock)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.clock.left * 1000)
+
+
+class HurriedContext(LocalContext):
+    """An invocation that has time for calls and none for pauses."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 1_500
