@@ -53,7 +53,7 @@ def targets(bucket: str = "origin") -> list[str]:
 # --- the life of a stack --------------------------------------------------------------------------------
 
 
-def test_a_stack_is_connected_when_it_is_made_and_taken_out_when_it_is_deleted(
+def test_a_stack_is_connected_when_made_and_disconnected_when_deleted(
     aws: StrictS3, cloudformation: CloudFormation
 ) -> None:
     answer = cloudformation.ask("Create", Prefix="blog/", Suffix=".html")

@@ -145,7 +145,7 @@ def test_exactly_the_messages_that_cannot_be_decoded_are_reported(cloudfront: St
 
 
 @pytest.mark.parametrize("fault", [THROTTLED, DENIED, IN_PROGRESS, ("InternalError", 500)])
-def test_messages_whose_invalidation_failed_on_one_distribution_are_reported(
+def test_messages_that_failed_on_one_distribution_are_reported(
     cloudfront: StrictCloudFront, fault: tuple[str, int]
 ) -> None:
     cloudfront.broken["E1"] = fault
@@ -283,7 +283,7 @@ def delayed(queues: StrictQueues) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("fault", [THROTTLED, DENIED, IN_PROGRESS, UNAVAILABLE, ("InternalError", 500)])
-def test_what_one_distribution_refuses_is_stored_for_later_and_its_messages_are_done_with(
+def test_what_a_distribution_refuses_is_stored_and_acknowledged(
     cloudfront: StrictCloudFront, queues: StrictQueues, fault: tuple[str, int]
 ) -> None:
     cloudfront.broken["E1"] = fault
@@ -345,7 +345,7 @@ def test_an_answer_without_messages_says_how_many_tickets_there_are(
     assert [batch.distribution for batch in stored(queues)] == ["E1"]
 
 
-def test_more_than_a_distribution_takes_at_a_time_is_stored_for_later_without_a_call(
+def test_more_than_a_distribution_takes_is_stored_without_a_call(
     cloudfront: StrictCloudFront, queues: StrictQueues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAX_PATHS", "4000")
@@ -603,7 +603,7 @@ def test_a_ticket_that_was_perhaps_sent_is_not_mixed_with_what_is_new(
     assert cloudfront.paths("E1") == ["/a", "/b"]
 
 
-def test_what_lambda_has_given_up_is_done_when_it_comes_as_a_failed_invocation(
+def test_what_lambda_gave_up_is_done_when_it_comes_as_a_dead_letter(
     cloudfront: StrictCloudFront, queues: StrictQueues
 ) -> None:
     bare = {"Records": [{"s3": {"bucket": {"name": "origin"}, "object": {"key": "a"}}}]}
@@ -813,7 +813,7 @@ def warnings_in(log: StringIO) -> list[str]:
 MANY = ["a/00", "a/02", "a/04", *(f"b/{number:02}" for number in range(1, 40, 2) if number != 11)]
 
 
-def test_what_is_too_much_is_widened_so_that_the_fewest_neighbours_are_evicted(
+def test_too_much_is_widened_so_that_the_fewest_neighbours_are_evicted(
     cloudfront: StrictCloudFront, site: VersionedS3, log: StringIO
 ) -> None:
     assert upload(site, *MANY) == []
@@ -897,7 +897,7 @@ def test_the_wildcard_of_a_rule_is_not_said_to_be_widened(
 
 
 @pytest.mark.parametrize(("limit", "seconds"), [(120.0, 30.0), (60.0, 20.0), (6.0, 2.0)])
-def test_a_bucket_that_does_not_answer_is_listed_for_a_third_of_the_time_at_most(
+def test_a_silent_bucket_takes_a_third_of_the_time_at_most(
     cloudfront: StrictCloudFront, site: VersionedS3, log: StringIO, limit: float, seconds: float
 ) -> None:
     class Silent(Calls):
@@ -1120,9 +1120,7 @@ def test_what_is_excluded_is_counted_and_acknowledged(
     assert cloudfront.paths("E1") == ["/a.html"]
 
 
-def test_without_the_permission_to_describe_all_is_as_if_nothing_could_be_known(
-    cloudfront: StrictCloudFront, log: StringIO
-) -> None:
+def test_without_permission_to_describe_nothing_is_known(cloudfront: StrictCloudFront, log: StringIO) -> None:
     cloudfront.configs = {"E1": of_buckets("another")}
     cloudfront.unreadable["GetDistributionConfig"] = DENIED
     for key in ("a", "b"):
@@ -1157,7 +1155,7 @@ def test_to_describe_can_be_turned_off_which_is_said_once(
         ("INCLUDE", '["a"'),
     ],
 )
-def test_settings_that_cannot_work_stop_everything_before_anything_is_acknowledged(
+def test_wrong_settings_stop_everything_before_an_acknowledgement(
     cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)

@@ -171,7 +171,7 @@ def test_retries_never_take_more_than_the_time_that_is_left(
 
 
 @given(st.floats(1.01, 2 * (LONGEST + 1)), calls_take, lasting)
-def test_a_function_too_short_to_see_a_call_end_makes_calls_in_the_first_half_of_its_time(
+def test_a_function_too_short_for_a_call_begins_them_in_its_first_half(
     limit: float, call: float, fault: tuple[str, int]
 ) -> None:
     double = timed(IDS)
@@ -242,7 +242,7 @@ def test_there_is_always_time_for_a_first_call(limit: float, closing: float) -> 
     assert outcome.error is None
 
 
-def test_a_distribution_that_is_always_refused_for_now_is_given_up_after_eight_attempts() -> None:
+def test_a_distribution_always_throttled_is_given_up_after_eight_attempts() -> None:
     double = StrictCloudFront(IDS, broken={"E1": THROTTLED})
     outcomes = run(plan_for(IDS, Change("a")), double, 900)
     assert double.calls == 8 + len(IDS) - 1
@@ -312,9 +312,7 @@ def test_until_it_is_throttled_nothing_waits() -> None:
 
 @given(st.floats(0.05, 1.0), st.floats(0, 1), st.integers(20, 40))
 @settings(max_examples=40)
-def test_under_the_rate_of_a_real_account_all_get_done_with_few_calls_in_vain(
-    call: float, chance: float, count: int
-) -> None:
+def test_under_a_real_accounts_rate_all_get_done_with_few_calls_in_vain(call: float, chance: float, count: int) -> None:
     ids = [f"E{number}" for number in range(count)]
     double = timed(ids, rate=0.5, burst=10)
     invocation = Invocation(double, 600, chance=chance, takes=lambda _: call)
@@ -393,7 +391,7 @@ def test_at_most_eight_calls_are_on_their_way_and_one_a_distribution(
 # --- what is in progress --------------------------------------------------------------------------------
 
 
-def test_a_chunk_that_fails_leaves_the_other_chunks_of_its_distribution_done() -> None:
+def test_a_chunk_that_fails_leaves_the_other_chunks_done() -> None:
     double = StrictCloudFront(["E1"])
     double.faults.append(DENIED)
     outcomes = run(plan_for(["E1"], *[Change(f"a{number}") for number in range(7_000)]), double)
@@ -406,7 +404,7 @@ sizes = st.tuples(st.sampled_from([1, 10, 1_000, 1_500, 2_985]), st.integers(0, 
 
 @settings(max_examples=40)
 @given(st.lists(sizes, min_size=1, max_size=7), st.lists(sizes, max_size=3), st.floats(0, 10))
-def test_a_distribution_is_never_asked_to_have_more_in_progress_than_it_takes(
+def test_a_distribution_never_gets_more_in_progress_than_it_takes(
     one: list[tuple[int, int]], other: list[tuple[int, int]], call: float
 ) -> None:
     double = timed(["E1", "E2"])
@@ -419,7 +417,7 @@ def test_a_distribution_is_never_asked_to_have_more_in_progress_than_it_takes(
     assert double.calls == len(plan.batches)
 
 
-def test_what_there_is_room_for_is_sent_at_once_and_the_rest_as_soon_as_there_is() -> None:
+def test_what_has_room_is_sent_at_once_and_the_rest_when_it_has() -> None:
     double = timed(["E1"])
     plan = Plan(tuple(batch_of(1_500, 5, reference=f"r{number}") for number in range(5)))
     Invocation(double, 900).run(plan)
@@ -428,9 +426,7 @@ def test_what_there_is_room_for_is_sent_at_once_and_the_rest_as_soon_as_there_is
 
 
 @given(st.integers(1, 7), st.floats(0, 1), st.floats(0, 10))
-def test_a_distribution_that_has_too_much_in_progress_is_left_alone_until_that_is_complete(
-    refusals: int, chance: float, call: float
-) -> None:
+def test_a_distribution_with_too_much_in_progress_is_left_alone(refusals: int, chance: float, call: float) -> None:
     double = timed(["E1"])
     double.faults.extend([IN_PROGRESS] * refusals)
     plan = Plan(tuple(batch_of(1, reference=f"r{number}") for number in range(3)))
@@ -440,7 +436,7 @@ def test_a_distribution_that_has_too_much_in_progress_is_left_alone_until_that_i
     assert double.calls == refusals + 3
 
 
-def test_what_would_have_to_wait_for_longer_than_patience_is_given_up_at_once() -> None:
+def test_what_would_wait_longer_than_patience_is_given_up_at_once() -> None:
     double = timed(["E1", "E2"])
     double.broken["E1"] = IN_PROGRESS
     refused = tuple(batch_of(1, reference=f"r{number}") for number in range(3))
@@ -543,7 +539,7 @@ def test_an_invalid_path_on_one_distribution_holds_up_no_other_batch() -> None:
 
 
 @pytest.mark.parametrize("code", ["InvalidArgument", "InvalidationBatchAlreadyExists"])
-def test_a_reference_that_belongs_to_other_paths_is_changed_and_no_path_blamed(code: str) -> None:
+def test_a_reference_of_other_paths_is_changed_and_no_path_blamed(code: str) -> None:
     references = []
     for _ in range(2):
         double = StrictCloudFront(["E1"], used_reference=code)
@@ -872,7 +868,7 @@ def test_the_double_refuses_what_cloudfront_refuses() -> None:
         refusal("/a%3Ab", reference="needless")
 
 
-def test_the_double_with_a_clock_lets_through_and_completes_what_cloudfront_does() -> None:
+def test_the_double_with_a_clock_throttles_and_completes_as_cloudfront() -> None:
     def refusal(*paths: str) -> str:
         batch = {"Paths": {"Quantity": len(paths), "Items": list(paths)}, "CallerReference": f"r{double.calls}"}
         return _code(lambda: double.create_invalidation(DistributionId="E1", InvalidationBatch=batch))

@@ -199,7 +199,7 @@ def test_a_ticket_that_nests_without_end_is_refused_or_harmless(depth: int, fiel
     assert len(decoded.tickets) + len(decoded.refusals) == 1
 
 
-def test_the_content_of_a_message_never_decides_which_messages_are_acknowledged() -> None:
+def test_a_message_never_decides_which_messages_are_acknowledged() -> None:
     forged = make.sqs("not JSON")
     forged["Records"][0]["messageId"] = "somebody else's"
     (refusal,) = decode(make.sqs(forged)).refusals
@@ -219,7 +219,7 @@ def test_a_record_without_sequencer_is_known_by_version_etag_and_time() -> None:
     assert len(others | {identity()}) == 4
 
 
-def test_an_eventbridge_event_without_sequencer_is_known_by_version_etag_and_time() -> None:
+def test_eventbridge_without_sequencer_is_known_by_version_and_time() -> None:
     def identity(time: str = "2026-11-20T09:30:12Z", **changed: str) -> str:
         event = make.eventbridge(Change("a")) | {"time": time}
         event["detail"]["object"] = {"key": "a", "version-id": "v1", "etag": "e1"} | changed
@@ -276,7 +276,7 @@ def test_a_ticket_that_cannot_be_read_is_refused_alone() -> None:
     decoded = decode(make.sqs(TICKET | {"attempts": -1}, TICKET, make.s3(Change("a"))))
     ((reason, message_id),) = decoded.refusals
     assert message_id == "m0"
-    assert "a ticket that is not as this program writes them" in reason
+    assert "a ticket that this program did not write" in reason
     assert (len(decoded.tickets), len(decoded.changes)) == (1, 1)
 
 
@@ -300,7 +300,7 @@ def test_a_failed_invocation_is_the_event_that_failed(change: Change, inside: st
     assert later.from_queue
 
 
-def test_what_could_not_be_read_in_a_failed_invocation_is_refused_with_its_message() -> None:
+def test_what_is_unreadable_in_a_failed_invocation_is_refused() -> None:
     decoded = decode(make.sqs(make.failed_invocation({"Records": [make.s3_record(Change("a")), {"s3": 1}]})))
     assert [change.key for change in decoded.changes] == ["a"]
     assert [refusal.message_id for refusal in decoded.refusals] == ["m0"]
@@ -341,7 +341,7 @@ def test_a_version_that_is_no_text_is_none(route: str, version: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["", None])
-def test_a_record_that_does_not_say_what_happened_is_not_taken_for_an_upload(name: str | None) -> None:
+def test_a_record_without_a_name_is_not_taken_for_an_upload(name: str | None) -> None:
     record = make.s3_record(Change("a", version="v1")) | {"eventName": name}
     assert [change.version for change in decode({"Records": [record]}).changes] == [""]
 

@@ -177,7 +177,7 @@ def refused(document: Any) -> bool:
 def test_a_ticket_without_one_of_its_fields_is_refused(field: str) -> None:
     document = written(EXAMPLE)
     del document[field]
-    with pytest.raises(EventError, match="a ticket that is not as this program writes them"):
+    with pytest.raises(EventError, match="a ticket that this program did not write"):
         tickets.read(document)
 
 
@@ -274,9 +274,7 @@ def items(count: int, form: str = "/{}") -> list[list[str]]:
     ],
     ids=lambda value: str(len(value)) if isinstance(value, list) else None,
 )
-def test_no_more_is_taken_from_a_ticket_than_one_call_and_one_message_can_carry(
-    many: list[list[str]], valid: bool
-) -> None:
+def test_a_ticket_holds_no_more_than_one_call_and_one_message_carry(many: list[list[str]], valid: bool) -> None:
     assert refused(written(EXAMPLE) | {"items": many}) != valid
 
 

@@ -568,7 +568,7 @@ def test_a_reference_that_was_used_with_other_paths_is_no_hindrance(world: World
     assert len(world.cloudfront.accepted) == 2
 
 
-def test_a_job_that_comes_again_makes_the_same_references_and_another_others(world: World) -> None:
+def test_a_repeated_job_makes_the_same_references_and_another_others(world: World) -> None:
     id_ = world.pipeline.new_job()
     for _ in range(3):
         world.pipeline.open.add(id_)
@@ -613,7 +613,7 @@ def test_of_more_than_it_has_room_for_a_token_holds_some(world: World, wait: boo
     assert (len(world.pipeline.answers), len(world.cloudfront.accepted)) == (2, 300)
 
 
-def test_what_has_to_be_looked_at_has_room_in_a_token_before_the_ids_of_the_others() -> None:
+def test_what_is_not_completed_has_room_in_a_token_before_other_ids() -> None:
     sent = {f"{number:08x}": SentBatch(f"I{number:025}", settled=number < 100) for number in range(125)}
     _, _, *entries = Progress("11111111-abcd-1111-abcd-111111abcdef", 1, sent).token().split(" ")
     assert {entry[:8] for entry in entries} == set(sent)
@@ -678,9 +678,7 @@ def test_what_is_no_longer_meant_is_forgotten_and_what_is_new_is_done(
 
 
 @pytest.mark.parametrize("fault", [("AccessDeniedException", 400), ("ThrottlingException", 400), ("X", 500)])
-def test_where_the_answer_cannot_be_given_the_job_comes_again_and_bills_nothing(
-    world: World, fault: tuple[str, int]
-) -> None:
+def test_a_job_that_cannot_be_answered_comes_again_and_bills_nothing(world: World, fault: tuple[str, int]) -> None:
     world.pipeline.faults.append(fault)
     id_ = world.pipeline.new_job()
     with pytest.raises(JobError, match=rf"job {id_} could not be answered: {fault[0]}"):
@@ -696,7 +694,7 @@ def test_who_may_not_answer_is_told_what_to_allow(world: World) -> None:
         world.invoke(job("", id_=world.pipeline.new_job()))
 
 
-def test_an_answer_that_was_taken_without_a_word_is_no_error_the_second_time(world: World) -> None:
+def test_an_answer_taken_without_a_word_is_no_error_the_second_time(world: World) -> None:
     world.pipeline.lose_answers = 1
     id_ = world.pipeline.new_job()
     with pytest.raises(JobError):
@@ -780,7 +778,7 @@ def test_the_credentials_of_a_job_are_never_logged(  # noqa: PLR0913, PLR0917 th
 @pytest.mark.parametrize(
     "route", [make.failed_invocation, make.sqs, lambda event: make.sqs(make.failed_invocation(event))]
 )
-def test_the_credentials_are_not_logged_of_a_job_that_comes_back_among_dead_letters_either(
+def test_credentials_of_a_job_among_dead_letters_are_not_logged(
     cloudfront: StrictCloudFront, log: StringIO, caplog: pytest.LogCaptureFixture, route: Callable[[Json], Json]
 ) -> None:
     logger.setLevel("DEBUG")
@@ -809,7 +807,7 @@ _hard = st.sampled_from([DENIED, ("Strange", 400)])
     same_id=st.booleans(),
 )
 @hypothesis_settings(max_examples=150)
-def test_a_success_has_every_path_accepted_once_and_a_failure_names_what_was_not(  # noqa: PLR0913, PLR0917 a sequence of everything
+def test_a_success_has_each_path_accepted_once_a_failure_names_the_rest(  # noqa: PLR0913, PLR0917 a sequence of everything
     paths: list[str],
     ids: list[str],
     wait: bool,

@@ -117,7 +117,7 @@ def test_an_upload_tells_what_it_took_and_how_old_it_had_become(world: World) ->
     }
 
 
-def test_every_upload_has_its_age_on_every_distribution_however_many_there_are(world: World) -> None:
+def test_every_upload_has_its_age_on_every_distribution(world: World) -> None:
     world.invoke(uploads_event(1_000))
     ages = world.metrics()
     for place in [("UploadToInvalidation", "E1"), ("UploadToInvalidation", "E2")]:
@@ -173,7 +173,7 @@ def test_calls_that_are_throttled_are_told_with_all_calls(world: World) -> None:
     assert world.sums()["PathsInvalidated",] == 2
 
 
-def test_what_a_distribution_refuses_is_a_ticket_there_and_a_failure_in_the_end(world: World, queues: None) -> None:
+def test_a_refusal_counts_as_a_ticket_and_as_a_failure_in_the_end(world: World, queues: None) -> None:
     world.cloudfront.broken["E1"] = DENIED
     world.invoke(make.sqs(make.s3(Change("a"))))
     assert world.sums()["Tickets", "E1"] == 1
@@ -188,7 +188,7 @@ def test_what_a_distribution_refuses_is_a_ticket_there_and_a_failure_in_the_end(
     assert world.sums()["RecordsReceived",] == 1
 
 
-def test_what_is_neither_done_nor_stored_is_a_failure_and_so_is_a_record_that_is_refused(world: World) -> None:
+def test_what_is_neither_done_nor_stored_or_is_refused_is_a_failure(world: World) -> None:
     world.cloudfront.broken["E2"] = DENIED
     event = make.s3(Change("a"), Change("b"))
     event["Records"][1]["s3"] = "nonsense"
@@ -299,7 +299,7 @@ def test_nothing_is_lost_or_doubled_on_the_way_into_documents(accepted: list[Bat
         assert ages == Counter(id_ for id_, _, _ in changed)
 
 
-def test_a_change_with_several_batches_is_as_old_as_it_was_at_the_last_of_them() -> None:
+def test_a_change_in_several_batches_is_as_old_as_at_the_last_of_them() -> None:
     tally, change = Tally(), ObjectChange("origin", ObjectKey("a"), "1", time="2026-11-20T09:30:12.345Z")
     for seconds, path in ((1, "/a"), (3, "/b")):
         item = Item(UrlPath(path), (Cause(change, "object"),))
