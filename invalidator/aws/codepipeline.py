@@ -71,12 +71,12 @@ class Pipeline:
             details = {"summary": answer.summary, "percentComplete": answer.percent}
             self._client.put_job_success_result(jobId=job, continuationToken=answer.token, executionDetails=details)
         else:
-            details = {"summary": summary_of(answer), "percentComplete": 100}
+            details = {"summary": job_summary(answer), "percentComplete": 100}
             variables = output_variables(answer)
             self._client.put_job_success_result(jobId=job, executionDetails=details, outputVariables=variables)
 
 
-def summary_of(done: JobDone) -> str:
+def job_summary(done: JobDone) -> str:
     """Return the summary of a job that is done, in a few words."""
     number = len(done.invalidations)
     return f"{number:,} invalidation{'' if number == 1 else 's'} {'completed' if done.completed else 'accepted'}"

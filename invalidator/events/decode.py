@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from invalidator.errors import EventError
 from invalidator.events import tickets
-from invalidator.events.records import Delivery, change_of_event, change_of_record, summary_of
+from invalidator.events.records import Delivery, change_of_event, change_of_record, description_of
 from invalidator.model import Batch, DistributionId, ObjectChange
 
 _Json = dict[str, Any]
@@ -108,7 +108,7 @@ class _Reader:
                     read(self, record, delivery)
                     return
         names = ", ".join(dialect.name for dialect in DIALECTS)
-        raise EventError(f"{summary_of(record)} is none of: {names}. Trying it by hand? See the samples in events/")
+        raise EventError(f"{description_of(record)} is none of: {names}. Trying it by hand? See the samples in events/")
 
     def _refuse(self, reason: str, delivery: Delivery) -> None:
         self.refusals.append(Refusal(reason, delivery.message_id))
@@ -149,7 +149,9 @@ class _Reader:
     def read_sns_record(self, record: _Json, delivery: Delivery) -> None:
         envelope = record.get("Sns")
         if not isinstance(envelope, dict):
-            raise EventError(f"an SNS record whose Sns is {summary_of(envelope)}; expected an object with a Message")
+            raise EventError(
+                f"an SNS record whose Sns is {description_of(envelope)}; expected an object with a Message"
+            )
         self.read_sns_envelope(envelope, delivery)
 
     def read_sns_envelope(self, envelope: _Json, delivery: Delivery) -> None:
@@ -176,7 +178,7 @@ class _Reader:
 def _parse(text: object, envelopes: int) -> object:
     _check_envelopes(envelopes)
     if not isinstance(text, str):
-        raise EventError(f"the envelope holds {summary_of(text)}; expected a string")
+        raise EventError(f"the envelope holds {description_of(text)}; expected a string")
     try:
         return _decode_json(text)
     except (ValueError, RecursionError) as error:

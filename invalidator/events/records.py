@@ -12,7 +12,7 @@ from invalidator.errors import EventError
 from invalidator.limits import MAX_KEY_BYTES
 from invalidator.model import VISIBLE_CHANGES, ObjectChange, ObjectKey
 
-Json = dict[str, Any]
+_Json = dict[str, Any]
 
 _CREATED: Final = "Object Created"
 _VISIBLE_DETAIL_TYPES: Final = (_CREATED, "Object Deleted")
@@ -30,7 +30,7 @@ class Delivery(NamedTuple):
     redelivered: bool = False
 
 
-def change_of_record(record: Json, delivery: Delivery) -> ObjectChange | None:
+def change_of_record(record: _Json, delivery: Delivery) -> ObjectChange | None:
     """Return the change that a record of S3 tells of; None if viewers do not see it. Raises EventError."""
     version = record.get("eventVersion", "2.0")
     if not isinstance(version, str) or version[:2] != "2.":
@@ -39,7 +39,7 @@ def change_of_record(record: Json, delivery: Delivery) -> ObjectChange | None:
     # upload, which might be skipped as unchanged.
     name = record.get("eventName") or VISIBLE_CHANGES[1]
     if not isinstance(name, str):
-        raise EventError(f"an S3 record whose eventName is {summary_of(name)}; expected a string")
+        raise EventError(f"an S3 record whose eventName is {description_of(name)}; expected a string")
     if not name.removeprefix("s3:").startswith(VISIBLE_CHANGES):
         return None
     bucket, key, details = _object_of(record.get("s3"))
@@ -54,11 +54,11 @@ def change_of_record(record: Json, delivery: Delivery) -> ObjectChange | None:
     return _change(bucket, key, identity, delivery.message_id, time, version)
 
 
-def change_of_event(event: Json, delivery: Delivery) -> ObjectChange | None:
+def change_of_event(event: _Json, delivery: Delivery) -> ObjectChange | None:
     """Return the change that an EventBridge event of S3 tells of; None if viewers do not see it. Raises EventError."""
     kind = event["detail-type"]
     if not isinstance(kind, str):
-        raise EventError(f"an EventBridge event whose detail-type is {summary_of(kind)}; expected a string")
+        raise EventError(f"an EventBridge event whose detail-type is {description_of(kind)}; expected a string")
     if kind not in _VISIBLE_DETAIL_TYPES:
         return None
     # Here alone the key is raw: decoding would turn "a+b%20" into another key.
@@ -81,21 +81,21 @@ def change_by_hand(bucket: str, key: str, identity: str) -> ObjectChange:
     return _change(bucket, key, f"delivery {identity}", None, None, "")
 
 
-def _object_of(holder: Any) -> tuple[str, str, Json]:
+def _object_of(holder: Any) -> tuple[str, str, _Json]:
     """Return bucket, key as it is written, and the other details of ``{"bucket": {"name"}, "object": {"key", …}}``."""
     try:
         bucket, details = holder["bucket"]["name"], holder["object"]
         key = details["key"]
     except (KeyError, TypeError, IndexError) as error:
-        raise EventError(f"a record without bucket.name and object.key, but with {summary_of(holder)}") from error
+        raise EventError(f"a record without bucket.name and object.key, but with {description_of(holder)}") from error
     if not (isinstance(bucket, str) and isinstance(key, str) and bucket and key):
         raise EventError(
-            f"a record whose bucket is {summary_of(bucket)} and whose key is {summary_of(key)}; expected two strings"
+            f"a record whose bucket is {description_of(bucket)} and whose key is {description_of(key)}; expected two strings"
         )
     return bucket, key, details
 
 
-def _identity(details: Json, version: str, etag: str, time: object, delivery: Delivery) -> str:
+def _identity(details: _Json, version: str, etag: str, time: object, delivery: Delivery) -> str:
     """Return a text that is the same in every delivery of this change, and in no other change of the object.
 
     S3's sequencer is that by definition. Without one: version id, ETag and time. Without a time: the delivery, so that
@@ -128,7 +128,7 @@ def _check_key(key: str, errors: str) -> None:
         raise EventError(f"a key of {size:,} bytes; S3 has none above {MAX_KEY_BYTES:,}")
 
 
-def summary_of(value: object) -> str:
+def description_of(value: object) -> str:
     """Describe a value by its source or its fields' names, without its contents: some events carry credentials."""
     if isinstance(value, dict):
         source = value.get("eventSource") or value.get("EventSource") or value.get("source")

@@ -14,7 +14,7 @@ from invalidator.limits import MAX_DELAY_SECONDS, MAX_ITEMS_PER_CALL, MAX_MESSAG
 from invalidator.model import Batch, Cause, DistributionId, Item, Request, UrlPath, Wide
 from invalidator.urls.encoding import is_path, is_tag
 
-Json = dict[str, Any]
+_Json = dict[str, Any]
 
 KIND: Final = "invalidator ticket"
 
@@ -85,7 +85,7 @@ def _size(cause: Cause) -> int:
     return len(_quoted(cause.relation)) + len(_quoted(cause.source.key))
 
 
-def read(document: Json, message_id: str | None = None, *, redelivered: bool = False) -> Ticket:
+def read(document: _Json, message_id: str | None = None, *, redelivered: bool = False) -> Ticket:
     """Return the ticket in a message. Raises EventError if it was not written here.
 
     A ``redelivered`` ticket is apart: an invocation that ended early may have sent it already.
@@ -96,7 +96,7 @@ def read(document: Json, message_id: str | None = None, *, redelivered: bool = F
         raise EventError(f"a ticket that this program did not write ({error!r:.80})") from error
 
 
-def _read(document: Json, message_id: str | None, *, redelivered: bool) -> Ticket:
+def _read(document: _Json, message_id: str | None, *, redelivered: bool) -> Ticket:
     reference, attempts, since = document["caller_reference"], document["attempts"], document["since"]
     known = Request("", str(reference), message_id, str(since)[:_MAX_SINCE_CHARACTERS])
     items = tuple(
