@@ -89,9 +89,8 @@ def _object_of(holder: Any) -> tuple[str, str, _Json]:
     except (KeyError, TypeError, IndexError) as error:
         raise EventError(f"a record without bucket.name and object.key, but with {description_of(holder)}") from error
     if not (isinstance(bucket, str) and isinstance(key, str) and bucket and key):
-        raise EventError(
-            f"a record whose bucket is {description_of(bucket)} and whose key is {description_of(key)}; expected two strings"
-        )
+        what = f"bucket is {description_of(bucket)} and whose key is {description_of(key)}"
+        raise EventError(f"a record whose {what}; expected two strings")
     return bucket, key, details
 
 
