@@ -1,4 +1,4 @@
-"""What is written is true: commands are run, their output compared, links followed, names and fields looked up."""
+"""Documents are true: their commands print what is shown, their links lead somewhere, their names exist."""
 
 import os
 import re
@@ -21,13 +21,13 @@ DOCUMENTS = sorted(
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
 README = TEXTS["README.md"]
 
-# What is different in every run: references are made of upload times, ids are drawn by moto.
+# These differ in every run: references hold upload times, and moto draws ids.
 _CHANGING = re.compile(r"invalidator-[0-9a-f]{32}|\b[A-Z0-9]{13}\b")
 _FENCED = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 
 
 def transcript() -> list[tuple[str, str, str]]:
-    """Each command of all console blocks, after the name of its document, with the output that is shown."""
+    """Return the document, the command and the shown output of each command in a console block."""
     found = []
     for name, text in TEXTS.items():
         for block in re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL):
@@ -37,12 +37,12 @@ def transcript() -> list[tuple[str, str, str]]:
 
 
 def prose(text: str) -> str:
-    """A document without its blocks."""
+    """Return a document without its code blocks."""
     return _FENCED.sub("", text)
 
 
 def anchors(text: str) -> set[str]:
-    """Of all headings, as GitHub makes them: of the text, without marks, in small letters, the second with a number."""
+    """Return the anchors that GitHub makes of headings: small letters without marks, a number for the second."""
     found: dict[str, int] = {}
     made = set()
     for heading in re.findall(r"^#{1,6} +(.*?)(?: +#+)? *$", prose(text), re.MULTILINE):
@@ -55,13 +55,13 @@ def anchors(text: str) -> set[str]:
 
 
 def links(text: str) -> list[str]:
-    """The targets of all links, those of references included; not those in code."""
+    """Return the targets of all links and references outside of code."""
     plain = re.sub(r"`[^`\n]*`", "`", prose(text))
     return re.findall(r"\]\(([^)\s]+)\)", plain) + re.findall(r"^\[[^]]+\]: (\S+)", plain, re.MULTILINE)
 
 
 def make_runs(target: str) -> str:
-    """The command that ``make target`` ends with."""
+    """Return the last command that ``make target`` runs."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "MFLAGS"}
     done = subprocess.run(
         ["make", "--dry-run", target], cwd=ROOT, env=environ, check=True, capture_output=True, text=True
@@ -92,7 +92,7 @@ def test_a_command_prints_what_is_shown(command: str, shown: str) -> None:
         env=environ,
         check=True,
         stdout=subprocess.PIPE,
-        # In a block that shows an answer, the function's log is not shown.
+        # A block that shows an answer leaves out the log of the function.
         stderr=subprocess.DEVNULL if "invoke" in arguments else subprocess.STDOUT,
         text=True,
     )
@@ -185,7 +185,7 @@ def test_what_is_claimed_in_a_table_is_proved(name: str, rows: int) -> None:
 # --- completeness ---------------------------------------------------------------------------------------
 
 
-def test_every_variable_that_is_read_is_documented_beside_the_parameter_that_sets_it() -> None:
+def test_every_variable_is_documented_beside_the_parameter_that_sets_it() -> None:
     text = "".join(file.read_text() for file in (ROOT / "invalidator" / "settings").glob("*.py"))
     variables = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', text))
     template = (ROOT / "serverless.yml").read_text()

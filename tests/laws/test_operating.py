@@ -1,4 +1,4 @@
-"""What an operator looks for in the log is there, and nobody who names objects can put anything else into it."""
+"""The log has what an operator looks for, and the names of objects cannot forge a line of it."""
 
 import json
 import re
@@ -36,18 +36,18 @@ _FUNCTIONS = {"bin", "count", "latest", "max", "sum"}
 
 
 def words_of(query: str) -> set[str]:
-    """The words of a query, but for what is quoted, expressions, spans of time, and CloudWatch's own fields."""
+    """Return the words of a query outside of quotes, expressions and time spans, without CloudWatch's own fields."""
     return set(re.findall(r"(?<![@\w.])[a-z]\w*", re.sub(r'"[^"]*"|/[^/\n]*/', "", query)))
 
 
 def fields_of(query: str) -> set[str]:
-    """The fields of the lines of a log that a query reads."""
+    """Return the fields of log lines that a query reads."""
     made = set(re.findall(r"\bas (\w+)", query))
     return words_of(query) - made - _COMMANDS - _WORDS - _FUNCTIONS
 
 
 def messages_of(query: str) -> set[str]:
-    """The messages that a query looks for."""
+    """Return the messages that a query looks for."""
     found = re.findall(r'\bmessage (?:= ("[^"]*")|in (\[[^]]*\]))', query)
     return {text for one, some in found for text in json.loads(some or f"[{one}]")}
 
@@ -61,7 +61,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> StringIO:
 
 @pytest.fixture
 def lines(cloudfront: StrictCloudFront, log: StringIO, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the function logs while all kinds of things happen to it."""
+    """Return what the function logs while all kinds of things happen to it."""
     for name, value in {
         "DISTRIBUTION_IDS": "E1 E2 E3",
         "QUEUE_URL": QUEUE,
