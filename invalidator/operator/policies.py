@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from invalidator.urls.patterns import glob
+from invalidator.urls.globs import glob
 
 _Json = dict[str, Any]
 PolicyVerdict = Literal["allowed", "denied", "missing", "undecided"]

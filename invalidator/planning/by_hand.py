@@ -9,7 +9,7 @@ from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_PATH_CHARACTERS, MAX_TAG_CHARACTERS
 from invalidator.model import Batch, Cause, DistributionId, Item, Request, UrlPath
 from invalidator.planning.planner import batches
-from invalidator.urls.encoding import as_written, is_path, is_tag, why_rewritten
+from invalidator.urls.encoding import encode_once, is_path, is_tag, why_rewritten
 
 EVERYTHING: Final = "/*"
 
@@ -27,7 +27,7 @@ def path_of(text: str, source: str) -> UrlPath:
     if problem := _problem(text):
         raise ConfigurationError(f"{source}: {text!r:.200} {problem}")
     try:
-        path = text if text[0] == "#" else as_written(text)
+        path = text if text[0] == "#" else encode_once(text)
     except UnicodeEncodeError:
         raise ConfigurationError(f"{source}: {text!r:.200} is not Unicode text") from None
     if not (is_path(path) or is_tag(path)):

@@ -30,8 +30,8 @@ from invalidator.model import (
     UrlPath,
 )
 from invalidator.planning.coalesce import Trial, coalesce, curve
-from invalidator.urls.encoding import as_written
-from invalidator.urls.viewers import Paths, View, Viewers
+from invalidator.urls.encoding import encode_once
+from invalidator.urls.viewers import StalePath, View, Viewers
 
 Objects = Callable[[str, str], Iterable[ObjectKey]]
 """The keys in a bucket that begin so. Raises ListingError."""
@@ -130,7 +130,7 @@ class _Found(NamedTuple):
 
 def _found(changes: Sequence[ObjectChange], site: Site, view: View) -> _Found:
     viewers, notes, unserved = Viewers(site, view), Counter[str](), set[int]()
-    stale: Paths = []
+    stale: list[StalePath] = []
     for number, change in enumerate(changes):
         if told := viewers.collect(change, stale):
             notes.update(set(told))
@@ -202,7 +202,7 @@ class _Neighbours:
         """How the URLs begin, as viewers spell them, that lead to a bucket, or to none."""
         for behavior in self._site.behaviors:
             if bucket in {origin.bucket for origin in behavior.origins} or not (bucket or behavior.origins):
-                yield UrlPath("/" + as_written(re.split("[*?]", behavior.pattern.removeprefix("/"))[0]))
+                yield UrlPath("/" + encode_once(re.split("[*?]", behavior.pattern.removeprefix("/"))[0]))
 
 
 def _first(urls: tuple[UrlPath, ...], known: set[int]) -> tuple[UrlPath, ...]:

@@ -29,25 +29,25 @@ _escape = re.compile("(%[0-9A-Fa-f]{2})")
 
 
 def _table(*, space: str, plus: str, raw: bytes = _RAW) -> tuple[str, ...]:
-    """The text that each byte of a key becomes."""
+    """Return the text that stands for each byte of a key."""
     table = [chr(byte) if byte in raw else f"%{byte:02X}" for byte in range(256)]
     table[ord(" ")], table[ord("+")] = space, plus
     return tuple(table)
 
 
-# A cache keeps an object under the spelling that the viewer asked with. "%20" and "%2B" are clear to
-# everyone. A "+" in a URL is a space to S3 (its console's "object URL" has it) and a plus sign to others, so
-# it may stand for either, though not for both in one URL.
+# A cache keeps an object under the spelling in the viewer's request. "%20" and "%2B" have one meaning. A "+" is a
+# space to S3 (its console's "object URL" has it) and a plus sign to others, so it may stand for either, though not for
+# both in one URL.
 _TABLES: Final = (
     _table(space="%20", plus="+"),
     _table(space="%20", plus="%2B"),
     _table(space="+", plus="%2B"),
 )
-_AS_WRITTEN: Final = _table(space="%20", plus="+", raw=_RAW + b"?*")
+_ONCE: Final = _table(space="%20", plus="+", raw=_RAW + b"?*")
 
 
 def spellings(key: ObjectKey) -> tuple[UrlPath, ...]:
-    """Every path under which viewers ask for this key, without duplicates, the usual one first.
+    """Return every path under which viewers ask for this key, without duplicates, the usual one first.
 
     One path, unless the key has a space (``%20`` and ``+``) or a plus sign (``+`` and ``%2B``).
     """
@@ -57,27 +57,27 @@ def spellings(key: ObjectKey) -> tuple[UrlPath, ...]:
 
 
 def encodings(text: str) -> tuple[str, str, str]:
-    """A part of a key in the three ways in which viewers spell it; mostly they are the same."""
+    """Return the three ways in which viewers spell a part of a key; mostly they are the same."""
     octets = text.encode("utf-8", "surrogateescape")
     one, two, three = (_encoded(octets, table) for table in _TABLES)
     return one, two, three
 
 
-def as_written(text: str) -> str:
-    """A piece of a path that a person wrote: what CloudFront does not take is encoded, nothing twice, and nothing else.
+def encode_once(text: str) -> str:
+    """Encode a piece of a path that a person wrote: each character that CloudFront wants encoded, and none twice.
 
     Raises UnicodeEncodeError for half a surrogate pair.
     """
     parts = _escape.split(text)
-    # The odd ones are escapes.
+    # Every second part is an escape.
     return "".join(
-        _worth(part) if number % 2 else _encoded(part.encode("utf-8", "surrogateescape"), _AS_WRITTEN)
+        _minimal(part) if number % 2 else _encoded(part.encode("utf-8", "surrogateescape"), _ONCE)
         for number, part in enumerate(parts)
     )
 
 
-def _worth(escape: str) -> str:
-    """An escape, or its character, if that is none to encode: "%41" would be accepted and clear nothing."""
+def _minimal(escape: str) -> str:
+    """Return an escape, or its character if that needs none: "%41" would be accepted and clear nothing."""
     byte = int(escape[1:], 16)
     return chr(byte) if byte in _RAW else escape.upper()
 
@@ -87,18 +87,18 @@ def _encoded(octets: bytes, table: tuple[str, ...]) -> str:
 
 
 def is_path(text: str) -> bool:
-    """Whether this could be a path of ours: spelt as above, with at most a wildcard at its end."""
+    """Return whether this could be a path of this program: spelt as above, with at most a wildcard at its end."""
     return len(text) <= MAX_PATH_CHARACTERS and _is_spelt(text) is not None
 
 
 def is_tag(text: str) -> bool:
-    """Whether CloudFront takes this for a cache tag: ``#`` and 1 to 256 visible characters."""
+    """Return whether CloudFront takes this for a cache tag: ``#`` and 1 to 256 visible characters."""
     return len(text) <= MAX_TAG_CHARACTERS + 1 and _is_tag(text) is not None
 
 
-# --- an argument that is no path of a URL any more ------------------------------------------------------
+# --- arguments that Git Bash has rewritten --------------------------------------------------------------
 
-# Git Bash takes an argument that begins with a slash for a path in its own folder, and writes out where that is.
+# Git Bash takes an argument that begins with a slash for a path in its own folder, and replaces it with the full path.
 # https://github.com/git-for-windows/build-extra/blob/main/ReleaseNotes.md, "known issues" (2026-11-22)
 _is_rewritten = re.compile(r"[A-Za-z]:[/\\]").match
 _rewritten = re.compile(
@@ -108,14 +108,14 @@ _rewritten = re.compile(
 
 
 def why_rewritten(text: str) -> str:
-    """What to say of an argument that Git Bash has rewritten; empty if it has not."""
+    """Explain an argument that Git Bash has rewritten; empty if it has not."""
     if not _is_rewritten(text):
         return ""
     before = _rewritten.match(text)
     path = "/" + before[1].replace("\\", "/").removeprefix("/") if before else ""
     path = path[: path.find("*") + 1] or path
-    told = f", and it is {path!r} again" if path and len(path) <= _LONGEST_SUGGESTION else ""
+    result = f", and it is {path!r} again" if path and len(path) <= _LONGEST_SUGGESTION else ""
     return (
-        "is a path on this computer: Git Bash makes that of what begins with a slash. Put MSYS_NO_PATHCONV=1 in front"
-        f" of the command{told}"
+        "is a path on this computer: Git Bash rewrites arguments that begin with a slash. Put MSYS_NO_PATHCONV=1 in"
+        f" front of the command{result}"
     )

@@ -1,4 +1,4 @@
-"""Rules: what else goes stale when an object changes, and what in place of its own path. Pure.
+"""Rules: the paths and cache tags that go stale with an object, beside or instead of its own path. Pure.
 
 A rule is ``{"match": regular expression on the key, "also": [templates], "instead": [templates]}``. A template is a
 path (``/en/$1/``) or a cache tag (``#product:$1``), in which ``$1`` stands for what the first group matched.
@@ -8,17 +8,19 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_PATH_CHARACTERS
 from invalidator.model import UrlPath
-from invalidator.urls.encoding import as_written, encodings, is_path, is_tag
-from invalidator.urls.patterns import Expression
+from invalidator.urls.encoding import encode_once, encodings, is_path, is_tag
+
+if TYPE_CHECKING:
+    from invalidator.urls.safe_regex import Expression
 
 _MAX_RULES: Final = 100
 _MAX_CHARACTERS: Final = 1_000
-"""Of a pattern or a template."""
+"""The length of an expression or a template."""
 _MAX_TEMPLATES: Final = 100
 _FIELDS: Final = {"match", "also", "instead", "whole_key"}
 _EXPECTED: Final = '{"match": "^(.*)\\\\.html$", "also": ["/$1"]}'
@@ -27,15 +29,15 @@ _references = re.compile(r"\$(?:([0-9])|\{(\w+)\}|(\$)|)")
 
 
 class Template(NamedTuple):
-    """A path or a tag, in pieces: what was written, in between what was matched (by number or name of the group)."""
+    """A path or a tag in pieces: the literal texts, and between them the numbers or names of the groups."""
 
-    written: tuple[str, ...]
+    literals: tuple[str, ...]
     groups: tuple[int | str, ...]
     is_tag: bool
 
     def fill(self, match: re.Match[str]) -> list[str]:
-        """Every spelling of the path, or the tag, that this gives for a match; a group with no part in it is empty."""
-        if self.written[-1].endswith("*") and any(match[group] is None for group in self.groups):
+        """Return every spelling of the path, or the tag, for a match; a group without a part in it is empty."""
+        if self.literals[-1].endswith("*") and any(match[group] is None for group in self.groups):
             return []  # "/$1*" would be the whole site
         matched = [match[group] or "" for group in self.groups]
         if self.is_tag:
@@ -44,26 +46,26 @@ class Template(NamedTuple):
         return list(dict.fromkeys(map(self._joined, spelt)))
 
     def _joined(self, matched: Sequence[str]) -> str:
-        first, *others = self.written
-        return first + "".join(text + written for text, written in zip(matched, others, strict=True))
+        first, *others = self.literals
+        return first + "".join(text + literal for text, literal in zip(matched, others, strict=True))
 
 
 class Rule(NamedTuple):
-    """What follows from a change of the objects whose keys match. ``name`` is for people: ``rule 2``.
+    """The templates to fill for each changed object whose key matches. ``name`` is for people: ``rule 2``.
 
-    The key is the one that the distribution's origin path leaves; with ``whole_key``, that of the bucket, and the
-    rule holds for objects, too, that the distribution does not serve by itself.
+    The key is matched without the origin path of the distribution. With ``whole_key``, all of it is, and the rule also
+    holds for objects that the distribution does not serve.
     """
 
     name: str
-    expression: Expression
+    expression: "Expression"
     also: tuple[Template, ...]
     instead: tuple[Template, ...]
     whole_key: bool = False
 
 
 class Followed(NamedTuple):
-    """What a rule gives for a key: items, and why some are not among them."""
+    """The result of a rule for a key: items, and the reasons why some are left out."""
 
     also: list[UrlPath]
     instead: list[UrlPath]
@@ -71,7 +73,7 @@ class Followed(NamedTuple):
 
 
 def follow(rule: Rule, key: str, *, cache_tags: bool) -> Followed | None:
-    """What the rule gives for a key on a distribution that takes cache tags or not; None if it does not match."""
+    """Return the items of a rule for a key, without tags unless the distribution has ``cache_tags``; None: no match."""
     match = rule.expression.search(key)
     if match is None:
         return None
@@ -97,39 +99,40 @@ def _items(
                 problems.append(f"a {what} is left out, since what was matched makes it one that CloudFront refuses")
 
 
-# --- what a person wrote --------------------------------------------------------------------------------
+# --- parsing ---------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=8)
 def parse(text: str, source: str) -> tuple[Rule, ...]:
-    """The rules in a JSON text, which came from that variable. Raises ConfigurationError, naming it."""
+    """Return the rules in the JSON text of a variable or parameter. Raises ConfigurationError, naming ``source``."""
     try:
-        written = json.loads(text)
+        values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{source}: not JSON: {error}") from error
-    if not isinstance(written, list) or len(written) > _MAX_RULES:
+    if not isinstance(values, list) or len(values) > _MAX_RULES:
         raise ConfigurationError(f"{source}: expected a list of at most {_MAX_RULES} rules, as [{_EXPECTED}]")
-    return tuple(_rule(item, f"rule {number}", f"{source}, rule {number}") for number, item in enumerate(written, 1))
+    return tuple(_rule(item, f"rule {number}", f"{source}, rule {number}") for number, item in enumerate(values, 1))
 
 
-def _rule(written: Any, name: str, where: str) -> Rule:
-    if not isinstance(written, dict) or not isinstance(written.get("match"), str):
+def _rule(value: Any, name: str, where: str) -> Rule:
+    if not isinstance(value, dict) or not isinstance(value.get("match"), str):
         raise ConfigurationError(f"{where}: expected an object with a regular expression, as {_EXPECTED}")
-    if unknown := sorted(set(written) - _FIELDS):
+    if unknown := sorted(set(value) - _FIELDS):
         raise ConfigurationError(f"{where}: {unknown[0]!r:.60} is none of {', '.join(sorted(_FIELDS))}")
-    expression = _expression(written["match"], f"{where}, match")
-    also, instead = (
-        _templates(written.get(field, []), expression, f"{where}, {field}") for field in ("also", "instead")
-    )
+    expression = _expression(value["match"], f"{where}, match")
+    also, instead = (_templates(value.get(field, []), expression, f"{where}, {field}") for field in ("also", "instead"))
     if not also and not instead:
-        raise ConfigurationError(f"{where}: neither 'also' nor 'instead' says what follows, as in {_EXPECTED}")
-    whole_key = written.get("whole_key", False)
+        raise ConfigurationError(f"{where}: neither 'also' nor 'instead' says what to invalidate, as in {_EXPECTED}")
+    whole_key = value.get("whole_key", False)
     if not isinstance(whole_key, bool):
         raise ConfigurationError(f"{where}, whole_key: expected true or false")
     return Rule(name, expression, also, instead, whole_key)
 
 
-def _expression(text: str, where: str) -> Expression:
+def _expression(text: str, where: str) -> "Expression":
+    # Imported here, since most functions have no rules.
+    from invalidator.urls.safe_regex import Expression
+
     if len(text) > _MAX_CHARACTERS:
         raise ConfigurationError(f"{where}: {len(text):,} characters; at most {_MAX_CHARACTERS:,} are taken")
     try:
@@ -145,58 +148,65 @@ def _expression(text: str, where: str) -> Expression:
     return expression
 
 
-def _templates(written: Any, expression: Expression, where: str) -> tuple[Template, ...]:
-    texts = [written] if isinstance(written, str) else written
+def _templates(value: Any, expression: "Expression", where: str) -> tuple[Template, ...]:
+    texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts) or len(texts) > _MAX_TEMPLATES:
         raise ConfigurationError(f'{where}: expected a list of at most {_MAX_TEMPLATES} texts, as ["/$1"]')
     return tuple(_template(text, expression, f"{where}: {text!r:.80}") for text in texts)
 
 
-def _template(text: str, expression: Expression, where: str) -> Template:
+def _template(text: str, expression: "Expression", where: str) -> Template:
     is_a_tag = text.startswith("#")
     if not text.startswith(("/", "#")) or len(text) > _MAX_CHARACTERS:
         raise ConfigurationError(
             f"{where} is neither a path, which begins with /, nor a cache tag, which begins with #, of at most"
             f" {_MAX_CHARACTERS:,} characters"
         )
-    written, groups = [""], list[int | str]()
-    end = 0
-    for found in _references.finditer(text):
-        written[-1] += text[end : found.start()]
-        end = found.end()
-        if found[3]:
-            written[-1] += "$"
-        else:
-            groups.append(_group(found, expression, where))
-            written.append("")
-    written[-1] += text[end:]
+    literals, groups = _pieces(text, expression, where)
     if not text.isprintable():
         raise ConfigurationError(f"{where} holds characters that nobody can see; encode them, as %0A")
-    _check(written, where, is_a_tag=is_a_tag)
-    return Template(tuple(written if is_a_tag else map(as_written, written)), tuple(groups), is_a_tag)
+    _check(literals, where, is_a_tag=is_a_tag)
+    return Template(tuple(literals if is_a_tag else map(encode_once, literals)), tuple(groups), is_a_tag)
 
 
-def _group(found: re.Match[str], expression: Expression, where: str) -> int | str:
-    number, name = found[1], found[2]
+def _pieces(text: str, expression: "Expression", where: str) -> tuple[list[str], list[int | str]]:
+    """Split a template at its references to groups; ``$$`` is a dollar sign."""
+    literals, groups = [""], list[int | str]()
+    end = 0
+    for match in _references.finditer(text):
+        literals[-1] += text[end : match.start()]
+        end = match.end()
+        if match[3]:
+            literals[-1] += "$"
+        else:
+            groups.append(_group(match, expression, where))
+            literals.append("")
+    literals[-1] += text[end:]
+    return literals, groups
+
+
+def _group(reference: re.Match[str], expression: "Expression", where: str) -> int | str:
+    number, name = reference[1], reference[2]
     if name and not name.isdecimal():
         if name in expression.names:
             return name
     elif (number or name) and int(number or name) <= expression.groups:
         return int(number or name)
     raise ConfigurationError(
-        f"{where}: {found[0]!r} is no group of the expression, which has {expression.groups} ($$ is a dollar sign)"
+        f"{where}: {reference[0]!r} is no group of the expression, which has {expression.groups} ($$ is a dollar sign)"
     )
 
 
-def _check(written: list[str], where: str, *, is_a_tag: bool) -> None:
-    """Refuse what CloudFront would, whatever is matched."""
+def _check(literals: list[str], where: str, *, is_a_tag: bool) -> None:
+    """Refuse a template that makes something that CloudFront refuses, whatever is matched."""
+    text = "".join(literals)
     if is_a_tag:
-        # What is matched may be empty or one good character: neither may make a bad tag of what was written.
-        if not is_tag("".join(written) + ("x" if written[1:] else "")):
+        # A group may match nothing or one good character: neither may make a bad tag of the literals.
+        if not is_tag(text + ("x" if literals[1:] else "")):
             raise ConfigurationError(
                 f"{where} is no cache tag: # and 1 to 256 visible ASCII characters without commas and asterisks"
             )
-    elif "*" in "".join(written)[:-1] or (written[-1] == "" and "*" in "".join(written)):
+    elif "*" in text[:-1] or (literals[-1] == "" and "*" in text):
         raise ConfigurationError(f"{where}: CloudFront takes an asterisk at the end of a path only")
-    elif len(as_written("".join(written))) > MAX_PATH_CHARACTERS:
+    elif len(encode_once(text)) > MAX_PATH_CHARACTERS:
         raise ConfigurationError(f"{where} is longer than {MAX_PATH_CHARACTERS:,} characters, which CloudFront refuses")

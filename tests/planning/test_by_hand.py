@@ -142,7 +142,7 @@ def test_a_refusal_suggests_what_was_meant(text: str, meant: str) -> None:
         ("https://[/blog", "is a URL and not a path: leave out scheme and host"),
         (
             "C:/somewhere/blog/*",
-            "is a path on this computer: Git Bash makes that of what begins with a slash. Put MSYS",
+            "is a path on this computer: Git Bash rewrites arguments that begin with a slash. Put MSYS",
         ),
         ("C:/legit/blog", "is a path on this computer"),
         ("x" * 4_000, "does not begin with a slash"),

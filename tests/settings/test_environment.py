@@ -614,7 +614,7 @@ def test_rules_come_from_the_variable_and_then_from_the_parameter() -> None:
             "RULES": '[{"match": "a", "also": ["/a"]}]',
             "RULES_PARAMETER": "/rules",
         }
-        assert [rule.also[0].written for rule in load(environ).view.rules] == [("/a",), ("/b",)]
+        assert [rule.also[0].literals for rule in load(environ).view.rules] == [("/a",), ("/b",)]
         ssm.put_parameter(Name="/rules", Value="[", Type="String", Overwrite=True)
         still = load(environ, now=lambda: monotonic() + 300)
         assert len(still.view.rules) == 2

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from invalidator.limits import MAX_KEY_BYTES, MAX_PATH_CHARACTERS, MAX_TAG_CHARACTERS
 from invalidator.model import ObjectKey
-from invalidator.urls.encoding import as_written, is_path, is_tag, spellings
+from invalidator.urls.encoding import encode_once, is_path, is_tag, spellings
 from tests.doubles.cloudfront import keys_of
 from tests.doubles.strategies import keys
 
@@ -85,8 +85,8 @@ def test_a_tag_has_a_length_that_cloudfront_takes(characters: int, valid: bool) 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=12))
 def test_what_a_person_wrote_is_encoded_once(text: str) -> None:
-    once = as_written(text)
-    assert as_written(once) == once
+    once = encode_once(text)
+    assert encode_once(once) == once
     assert is_path("/" + once.replace("*", ""))
     assert unquote_to_bytes(once) == unquote_to_bytes(text)
 

@@ -23,7 +23,7 @@ def paths(site: Site, key: str, view: View = View(), bucket: str = "b") -> set[s
 
 
 def notes(site: Site, key: str, view: View = View(), bucket: str = "b") -> tuple[str, ...]:  # noqa: B008
-    return Viewers(site, view).stale(changed(key, bucket)).notes
+    return tuple(Viewers(site, view).stale(changed(key, bucket)).notes)
 
 
 def default(*origins: Origin, query_strings: bool = False) -> Behavior:
@@ -53,7 +53,7 @@ def test_each_bucket_of_an_event_has_its_own_origins() -> None:
         (path, cause.source.subject[0]) for b in "bcb" for path, cause in viewers.stale(changed("prod/a", b)).paths
     }
     assert found == {("/a", "b"), ("/prod/a", "c")}
-    assert viewers.stale(changed("prod/a", "d")).notes == (NO_ORIGIN,)
+    assert viewers.stale(changed("prod/a", "d")).notes == [NO_ORIGIN]
 
 
 def test_a_distribution_without_the_bucket_gets_nothing() -> None:

@@ -1,65 +1,44 @@
-"""Globs, and regular expressions, of which those are found that can be made to run for ages. Pure.
+"""Regular expressions that are refused if some key makes them run for ages. Pure.
 
-Python's engine goes back and tries again, so ``^(a+)+$`` takes twice as long for each further character of a key that
-does not match. Keys come from whoever may upload: a pattern is tried before it is used, on keys made to keep each of
-its repetitions busy, from short ones to the longest that S3 has, and as soon as one takes too long it is refused. What
-such keys cannot be made for (look-around, references to groups, conditions) is refused as it is.
+Python's engine backtracks, so ``^(a+)+$`` takes twice as long for each further character of a key that does not match.
+Whoever may upload chooses the keys. So each expression is tried before it is used, on keys made to keep each of its
+repetitions busy, from short ones to the longest that S3 has, and refused as soon as one takes too long. Expressions
+for which no such keys can be made (with look-around, references to groups, conditions) are refused without a trial.
 """
 
-import fnmatch
 import importlib
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
 from invalidator.limits import MAX_KEY_BYTES
 
 _SECONDS: Final = 0.1
-"""For a key of the greatest length."""
+"""The time that a key of the greatest length may take."""
 _SECONDS_SHORT: Final = 0.01
+"""The time that a key of up to ``_SHORT`` repetitions may take."""
 _SHORT: Final = 32
 _SECONDS_IN_ALL: Final = 0.5
 
-# Each step takes so little more than the one before that the first which takes too long does not take for ages.
-_STEPS: Final = (
+# The numbers of repetitions to try. They grow so slowly that the first which takes too long does not take for ages.
+_REPETITIONS: Final = (
     *range(1, 17),
-    18,
-    20,
-    22,
-    24,
-    28,
-    32,
-    40,
-    50,
-    62,
-    78,
-    97,
-    121,
-    152,
-    190,
-    237,
-    296,
-    370,
-    463,
-    579,
-    723,
-    904,
+    *(18, 20, 22, 24, 28, 32, 40, 50, 62, 78, 97, 121, 152, 190, 237, 296, 370, 463, 579, 723, 904),
 )
 _CHARACTERS: Final = "a0A/._- \n\0é"
 _MAX_DEPTH: Final = 50
-"""Of groups, alternatives and repetitions within each other: less than this is taken.
+"""The depth at which groups, alternatives and repetitions may be nested is less than this.
 
-How many Python itself takes is different for each version, and for each caller's stack.
+Python's own limit differs with its version and with the caller's stack.
 """
 _MAX_LITERALS: Final = 12
 _MAX_TEXTS: Final = 24
 _REPEATS: Final = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
 _SINGLE: Final = ("LITERAL", "NOT_LITERAL", "ANY", "IN")
-_NOT_TRIED: Final = {
+_REFUSED: Final = {
     "ASSERT": "look-around",
     "ASSERT_NOT": "look-around",
     "GROUPREF": "a reference to a group",
@@ -71,38 +50,20 @@ _parser: Final[Any] = importlib.import_module("re._parser")
 _compiler: Final[Any] = importlib.import_module("re._compiler")
 
 
-@lru_cache(maxsize=1_000)
-def glob(text: str) -> Callable[[str], object]:
-    """What tells whether a key matches: ``*`` and ``?`` match slashes, too, ``[abc]`` and ``[!abc]`` one character.
-
-    These are the globs of ``aws s3 sync --exclude``. Python's translation of them never goes back for long.
-    """
-    return re.compile(fnmatch.translate(text)).match
-
-
-def path_pattern(text: str) -> Callable[[str], object]:
-    """What tells whether a URL, without its first slash, matches the path pattern of a cache behaviour.
-
-    Brackets have no meaning in it, and a slash at its beginning makes no difference:
-    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html (2026-11-22)
-    """
-    return glob(text.removeprefix("/").replace("[", "[[]"))
-
-
 class Expression:
-    """A pattern that is looked for in keys, in which ``.`` is any character: a key may hold line breaks."""
+    """A regular expression to search keys for, in which ``.`` matches any character: a key may hold line breaks."""
 
     def __init__(self, text: str) -> None:
-        """Raise re.error if it is none, or has in it what cannot be tried."""
+        """Raise re.error if the text is no expression, or one that cannot be tried."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # for "[[", which means what it has always meant
             pattern = re.compile(text, re.DOTALL)
             self._tree = _parser.parse(text, re.DOTALL)
-        if strange := sorted(set(_operations(self._tree, _MAX_DEPTH)) & set(_NOT_TRIED)):
-            raise re.error(f"{_NOT_TRIED[strange[0]]} cannot be used here")
+        if refused := sorted(set(_operations(self._tree, _MAX_DEPTH)) & set(_REFUSED)):
+            raise re.error(f"{_REFUSED[refused[0]]} cannot be used here")
         literals = dict.fromkeys(c for c in text if c.isalnum() or c in ",;:~=+@!&%")
-        self._texts = _Texts((*_CHARACTERS, *list(literals)[:_MAX_LITERALS]))
-        # What begins with ".*" is found at the beginning, or nowhere: to look further takes time and finds nothing.
+        self._samples = _Samples((*_CHARACTERS, *list(literals)[:_MAX_LITERALS]))
+        # A pattern that begins with ".*" matches at the beginning or nowhere: a search elsewhere only takes time.
         self.search = pattern.match if _begins_with_anything(self._tree) else pattern.search
         self.groups = pattern.groups
         self.names = frozenset(pattern.groupindex)
@@ -112,10 +73,10 @@ class Expression:
             self._tried = loose.match if _begins_with_anything(self._tree) else loose.search
 
     def slow_key(self) -> str | None:
-        """A key on which it takes too long; None if none was found."""
+        """Return a key on which the expression takes too long; None if none was found within half a second."""
         attacks = (
             (before, body, after)
-            for before, bodies in self._texts.repeats(self._tree, "")
+            for before, bodies in self._samples.repeats(self._tree, "")
             for body in bodies
             for after in self._misfits(before, body)
         )
@@ -124,16 +85,16 @@ class Expression:
             if slow := self._slow_length(before, body, after):
                 return slow
             if time.thread_time() - start > _SECONDS_IN_ALL:
-                return None  # nothing of what was tried took long; only that there is so much of it
+                return None
         return None
 
     def _slow_length(self, before: str, body: str, after: str) -> str | None:
-        for step in _STEPS:
-            key: str = before + body * step + after
+        for times in _REPETITIONS:
+            key: str = before + body * times + after
             if len(key) > MAX_KEY_BYTES:
                 break
-            limit = _SECONDS_SHORT if step <= _SHORT else _SECONDS
-            # Twice, since the first may have met something else that takes time.
+            limit = _SECONDS_SHORT if times <= _SHORT else _SECONDS
+            # Measured twice, since another thread or process may have taken the time of the first.
             if self._seconds(key) > limit and self._seconds(key) > limit:
                 return key
         return None
@@ -144,7 +105,7 @@ class Expression:
         return time.thread_time() - start
 
     def _misfits(self, before: str, body: str) -> list[str]:
-        """Ends after which a key does not match as a whole, so that the engine tries everything; up to two of them."""
+        """Return up to two ends with which a key does not match as a whole, so that the engine tries everything."""
         ends = ("\n\0\n", "!", *_CHARACTERS)
         return [end for end in ends if not self._fits(before + body * 2 + end)][:2]
 
@@ -153,11 +114,14 @@ class Expression:
         return match is not None and match.span() == (0, len(key))
 
 
+# --- parsed expressions ---------------------------------------------------------------------------------
+
+
 def _begins_with_anything(tree: Any) -> bool:
     if not len(tree):
         return False
     operation, argument = tree[0]
-    if str(operation) == "SUBPATTERN" and not argument[2]:  # which are flags that are turned off, as in (?-s:.*)
+    if str(operation) == "SUBPATTERN" and not argument[2]:  # the flags that are turned off, as in (?-s:.*)
         return _begins_with_anything(argument[-1])
     if str(operation) != "MAX_REPEAT":
         return False
@@ -166,9 +130,10 @@ def _begins_with_anything(tree: Any) -> bool:
 
 
 def _loosen(tree: Any) -> bool:
-    """Let what is repeated a certain number of times be repeated at will, unless it is a single character.
+    """Let everything but a single character that is repeated a certain number of times be repeated at will.
 
     ``(?:a|aa){30}`` takes no time on 29 characters and ages on 40; ``(?:a|aa)+`` shows from the start where it leads.
+    Returns whether anything has changed.
     """
     changed = False
     for position, (operation, argument) in enumerate(tree.data):
@@ -205,14 +170,17 @@ def _inner(name: str, argument: Any) -> list[Any]:
     return []
 
 
-class _Texts:
-    """Texts made for a pattern, of characters that are likely to matter."""
+# --- texts for them to match ----------------------------------------------------------------------------
+
+
+class _Samples:
+    """Texts that an expression matches, made of characters that are likely to matter."""
 
     def __init__(self, characters: tuple[str, ...]) -> None:
         self._characters = tuple(dict.fromkeys(characters))
 
     def repeats(self, tree: Any, before: str) -> Iterator[tuple[str, list[str]]]:
-        """Each repetition, the inner ones first: a text that leads up to it, and texts that it can repeat."""
+        """Yield a text that leads up to each repetition, the inner ones first, and texts that it can repeat."""
         for operation, argument in tree:
             name = str(operation)
             if name in _REPEATS:
@@ -226,7 +194,7 @@ class _Texts:
             before = (before + next(iter(self._matching([(operation, argument)])), ""))[:MAX_KEY_BYTES]
 
     def _matching(self, tree: Any) -> Iterator[str]:
-        """Some that this matches, each branch and each kind of character among them; the least of repetitions."""
+        """Yield some texts with the fewest repetitions, in which each branch and each kind of character occurs."""
         choices = [list(islice(self._choices(str(operation), argument), _MAX_TEXTS)) for operation, argument in tree]
         firsts = [choice[0] if choice else "" for choice in choices]
         yield "".join(firsts)[:MAX_KEY_BYTES]
@@ -235,33 +203,40 @@ class _Texts:
                 yield "".join([*firsts[:position], other, *firsts[position + 1 :]])[:MAX_KEY_BYTES]
 
     def _choices(self, name: str, argument: Any) -> Iterator[str]:
+        if name in _SINGLE:
+            yield from self._single(name, argument)
+        elif name in _REPEATS:
+            least, _, body = argument
+            for text in self._matching(body):
+                yield (text * min(max(least, 1), MAX_KEY_BYTES))[:MAX_KEY_BYTES]
+        else:
+            for inner in _inner(name, argument):
+                yield from self._matching(inner)
+
+    def _single(self, name: str, argument: Any) -> list[str]:
         match name:
             case "LITERAL":
-                yield chr(argument)
+                return [chr(argument)]
             case "NOT_LITERAL":
-                yield from (c for c in self._characters if ord(c) != argument)
+                return [c for c in self._characters if ord(c) != argument]
             case "ANY":
-                yield from self._characters
-            case "IN":
-                yield from self._of_set(argument)
-            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
-                least, _, body = argument
-                for text in self._matching(body):
-                    yield (text * min(max(least, 1), MAX_KEY_BYTES))[:MAX_KEY_BYTES]
-            case "BRANCH" | "SUBPATTERN" | "ATOMIC_GROUP":
-                for inner in _inner(name, argument):
-                    yield from self._matching(inner)
+                return list(self._characters)
+        return self._of_set(argument)
 
-    def _of_set(self, members: Any) -> Iterator[str]:
-        listed = [chr(argument) for name, argument in members if str(name) == "LITERAL"]
-        listed += [chr(end) for name, argument in members if str(name) == "RANGE" for end in argument]
+    def _of_set(self, members: Any) -> list[str]:
         fits = re.compile(_set_source(members)).fullmatch
-        found = list(dict.fromkeys(c for c in (*listed, *self._characters) if fits(c)))
-        yield from found or [c for c in map(chr, range(0x20, 0x250)) if fits(c)][:2]
+        likely = [c for c in (*_listed(members), *self._characters) if fits(c)]
+        return list(dict.fromkeys(likely)) or [c for c in map(chr, range(0x20, 0x250)) if fits(c)][:2]
+
+
+def _listed(members: Any) -> list[str]:
+    """Return the characters that a set names, and the ends of its ranges."""
+    listed = [chr(argument) for name, argument in members if str(name) == "LITERAL"]
+    return listed + [chr(end) for name, argument in members if str(name) == "RANGE" for end in argument]
 
 
 def _set_source(members: Any) -> str:
-    """The set as a pattern of its own."""
+    """Return the set as a pattern of its own."""
     categories = {
         "CATEGORY_DIGIT": r"\d",
         "CATEGORY_NOT_DIGIT": r"\D",
