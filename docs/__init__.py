@@ -1,1 +1,1 @@
-"""What is written about the project beside the README, and what writes it."""
+"""Documents beside the README, and the program that writes one of them."""
