@@ -137,7 +137,9 @@ def test_a_bucket_in_another_region_fails_with_its_region(aws: StrictS3, cloudfo
 
 def test_a_missing_permission_fails_with_its_name(aws: StrictS3, cloudformation: CloudFormation) -> None:
     aws.faults["GET notification"] = deque([DENIED] * 3)
-    assert_nothing_is_left(aws, cloudformation, cloudformation.ask("Create"), "allow s3:GetBucketLocation")
+    assert_nothing_is_left(
+        aws, cloudformation, cloudformation.ask("Create"), "grant s3:GetBucketNotification on this bucket"
+    )
 
 
 @pytest.mark.parametrize("missing", ["Bucket", "EntryId", "Target"])

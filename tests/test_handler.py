@@ -735,7 +735,7 @@ def test_what_cannot_be_compared_is_invalidated_with_a_warning(
     assert failed(compare(make.sqs(make.s3(uploaded(s3, "a", b"1", b"1"))), listing(s3))) == []
     assert cloudfront.paths("E1") == ["/a"]
     (warning,) = [line["message"] for line in lines_of(log) if line["level"] == "WARNING"]
-    assert "allow s3:ListBucketVersions on this bucket" in warning
+    assert "grant s3:ListBucketVersions on this bucket" in warning
 
 
 def test_a_bucket_that_does_not_answer_is_not_waited_for(
@@ -843,7 +843,11 @@ def test_what_is_not_too_much_is_not_listed(cloudfront: StrictCloudFront, site: 
 
 @pytest.mark.parametrize(
     ("code", "advice"),
-    [("AccessDenied", "allow s3:ListBucket on this bucket"), ("SlowDown", "that passes"), ("NoSuchBucket", "its name")],
+    [
+        ("AccessDenied", "grant s3:ListBucket on this bucket"),
+        ("SlowDown", "again in a minute"),
+        ("NoSuchBucket", "check the name"),
+    ],
 )
 def test_where_the_bucket_cannot_be_listed_directories_go_with_a_warning(
     cloudfront: StrictCloudFront, site: VersionedS3, log: StringIO, code: str, advice: str
@@ -1128,7 +1132,7 @@ def test_without_permission_to_describe_nothing_is_known(cloudfront: StrictCloud
     assert cloudfront.paths("E1") == cloudfront.paths("E2") == ["/a", "/b"]
     warnings = [line["message"] for line in lines_of(log) if line["level"] == "WARNING"]
     assert len(warnings) == 2
-    assert "allow the role cloudfront:GetDistributionConfig on this distribution" in warnings[0]
+    assert "grant cloudfront:GetDistributionConfig on this distribution" in warnings[0]
 
 
 def test_to_describe_can_be_turned_off_which_is_said_once(

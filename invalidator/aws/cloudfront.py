@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from functools import partial
-from http import HTTPStatus
 from typing import Any, Final, NamedTuple, Self
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 the SDK's name
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from invalidator.aws import sdk
@@ -25,32 +24,16 @@ from invalidator.model import Batch, DistributionId, Invalidation
 
 _Json = dict[str, Any]
 
-# The codes that botocore's standard mode retries; HTTP 429 means the first, HTTP 5xx the second.
-_THROTTLED: Final = {
-    "BandwidthLimitExceeded",
-    "LimitExceededException",
-    "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-    "TransactionInProgressException",
+_KINDS: Final[dict[str, type[CdnError]]] = {
+    "AccessDenied": ForbiddenError,
+    "EntityNotFound": UnknownIdError,
+    "InvalidArgument": InvalidPathError,
+    "InvalidationBatchAlreadyExists": ReferenceUsedError,
+    "NoSuchDistribution": UnknownIdError,
+    "NoSuchInvalidation": UnknownIdError,
+    "TooManyInvalidationsInProgress": InProgressError,
 }
-_TRANSIENT: Final = {"RequestTimeout", "RequestTimeoutException"}
-_UNKNOWN: Final = {"NoSuchDistribution", "EntityNotFound", "NoSuchInvalidation"}
-_OF_THE_ACCOUNT: Final = {"ListDistributions", "ListDistributionTenants"}
-_ADVICE: Final = {
-    "NoSuchDistribution": "it is not in this account; correct the list of distributions",
-    "EntityNotFound": "it is not in this account; correct the list of distributions",
-    "NoSuchInvalidation": "the distribution has none with this id; it may be another's",
-    "TooManyInvalidationsInProgress": "earlier invalidations have to complete first; send it again in half a minute",
-    "InvalidArgument": "CloudFront takes no path like this; look at how the object is called",
-}
+"""Code of an error that does not pass by itself → the error of ours that it means."""
 
 
 class Configured(NamedTuple):
@@ -171,12 +154,12 @@ def _errors_explained() -> Iterator[None]:
     except ClientError as error:
         raise _meaning(error) from error
     # The SDK lets through a ValueError where the answer is no text, or a time in it is none.
-    except (HTTPClientError, ConnectionError) as error:
+    except sdk.NO_ANSWER as error:
         raise UnavailableError(f"no answer from CloudFront: {error}") from error
     except (ResponseParserError, ValueError) as error:
         raise UnavailableError(f"no answer that makes sense from CloudFront: {error}") from error
     except (BotoCoreError, OSError) as error:
-        raise CdnError(f"the call could not be made: {sdk.explained(error, {})}") from error
+        raise CdnError(f"the call could not be made: {sdk.explained(error)}") from error
 
 
 def _pages(call: Callable[..., Any], name: str) -> Iterator[_Json]:
@@ -223,19 +206,18 @@ def _object(answer: Any, name: str) -> _Json:
 
 
 def _meaning(error: ClientError) -> CdnError:
-    where = "" if error.operation_name in _OF_THE_ACCOUNT else " on this distribution"
-    advice = _ADVICE | {"AccessDenied": f"allow the role cloudfront:{error.operation_name}{where}"}
-    code, status, text = sdk.code_of(error), sdk.status_of(error), sdk.explained(error, advice)
-    if code in _THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
-        return ThrottledError(text)
-    if code in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return UnavailableError(text)
-    if code == "TooManyInvalidationsInProgress":
-        return InProgressError(text)
-    # The documentation has the first form, reports the second: https://github.com/aws/aws-cdk/issues/3878 (2026-11-20)
-    if code == "InvalidationBatchAlreadyExists" or (code == "InvalidArgument" and "caller reference" in text.lower()):
-        return ReferenceUsedError(text)
-    if code in _UNKNOWN:
-        return UnknownIdError(text)
-    kinds = {"AccessDenied": ForbiddenError, "InvalidArgument": InvalidPathError}
-    return kinds.get(code, CdnError)(text)
+    """Return the error of ours that an answer means."""
+    return _kind(error)(sdk.explained(error))
+
+
+def _kind(error: ClientError) -> type[CdnError]:
+    code = sdk.code_of(error)
+    if sdk.is_throttled(error):
+        return ThrottledError
+    if sdk.is_unavailable(error):
+        return UnavailableError
+    # The documentation has InvalidationBatchAlreadyExists, reports have an InvalidArgument:
+    # https://github.com/aws/aws-cdk/issues/3878 (2026-11-20)
+    if code == "InvalidArgument" and "caller reference" in sdk.message_of(error).lower():
+        return ReferenceUsedError
+    return _KINDS.get(code, CdnError)

@@ -9,7 +9,6 @@ from invalidator.aws import sdk
 from invalidator.errors import JobError
 from invalidator.model import DistributionId
 
-_ALLOW: Final = "allow the role codepipeline:PutJobSuccessResult and codepipeline:PutJobFailureResult"
 # The pipeline was stopped, or somebody has answered already.
 _OVER: Final = {"JobNotFoundException", "InvalidJobStateException"}
 
@@ -58,8 +57,7 @@ class Pipeline:
         except sdk.ERRORS as error:
             if sdk.code_of(error) in _OVER:
                 return False
-            why = sdk.explained(error, {"AccessDeniedException": _ALLOW})
-            raise JobError(f"job {job} could not be answered: {why}") from error
+            raise JobError(f"job {job} could not be answered: {sdk.explained(error)}") from error
         return True
 
     def _answer(self, job: str, answer: JobAnswer) -> None:

@@ -27,15 +27,8 @@ from invalidator.model import ObjectChange, ObjectKey
 _RECENT: Final = timedelta(hours=1)
 """For which an upload is taken to have the version before it: later, one in between may be gone, and its event, too."""
 
-_ADVICE: Final = {
-    "NoSuchBucket": "check its name",
-    "SlowDown": "the bucket gets more requests than S3 serves; that passes",
-}
-_ALLOW_LISTING: Final = _ADVICE | {"AccessDenied": "allow s3:ListBucket on this bucket"}
-_ALLOW_VERSIONS: Final = _ADVICE | {"AccessDenied": "allow s3:ListBucketVersions on this bucket"}
 # The answer to HEAD has no body, and so no code but its status.
 _FORBIDDEN: Final = "403"
-_ALLOW_METADATA: Final = "allow s3:GetObjectVersion on it, and kms:Decrypt on the key if it is encrypted with one"
 _GONE: Final = {"404", "NoSuchKey", "NoSuchVersion"}
 
 
@@ -111,7 +104,7 @@ class Listings:
         more: dict[str, str] | None = {} if is_text(prefix) else None
         while more is not None:
             self._begin_page(bucket, bounds)
-            with _explained(bucket, _ALLOW_LISTING):
+            with _explained(bucket):
                 answer = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
                 keys = [ObjectKey(item["Key"]) for item in answer.get("Contents", ())]
                 more = {"ContinuationToken": answer["NextContinuationToken"]} if answer["IsTruncated"] else None
@@ -141,7 +134,7 @@ class Listings:
         walk = VersionWalk(wanted)
         while walk.next is not None:
             self._begin_page(bucket, bounds)
-            with _explained(bucket, _ALLOW_VERSIONS):
+            with _explained(bucket):
                 answer = self._client.list_object_versions(Bucket=bucket, Prefix=walk.prefix, **walk.next)
                 pairs = walk.take(_page(answer))
             yield from pairs
@@ -163,15 +156,15 @@ class Listings:
         heads = []
         for entry in (one, other):
             self._check_time(bucket, bounds)
-            with _explained(bucket, _ADVICE):
+            with _explained(bucket):
                 try:
                     heads.append(self._client.head_object(Bucket=bucket, Key=entry.key, VersionId=entry.version))
                 except ClientError as error:
                     if sdk.code_of(error) in _GONE:
                         return False
                     if sdk.code_of(error) == _FORBIDDEN:
-                        text = f"the metadata of {entry.key!r:.80} in bucket {bucket!r} may not be read"
-                        raise _ForbiddenError(f"{text} ({_ALLOW_METADATA})") from error
+                        text = f"the metadata of {entry.key!r:.80} in bucket {bucket!r} cannot be read"
+                        raise _ForbiddenError(f"{text}: {sdk.explained(error)}") from error
                     raise
         return look_the_same(*heads)
 
@@ -191,11 +184,11 @@ class Listings:
 
 
 @contextmanager
-def _explained(bucket: str, advice: dict[str, str]) -> Iterator[None]:
+def _explained(bucket: str) -> Iterator[None]:
     try:
         yield
     except sdk.ERRORS as error:
-        raise ListingError(f"bucket {bucket!r} cannot be listed: {sdk.explained(error, advice)}") from error
+        raise ListingError(f"bucket {bucket!r} cannot be listed: {sdk.explained(error)}") from error
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ListingError(f"bucket {bucket!r} cannot be listed: an answer that makes no sense: {error!r}") from error
 

@@ -1,16 +1,9 @@
 """The only calls to SQS of the function: storing what is left to do."""
 
-from typing import Any, Final, Protocol, Self
+from typing import Any, Protocol, Self
 
 from invalidator.aws import sdk
 from invalidator.errors import StorageError
-
-_ADVICE: Final = {
-    "AccessDenied": "allow sqs:SendMessage on this queue",
-    "AccessDeniedException": "allow sqs:SendMessage on this queue",
-    "AWS.SimpleQueueService.NonExistentQueue": "correct QUEUE_URL and DEAD_LETTERS_URL",
-    "QueueDoesNotExist": "correct QUEUE_URL and DEAD_LETTERS_URL",
-}
 
 
 class _Client(Protocol):
@@ -41,7 +34,7 @@ class Queue:
             answer = self._client.send_message(QueueUrl=self._url, MessageBody=text, DelaySeconds=delay)
             stored = bool(answer["MessageId"])
         except sdk.ERRORS as error:
-            raise StorageError(f"{self._url}: {sdk.explained(error, _ADVICE)}") from error
+            raise StorageError(f"{self._url}: {sdk.explained(error)}") from error
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise StorageError(f"{self._url}: an answer that makes no sense: {error!r}") from error
         if not stored:

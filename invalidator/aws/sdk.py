@@ -1,14 +1,15 @@
-"""Clients of the AWS SDK, and what is common to the errors of all services."""
+"""Clients of the AWS SDK, and how the errors of all services are read and explained."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from xml.etree import ElementTree as ET
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
+from invalidator.aws import advice
 from invalidator.errors import PASSING, ConfigurationError
 
 if TYPE_CHECKING:
@@ -23,30 +24,41 @@ LONGEST_ATTEMPT: Final = _CONNECT_SECONDS + _READ_SECONDS
 """Seconds after which an attempt of a call is given up."""
 
 ERRORS: Final = (ClientError, BotoCoreError, ET.ParseError, OSError)
-"""Everything that a call may raise: what the service answers, nonsense, and what keeps it from being asked.
+"""The errors that a call may raise: a refusal, no answer, or an answer that cannot be read.
 
-The last is an OSError where credentials come from a program or a file that is not there.
+OSError is raised where credentials come from a program or a file that does not exist.
 """
 
+NO_ANSWER: Final = (HTTPClientError, NoConnectionError)
+"""The errors of a call that got no answer."""
+
+# The codes that the SDK's standard mode takes for throttling and for failures that pass; HTTP 429 means the first, HTTP
+# 5xx the second: https://docs.aws.amazon.com/boto3/latest/guide/retries.html (2026-11-20)
+_THROTTLED: Final = {
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+}
+_UNAVAILABLE: Final = {"RequestTimeout", "RequestTimeoutException"}
+
 _PAUSES_SECONDS: Final = (1.0, 3.0)
-"""Pauses between the three attempts to read something."""
+"""Pauses between the three attempts of a read."""
 
 _TOKEN: Final = re.compile(r"(x-amz-security-token[\s:=]+)[\w+/=%-]+", re.IGNORECASE)
 
-_MISSING: Final[dict[type[Exception], str]] = {
-    NoCredentialsError: "log in, or set AWS_PROFILE",
-    NoRegionError: "set AWS_DEFAULT_REGION",
-}
-_ADVICE: Final = {
-    "ExpiredToken": "the credentials have expired; renew them",
-    "InvalidAccessKeyId": "the credentials are not valid; check which ones are in use",
-    "InvalidClientTokenId": "the credentials are not valid; check which ones are in use",
-    "SignatureDoesNotMatch": "the credentials are not valid; check the secret key",
-}
-
 
 def config(*, attempts: int) -> "Config":
-    """What all clients have in common: short timeouts, and at most so many attempts of each call."""
+    """Return the configuration of all clients: short timeouts, and at most ``attempts`` attempts of each call."""
     from botocore.config import Config
 
     return Config(
@@ -58,10 +70,10 @@ def config(*, attempts: int) -> "Config":
 
 
 def client(service: str, *, attempts: int, region: str = "") -> Any:
-    """A client that makes at most ``attempts`` attempts of each call, for ``region`` or else the configured one.
+    """Return a client that makes at most ``attempts`` attempts of each call, for a Region or else the configured one.
 
-    Where no region is configured, it is us-east-1, for which CloudFront signs and from which S3 shows the way.
-    Raises ConfigurationError if what the SDK finds cannot be used.
+    Without a configured Region it is us-east-1, which signs for CloudFront, and from where S3 redirects to the Region
+    of a bucket. Raises ConfigurationError if the SDK's own configuration cannot be used.
     """
     # Imported here, and without boto3, which would only import resources and S3 transfers on top: a process that
     # makes a client without it takes 12 to 17 % less CPU time (medians of 31 pairs, Python 3.13 and 3.11, 2026-11-21).
@@ -75,25 +87,48 @@ def client(service: str, *, attempts: int, region: str = "") -> Any:
         raise ConfigurationError(f"the AWS SDK cannot be set up: {error}") from error
 
 
+# --- what an error is -----------------------------------------------------------------------------------
+
+
 def code_of(error: BaseException) -> str:
-    """The service's code for what went wrong; empty if it is not the service that answered."""
+    """Return the service's code of an error; empty if no service refused the call."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
 def status_of(error: ClientError) -> int:
-    """The HTTP status of an answer; 0 if it has none."""
+    """Return the HTTP status of an answer; 0 if it has none."""
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
+def is_throttled(error: ClientError) -> bool:
+    """Return whether the service refused a call because there are too many."""
+    return code_of(error) in _THROTTLED or status_of(error) == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def is_unavailable(error: ClientError) -> bool:
+    """Return whether the service failed, so that nobody knows whether it did what it was asked for."""
+    return code_of(error) in _UNAVAILABLE or status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
 def is_passing(error: BaseException) -> bool:
-    """Whether it may go well the next time: there was no answer, or one that says so."""
+    """Return whether an error, ours or the SDK's, passes by itself: the same call may go well the next time."""
     if isinstance(error, ClientError):
-        return "Throttl" in code_of(error) or status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return isinstance(error, HTTPClientError | NoConnectionError)
+        return is_throttled(error) or is_unavailable(error)
+    return isinstance(error, (*PASSING, *NO_ANSWER))
+
+
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and the errors behind it. Powertools raises its own without naming the cause."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def patiently(read: Callable[[], _T], pause: Callable[[float], object]) -> _T:
-    """Read something in up to three attempts, with ``pause(seconds)`` between them. Raises what the last one raises."""
+    """Return what ``read`` returns, in at most three attempts, with ``pause(seconds)`` between them.
+
+    Raises what the third attempt raises, and at once what does not pass by itself.
+    """
     for seconds in _PAUSES_SECONDS:
         try:
             return read()
@@ -102,27 +137,29 @@ def patiently(read: Callable[[], _T], pause: Callable[[float], object]) -> _T:
     return read()
 
 
-def without_tokens(text: str) -> str:
-    """A text without the credentials that AWS quotes in it: where signatures differ, what should have been signed."""
-    return _TOKEN.sub(r"\1...", text)
+# --- what an error says ---------------------------------------------------------------------------------
 
 
-def explained(error: Exception, advice: dict[str, str]) -> str:
-    """What went wrong, in the service's words, with what to do about it where that is known.
+def message_of(error: Exception) -> str:
+    """Return the service's code and message of an error, without the session tokens that AWS may quote in it.
 
-    ``advice`` is by error code. Some services name the argument that they object to, and why: that is shown, too.
+    Includes the argument that a service objects to and why, where it says that.
     """
-    return without_tokens(_explained(error, advice))
+    return _TOKEN.sub(r"\1...", _message(error))
 
 
-def _explained(error: Exception, advice: dict[str, str]) -> str:
+def explained(error: Exception) -> str:
+    """Return the message of an error, followed by what to do about it, if that is known, in parentheses."""
+    operation = error.operation_name if isinstance(error, ClientError) else ""
+    todo = advice.remedy(operation, code_of(error) or type(error).__name__)
+    return f"{message_of(error).rstrip('.')} ({todo})" if todo else message_of(error)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, ET.ParseError):  # which the SDK does not catch where it reads the location of a bucket
+        return f"Unable to parse response: {error}"
     if not isinstance(error, ClientError):
-        if isinstance(error, ET.ParseError):  # the SDK lets it through where it reads a bucket's location
-            return f"Unable to parse response: {error}"
-        what = _MISSING.get(type(error))
-        return f"{str(error).rstrip('.')} ({what})" if what else str(error)
+        return str(error)
     details = error.response.get("Error", {})
-    told = [str(value) for name, value in details.items() if value and name.startswith(("Message", "Argument"))]
-    text = f"{code_of(error) or 'unknown error'}: {'; '.join(told)}".rstrip(": ")
-    todo = advice.get(code_of(error)) or _ADVICE.get(code_of(error))
-    return f"{text} ({todo})" if todo else text
+    texts = [str(value) for name, value in details.items() if value and name.startswith(("Message", "Argument"))]
+    return f"{code_of(error) or 'unknown error'}: {'; '.join(texts)}".rstrip(": ")

@@ -65,9 +65,10 @@ from invalidator.limits import FREE_PATHS, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Distribution, ObjectChange
 from invalidator.notifications.bucket import Bucket
 from invalidator.notifications.merge import NotificationEntry
-from invalidator.operator import diagnosis, doctor, snapshots
+from invalidator.operator import doctor, snapshots
 from invalidator.operator.dead_letter_queue import DeadLetterQueue
 from invalidator.operator.dead_letters import EVERY, FAILED_INVOCATION, DeadLetter, LetterContents, contents_of, merged
+from invalidator.operator.findings import are_well
 from invalidator.operator.plot import SUFFIXES as PLOT_SUFFIXES
 from invalidator.operator.plot import save as save_plot
 from invalidator.operator.wording import count
@@ -566,7 +567,7 @@ def doctor_(
         f"{count(len(found), 'finding')}: {f'{wrong:,} wrong' if wrong else 'nothing wrong'}"
         f"{f', {unknown:,} that cannot be judged' if unknown else ''}. Nothing was changed."
     )
-    if not diagnosis.are_well(found):
+    if not are_well(found):
         raise typer.Exit(1)
 
 

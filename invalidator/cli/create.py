@@ -41,7 +41,7 @@ from invalidator.errors import (
 from invalidator.model import DistributionId, Invalidation, Outcome, Plan
 from invalidator.operator.completion import until_completed
 from invalidator.operator.invalidations import check_invalidation_id, find_invalidation
-from invalidator.operator.wording import alike, count
+from invalidator.operator.wording import count, names_by_value
 from invalidator.planning.by_hand import EVERYTHING, batches_of, path_of
 from invalidator.runtime import clients
 from invalidator.settings import environment
@@ -368,7 +368,7 @@ def _tell(report: Report) -> None:
         narrate_about(report.plan)
         told = [(outcome.batch.distribution, _why(outcome)) for outcome in report.refused]
         told += [(distribution, f"{id_}: {error}") for distribution, id_, error in report.unseen]
-        for text, ids in alike(told).items():
+        for text, ids in names_by_value(told).items():
             narrate(f"error: {', '.join(ids)}: {text}")  # all of them: something is to be done for each
         narrate(_summary(report))
 

@@ -24,10 +24,10 @@ from invalidator.model import Cost, Curve, Invalidation, Origin, Outcome, Plan
 from invalidator.notifications.merge import Configuration, diff_lines
 from invalidator.operator.dead_letter_queue import DiscardedLetter, ResentLetter
 from invalidator.operator.dead_letters import EVERY, DeadLetter, LetterContents, StalePath
-from invalidator.operator.diagnosis import Finding
+from invalidator.operator.findings import Finding
 from invalidator.operator.freshness import EdgeAnswer, Freshness, S3Object
 from invalidator.operator.invalidations import DistributionInvalidations, made_by
-from invalidator.operator.wording import age, count, first
+from invalidator.operator.wording import age, count, first_few
 
 if TYPE_CHECKING:
     from invalidator.local.embedded import AcceptedInvalidation
@@ -619,7 +619,7 @@ def _status(told: Invalidation) -> Text:
 
 
 def _paths(items: tuple[str, ...]) -> str:
-    some, more = first(items)
+    some, more = first_few(items)
     short = [f"{path[: _MAX_CHARACTERS - 1]}…" if len(path) > _MAX_CHARACTERS else path for path in map(_plain, some)]
     return ", ".join([*short, *([f"… {more:,} more"] if more else [])])
 

@@ -27,7 +27,7 @@ from invalidator.operator.invalidations import (
     check_invalidation_id,
     find_invalidation,
 )
-from invalidator.operator.wording import alike, count, names
+from invalidator.operator.wording import count, names, names_by_value
 from invalidator.runtime import clients
 
 _REFRESHING_SECONDS: Final = 5.0
@@ -121,7 +121,7 @@ def _list(reader: Invalidations, asked: list[DistributionId], most: int | None, 
 
 def problems_of(found: list[DistributionInvalidations]) -> list[str]:
     """A sentence for each reason why something could not be read, with the distributions that it concerns."""
-    reasons = alike(
+    reasons = names_by_value(
         (listed.distribution, f"{what}: {why}")
         for listed in found
         for what, why in (("cannot be read", listed.problem), ("some items cannot be read", listed.unread))

@@ -20,13 +20,6 @@ from invalidator.notifications.merge import (
 )
 
 _UNREACHABLE: Final = "Unable to validate the following destination configurations"
-_ADVICE: Final = {
-    "AccessDenied": (
-        "allow s3:GetBucketLocation, s3:GetBucketNotification and s3:PutBucketNotification on this bucket"
-    ),
-    "NoSuchBucket": "check its name",
-    "OperationAborted": "something else is changing the bucket; try again",
-}
 # How the Regions are called in which buckets were made before there were others.
 _FIRST_REGIONS: Final = {None: "us-east-1", "EU": "eu-west-1"}
 
@@ -159,7 +152,7 @@ class Bucket:
 
     def _explained(self, error: Exception) -> NotificationError:
         kind = NoSuchBucketError if sdk.code_of(error) == "NoSuchBucket" else NotificationError
-        return kind(f"bucket {self._name!r}: {sdk.explained(error, _ADVICE)}")
+        return kind(f"bucket {self._name!r}: {sdk.explained(error)}")
 
 
 def s3_client() -> _Client:

@@ -80,7 +80,6 @@ class DeadLetterQueue:
         new = True
         while new:
             answer = self._call(
-                "ReceiveMessage",
                 self._client.receive_message,
                 MaxNumberOfMessages=MAX_MESSAGES_PER_RECEIVE,
                 VisibilityTimeout=_HELD_SECONDS,
@@ -99,7 +98,7 @@ class DeadLetterQueue:
                 for number, letter in enumerate(letters[start : start + MAX_MESSAGES_PER_RECEIVE])
             ]
             try:
-                self._call("ChangeMessageVisibility", self._client.change_message_visibility_batch, Entries=entries)
+                self._call(self._client.change_message_visibility_batch, Entries=entries)
             except DeadLettersError as error:
                 raise DeadLettersError(f"{error}; the letters stay hidden for up to ten minutes") from error
 
@@ -107,7 +106,7 @@ class DeadLetterQueue:
         """How many letters are, about, in other hands; 0 if one may not know. Of use where none was received."""
         name = "ApproximateNumberOfMessagesNotVisible"
         try:
-            answer = self._call("GetQueueAttributes", self._client.get_queue_attributes, AttributeNames=[name])
+            answer = self._call(self._client.get_queue_attributes, AttributeNames=[name])
         except DeadLettersError:
             return 0
         return int(answer.get("Attributes", {}).get(name, 0))
@@ -117,7 +116,7 @@ class DeadLetterQueue:
     def source(self, configured: str) -> str:
         """The queue that these are the dead letters of: ``configured``, if it may be. Raises ConfigurationError."""
         try:
-            answer = self._call("ListDeadLetterSourceQueues", self._client.list_dead_letter_source_queues)
+            answer = self._call(self._client.list_dead_letter_source_queues)
         except DeadLettersError as error:
             raise DeadLettersError(f"{error}; or say with --to which queue to send to") from error
         found = answer.get("queueUrls", [])
@@ -162,7 +161,7 @@ class DeadLetterQueue:
         return DiscardedLetter(letter, contents)
 
     def _delete(self, letter: DeadLetter) -> None:
-        self._call("DeleteMessage", self._client.delete_message, ReceiptHandle=letter.receipt)
+        self._call(self._client.delete_message, ReceiptHandle=letter.receipt)
         self._gone.add(letter.id)
 
     def _invoke(self, record: dict[str, Any], *, dry_run: bool) -> str:
@@ -177,14 +176,14 @@ class DeadLetterQueue:
                 payload = json.dumps(record["requestPayload"]).encode()
                 self._functions(arn.region).invoke(FunctionName=text, InvocationType="Event", Payload=payload)
             except sdk.ERRORS as error:
-                raise DeadLettersError(f"{text}: {sdk.explained(error, _advice('lambda:InvokeFunction'))}") from error
+                raise DeadLettersError(f"{text}: {sdk.explained(error)}") from error
         return text
 
-    def _call(self, action: str, call: Callable[..., Any], **arguments: Any) -> Any:
+    def _call(self, call: Callable[..., Any], **arguments: Any) -> Any:
         try:
             return call(QueueUrl=self._url, **arguments)
         except sdk.ERRORS as error:
-            raise DeadLettersError(f"{self._url}: {sdk.explained(error, _advice(f'sqs:{action}'))}") from error
+            raise DeadLettersError(f"{self._url}: {sdk.explained(error)}") from error
 
 
 def _functions(region: str) -> "LambdaClient":
@@ -199,18 +198,7 @@ def _url_of(queue: str, client: "SQSClient") -> str:
     try:
         return client.get_queue_url(QueueName=queue)["QueueUrl"]
     except sdk.ERRORS as error:
-        raise DeadLettersError(f"queue {queue}: {sdk.explained(error, _advice('sqs:GetQueueUrl'))}") from error
-
-
-def _advice(permission: str) -> dict[str, str]:
-    denied, missing = f"you need {permission} on it", "check the name, the account and the Region"
-    return {
-        "AccessDenied": denied,
-        "AccessDeniedException": denied,
-        "AWS.SimpleQueueService.NonExistentQueue": missing,
-        "QueueDoesNotExist": missing,
-        "ResourceNotFoundException": missing,
-    }
+        raise DeadLettersError(f"queue {queue}: {sdk.explained(error)}") from error
 
 
 def _letter(message: "MessageTypeDef") -> DeadLetter:

@@ -1,4 +1,4 @@
-"""The calls of ``doctor``: each of them only reads, and none that fails keeps the others from being made."""
+"""The calls of ``doctor``: each only reads, and one that fails does not stop the others."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -13,8 +13,10 @@ from invalidator.errors import ConfigurationError, InvalidatorError
 from invalidator.model import DistributionId, Site
 from invalidator.notifications.bucket import Bucket, s3_client
 from invalidator.notifications.merge import Configuration
-from invalidator.operator import diagnosis
-from invalidator.operator.diagnosis import Failure, Finding
+from invalidator.operator.distribution_checks import check_distributions, check_origin_path, key_prefix
+from invalidator.operator.findings import Failure, Finding, failed_check, unusable_settings
+from invalidator.operator.notification_checks import check_notification, check_regions, entries_for
+from invalidator.operator.policy_checks import check_encryption, check_policy, sending_request
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings
 from invalidator.workers import Threads
@@ -24,10 +26,11 @@ _T = TypeVar("_T")
 _ATTEMPTS: Final = 2
 _SECONDS: Final = 30.0
 _ATTRIBUTES: Final = ("QueueArn", "Policy", "KmsMasterKeyId")
+_GONE: Final = {"NoSuchDistribution", "EntityNotFound"}
 
 
-class UnseenError(InvalidatorError):
-    """Something could not be looked at."""
+class UnreadableError(InvalidatorError):
+    """A call failed that a check needs; the finding says so."""
 
     def __init__(self, finding: Finding, code: str) -> None:
         super().__init__(finding.text)
@@ -35,8 +38,12 @@ class UnseenError(InvalidatorError):
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What the checks have learned so far, for those that come later. What is None could not be seen."""
+class _Facts:
+    """The facts that the checks share. A fact that could not be read is None.
+
+    ``sites`` are those of the configured distributions, except the ``unseen`` ones; ``others`` serve the bucket and
+    are not configured.
+    """
 
     config: Settings | None = None
     region: str | None = None
@@ -54,14 +61,14 @@ class _Seen:
 
 
 class Doctor:
-    """Looks at all that has to do with a bucket."""
+    """Checks everything between a bucket and its viewers."""
 
     def __init__(self, bucket: str, client: Any, account: Account, catalog: Catalog) -> None:
         """``client`` is one of ``s3_client``."""
         self._name, self._client = bucket, client
         self._bucket = Bucket(bucket, client)
         self._account, self._catalog = account, catalog
-        self._seen = _Seen()
+        self._facts = _Facts()
 
     @classmethod
     def connect(cls, bucket: str, account: Account, catalog: Catalog) -> Self:
@@ -69,7 +76,7 @@ class Doctor:
         return cls(bucket, s3_client(), account, catalog)
 
     def findings(self, queue: str = "") -> Iterator[Finding]:
-        """All that can be said. ``queue`` is the function's, by URL or name; if not given, that of its settings."""
+        """Yield all findings. ``queue`` is the URL or the name of the function's queue; empty: that of the settings."""
         checks = (
             self._settings,
             self._location,
@@ -84,69 +91,71 @@ class Doctor:
         for check in checks:
             try:
                 yield from check()
-            except UnseenError as error:
+            except UnreadableError as error:
                 yield error.finding
 
     # --- settings, distributions, origin paths ----------------------------------------------------------
 
     def _settings(self) -> Iterator[Finding]:
         try:
-            self._seen.config = environment.load()
+            self._facts.config = environment.load()
         except ConfigurationError as error:
-            yield diagnosis.unusable_settings(_failure(error))
+            yield unusable_settings(_failure(error))
         else:
             yield Finding("settings", "ok", "the settings here can be used")
 
     def _configured(self) -> Iterator[Finding]:
-        """Describe each configured distribution; say which cannot be."""
-        config = self._seen.config
+        """Read each configured distribution. Yields a finding for each that cannot be read."""
+        config = self._facts.config
         if config is None:
             return
-        ids = replace(config, describe=False)  # described one by one below, to tell what is wrong with which
-        asked = partial(self._catalog.look_up, ids, [self._name], Threads(), _SECONDS)
-        for id_ in [found.id for found in _ask("distributions", "the distributions of the account", asked)]:
+        ids = replace(config, describe=False)  # they are described one by one below, to tell which cannot be
+        listing = partial(self._catalog.look_up, ids, [self._name], Threads(), _SECONDS)
+        for id_ in [found.id for found in _read("distributions", "the distributions of the account", listing)]:
             try:
-                described, parameters = _ask("distributions", f"distribution {id_}", self._account.configured, id_)
-            except UnseenError as error:
-                self._seen.unseen += [] if diagnosis.is_gone(error.code) else [id_]
+                described, parameters = _read("distributions", f"distribution {id_}", self._account.configured, id_)
+            except UnreadableError as error:
+                if error.code not in _GONE:
+                    self._facts.unseen.append(id_)
                 yield error.finding
             else:
                 declared = config.declared.get(id_)
-                self._seen.sites[id_] = describe.site_of(described, lambda _: False, declared, parameters)
+                self._facts.sites[id_] = describe.site_of(described, lambda _: False, declared, parameters)
 
     def _distributions(self) -> Iterator[Finding]:
-        if self._seen.config is None or not self._seen.config.discover:
+        facts = self._facts
+        if facts.config is None or not facts.config.discover:
             try:
-                self._seen.others = _ask("distributions", "the distributions of the account", self._unconfigured)
-            except UnseenError as error:
+                facts.others = _read("distributions", "the distributions of the account", self._unconfigured)
+            except UnreadableError as error:
                 yield error.finding
-        yield from diagnosis.distributions(self._name, self._seen.sites, self._seen.unseen, self._seen.others)
+        yield from check_distributions(self._name, facts.sites, facts.unseen, facts.others)
 
     def _unconfigured(self) -> dict[DistributionId, Site]:
-        """What serves the bucket to viewers and is not in the settings."""
+        """Return the distributions that serve the bucket to viewers and are not in the settings."""
         found: dict[DistributionId, Site] = {}
         for summary in self._account.summaries():
             if summary.get("Enabled", True) and describe.serves(summary, self._name):
                 id_, site = DistributionId(summary["Id"]), describe.site_of(summary, lambda _: False)
                 ids = self._account.tenants(id_) if describe.has_tenants(summary) else [id_]
                 found |= dict.fromkeys(ids, site)
-        known = {*self._seen.sites, *self._seen.unseen}
+        known = {*self._facts.sites, *self._facts.unseen}
         return {id_: site for id_, site in found.items() if id_ not in known}
 
     def _origin_paths(self) -> Iterator[Finding]:
         for prefix, ids in self._prefixes().items():
-            if prefix and not self._seen.is_missing:
-                has_keys = _ask("origin path", f"bucket {self._name}", self._has_keys, prefix)
-                yield diagnosis.origin_path(self._name, ids, prefix, has_keys=has_keys)
+            if prefix and not self._facts.is_missing:
+                has_keys = _read("origin path", f"bucket {self._name}", self._has_keys, prefix)
+                yield check_origin_path(self._name, ids, prefix, has_keys=has_keys)
 
     def _prefixes(self) -> dict[str, list[DistributionId]]:
-        """How the keys begin that viewers get, and on which distributions."""
+        """Return the prefixes of the keys that viewers get, each with its distributions."""
         found: dict[str, list[DistributionId]] = {}
-        # Where the settings cannot be read, those that serve the bucket are the best guess.
-        sites = self._seen.sites if self._seen.config else self._seen.others
+        # If the settings cannot be read, those that serve the bucket are the best guess.
+        sites = self._facts.sites if self._facts.config else self._facts.others
         for id_, site in sites.items():
             for origin in site.origins(self._name):
-                found.setdefault(diagnosis.key_prefix(origin), []).append(id_)
+                found.setdefault(key_prefix(origin), []).append(id_)
         return {prefix: list(dict.fromkeys(ids)) for prefix, ids in found.items()}
 
     def _has_keys(self, prefix: str) -> bool:
@@ -156,119 +165,112 @@ class Doctor:
 
     def _location(self) -> Iterator[Finding]:
         try:
-            self._seen.region = _ask("bucket", f"bucket {self._name}", self._bucket.region)
-        except UnseenError as error:
-            self._seen.is_missing = error.code == "NoSuchBucket"
+            self._facts.region = _read("bucket", f"bucket {self._name}", self._bucket.region)
+        except UnreadableError as error:
+            self._facts.is_missing = error.code == "NoSuchBucket"
             yield error.finding
 
     def _own_queue(self, queue: str) -> Iterator[Finding]:
-        queue = queue or _queue_url()
+        queue = queue or _configured_queue()
         if queue:
             client = sdk.client("sqs", attempts=_ATTEMPTS, region=queue_region(queue))
             if not is_queue_url(queue):
-                what = f"queue {queue} in {client.meta.region_name}"
-                queue = _ask("queue policy", what, client.get_queue_url, QueueName=queue)["QueueUrl"]
-            self._seen.queue = self._attributes(client, queue)
-        yield from ()  # what there is to say of it depends on what the bucket notifies
+                resource = f"queue {queue} in {client.meta.region_name}"
+                queue = _read("queue policy", resource, client.get_queue_url, QueueName=queue)["QueueUrl"]
+            self._facts.queue = _attributes(client, queue)
+        yield from ()  # the findings about it depend on the notifications of the bucket
 
     def _notification(self) -> Iterator[Finding]:
-        if not self._seen.is_missing:
-            asked = self._bucket.configuration
-            configuration = self._seen.configuration = _ask("notification", f"bucket {self._name}", asked)
-            prefixes = self._prefixes()
-            yield from diagnosis.notification(self._name, configuration, self._seen.queue_arn, prefixes)
+        if not self._facts.is_missing:
+            configuration = _read("notification", f"bucket {self._name}", self._bucket.configuration)
+            self._facts.configuration = configuration
+            yield from check_notification(self._name, configuration, self._facts.queue_arn, self._prefixes())
 
     def _targets(self) -> list[str]:
-        """What is to be notified: the function's queue or, where that is not known, all that is."""
-        entries = diagnosis.heard(self._seen.configuration or {}, self._seen.queue_arn)
-        own = [self._seen.queue_arn] if self._seen.queue else []
+        """Return the function's queue, if it is known, and the targets by which it may get events."""
+        entries = entries_for(self._facts.configuration or {}, self._facts.queue_arn)
+        own = [self._facts.queue_arn] if self._facts.queue else []
         return list(dict.fromkeys([*own, *(entry.target for entry in entries)]))
 
     def _regions(self) -> Iterator[Finding]:
-        if self._seen.region:
+        if self._facts.region:
             # A topic reaches queues of other Regions; S3 itself does not.
             targets = [target for target in self._targets() if self._sender(target)[0] != "sns.amazonaws.com"]
-            yield from diagnosis.regions(self._name, self._seen.region, targets)
+            yield from check_regions(self._name, self._facts.region, targets)
 
     def _policies(self) -> Iterator[Finding]:
-        looks: dict[str, Callable[[str, Arn], Iterator[Finding]]] = {
-            "sqs": self._queue_policy,
-            "lambda": self._function,
-        }
+        checks = {"sqs": self._queue_policy, "lambda": self._function_policy}
         for target in self._targets():
             arn = Arn.parse(target)
-            if arn is None or arn.service not in looks:
-                text = f"{target} is told of changes; who may send there and who listens is not looked at"
-                yield Finding("topic", "unknown", text, "see that the function hears of what arrives there")
+            if arn is None or arn.service not in checks:
+                text = f"the bucket notifies {target}, whose policy and subscriptions are not checked"
+                yield Finding("topic", "unknown", text, "check that the function gets what arrives there")
                 continue
             try:
-                yield from looks[arn.service](target, arn)
-            except UnseenError as error:
+                yield from checks[arn.service](target, arn)
+            except UnreadableError as error:
                 yield error.finding
 
     def _queue_policy(self, queue: str, arn: Arn) -> Iterator[Finding]:
-        attributes = self._seen.queue
-        if attributes is None or queue != self._seen.queue_arn:
+        attributes = self._facts.queue
+        if attributes is None or queue != self._facts.queue_arn:
             client = sdk.client("sqs", attempts=_ATTEMPTS, region=arn.region)
-            asked = {"QueueName": arn.resource, "QueueOwnerAWSAccountId": arn.account}
-            url = _ask("queue policy", f"queue {queue}", client.get_queue_url, **asked)["QueueUrl"]
-            attributes = self._attributes(client, url)
-        asked_by = diagnosis.request(*self._sender(queue), queue)
-        yield diagnosis.policy("queue policy", attributes.get("Policy", ""), asked_by)
-        yield from diagnosis.encryption(queue, attributes.get("KmsMasterKeyId", ""))
+            owned = {"QueueName": arn.resource, "QueueOwnerAWSAccountId": arn.account}
+            url = _read("queue policy", f"queue {queue}", client.get_queue_url, **owned)["QueueUrl"]
+            attributes = _attributes(client, url)
+        request = sending_request(*self._sender(queue), queue)
+        yield check_policy("queue policy", attributes.get("Policy", ""), request)
+        yield from check_encryption(queue, attributes.get("KmsMasterKeyId", ""))
 
-    def _sender(self, queue: str) -> tuple[str, str]:
-        """The service that sends to a queue, and in whose name."""
-        entries = diagnosis.heard(self._seen.configuration or {}, queue)
-        if entries and entries[0].target != queue:
+    def _function_policy(self, function: str, arn: Arn) -> Iterator[Finding]:
+        client = sdk.client("lambda", attempts=_ATTEMPTS, region=arn.region)
+        try:
+            answer = _read("function policy", f"function {function}", client.get_policy, FunctionName=function)
+            policy = answer["Policy"]
+        except UnreadableError as error:
+            if error.code != "ResourceNotFoundException" or "Function not found" in error.finding.text:
+                raise
+            policy = ""  # the function exists and has no policy
+        yield check_policy("function policy", policy, sending_request(*self._sender(function), function))
+
+    def _sender(self, target: str) -> tuple[str, str]:
+        """Return the service that sends to a target, and the ARN of what it sends from; empty if not known."""
+        entries = entries_for(self._facts.configuration or {}, target)
+        if entries and entries[0].target != target:
             return "sns.amazonaws.com", entries[0].target
-        if not entries and "EventBridgeConfiguration" in (self._seen.configuration or {}):
+        if not entries and "EventBridgeConfiguration" in (self._facts.configuration or {}):
             return "events.amazonaws.com", ""
         return "s3.amazonaws.com", f"arn:aws:s3:::{self._name}"
 
-    def _attributes(self, client: Any, url: str) -> dict[str, str]:
-        asked = {"QueueUrl": url, "AttributeNames": list(_ATTRIBUTES)}
-        found: dict[str, str] = _ask("queue policy", f"queue {url}", client.get_queue_attributes, **asked)["Attributes"]
-        return found
 
-    def _function(self, function: str, arn: Arn) -> Iterator[Finding]:
-        client = sdk.client("lambda", attempts=_ATTEMPTS, region=arn.region)
-        try:
-            text = _ask("function policy", f"function {function}", client.get_policy, FunctionName=function)["Policy"]
-        except UnseenError as error:
-            if error.code != "ResourceNotFoundException" or "Function not found" in error.finding.text:
-                raise
-            text = ""  # the function is there, and has no policy
-        yield diagnosis.policy("function policy", text, diagnosis.request(*self._sender(function), function))
+def _attributes(client: Any, url: str) -> dict[str, str]:
+    arguments = {"QueueUrl": url, "AttributeNames": list(_ATTRIBUTES)}
+    answer = _read("queue policy", f"queue {url}", client.get_queue_attributes, **arguments)
+    attributes: dict[str, str] = answer["Attributes"]
+    return attributes
 
 
-def _queue_url() -> str:
+def _configured_queue() -> str:
     try:
         return environment.queue_urls()[0]
     except ConfigurationError:
-        return ""  # which is a finding about the settings already
+        return ""  # the finding about the settings says so
 
 
-def _ask(check: str, what: str, call: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
-    """What the call returns. Raises UnseenError with what there is to say if it does not."""
+def _read(check: str, resource: str, call: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
+    """Return what the call returns. Raises UnreadableError, with the finding, if it fails."""
     try:
         return call(*arguments, **named)
     except (InvalidatorError, *sdk.ERRORS) as error:
         failure = _failure(error)
-        raise UnseenError(diagnosis.failed(check, what, failure), failure.code) from error
+        raise UnreadableError(failed_check(check, resource, failure), failure.code) from error
 
 
 def _failure(error: BaseException) -> Failure:
-    """The call behind an error, if a service refused one."""
-    text, cause = str(error), _sdk_error(error)
+    """Return the call of AWS behind an error."""
+    cause = next((cause for cause in sdk.causes_of(error) if isinstance(cause, sdk.ERRORS)), None)
     if cause is None:
-        return Failure("", "", text)
-    if not isinstance(error, ConfigurationError):  # which names the variable
-        text = sdk.explained(cause, {})
+        return Failure("", "", str(error))
+    # A ConfigurationError names the variable.
+    text = str(error) if isinstance(error, ConfigurationError) else sdk.message_of(cause)
     return Failure(getattr(cause, "operation_name", ""), sdk.code_of(cause), text)
-
-
-def _sdk_error(error: BaseException | None) -> Exception | None:
-    while error is not None and not isinstance(error, sdk.ERRORS):
-        error = error.__cause__ or error.__context__  # Powertools does not name the cause of its errors
-    return error

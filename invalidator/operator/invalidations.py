@@ -15,7 +15,7 @@ from invalidator.errors import (
     UnknownIdError,
 )
 from invalidator.model import DistributionId, Invalidation
-from invalidator.operator.wording import alike, count, names
+from invalidator.operator.wording import count, names, names_by_value
 from invalidator.workers import Threads, Workers
 
 _T = TypeVar("_T")
@@ -192,7 +192,7 @@ def find_invalidation(account: _Account, distributions: Iterable[DistributionId]
         except (UnknownIdError, ForbiddenError) as error:
             why.append((distribution, str(error)))
             kind = ForbiddenError if isinstance(error, ForbiddenError) else kind
-    reasons = "; ".join(f"{names(ids)}: {text}" for text, ids in alike(why).items())
+    reasons = "; ".join(f"{names(ids)}: {text}" for text, ids in names_by_value(why).items())
     raise kind(f"no invalidation {id_!r:.80} on the {count(len(asked), 'distribution')} asked: {reasons}")
 
 

@@ -6,15 +6,6 @@ from invalidator.aws import sdk
 from invalidator.errors import ObjectError
 from invalidator.operator.freshness import S3Object
 
-_FORBIDDEN: Final = (
-    "allow s3:GetObject on it, and s3:ListBucket on the bucket, without which S3 answers so for what is not there, too"
-)
-_ADVICE: Final = {
-    "NoSuchBucket": "check its name",
-    "AccessDenied": _FORBIDDEN,
-    "403": _FORBIDDEN,
-    "SlowDown": "the bucket gets more requests than S3 serves; that passes",
-}
 # The answer to HEAD has no body, and so no code but its status.
 _UNTOLD: Final = {"400", "403", "404"}
 _GONE: Final = "NoSuchKey"
@@ -49,7 +40,7 @@ class S3Objects:
         except sdk.ERRORS as error:
             if sdk.code_of(error) == _GONE:
                 return None
-            raise ObjectError(f"{key!r} in bucket {bucket!r}: {sdk.explained(error, _ADVICE)}") from error
+            raise ObjectError(f"{key!r} in bucket {bucket!r}: {sdk.explained(error)}") from error
         except (LookupError, ValueError) as error:
             raise ObjectError(f"{key!r} in bucket {bucket!r}: an answer that makes no sense: {error!r}") from error
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from invalidator.aws import sdk
+from invalidator.aws.advice import is_denied
 from invalidator.aws.codepipeline import JobAnswer, JobDone, JobFailed, JobRunning
 from invalidator.delivery.carry_out import in_order
 from invalidator.errors import (
@@ -38,7 +39,6 @@ _LONGEST_SECONDS: Final = 3_600
 """A job is continued for so long: far longer than anything takes, and a small part of the 24 hours that it may take."""
 
 _MAX_NAMED: Final = 20
-_DENIED: Final = {"AccessDenied", "AccessDeniedException"}
 
 
 class JobServices(NamedTuple):
@@ -235,7 +235,7 @@ def _type_of(errors: Sequence[InvalidatorError]) -> str:
 
 def _type(error: InvalidatorError) -> str:
     # Secrets Manager and Parameter Store have codes of their own.
-    if any(isinstance(cause, ForbiddenError) or sdk.code_of(cause) in _DENIED for cause in _causes(error)):
+    if any(isinstance(cause, ForbiddenError) or is_denied(sdk.code_of(cause)) for cause in sdk.causes_of(error)):
         return "PermissionError"
     if _is_passing(error):
         return "SystemUnavailable"
@@ -246,11 +246,4 @@ def _type(error: InvalidatorError) -> str:
 
 
 def _is_passing(error: InvalidatorError) -> bool:
-    return any(isinstance(cause, PASSING) or sdk.is_passing(cause) for cause in _causes(error))
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those behind it; Powertools raises its own without naming the cause."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return any(map(sdk.is_passing, sdk.causes_of(error)))

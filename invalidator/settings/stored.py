@@ -76,6 +76,6 @@ def _text(variable: str, name: str, kind: str, **options: bool) -> str:
 
 
 def _explained(error: Exception) -> str:
-    """Return the SDK's own error, which says what to do; Powertools wraps it in words that do not."""
-    inner = error.__cause__ or error.__context__
-    return sdk.explained(inner if isinstance(inner, BotoCoreError) else error, {})
+    """Explain the SDK's own error, about which it is known what to do; Powertools wraps it."""
+    causes = (cause for cause in sdk.causes_of(error) if isinstance(cause, sdk.ERRORS))
+    return sdk.explained(next(causes, error))

@@ -103,11 +103,14 @@ def test_nothing_begins_with_what_is_no_text() -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (("AccessDenied", 403), r"AccessDenied: AccessDenied on demand \(allow s3:ListBucket on this bucket\)"),
+        (
+            ("AccessDenied", 403),
+            r"AccessDenied: .* \(grant s3:ListBucket on this bucket to the identity that made the call\)",
+        ),
         (("SlowDown", 503), r"SlowDown: SlowDown on demand \(the bucket gets more requests than S3 serves"),
-        (("NoSuchBucket", 404), r"NoSuchBucket: .* \(check its name\)"),
+        (("NoSuchBucket", 404), r"NoSuchBucket: .* \(check the name of the bucket\)"),
         (("InternalError", 500), "InternalError"),
-        (("ExpiredToken", 400), r"ExpiredToken: .* \(the credentials have expired; renew them\)"),
+        (("ExpiredToken", 400), r"ExpiredToken: .* \(the credentials have expired: renew them\)"),
     ],
 )
 def test_why_keys_cannot_be_listed_is_said_in_a_sentence(fault: tuple[str, int], words: str) -> None:
@@ -287,7 +290,7 @@ def test_each_bucket_is_listed_by_itself_and_one_that_cannot_be_stops_no_other()
     assert sorted(change.bucket for change in found.changes) == ["b1", "b3"]
     assert found.warnings == (
         "uploads are invalidated without a look at what was there before: bucket 'b2' cannot be listed:"
-        " NoSuchBucket: NoSuchBucket on demand (check its name)",
+        " NoSuchBucket: NoSuchBucket on demand (check the name of the bucket)",
     )
 
 
@@ -547,7 +550,7 @@ def test_when_the_time_is_over_what_was_found_holds() -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (("AccessDenied", 403), "(allow s3:ListBucketVersions on this bucket)"),
+        (("AccessDenied", 403), "(grant s3:ListBucketVersions on this bucket to the identity that made the call)"),
         (("SlowDown", 503), "(the bucket gets more requests than S3 serves; that passes)"),
         (("InternalError", 500), "InternalError: InternalError on demand"),
     ],
@@ -618,7 +621,9 @@ def test_metadata_that_may_not_be_read_are_not_asked_for_again() -> None:
     found = unchanged(s3, *site(s3, 50), metadata=True)
     assert found.changes == set()
     (warning,) = found.warnings
-    assert "'site/0/0.html' in bucket 'origin' may not be read (allow s3:GetObjectVersion on it" in warning
+    assert (
+        "'site/0/0.html' in bucket 'origin' cannot be read: 403: 403 on demand (grant s3:GetObjectVersion on" in warning
+    )
     assert len(s3.made("HeadObject")) == 1
 
 

@@ -46,10 +46,10 @@ def test_a_message_can_be_held_back() -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (("AccessDenied", 403), "allow sqs:SendMessage on this queue"),
+        (("AccessDenied", 403), "grant sqs:SendMessage on this queue"),
         (("AWS.SimpleQueueService.NonExistentQueue", 400), "correct QUEUE_URL and DEAD_LETTERS_URL"),
         (("QueueDoesNotExist", 400), "correct QUEUE_URL and DEAD_LETTERS_URL"),
-        (("ExpiredToken", 403), "the credentials have expired; renew them"),
+        (("ExpiredToken", 403), "the credentials have expired: renew them"),
         (("InvalidClientTokenId", 403), "check which ones are in use"),
         (("RequestThrottled", 400), "RequestThrottled: on demand"),
         (("InternalError", 500), "InternalError: on demand"),

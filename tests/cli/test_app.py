@@ -108,7 +108,7 @@ def test_invoke_explains_what_failed(cloudfront: StrictCloudFront) -> None:
     cloudfront.broken["E1"] = DENIED
     done = run("invoke", "-", stdin=json.dumps(make.s3(Change("a"))))
     assert_explained(done, 1, "error: E1: /a not invalidated: AccessDenied")
-    assert "allow the role cloudfront:CreateInvalidation" in done.stderr
+    assert "grant cloudfront:CreateInvalidation on" in done.stderr
 
 
 @pytest.mark.parametrize(("level", "shown"), [("INFO", False), ("DEBUG", True)])
@@ -643,7 +643,7 @@ def test_what_keeps_a_bucket_from_being_connected_is_explained(origin: StrictS3)
     assert_explained(run("connect", "--bucket", "origin", "--queue", QUEUE + "2"), 1, "do not allow S3 to publish")
     run("connect", "--bucket", "origin", "--queue", QUEUE, "--id", "first")
     assert_explained(run("connect", "--bucket", "origin", "--queue", QUEUE), 1, "its entry 'first'")
-    assert_explained(run("disconnect", "--bucket", "nope"), 1, "check its name")
+    assert_explained(run("disconnect", "--bucket", "nope"), 1, "check the name of the bucket")
 
 
 FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:f"

@@ -177,7 +177,7 @@ def test_one_distribution_that_refuses_takes_no_other_down(cloudfront: StrictClo
     assert done.returncode == 1
     assert cloudfront.paths("E2") == ["/a", "/b"]
     assert "error: E1: /a and 1 more not invalidated: AccessDenied" in done.stderr
-    assert "allow the role cloudfront:CreateInvalidation" in done.stderr
+    assert "grant cloudfront:CreateInvalidation on" in done.stderr
     found = document("--paths", "/a", status=1)
     assert [item["distribution"] for item in found["invalidations"]] == ["E2"]
     assert [(item["distribution"], item["items"]) for item in found["failed"]] == [("E1", ["/a"])]
@@ -383,8 +383,11 @@ def test_what_is_odd_is_sent_with_a_warning(cloudfront: StrictCloudFront) -> Non
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (("ExpiredToken", 403), "ExpiredToken: on demand (the credentials have expired; renew them)"),
-        (DENIED, "AccessDenied: on demand (allow the role cloudfront:ListDistributions)"),
+        (("ExpiredToken", 403), "ExpiredToken: on demand (the credentials have expired: renew them)"),
+        (
+            DENIED,
+            "AccessDenied: on demand (grant cloudfront:ListDistributions on * to the identity that made the call)",
+        ),
     ],
 )
 def test_what_keeps_distributions_from_being_discovered_is_no_mistake_of_the_user(

@@ -31,7 +31,7 @@ from tests.doubles.configurations import of_buckets
 from tests.operator.test_invalidations import accepting
 
 HEAD = ["distribution", "invalidation", "status", "age", "items", "paths", "made by"]
-UNKNOWN = "NoSuchDistribution: There is none. (it is not in this account; correct the list of distributions)"
+UNKNOWN = "NoSuchDistribution: There is none (this account has no such distribution: correct the list of distributions)"
 
 
 def shown(done: "subprocess.CompletedProcess[str]") -> list[list[str]]:
@@ -148,7 +148,7 @@ def test_items_that_cannot_be_read_are_question_marks(cloudfront: StrictCloudFro
     assert shown(done) == [["E1", id_, "Completed", "?", "?", "?"]]
     warning, _ = done.stderr.splitlines()
     assert warning.startswith("warning: E1: some items cannot be read: AccessDenied: ")
-    assert "allow the role cloudfront:GetInvalidation" in warning
+    assert "grant cloudfront:GetInvalidation on" in warning
     one = json.loads(run("status", "--json").stdout)["distributions"][0]["invalidations"][0]
     assert (one["items"], one["caller_reference"], one["made_by"]) == (None, None, None)
 

@@ -423,7 +423,7 @@ def test_an_option_that_is_missing_is_named(missing: str) -> None:
 def test_a_bucket_that_is_not_there_is_explained(edge: EdgeCache) -> None:
     done = run("verify", "--url", f"{edge.url}/a", "--key", "a", "--bucket", "nobodys")
     assert_explained(done, 1, "error: 'a' in bucket 'nobodys': NoSuchBucket: The specified bucket does not exist")
-    assert "(check its name)" in done.stderr
+    assert "(check the name of the bucket)" in done.stderr
 
 
 def test_missing_credentials_are_explained(edge: EdgeCache) -> None:
@@ -439,13 +439,13 @@ def test_a_profile_that_is_not_there_is_explained(edge: EdgeCache) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
-        (400, "ExpiredToken", "ExpiredToken: no (the credentials have expired; renew them)"),
+        (400, "ExpiredToken", "ExpiredToken: no (the credentials have expired: renew them)"),
         (
             403,
             "InvalidAccessKeyId",
             "InvalidAccessKeyId: no (the credentials are not valid; check which ones are in use",
         ),
-        (403, "AccessDenied", "AccessDenied: no (allow s3:GetObject on it, and s3:ListBucket on the bucket, without"),
+        (403, "AccessDenied", "AccessDenied: no (grant s3:GetObject on this object and s3:ListBucket on its bucket to"),
     ],
 )
 def test_what_s3_refuses_is_explained_though_head_has_no_reason(

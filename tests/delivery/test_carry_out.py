@@ -665,10 +665,10 @@ def test_distributions_are_really_called_at_the_same_time() -> None:
         (("ServiceUnavailable", 503), UnavailableError, "ServiceUnavailable"),
         (("InternalError", 500), UnavailableError, "InternalError"),
         (("RequestTimeout", 400), UnavailableError, "RequestTimeout"),
-        (("TooManyInvalidationsInProgress", 400), InProgressError, "send it again in half a minute"),
-        (("AccessDenied", 403), ForbiddenError, "allow the role cloudfront:CreateInvalidation"),
+        (("TooManyInvalidationsInProgress", 400), InProgressError, "try again in half a minute"),
+        (("AccessDenied", 403), ForbiddenError, "grant cloudfront:CreateInvalidation on this distribution"),
         (("NoSuchDistribution", 404), UnknownIdError, "correct the list of distributions"),
-        (("InvalidArgument", 400), InvalidPathError, "look at how the object is called"),
+        (("InvalidArgument", 400), InvalidPathError, "check the key of the object"),
         (("InvalidationBatchAlreadyExists", 409), ReferenceUsedError, "InvalidationBatchAlreadyExists"),
         (("ExpiredToken", 403), CdnError, "the credentials have expired"),
         (("SomethingNew", 400), CdnError, "SomethingNew: SomethingNew on demand"),
@@ -789,7 +789,7 @@ def test_who_may_not_read_is_told_which_permission_is_missing(
     cloudfront.unreadable[operation] = DENIED
     cdn, owner = CloudFront.connect(), DistributionId(id_)
     calls = {"L": lambda: list(cdn.invalidations(owner)), "G": lambda: [cdn.invalidation(owner, "I1")]}
-    with pytest.raises(ForbiddenError, match=f"allow the role cloudfront:{operation} on this distribution"):
+    with pytest.raises(ForbiddenError, match=f"grant cloudfront:{operation} on this distribution"):
         calls[operation[0]]()
 
 

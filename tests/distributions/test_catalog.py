@@ -69,7 +69,11 @@ def test_nobody_is_asked_where_nothing_changed_or_where_it_is_off() -> None:
 @pytest.mark.parametrize(
     ("broken", "problem"),
     [
-        (DENIED, "AccessDenied: on demand (allow the role cloudfront:GetDistributionConfig on this distribution)"),
+        (
+            DENIED,
+            "AccessDenied: on demand (grant cloudfront:GetDistributionConfig on this distribution to the identity"
+            " that made the call)",
+        ),
         (THROTTLED, "Throttling: on demand"),
         (("InternalError", 500), "InternalError: on demand"),
     ],

@@ -311,7 +311,7 @@ def test_a_permission_that_is_missing_is_named(dead: str, operation: str, permis
     put(dead, "a")
     queue = DeadLetterQueue.connect(dead)
     deny(queue, operation)
-    with pytest.raises(DeadLettersError, match=f"AccessDenied: not authorized \\(you need {permission} on it\\)"):
+    with pytest.raises(DeadLettersError, match=f"AccessDenied: not authorized \\(grant {permission} on this queue to"):
         listed(queue)
 
 
@@ -380,7 +380,7 @@ def test_a_letter_that_was_sent_but_cannot_be_deleted_is_told(dead: str) -> None
     deny(queue, "DeleteMessage")
     (sent,) = send_again(queue, changes)
     assert sent.problem.startswith("it was sent, but is still here: ")
-    assert "you need sqs:DeleteMessage on it" in sent.problem
+    assert "grant sqs:DeleteMessage on this queue" in sent.problem
     assert (len(bodies_in(changes)), len(bodies_in(dead))) == (1, 1)
 
 
@@ -413,7 +413,7 @@ def test_a_letter_that_cannot_be_deleted_is_told(dead: str) -> None:
     queue = DeadLetterQueue.connect(dead)
     deny(queue, "DeleteMessage")
     (discarded,) = discard(queue, "poison")
-    assert "you need sqs:DeleteMessage on it" in discarded.problem
+    assert "grant sqs:DeleteMessage on this queue" in discarded.problem
     assert bodies_in(dead) == ["poison"]
 
 
@@ -432,7 +432,9 @@ def test_the_source_is_found_or_said(dead: str) -> None:
     with pytest.raises(ConfigurationError, match=f"of {first} and of {second}: say with --to"):
         queue.source("")
     deny(queue, "ListDeadLetterSourceQueues")
-    with pytest.raises(DeadLettersError, match="you need sqs:ListDeadLetterSourceQueues on it\\); or say with --to"):
+    with pytest.raises(
+        DeadLettersError, match=r"grant sqs:ListDeadLetterSourceQueues on this queue .*\); or say with --to"
+    ):
         queue.source("")
 
 

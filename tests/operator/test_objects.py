@@ -38,7 +38,9 @@ def test_a_delete_marker_is_no_object(s3: Any) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_no_missing_object(s3: Any) -> None:
-    with pytest.raises(ObjectError, match=r"^'a' in bucket 'nobodys': NoSuchBucket: .* \(check its name\)$"):
+    with pytest.raises(
+        ObjectError, match=r"^'a' in bucket 'nobodys': NoSuchBucket: .* \(check the name of the bucket\)$"
+    ):
         S3Objects.connect().stored("nobodys", "a")
 
 

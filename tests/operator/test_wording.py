@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invalidator.operator.wording import age, alike, count, first, names
+from invalidator.operator.wording import age, count, first_few, names, names_by_value
 
 UNITS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 
@@ -48,7 +48,7 @@ def test_an_age_is_told_in_one_unit(seconds: float, told: str) -> None:
 
 @given(st.lists(st.text()), st.integers(1, 5))
 def test_the_first_ones_never_lie_about_how_many_there_are(items: list[str], most: int) -> None:
-    some, more = first(items, most)
+    some, more = first_few(items, most)
     assert list(some) == items[: len(some)]
     assert len(some) + more == len(items)
     assert len(some) + (more > 0) <= most
@@ -67,5 +67,5 @@ def test_one_is_singular_and_what_is_not_one_is_not() -> None:
 
 def test_what_is_alike_is_told_once_with_each_of_its_names_once_in_the_order_of_the_first() -> None:
     told = [("E2", "no"), ("E1", "gone"), ("E2", "no"), ("E1", "no"), ("E2", "gone")]
-    assert list(alike(told).items()) == [("no", ["E2", "E1"]), ("gone", ["E1", "E2"])]
-    assert alike([]) == {}
+    assert list(names_by_value(told).items()) == [("no", ["E2", "E1"]), ("gone", ["E1", "E2"])]
+    assert names_by_value([]) == {}

@@ -1,0 +1,159 @@
+"""Checks of ``doctor`` about the notifications of a bucket: which events they send, and to which Regions. Pure."""
+
+from collections.abc import Collection, Sequence
+from shlex import quote
+from typing import Final, NamedTuple
+
+from invalidator.aws.names import Arn
+from invalidator.notifications.merge import EVENTS, Configuration, NotificationEntry, entries_of, filter_words
+from invalidator.operator.findings import Finding, FindingVerdict
+from invalidator.operator.wording import agreed, all_names
+
+_KINDS: Final = {
+    "s3:ObjectCreated:*": ("Put", "Post", "Copy", "CompleteMultipartUpload"),
+    "s3:ObjectRemoved:*": ("Delete", "DeleteMarkerCreated"),
+    "s3:LifecycleExpiration:*": ("Delete", "DeleteMarkerCreated"),
+}
+"""The events that a wildcard stands for.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html (2026-11-22)
+"""
+_EVENTS_OF: Final = {wildcard: [f"{wildcard[:-1]}{kind}" for kind in _KINDS[wildcard]] for wildcard in EVENTS}
+
+VISIBLE_EVENTS: Final = frozenset(event for events in _EVENTS_OF.values() for event in events)
+"""Each S3 event that changes what a viewer sees."""
+
+
+class _Missing(NamedTuple):
+    """The events that are sent for no key, and those that are sent for some keys only, of those that are served."""
+
+    entirely: frozenset[str]
+    by_filter: frozenset[str]
+
+
+def entries_for(configuration: Configuration, queue: str = "") -> list[NotificationEntry]:
+    """Return the entries by which the function may get the events of a bucket: all, if its queue is not known.
+
+    ``queue`` is the ARN of its queue: then the entries with that target, or else those with a topic.
+    """
+    entries = entries_of(configuration)
+    if not queue:
+        return entries
+    return [entry for entry in entries if entry.target == queue] or [
+        entry for entry in entries if _service(entry.target) == "sns"
+    ]
+
+
+def check_notification(
+    bucket: str, configuration: Configuration, queue: str = "", prefixes: Collection[str] = ()
+) -> list[Finding]:
+    """Return whether the bucket sends every event that changes what a viewer sees.
+
+    ``queue`` is the ARN of the function's queue, if that is known; ``prefixes`` are those of the keys that are served,
+    if they are known.
+    """
+    entries = entries_for(configuration, queue)
+    missing = _missing(entries, prefixes or ("",))
+    is_complete = bool(entries) and not any(missing)
+    if "EventBridgeConfiguration" in configuration and not is_complete and not (entries and queue):
+        return [_finding("ok", f"bucket {bucket} sends every change to EventBridge, whose rules are not checked")]
+    if not entries:
+        return [_not_connected(bucket, configuration, queue)]
+    if is_complete:
+        there = " there" if any(prefixes) and "" not in prefixes else ""
+        return [_finding("ok", f"{_sends(bucket, entries)} every change that a viewer sees{there}")]
+    return _incomplete(bucket, entries, queue, missing)
+
+
+def _finding(verdict: FindingVerdict, text: str, todo: str = "") -> Finding:
+    return Finding("notification", verdict, text, todo)
+
+
+def _sends(bucket: str, entries: Sequence[NotificationEntry]) -> str:
+    return f"bucket {bucket} notifies {all_names(_targets(entries))} of"
+
+
+def _not_connected(bucket: str, configuration: Configuration, queue: str) -> Finding:
+    others = _targets(entries_of(configuration))
+    text = f"bucket {bucket} notifies {f'{all_names(others)}, and not {queue}' if others else 'nothing'}"
+    return _finding("wrong", f"{text}: its changes are not invalidated", _connect(bucket, (), queue))
+
+
+def _incomplete(bucket: str, entries: Sequence[NotificationEntry], queue: str, missing: _Missing) -> list[Finding]:
+    todo, sends, found = _connect(bucket, entries, queue), _sends(bucket, entries), []
+    if missing.entirely:
+        found.append(_finding("wrong", f"{sends} no {', '.join(_shortened(missing.entirely))}", todo))
+    if missing.by_filter:
+        filters = " or ".join(dict.fromkeys(filter_words(entry) for entry in entries if filter_words(entry)))
+        text = f"{sends} {', '.join(_shortened(missing.by_filter))} only for keys with {filters}"
+        found.append(_finding("wrong", text, f"{todo}; or nothing, if no other key is served"))
+    return found
+
+
+def _missing(entries: Sequence[NotificationEntry], prefixes: Collection[str]) -> _Missing:
+    sent, everywhere = _sent(entries), VISIBLE_EVENTS
+    for prefix in prefixes:
+        everywhere &= _sent([entry for entry in entries if not entry.suffix and prefix.startswith(entry.prefix)])
+    return _Missing(VISIBLE_EVENTS - sent, sent - everywhere)
+
+
+def _sent(entries: Sequence[NotificationEntry]) -> frozenset[str]:
+    names = {name for entry in entries for name in entry.events}
+    return frozenset(
+        event
+        for event in VISIBLE_EVENTS
+        if any(event == name or (name.endswith("*") and event.startswith(name[:-1])) for name in names)
+    )
+
+
+def _shortened(events: Collection[str]) -> list[str]:
+    """Return the events with a wildcard in place of all that it stands for."""
+    found: list[str] = []
+    for wildcard, members in _EVENTS_OF.items():
+        named = [event for event in members if event in events]
+        found += [wildcard] if named == members else named
+    return found
+
+
+def _connect(bucket: str, entries: Sequence[NotificationEntry], queue: str) -> str:
+    """Return the command that corrects the entries, if they have one target."""
+    target = queue or (entries[0].target if entries else "arn:aws:sqs:<region>:<account>:<name>")
+    if len(_targets(entries)) > 1:
+        return "name the function's queue with --queue, so that its entries alone are checked"
+    if entries and _service(entries[0].target) == "sns":
+        return f"let the entry {entries[0].id!r} send {', '.join(EVENTS)}, without a filter"
+    first, *others = entries or [NotificationEntry("invalidator", target)]
+    option = "--function" if _service(target) == "lambda" else "--queue"
+    name = "" if first.id == "invalidator" else f" --id {quote(first.id)}"
+    away = [f"python -m invalidator disconnect --bucket {bucket} --id {quote(entry.id)}" for entry in others]
+    return " && ".join([*away, f"python -m invalidator connect --bucket {bucket} {option} {target}{name}"])
+
+
+def _targets(entries: Sequence[NotificationEntry]) -> list[str]:
+    return list(dict.fromkeys(entry.target for entry in entries))
+
+
+def _service(target: str) -> str:
+    arn = Arn.parse(target)
+    return arn.service if arn else ""
+
+
+# --- Regions --------------------------------------------------------------------------------------------
+
+
+def check_regions(bucket: str, region: str, targets: Collection[str]) -> list[Finding]:
+    """Return whether the targets of a bucket are in its Region; S3 sends to no other."""
+    regions = {target: arn.region if (arn := Arn.parse(target)) else "no Region" for target in targets}
+    elsewhere = {target: there for target, there in regions.items() if there != region}
+    if not elsewhere:
+        beside = f", as {agreed('are', targets)} {all_names(targets)}" if targets else ""
+        return [Finding("region", "ok", f"bucket {bucket} is in {region}{beside}")]
+    return [
+        Finding(
+            "region",
+            "wrong",
+            f"bucket {bucket} is in {region}, and {target} in {there}: S3 sends events within a Region only",
+            f"deploy with --region {region}, or connect a queue that is there",
+        )
+        for target, there in elsewhere.items()
+    ]

@@ -1,0 +1,49 @@
+"""Checks of the distributions of a bucket, and of calls that fail."""
+
+from invalidator.model import Behavior, DistributionId, Origin, Site
+from invalidator.operator.distribution_checks import check_distributions
+from invalidator.operator.findings import Failure, Finding, are_well, failed_check
+
+E1, E2 = DistributionId("E1"), DistributionId("E2")
+HERE, ELSEWHERE = (Site((Behavior("*", (Origin(bucket),)),)) for bucket in ("origin", "other"))
+
+
+def only(findings: list[Finding]) -> Finding:
+    (finding,) = findings
+    return finding
+
+
+def test_at_least_one_distribution_has_to_serve_the_bucket() -> None:
+    assert only(check_distributions("origin", {E1: HERE}, [], [])).verdict == "ok"
+    assert [item.verdict for item in check_distributions("origin", {E1: HERE, E2: ELSEWHERE}, [], [])] == [
+        "ok",
+        "unknown",
+    ]
+    nobody = only(check_distributions("origin", {E2: ELSEWHERE}, [], []))
+    assert nobody.verdict == "wrong"
+    assert '[{"id": "E2", "bucket": "origin"}]' in nobody.todo
+    assert (
+        "E8 and E9 of this account do: add E8 and E9"
+        in only(check_distributions("origin", {E2: ELSEWHERE}, [], ["E8", "E9"])).todo
+    )
+    assert only(check_distributions("origin", {}, [E1], [])).verdict == "unknown"
+    assert only(check_distributions("origin", {}, [], [])).verdict == "wrong"
+
+
+def test_who_serves_the_bucket_and_is_not_configured_has_stale_viewers() -> None:
+    _, finding = check_distributions("origin", {E1: HERE}, [], ["E9"])
+    assert (finding.verdict, finding.text) == (
+        "wrong",
+        "E9 serves bucket origin and is not configured: viewers there keep seeing old objects",
+    )
+
+
+def test_a_check_that_cannot_be_made_is_not_well() -> None:
+    denied = failed_check("queue policy", "queue q", Failure("GetQueueAttributes", "AccessDenied", "no"))
+    assert denied == Finding(
+        "queue policy",
+        "wrong",
+        "queue q: no",
+        "grant sqs:GetQueueAttributes on queue q to the identity that made the call",
+    )
+    assert not are_well([failed_check("bucket", "bucket b", Failure("", "", "Could not connect"))])
