@@ -1,1 +1,1 @@
-"""What is measured is in __main__, deployment and planner; the last figures, with their machine, in the .md files."""
+"""Measurements: __main__, deployment and planner take them; the .md files hold the last figures and their machine."""

@@ -1,7 +1,7 @@
-"""``make bench``: measure, and write results.json with all that is made from it: results.md, two plots, the README.
+"""``make bench``: measure, write results.json, and make results.md, two plots and the README's block from it.
 
-Ratios are of two things measured in turn in one run, so that they hold where the machine's speed drifts;
-each figure is a median. Needs Linux, for the peak memory of a process, and Node.js, for the deployed zip.
+Each ratio compares two things that were measured in turn in one run, so it holds when the machine's speed drifts.
+Each figure is a median. Linux is needed for the peak memory of a process, Node.js for the deployed zip.
 """
 
 import shutil
@@ -24,14 +24,14 @@ from tests.doubles.packaged import BUCKET, DISTRIBUTIONS, package
 PACKAGES: Final = ("boto3", "aws-lambda-powertools", "awslambdaric")
 SIZES: Final = (10_000, 100_000, 1_000_000)
 ENOUGH_SECONDS: Final = 20.0
-"""What takes longer is not done again."""
+"""A run that takes longer is not repeated."""
 PATIENCE: Final = 300.0
 INTERRUPTED: Final = 128 + 2
-"""As shells have it: 128 and the number of the signal."""
+"""The exit code of shells: 128 plus the number of the signal."""
 
 
 def main() -> None:
-    """Measure everything and write it down."""
+    """Measure everything and write it to files."""
     _check_machine()
     results = _measured()
     save(results)
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _measured() -> Results:
-    """All of it, or the end of the process with a sentence."""
+    """Measure everything, or end the process with a sentence."""
     progress = Progress(parts=6)
     try:
         return _measure(progress)
@@ -50,7 +50,7 @@ def _measured() -> Results:
         print("bench: interrupted. Nothing was written.", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except CalledProcessError as error:
-        sys.exit(f"bench: what was measured has failed. Nothing was written. It says:\n{error.stderr}")
+        sys.exit(f"bench: a measured program failed. Nothing was written. It printed:\n{error.stderr}")
     except OSError as error:
         sys.exit(f"bench: {error}. Nothing was written.")
     finally:
@@ -58,13 +58,13 @@ def _measured() -> Results:
 
 
 def _check_machine() -> None:
-    """Say at once what is missing, and what to do."""
+    """End the process with a sentence if the machine lacks something."""
     if sys.platform != "linux":
-        sys.exit("bench: this needs Linux, which tells the peak memory of a process. A container will do.")
+        sys.exit("bench: run this on Linux, which reports the peak memory of a process. A container will do.")
     if shutil.which("npx") is None:
         sys.exit(
-            "bench: npx was not found. The zip that is measured is made with osls, which needs Node.js 20 or later"
-            " (on Debian and Ubuntu: apt install npm)."
+            "bench: npx was not found. Install Node.js 20 or later, which osls needs to make the zip (on Debian and"
+            " Ubuntu: apt install npm)."
         )
 
 
@@ -102,11 +102,11 @@ def _measure(progress: Progress) -> Results:
 
 
 def _archive(folder: Path) -> Path:
-    """The deployed zip; ends with what osls says if it cannot make it."""
+    """Return the deployed zip, or end the process with the output of osls."""
     try:
         return package(folder, BUCKET, DISTRIBUTIONS).zip_of("invalidate")
     except AssertionError as error:
-        sys.exit(f"bench: osls made no package. Nothing was measured. It says:\n{error}")
+        sys.exit(f"bench: osls made no package. Nothing was measured. It printed:\n{error}")
 
 
 def _planned(objects: int) -> Planned:

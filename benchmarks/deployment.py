@@ -1,6 +1,6 @@
-"""``make bench-deployment``: what the batching window costs and gives, in the simulated AWS; writes deployment.md.
+"""``make bench-deployment``: simulate deploys with several batching windows and write deployment.md.
 
-No trouble but the documented quotas: the account's rate of calls, and what a distribution has in progress.
+Nothing goes wrong, but the documented quotas hold: the account's rate of calls, and paths in progress.
 """
 
 import os
@@ -21,7 +21,7 @@ RESULTS: Final = Path(__file__).parent / "deployment.md"
 PAGE: Final = RESULTS.parent.parent / "docs" / "how-it-works.md"
 BEGIN, END = "<!-- deployment: begin -->\n", "<!-- deployment: end -->\n"
 QUOTED: Final = "Objects: 5,000; distributions: 2."
-"""The case that the page shows."""
+"""The case that docs/how-it-works.md shows."""
 
 WINDOWS: Final = (1, 2, 5, 10, 20, 60)
 OBJECTS: Final = (1, 500, 5_000)
@@ -32,7 +32,7 @@ UPLOADS_A_SECOND: Final = 100.0
 
 @dataclass(frozen=True)
 class Case:
-    """A deploy of so many objects to so many distributions, with that batching window."""
+    """A deploy: number of objects and of distributions, and the batching window in seconds."""
 
     objects: int
     distributions: int
@@ -41,9 +41,9 @@ class Case:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one deploy. Seconds are from an upload to the moment at which the edges have forgotten the old object.
+    """The figures of one deploy. Seconds run from an upload until the edges have forgotten the old object.
 
-    ``drained`` are those from the first upload to that moment for the last object.
+    ``drained`` are the seconds from the first upload until that is so for every object.
     """
 
     calls: float
@@ -54,7 +54,7 @@ class Figures:
 
 
 def main() -> None:
-    """Simulate all cases and write the table."""
+    """Simulate all cases and write the tables."""
     cases = [Case(*case) for case in product(OBJECTS, DISTRIBUTIONS, WINDOWS)]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         figures = dict(zip(cases, pool.map(simulate, cases), strict=True))
@@ -66,12 +66,12 @@ def main() -> None:
 
 
 def quoted(report: str) -> str:
-    """What the page shows of it."""
+    """Return the part of the report that docs/how-it-works.md shows."""
     return QUOTED + report.partition(QUOTED)[2].partition("\nObjects: ")[0]
 
 
 def simulate(case: Case) -> Figures:
-    """The means over some seeds: of the calls and paths, of the median of the seconds, and of the worst of them."""
+    """Return the mean of each figure over all seeds."""
     runs = [_simulate(case, seed) for seed in range(SEEDS)]
     return Figures(*(mean(figures) for figures in zip(*map(astuple, runs), strict=True)))
 

@@ -1,8 +1,8 @@
 """Five deploys through the simulated AWS: one call an object, one flush of everything, and ours, beside each other.
 
-No trouble but the documented quotas: the account's rate of calls, and what a distribution has in progress. All three
-meet the same uploads, and edges that have every URL of them when an object changes. What is evicted is counted by the
-scorer, and what stays stale is read from the edges; no planner is asked.
+Nothing goes wrong, but the documented quotas hold: the account's rate of calls, and paths in progress. All three ways
+meet the same uploads, and edges that have cached every URL of an object before it changes. The scorer counts the
+evicted objects, and the edges tell which objects stay stale; neither asks the planner.
 """
 
 import os
@@ -34,11 +34,11 @@ PAGE: Final = 1_000
 """Keys in a page of a listing."""
 
 ALLOWANCE: Final = Allowance(PLAIN, WILDCARDS, lossless=None)
-"""What a plan may send by default."""
+"""The default allowance of a plan."""
 
 
 class Counts(NamedTuple):
-    """What one deploy came to: the fields of that name in the results."""
+    """The figures of one deploy: the fields of the same names in the results."""
 
     calls: float
     refused: float
@@ -60,7 +60,7 @@ Way = Callable[[int, Blog, list[Upload], int], Played]
 
 
 def uploads_of(keys: Iterable[str]) -> list[Upload]:
-    """A deploy, in the order of the keys."""
+    """Return the uploads of a deploy, in the order of the keys."""
     return [Upload(number / UPLOADS_A_SECOND, key) for number, key in enumerate(sorted(keys))]
 
 
@@ -68,7 +68,7 @@ def uploads_of(keys: Iterable[str]) -> list[Upload]:
 
 
 def one_an_object(seed: int, _site: Blog, uploads: list[Upload], distributions: int) -> Played:
-    """The handler that is pasted everywhere."""
+    """Play the handler that is pasted everywhere."""
     world, played = _world(seed, uploads, distributions)
     function = PerObject(world, played.cloudfront, list(played.cloudfront.edges))
     for upload in uploads:
@@ -77,7 +77,7 @@ def one_an_object(seed: int, _site: Blog, uploads: list[Upload], distributions: 
 
 
 def flush(seed: int, _site: Blog, uploads: list[Upload], distributions: int) -> Played:
-    """What a script does at the end of a deploy: everything is to be forgotten."""
+    """Play a script that invalidates everything at the end of a deploy."""
     world, played = _world(seed, uploads, distributions)
     client = played.cloudfront.client(lambda *_: None)
 
@@ -90,7 +90,7 @@ def flush(seed: int, _site: Blog, uploads: list[Upload], distributions: int) -> 
 
 
 def ours(seed: int, site: Blog, uploads: list[Upload], distributions: int, window: float = 5.0) -> Played:
-    """The stack with its defaults, or with another window."""
+    """Play the stack with its defaults, or with another window."""
     deployment = Deployment(window=window, visibility=720 + window, allowance=ALLOWANCE)
     story = Story(seed, calm=True, deployment=deployment, uploads=uploads, distributions=distributions)
     story.bucket.keys, story.bucket.page = sorted(site.keys), PAGE
@@ -126,11 +126,11 @@ def _run(world: World, played: Played) -> Played:
     return played
 
 
-# --- what they come to ----------------------------------------------------------------------------------
+# --- figures ----------------------------------------------------------------------------------
 
 
 def counted(played: Played, site: Blog, changed: list[str]) -> Counts:
-    """By the edges, and by what was accepted."""
+    """Count what the edges hold and what CloudFront accepted."""
     cloudfront, called = played.cloudfront, played.cloudfront.called
     urls = urls_of_all(changed)
     scores = [score(set(cloudfront.double.paths(id_)), site.keys, changed, urls) for id_ in cloudfront.edges]
@@ -151,9 +151,9 @@ def counted(played: Played, site: Blog, changed: list[str]) -> Counts:
 
 
 def measured(step: Callable[[int, int], None]) -> list[Deploy]:
-    """All of it, on all processors."""
+    """Play every deploy every way, on all processors."""
     cases, found = list(product(DISTRIBUTIONS, blog().deploys, WAYS)), list[Deploy]()
-    # An interruption ends them with the pool, and not each with a traceback of its own.
+    # An interruption ends the pool; without this, each process would print a traceback of its own.
     with get_context("spawn").Pool(os.cpu_count(), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         for row in pool.imap(_measure, cases):
             found.append(row)

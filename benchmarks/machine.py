@@ -1,4 +1,4 @@
-"""The machine that something was measured on, in words."""
+"""The machine of a measurement, in words."""
 
 import os
 import platform
@@ -7,17 +7,17 @@ from pathlib import Path
 
 
 def machine(*packages: str) -> str:
-    """Cores, processor, Python, and the versions of these packages. Needs Linux."""
+    """Return cores, processor, Python and the versions of these packages. Needs Linux."""
     return ", ".join([hardware(), *(f"{name} {number}" for name, number in versions(*packages).items())])
 
 
 def hardware() -> str:
-    """Cores and processor. Needs Linux."""
+    """Return cores and processor. Needs Linux."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return f"{os.cpu_count()} cores of {models[0] if models else platform.machine()}"
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Those of Python and of these packages, by name."""
+    """Return the versions of Python and of these packages, by name."""
     return {"Python": platform.python_version()} | {name: version(name) for name in packages}

@@ -1,6 +1,6 @@
 """The handler that is pasted everywhere, in the simulated AWS: one event, one call and one path an object.
 
-S3 invokes it asynchronously, as it does without a queue in between. What it runs is::
+S3 invokes it asynchronously, without a queue in between. It runs::
 
     cloudfront = boto3.client("cloudfront")
 
@@ -15,9 +15,9 @@ S3 invokes it asynchronously, as it does without a queue in between. What it run
                 },
             )
 
-Nothing is made harder for it than it is. Where there is a choice, it gets the better part: keys that need no decoding,
-a timeout that it never reaches (with the default of 3 seconds, it would end in the midst of its retries), no cold
-starts, and the SDK's retry mode that tries more often. Where the documentation gives a number, it is that:
+Wherever there is a choice, the handler gets the better conditions: keys that need no decoding, a timeout that it never
+reaches (the default of 3 seconds would end it during its retries), no cold starts, and the SDK's retry mode with more
+attempts. The numbers are those of the documentation:
 
 - The SDK, in its legacy mode, makes up to 5 attempts, and waits before the next one for a random part of 1, 2, 4 and
   8 seconds: https://docs.aws.amazon.com/boto3/latest/guide/retries.html, and ``delay_exponential`` in
@@ -40,17 +40,17 @@ from tests.simulation.cloudfront import Client, CloudFront
 from tests.simulation.world import World
 
 ATTEMPTS: Final = 5
-"""Of a call."""
+"""Attempts of a call."""
 WAITS: Final = (60.0, 120.0)
-"""Seconds before an event that failed is tried again, and again."""
+"""Seconds before the second and the third try of an event that failed."""
 CONCURRENCY: Final = 1_000
 """Invocations at a time."""
 RETRIED: Final = frozenset({"Throttling"})
-"""Of what the simulated CloudFront answers, what the SDK tries again."""
+"""The errors of the simulated CloudFront that the SDK retries."""
 
 
 def call(world: World, client: Client, distribution: str, paths: list[str]) -> None:
-    """CreateInvalidation with the SDK's own retries. Raises ClientError if the last of them fails, too."""
+    """Call CreateInvalidation with the SDK's own retries. Raises ClientError if the last attempt fails, too."""
     batch: dict[str, Any] = {"Paths": {"Quantity": len(paths), "Items": paths}, "CallerReference": str(world.now)}
     for attempt in count(1):
         try:
@@ -66,7 +66,7 @@ def call(world: World, client: Client, distribution: str, paths: list[str]) -> N
 class PerObject:
     """The function, with Lambda's queue of asynchronous events in front of it.
 
-    ``invocations`` counts those for each key, ``dropped`` has the keys whose events were given up.
+    ``invocations`` counts the invocations for each key, ``dropped`` has the keys whose events were given up.
     """
 
     def __init__(self, world: World, cloudfront: CloudFront, distributions: list[str]) -> None:
@@ -78,7 +78,7 @@ class PerObject:
         self.dropped: list[str] = []
 
     def notify(self, key: str, tried: int = 0) -> None:
-        """S3 tells of an object, or Lambda does so again after it has tried so many times."""
+        """Take an event of S3, or one that Lambda has already tried so many times."""
         self._waiting.append((key, tried))
         self._start()
 

@@ -1,8 +1,8 @@
-"""``make bench-planner``: what the planner of wildcards evicts, beside others, and what it takes; writes planner.md.
+"""``make bench-planner``: measure the planner of wildcards beside other tools and write planner.md.
 
-Nothing is written if a cover leaves out a URL, has more items than it may, or evicts anything else than it says. The
-exit code is 1, too, if a cover may be more than 5 % above the least, evicts more than s3deploy's, or takes too long.
-Needs Linux, for the peak memory of a process.
+Nothing is written if a cover misses a URL, has more items than allowed, or evicts other objects than it says. The exit
+code is also 1 if a cover may be more than 5 % above the least, evicts more than s3deploy's, or takes too long.
+Linux is needed for the peak memory of a process.
 """
 
 import math
@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from benchmarks import s3cmd, s3deploy, scale
 from benchmarks.machine import machine
+from benchmarks.report import percent, table
 from benchmarks.scale import Measurement, measured
 from benchmarks.scores import Score, gap, objections, score
 from benchmarks.sites import Blog, Tree, blog, urls_of_all
@@ -34,17 +35,17 @@ HUGE: Final = 10_000_000
 FITTING: Final = 4_000
 RUNS: Final = 31
 
-# What is claimed.
+# The claims.
 WORST_GAP: Final = 0.05
 MOST_SECONDS, MOST_MEBIBYTES = 10.0, 1024.0
-"""For a tenth of a million objects."""
+"""Limits for up to a million objects, a tenth of them changed."""
 HUGE_SECONDS: Final = 120.0
 MOST_SECONDS_TO_FIT: Final = 0.005
-"""For as many items as fit."""
+"""The limit for ``FITTING`` items."""
 
 
 class Planned(NamedTuple):
-    """A cover that was found to be what it says, and the least that any can evict."""
+    """The score of a cover, and the least that any cover can evict."""
 
     score: Score
     bound: int
@@ -52,31 +53,31 @@ class Planned(NamedTuple):
 
 @dataclass
 class Claims:
-    """What was found to be untrue."""
+    """The claims that do not hold."""
 
     broken: list[str] = field(default_factory=list)
 
     def hold(self, where: str, found: list[str]) -> None:
-        """Give up, with nothing written, if a cover is not what it has to be."""
+        """End the process, with nothing written, if there are objections to a cover."""
         if found:
             sys.exit(f"bench-planner: {where}: {', '.join(found)}. Nothing was written.")
 
     def check(self, holds: bool, otherwise: str) -> None:
-        """Remember what does not hold; the figures are written all the same."""
+        """Remember a claim that does not hold. The figures are written anyway."""
         if not holds:
             self.broken.append(otherwise)
             _tell(f"NOT TRUE: {otherwise}")
 
 
 def main() -> None:
-    """Measure everything, write it down, and say whether the claims hold."""
+    """Measure everything, write it to a file, and fail if a claim does not hold."""
     claims, site = Claims(), blog()
     parts = [_head(), _of_deploys(site, claims), _of_others(site, claims), _of_scale(claims), _of_what_fits(claims)]
     text = "\n".join(parts)
     RESULTS.write_text(text)
     print(text)
     if claims.broken:
-        sys.exit("bench-planner: what does not hold:\n" + "\n".join(claims.broken))
+        sys.exit("bench-planner: these claims do not hold:\n" + "\n".join(claims.broken))
 
 
 def _tell(text: str) -> None:
@@ -110,7 +111,7 @@ def _plan(site: Blog, changed: list[str], urls: list[str], paths: int, claims: C
     found = score(cover.items, site.keys, changed, urls)
     claims.hold(where, objections(found, paths, WILDCARDS, cover.evicted))
     above = gap(found.evicted, cover.bound)
-    claims.check(above <= WORST_GAP, f"{where}: {_percent(above)} above the bound")
+    claims.check(above <= WORST_GAP, f"{where}: {percent(above)} above the bound")
     return Planned(found, cover.bound)
 
 
@@ -126,19 +127,19 @@ def _of_deploys(site: Blog, claims: Claims) -> str:
     columns = ["deploy", "changed URLs", "allowed", "items", "wildcards", "evicted", "bound", "gap", ""]
     return f"""## Five deploys to a site of {len(site.keys):,} objects
 
-{_table(columns, rows)}"""
+{table(columns, rows)}"""
 
 
 def _proof(found: Score, bound: int) -> tuple[str, str]:
     above = gap(found.evicted, bound)
-    return _percent(above), "" if above else "least" if found.evicted else "exact"
+    return percent(above), "" if above else "least" if found.evicted else "exact"
 
 
 # --- others ---------------------------------------------------------------------------------------------
 
 
 class Other(NamedTuple):
-    """What another tool asks for after a deploy: the items of each call, or why it asks for none."""
+    """The requests of another tool after a deploy: the items of each call, or why it makes none."""
 
     name: str
     allows: int
@@ -172,7 +173,7 @@ the directory, but by default not its own URL.
 Beside them is what we evict: *ours, the same* clears what the tool clears, with as many paths as it took;
 *ours, all* misses nothing, and is allowed as many paths as the tool ever sends. In brackets are the paths.
 
-{_table(columns, rows, words=2)}"""
+{table(columns, rows, words=2)}"""
 
 
 def _beside(site: Blog, changed: list[str], other: Other, claims: Claims) -> list[str]:
@@ -201,7 +202,7 @@ def _of_scale(claims: Claims) -> str:
             found = measured(objects, clustered=clustered, times=3 if objects < SIZES[-1] else 1, patience=600)
             where = f"{objects:,} objects, {_kind(clustered)}"
             if found is None:
-                sys.exit(f"bench-planner: {where}: it took too long, or too much memory. Nothing was written.")
+                sys.exit(f"bench-planner: {where}: it took too much time or memory. Nothing was written.")
             _claim(where, found, claims)
             claims.check(found.seconds <= MOST_SECONDS, f"{where}: {found.seconds:.1f} s")
             claims.check(found.peak <= MOST_MEBIBYTES, f"{where}: {found.peak:,.0f} MiB")
@@ -222,7 +223,7 @@ and of one for the largest. *n* is the number of changed URLs; the logarithm is 
 that the process had taken, and how much of that it had before the planner began: Python, the changed URLs, and what
 the others are made up from.
 
-{_table(columns, rows, words=2)}
+{table(columns, rows, words=2)}
 {_of_proofs(unproven)}
 {rest}"""
 
@@ -243,7 +244,7 @@ def _kind(clustered: bool) -> str:
 def _claim(where: str, found: Measurement, claims: Claims) -> None:
     claims.hold(where, objections(found.score, scale.PATHS, scale.WILDCARDS, found.claimed))
     above = gap(found.claimed, found.bound)
-    claims.check(above <= WORST_GAP, f"{where}: {_percent(above)} above the bound")
+    claims.check(above <= WORST_GAP, f"{where}: {percent(above)} above the bound")
 
 
 def _scale_row(objects: int, clustered: bool, found: Measurement) -> list[str]:
@@ -256,12 +257,12 @@ def _scale_row(objects: int, clustered: bool, found: Measurement) -> list[str]:
         *(_seconds(seconds) for seconds in (found.build, found.count, found.cover, found.seconds)),
         f"{growth:,.0f}",
         *(f"{figure:,.0f}" for figure in figures),
-        _percent(gap(found.claimed, found.bound)),
+        percent(gap(found.claimed, found.bound)),
     ]
 
 
 def _of_the_largest(rows: list[list[str]], claims: Claims) -> str:
-    """A row for ten million objects if they can be planned for here, and a sentence if they cannot."""
+    """Add a row for ten million objects, or return a sentence if this machine cannot plan for so many."""
     where = f"{HUGE:,} objects, {_kind(True)}"
     _tell(f"{where} …")
     found = measured(HUGE, clustered=True, times=1, patience=5 * HUGE_SECONDS)
@@ -273,7 +274,7 @@ def _of_the_largest(rows: list[list[str]], claims: Claims) -> str:
     return ""
 
 
-# --- what fits ------------------------------------------------------------------------------------------
+# --- items that fit ------------------------------------------------------------------------------------------
 
 
 def _of_what_fits(claims: Claims) -> str:
@@ -307,21 +308,8 @@ def _cpu(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-# --- words ----------------------------------------------------------------------------------------------
-
-
-def _percent(ratio: float) -> str:
-    return f"{ratio * 100:.2g} %" if ratio else "0 %"
-
-
 def _seconds(seconds: float) -> str:
     return f"{seconds:.3f}" if seconds < 1 else f"{seconds:.1f}"
-
-
-def _table(columns: list[str], rows: list[list[str]], words: int = 1) -> str:
-    """So many columns are of words, the others are of numbers."""
-    lines = [columns, ["---" if number < words else "---:" for number in range(len(columns))], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The last run in two pictures, which are the same as long as its figures are."""
+"""Two pictures of the last run. The same figures make the same files."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -27,14 +27,14 @@ _COLOURS: Final = {PER_OBJECT: _RED, FLUSH: _GREY, OURS: _BLUE}
 _MARKERS: Final = {PER_OBJECT: "s", FLUSH: "D", OURS: "o"}
 _SIZES: Final = {PER_OBJECT: 9, FLUSH: 6, OURS: 9}
 _LINES: Final = {PER_OBJECT: -0.14, FLUSH: 0.14}
-"""Where in the row of a deploy there is a line about these ways."""
+"""The place in the row of a deploy for the words about these ways."""
 _NAMES: Final = {"edit of 7": "7 objects edited", "all 5000": "all 5,000 objects"}
 _CLOSE: Final = 4
-"""Of dots that are less than so many times apart, the numbers would overlap."""
+"""The numbers of dots overlap if their values differ by less than this factor."""
 
 
 def save(results: Results, speed: Path = SPEED, deploys: Path = DEPLOYS) -> None:
-    """Draw both. What they were drawn from is told by their identifier."""
+    """Draw both pictures. Their identifier tells from which figures."""
     with mpl.rc_context(_STYLE):
         for path, draw, height in ((speed, _speed, 3.9), (deploys, _deploys, 4.6)):
             figure = Figure(figsize=(9, height), layout="constrained", facecolor="white")
@@ -46,7 +46,7 @@ def save(results: Results, speed: Path = SPEED, deploys: Path = DEPLOYS) -> None
 
 
 def identifier(results: Results) -> str:
-    """A digest of the figures."""
+    """Return a digest of the figures."""
     return "sha256:" + sha256(json.dumps(results, sort_keys=True).encode()).hexdigest()
 
 
@@ -60,7 +60,7 @@ def _speed(figure: Figure, results: Results) -> None:
 
 
 def _draw_cold(axes: Axes, results: Results) -> None:
-    """A pair of bars for each comparison, with a line over the middle four fifths of the runs."""
+    """Draw a pair of bars for each comparison, with a line over the middle four fifths of the runs."""
     cold = results["cold"]
     pairs: list[tuple[str, str, Comparison]] = [
         (
@@ -125,7 +125,7 @@ def _draw_warm(axes: Axes, results: Results) -> None:
 
 
 def _deploys(figure: Figure, results: Results) -> None:
-    """Dots on a line for each deploy, the further to the left, the better; and what each way leaves wrong."""
+    """Draw dots on a line for each deploy, the further left the better, and the mistakes of each way."""
     rows = [row for row in results["deploys"] if row["distributions"] == 1 and row["way"] in _COLOURS]
     names = list(dict.fromkeys(row["name"] for row in rows))
     calls, drained, wrong = figure.subplots(1, 3, sharey=True, width_ratios=[1, 1, 0.74])
@@ -178,7 +178,7 @@ def _short(value: float, _: int | None) -> str:
 
 
 def _tell(axes: Axes, place: int, values: dict[str, float], unit: str) -> None:
-    """The values above the dots, side by side where these are close."""
+    """Write the values above the dots, side by side if the dots are close."""
     ours, other = values[OURS], values[PER_OBJECT]
     close = max(ours, other) < _CLOSE * min(ours, other)
     for way, value, against in ((OURS, ours, other), (PER_OBJECT, other, ours)):
@@ -202,7 +202,7 @@ def _tell_what_is_wrong(axes: Axes, rows: Sequence[Deploy], names: list[str]) ->
 
 
 def _wrong(row: Deploy) -> str:
-    """What a deploy leaves, in words; nothing if all is as it has to be."""
+    """Return the mistakes that a deploy leaves, in words; an empty text if there are none."""
     if row["evicted"]:
         return f"{row['evicted']:,.0f} unchanged evicted"
     if row["stale_objects"]:

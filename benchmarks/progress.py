@@ -1,6 +1,6 @@
-"""How far a measurement is: on standard error, a line that is overwritten on a terminal, and a line a part elsewhere.
+"""The progress of a measurement on standard error: one line that is overwritten on a terminal, else a line a part.
 
-There is no thread that draws, which would be measured, too.
+No thread draws it, because that thread would be measured, too.
 """
 
 import os
@@ -9,22 +9,22 @@ import time
 
 
 class Progress:
-    """Of so many parts, the one that is under way, and how much of it is done."""
+    """The part that is running, and how much of it is done."""
 
     def __init__(self, parts: int) -> None:
         self._parts, self._part, self._name, self._begun = parts, 0, "", time.monotonic()
 
     def part(self, name: str) -> None:
-        """The next part begins."""
+        """Begin the next part."""
         self._part, self._name = self._part + 1, name
         self._show("", lasting=True)
 
     def step(self, done: int, of: int) -> None:
-        """So much of it is done."""
+        """Show how much of the part is done."""
         self._show(f": {done} of {of}", lasting=False)
 
     def end(self) -> float:
-        """Leave nothing behind on the terminal. Returns the seconds that all of it took."""
+        """Clear the line on the terminal. Return the seconds since the beginning."""
         if sys.stderr.isatty():
             print("\r\033[K", end="", file=sys.stderr, flush=True)
         return time.monotonic() - self._begun

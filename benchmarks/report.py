@@ -1,6 +1,6 @@
 """The last run in words: results.md, the block in the README, and the plots, all made from results.json.
 
-``python -m benchmarks.report`` makes them again without measuring.
+``python -m benchmarks.report`` writes them again without measuring.
 """
 
 from collections.abc import Iterable
@@ -75,7 +75,7 @@ def _effort(row: Deploy) -> str:
 
 
 def document(results: Results) -> str:
-    """Everything."""
+    """Return results.md."""
     return f"""# The last run of `make bench`
 
 {measured(results)} It took {results["took"]:,.0f} seconds. The same figures for programs:
@@ -116,7 +116,7 @@ includes counting the other objects in a stream of all URLs. More sizes, and oth
 
 
 def measured(results: Results) -> str:
-    """When, where and how."""
+    """Return a sentence that says when, where and how the run was measured."""
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     bytecode = "with" if results["bytecode"] else "without"
     where = f"{results['machine']}, {versions}, {bytecode} bytecode in the zip"
@@ -226,13 +226,13 @@ def _gap(row: Planned) -> float:
 
 
 def table(columns: list[str], rows: list[list[str]], words: int = 1) -> str:
-    """So many columns are of words, the others are of numbers."""
+    """Return a table in Markdown. The first ``words`` columns hold words, the others numbers."""
     lines = [columns, ["---" if number < words else "---:" for number in range(len(columns))], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def time(seconds: float) -> str:
-    """In the unit that suits it: 95 s, 7.0 s, 261 ms, 30 µs."""
+    """Return seconds in the unit that suits them: 95 s, 7.0 s, 261 ms, 30 µs."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size or unit == "µs":
             break
@@ -241,12 +241,12 @@ def time(seconds: float) -> str:
 
 
 def ratio(found: Spread) -> str:
-    """Its median."""
+    """Return the median of a ratio."""
     return f"{found['median']:.2f} ×"
 
 
 def percent(value: float) -> str:
-    """Of two digits that count."""
+    """Return a share with two significant digits."""
     return f"{value * 100:.2g} %" if value else "0 %"
 
 

@@ -1,8 +1,8 @@
-"""What s3cmd asks CloudFront to invalidate: the command itself is run, against a server on loopback.
+"""The invalidation requests of s3cmd: the command itself runs against a server on loopback.
 
-Its ``cfinval`` takes the changed objects and sends what ``sync --cf-invalidate`` sends after an upload. Whether it
-clears index documents, their directories or both is decided by two options, and by the bucket being a website.
-It plans nothing: each path becomes an item, up to a number of them.
+Its ``cfinval`` takes the changed objects and sends the requests that ``sync --cf-invalidate`` sends after an upload.
+Two options decide if it clears index documents, their directories or both, provided that the bucket is a website.
+It plans nothing: each path becomes an item.
 """
 
 import os
@@ -23,7 +23,7 @@ from benchmarks.sites import INDEX
 from tests.doubles.loopback import Quiet, serving
 
 PATHS: Final = 999
-"""It refuses to send more."""
+"""Most paths that it sends."""
 BUCKET: Final = "site"
 WITH_INDEX: Final = "--cf-invalidate-default-index"
 WITHOUT_DIRECTORY: Final = "--cf-no-invalidate-default-index-root"
@@ -43,7 +43,7 @@ _ANSWERS: Final = {
 
 
 class Requests(NamedTuple):
-    """The items of each call to CreateInvalidation, and what s3cmd said if it gave up."""
+    """The items of each call to CreateInvalidation, and the error of s3cmd if it gave up."""
 
     calls: list[list[str]]
     refusal: str
@@ -63,7 +63,7 @@ def run(changed: Iterable[str], *options: str) -> Requests:
             check=False,
         )
     if done.returncode and "Too many paths" not in done.stderr:
-        raise OSError(f"s3cmd did not do what it was asked for: {done.stderr or done.stdout}")
+        raise OSError(f"s3cmd failed: {done.stderr or done.stdout}")
     return Requests(calls, done.stderr.strip().splitlines()[-1] if done.returncode else "")
 
 
@@ -83,7 +83,7 @@ def _config(folder: Path, address: str) -> Path:
 
 @contextmanager
 def _server(folder: Path) -> Iterator[tuple[str, list[list[str]]]]:
-    """What answers as S3 and CloudFront, over TLS as s3cmd insists; yields host and port, and the calls so far."""
+    """Answer as S3 and CloudFront, over TLS, which s3cmd requires. Yield host and port, and the calls so far."""
     calls: list[list[str]] = []
 
     class Handler(Quiet):

@@ -1,7 +1,7 @@
-"""The planner on large sites, each measurement in a process of its own; ``python -m benchmarks.scale 10000`` is one.
+"""The planner on large sites, each measurement in a process of its own: ``python -m benchmarks.scale 10000`` is one.
 
-The changed URLs are in memory when the clock starts. Those of the site are a stream, made up as they are asked for;
-the time that this takes without the planner is taken off.
+The changed URLs are in memory when the clock starts. The URLs of the site are a stream that is generated on demand;
+the time that generating takes is subtracted.
 """
 
 import json
@@ -23,37 +23,37 @@ from invalidator.planning.cover import Prefixes
 PATHS: Final = 3_000
 WILDCARDS: Final = 15
 MEMORY: Final = 10 * 2**30
-"""Bytes that a process may take."""
+"""Most bytes of a process."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One site, planned for. Times are in seconds, memory in MiB."""
+    """A plan for one site. Times are in seconds, memory in MiB."""
 
     urls: int
-    """The changed ones."""
+    """Changed URLs."""
     build: float
     count: float
     cover: float
     inputs: float
-    """The most that the process had taken when the clock started."""
+    """The peak of the process when the clock started."""
     peak: float
-    """The most that it had taken when the cover was there, the inputs included."""
+    """The peak when the cover was found, the inputs included."""
     claimed: int
-    """What the planner says that it evicts."""
+    """The objects that the planner says it evicts."""
     bound: int
     score: Score
 
     @property
     def seconds(self) -> float:
-        """For all of it."""
+        """Return the time of all three steps."""
         return self.build + self.count + self.cover
 
 
 def measured(objects: int, *, clustered: bool, times: int, patience: float) -> Measurement | None:
-    """So many times, in processes of their own: the median of the times, the largest memory.
+    """Return the median of the times and the largest memory of several processes.
 
-    None if it takes more than the seconds of patience, or more memory than there may be.
+    None if one takes more seconds than ``patience``, or more memory than ``MEMORY``.
     """
     runs = [_in_a_process(objects, clustered, patience) for _ in range(times)]
     done = [run for run in runs if run is not None]
@@ -72,7 +72,7 @@ def _in_a_process(objects: int, clustered: bool, patience: float) -> Measurement
     if done.returncode and "MemoryError" in done.stderr:
         return None
     if done.returncode:
-        raise OSError(f"The planner failed on {objects:,} objects:\n{done.stderr}")
+        raise OSError(f"the planner failed on {objects:,} objects:\n{done.stderr}")
     found = json.loads(done.stdout)
     return Measurement(**found | {"score": Score(*found["score"])})
 
@@ -112,7 +112,7 @@ def _stream(tree: Tree) -> Iterator[str]:
 
 
 def _peak() -> float:
-    """MiB that this process has taken at the most. (What getrusage says of that includes what its parent had taken.)"""
+    """Return the peak MiB of this process. (That of getrusage includes the peak of its parent.)"""
     return next(
         int(line.split()[1]) / 1024
         for line in Path("/proc/self/status").read_text().splitlines()
@@ -121,7 +121,7 @@ def _peak() -> float:
 
 
 def main() -> None:
-    """Measure the site of the command line, and print what was found as JSON."""
+    """Measure the site that the command line names, and print the measurement as JSON."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     print(json.dumps(asdict(_measure(Tree(int(sys.argv[1]), clustered="clustered" in sys.argv)))))
 

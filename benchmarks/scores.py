@@ -1,22 +1,22 @@
-"""What invalidation items clear, counted without any help from what planned them."""
+"""The score of invalidation items, counted without the code that planned them."""
 
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 
 class Score(NamedTuple):
-    """Of a cover: its items, those of them that are wildcards, and what is wrong with what they clear."""
+    """The items and wildcards of a cover, and its mistakes."""
 
     items: int
     wildcards: int
     evicted: int
-    """Objects that did not change and are forgotten all the same, each counted once."""
+    """Unchanged objects that it clears, each counted once."""
     missed: int
-    """URLs to be cleared that stay in the caches."""
+    """Changed URLs that it does not clear."""
 
 
 def score(items: Collection[str], keys: Iterable[str], changed: Iterable[str], urls: Iterable[str]) -> Score:
-    """Compare items with all keys of a site, those that changed, and the URLs that are to be cleared for these."""
+    """Compare items with all keys of a site, the changed ones, and the URLs of the changed ones."""
     exact = {item for item in items if not item.endswith("*")}
     prefixes = tuple(item[:-1] for item in items if item.endswith("*"))
     stale = set(changed)
@@ -29,14 +29,14 @@ def score(items: Collection[str], keys: Iterable[str], changed: Iterable[str], u
 
 
 def gap(evicted: int, bound: int) -> float:
-    """By how much more than the least a cover may evict, at the most: 0.05 is 5 %."""
+    """Return how far a cover may be above the least at most: 0.05 is 5 %."""
     if evicted == bound:
         return 0.0
     return (evicted - bound) / bound if bound else float("inf")
 
 
 def objections(found: Score, paths: int, wildcards: int, claimed: int) -> list[str]:
-    """What is wrong with a cover that may have so many items and wildcards and says that it evicts so much."""
+    """Return the differences between a cover and its allowance and claim."""
     wrong = []
     if found.missed:
         wrong.append(f"{found.missed:,} changed URLs are not cleared")

@@ -1,7 +1,7 @@
-"""Sites made up for measuring, the same in every run: one of 5,000 objects with five deploys, and some of any size.
+"""Sites generated for measuring, the same in every run: one of 5,000 objects with five deploys, and trees of any size.
 
-A key is relative to the root of the distribution, without the ``/`` in front that makes it a URL. All characters are
-such that CloudFront wants them as they are.
+A key is relative to the root of the distribution: ``/`` in front of it makes a URL. No character of a key needs
+encoding.
 """
 
 import random
@@ -15,13 +15,13 @@ INDEX: Final = "index.html"
 
 
 def urls_of(key: str) -> list[str]:
-    """What viewers ask for to get this object: its URL and, for an index document, that of its directory."""
+    """Return the URLs of an object: its own and, for an index document, that of its directory."""
     url = "/" + key
     return [url, url.removesuffix(INDEX)] if url.endswith("/" + INDEX) else [url]
 
 
 def urls_of_all(keys: Iterable[str]) -> list[str]:
-    """What viewers ask for to get any of these objects."""
+    """Return the URLs of all these objects."""
     return [url for key in keys for url in urls_of(key)]
 
 
@@ -33,14 +33,14 @@ _MONTHS: Final = range(1, 13)
 
 @dataclass(frozen=True)
 class Blog:
-    """The keys of a site, and those that each deploy changes, by its name."""
+    """The keys of a site, and the changed keys of each deploy by its name."""
 
     keys: list[str]
     deploys: dict[str, list[str]]
 
 
 def blog() -> Blog:
-    """Ten years of posts with their tags, styles, scripts and pictures: 5,000 objects, and five deploys."""
+    """Return ten years of posts with tags, styles, scripts and pictures: 5,000 objects, and five deploys."""
     posts = [f"posts/{year}/{month:02}/p{post}/{INDEX}" for year in _YEARS for month in _MONTHS for post in range(20)]
     tags = [f"tags/t{tag}/{INDEX}" for tag in range(300)]
     images = [f"images/{number // 50}/im{number}.jpg" for number in range(2_175)]
@@ -68,12 +68,12 @@ _EXTENSIONS: Final = ("html", "html", "jpg", "jpg", "webp", "css", "js", "json")
 
 @dataclass(frozen=True)
 class Tree:
-    """A site of so many objects in directories of several levels, a tenth of them changed.
+    """A site with directories of several levels. A tenth of its objects changed.
 
-    Directories lie in directories that were drawn at random, older ones more often, and so do objects: the largest
-    have thousands of objects, most a few dozen. Each directory has an index document. Objects come in the order in
-    which they were drawn, not in that of their keys. What is changed is either scattered all over the site, or to
-    nine tenths in directories that changed with all that is in them.
+    The parent of each directory and object is drawn at random, older directories more often: the largest have
+    thousands of objects, most a few dozen. Each directory has an index document. Objects come in the order in which
+    they were drawn, not in the order of their keys. The changes are scattered all over the site or, if ``clustered``,
+    nine tenths of them are in directories of which every object changed.
     """
 
     objects: int
@@ -82,12 +82,12 @@ class Tree:
 
     @property
     def changes(self) -> int:
-        """How many of the objects are changed."""
+        """Return the number of changed objects."""
         return self.objects // 10
 
     @cached_property
     def _parents(self) -> list[int]:
-        """For each directory the number of that in which it lies, which is smaller; the first is the root."""
+        """Return the number of each directory's parent, which is always smaller. The first directory is the root."""
         draw = random.Random(self.seed)  # noqa: S311
         count = max(1, self.objects // _OBJECTS_A_DIRECTORY)
         return [0, *(int(number * draw.random() ** 1.5) for number in range(1, count))]
@@ -100,14 +100,14 @@ class Tree:
         return paths
 
     def _places(self) -> Iterator[int]:
-        """The directory of each object: the index documents first."""
+        """Yield the directory of each object, the index documents first."""
         draw, count = random.Random(self.seed + 1), len(self._parents)  # noqa: S311
         yield from range(count)
         for _ in range(self.objects - count):
             yield int(count * draw.random() ** 2)
 
     def keys(self) -> Iterator[str]:
-        """Every key of the site, made as it is asked for."""
+        """Yield every key of the site."""
         directories = self._directories
         for number, place in enumerate(self._places()):
             if number < len(directories):
@@ -116,7 +116,7 @@ class Tree:
                 yield f"{directories[place]}{number:x}.{_EXTENSIONS[number % len(_EXTENSIONS)]}"
 
     def changed(self) -> list[str]:
-        """The changed keys, in the order of the site."""
+        """Return the changed keys, in the order of the site."""
         numbers = self._clusters() if self.clustered else set[int]()
         draw = random.Random(self.seed + 2)  # noqa: S311
         while len(numbers) < self.changes:
@@ -124,7 +124,7 @@ class Tree:
         return [key for number, key in enumerate(self.keys()) if number in numbers]
 
     def _clusters(self) -> set[int]:
-        """The numbers of the objects in directories that changed with all that is in them."""
+        """Return the numbers of the objects in directories of which every object changed."""
         within = self._objects_within()
         draw, left = random.Random(self.seed + 3), self.changes * 9 // 10  # noqa: S311
         inside = [False] * len(within)
@@ -137,7 +137,7 @@ class Tree:
         return {number for number, place in enumerate(self._places()) if inside[place]}
 
     def _objects_within(self) -> list[int]:
-        """For each directory how many objects it has, those of directories in it included."""
+        """Return the number of objects below each directory."""
         counts = [0] * len(self._parents)
         for place in self._places():
             counts[place] += 1

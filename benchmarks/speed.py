@@ -1,4 +1,4 @@
-"""Cold starts, what a warm event takes, and memory. Things that are compared are measured in turn. Needs Linux."""
+"""Cold starts, warm events, and memory. Things that are compared are measured in turn. Needs Linux."""
 
 import json
 import os
@@ -29,18 +29,18 @@ ROOT: Final = Path(__file__).parent.parent
 
 HANDLER: Final = "invalidator.handler.lambda_handler"
 MESSAGES: Final = (1, 10, 100, 1_000, 4_000)
-# What is carried out, too, is of so many objects: all that a distribution takes at a time.
+# For an event that is carried out, too: as many objects as a distribution takes at a time.
 OBJECTS: Final = 2_000
 COLD_RUNS: Final = 21
 DEPLOYED_RUNS: Final = 15
 WARM_RUNS: Final = 31
 SAMPLE_SECONDS: Final = 0.02
-"""What is faster is done as often as it takes to last that long."""
+"""A sample lasts at least this long: faster work is repeated within it."""
 
-# There is no bucket to list, as there would be for so many paths.
+# Lossless wildcards would need a bucket to list, and there is none.
 SETTINGS: Final = {"DISTRIBUTION_IDS": "E1", "LOSSLESS": "off"}
 
-# What many write: clients at import, one record, one call.
+# The handler that many write: clients at import, one record, one call.
 PLAIN_HANDLER: Final = """
 import boto3
 
@@ -62,12 +62,12 @@ lambda_handler(json.load(open(sys.argv[1])))
 """
 
 Step = Callable[[int, int], None]
-"""Is told how many of how many runs are done."""
+"""A function that is called with the number of runs that are done, and of all runs."""
 
 
 @contextmanager
 def endpoint() -> Iterator[str]:
-    """A CloudFront on loopback, with one distribution."""
+    """Serve a CloudFront with one distribution on loopback. Yield its URL."""
     with serve(StrictCloudFront({"E1"})) as address:
         yield address
 
@@ -76,7 +76,7 @@ def endpoint() -> Iterator[str]:
 
 
 def cold_process(address: str, step: Step) -> Comparison:
-    """Import the handler and serve a first event, against a bare client: CPU seconds, start and end included."""
+    """Measure the CPU seconds of a process: import the handler and serve a first event, against a bare client."""
     environ = _environment(address)
     ours, bare = [], []
     with TemporaryDirectory() as folder:
@@ -115,7 +115,7 @@ def _cpu_of_process(program: str, environ: dict[str, str], *arguments: Path) -> 
 
 @dataclass(frozen=True)
 class _Run:
-    """A process of a function: seconds from its start until it asks for an event, and for each event; MiB at most."""
+    """A process of a function: seconds until it asks for an event, seconds of each event, and peak MiB."""
 
     init: float
     first: float
@@ -125,12 +125,12 @@ class _Run:
 
     @property
     def cold(self) -> float:
-        """From the start of the process to its first answer."""
+        """Return the seconds from the start of the process to its first answer."""
         return self.init + self.first
 
 
 def under_the_runtime(address: str, archive: Path, step: Step) -> tuple[dict[str, Comparison], Memory]:
-    """The zip that is deployed, beside plain handlers in the same runtime client."""
+    """Measure the deployed zip beside plain handlers, all under Lambda's runtime client."""
     environ = {"AWS_ENDPOINT_URL": address, **SETTINGS}
     runs: list[tuple[_Run, ...]] = []
     with TemporaryDirectory() as name:
@@ -164,7 +164,7 @@ def under_the_runtime(address: str, archive: Path, step: Step) -> tuple[dict[str
 
 
 def cold(process: Comparison, deployed_: dict[str, Comparison]) -> Cold:
-    """Both parts."""
+    """Put the measurements of cold starts together."""
     return Cold(
         process=process,
         two_clients=deployed_["two_clients"],
@@ -203,7 +203,7 @@ def _mebibytes(runs: Iterable[_Run], measure: Callable[[_Run], float]) -> float:
 
 
 def warm(step: Step) -> list[Warm]:
-    """Decode and plan, for two distributions, against the least that any handler has to do."""
+    """Measure decoding and planning for two distributions, against the least that any handler must do."""
     found = []
     for number, messages in enumerate(MESSAGES):
         step(number, len(MESSAGES))
@@ -229,7 +229,7 @@ def _decode_and_plan(messages: int) -> Comparison:
 
 
 def _times(work: Callable[[], Any]) -> int:
-    """How often it has to be done for a sample."""
+    """Return how often the work fits into a sample."""
     times = 1
     while (seconds := _cpu(work, times) * times) < SAMPLE_SECONDS:
         times = max(2 * times, int(times * SAMPLE_SECONDS / max(seconds, 1e-6)))
@@ -237,7 +237,7 @@ def _times(work: Callable[[], Any]) -> int:
 
 
 def _cpu(work: Callable[[], Any], times: int) -> float:
-    """CPU seconds of doing it once, on the average of so many times."""
+    """Return the CPU seconds of the work: the mean of several times."""
     start = time.process_time()
     for _ in range(times):
         work()
