@@ -1,4 +1,4 @@
-"""A machine without AWS: no credentials, no settings and no connection of whoever runs the tests."""
+"""A machine without AWS: tests see no credentials, settings or connections of the person who runs them."""
 
 import os
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.cloudfront_http import serve
 from tests.doubles.packaged import CASES, Package, package
 
-# Without a deadline, since the machines of CI are shared: speed is measured in benchmarks/.
+# Without a deadline, because the machines of a CI are shared. The benchmarks measure speed.
 hypothesis.settings.register_profile("laws", deadline=None)
 hypothesis.settings.load_profile("laws")
 
-# The SDK reads its models, megabytes of JSON, anew for each session; hundreds of tests make one.
+# The SDK reads its models, megabytes of JSON, for each session, and hundreds of tests make one.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
@@ -42,7 +42,7 @@ SETTINGS = {
 
 @pytest.fixture(autouse=True)
 def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No variable of the machine reaches a test, and no connection or cached secret the next one."""
+    """Hide the variables of the machine from a test, and the test's connections and secrets from the next one."""
     for name in os.environ:
         if (
             name.startswith(("AWS_", "DISTRIBUTION_ID", "POWERTOOLS_", "PYTHONUNBUFFERED"))
@@ -68,16 +68,16 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Package]:
-    """What there is to deploy, for each trigger, packaged once for all tests."""
+    """Return a package for each trigger. They are made once for all tests."""
     folder = tmp_path_factory.getbasetemp()
-    # Tests that run in parallel have folders of their own in a common one.
+    # Each worker of a parallel run has a folder of its own in a common one.
     folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
     return {name: package(folder / f"package-{name}", *parameters) for name, parameters in CASES.items()}
 
 
 @pytest.fixture
 def cloudfront(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictCloudFront]:
-    """The strict CloudFront over HTTP, with the distributions E1 and E2, which the function is set up for."""
+    """Serve the strict CloudFront, with distributions E1 and E2, for which the function is set up."""
     double = StrictCloudFront({"E1", "E2"})
     with serve(double) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)

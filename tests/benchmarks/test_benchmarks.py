@@ -1,4 +1,4 @@
-"""What is measured with, and what is made of it: sites, other tools, the scorer, simulated deploys, tables, plots."""
+"""The parts of the benchmarks: sites, other tools, the scorer, simulated deploys, tables, plots."""
 
 import math
 import posixpath
@@ -188,9 +188,7 @@ CHANGED = ["index.html", "a/index.html", "a/b.css"]
         ([s3cmd.WITH_INDEX, s3cmd.WITHOUT_DIRECTORY], ["/index.html", "/a/index.html", "/a/b.css"]),
     ],
 )
-def test_s3cmd_clears_index_documents_or_their_directories_as_its_options_say(
-    options: list[str], items: list[str]
-) -> None:
+def test_the_options_of_s3cmd_clear_index_documents_or_directories(options: list[str], items: list[str]) -> None:
     assert s3cmd.run(CHANGED, *options) == s3cmd.Requests([items], "")
 
 
@@ -224,7 +222,7 @@ def all_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Watched(per_object.PerObject):
-    """Remembers when the invocations for each key began, and how many ran at a time."""
+    """A function that remembers when the invocations for each key began, and how many ran at a time."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world, CloudFront(world, CALM, ["E1"]), ["E1"])
@@ -257,7 +255,7 @@ def test_a_deploy_comes_in_the_order_of_its_keys() -> None:
 
 
 @pytest.mark.usefixtures("nothing_let_through")
-def test_one_call_an_object_is_made_five_times_in_each_of_three_invocations_and_then_given_up() -> None:
+def test_one_call_an_object_gives_up_after_three_times_five_attempts() -> None:
     assert counted(PER_OBJECT, distributions=2).calls == counted(PER_OBJECT).calls == 2 * 3 * 5
     function = watched(3)
     assert set(function.invocations.values()) == {3}
@@ -286,7 +284,7 @@ def test_no_more_invocations_run_at_a_time_than_lambda_lets(monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("all_let_through")
-def test_without_a_limit_one_call_an_object_loses_nothing_but_the_urls_it_never_asks_for() -> None:
+def test_without_a_limit_one_call_an_object_misses_only_other_urls() -> None:
     found = counted(PER_OBJECT, distributions=2)
     assert found._replace(drained=0) == deploys.Counts(
         calls=4, refused=0, paths=4, evicted=0, drained=0, stale_objects=0, stale_directories=2
@@ -309,7 +307,7 @@ def test_what_is_wrong_in_itself_is_not_tried_again_by_the_sdk() -> None:
 
 
 @pytest.mark.parametrize("distributions", [1, 2])
-def test_a_flush_is_a_call_a_distribution_and_evicts_all_that_did_not_change(distributions: int) -> None:
+def test_a_flush_is_one_call_a_distribution_and_evicts_all_unchanged(distributions: int) -> None:
     found = counted(FLUSH, distributions)
     assert found[:4] == (distributions, 0, distributions, 3 * distributions)
     assert found[5:] == (0, 0)

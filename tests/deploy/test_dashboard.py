@@ -1,4 +1,4 @@
-"""The dashboard and the alarms: CloudWatch takes them, and what they show is what the function sends."""
+"""The dashboard and the alarms: CloudWatch accepts them, and they show the metrics that the function sends."""
 
 import json
 import re
@@ -42,9 +42,9 @@ OF_AWS = {
 
 @cache
 def emitted() -> set[tuple[str, frozenset[str]]]:
-    """Each metric of ours that the code sends, with each set of names of dimensions under which it does.
+    """Return each metric that the handler sends in simulated worlds, with each set of names of dimensions.
 
-    The handler sends them in some simulated worlds, in which everything happens: tickets, failures, wildcards.
+    Everything happens in those worlds: tickets, failures, wildcards.
     """
     stories = [Story(seed, deployment=Deployment(allowance=Allowance(20, 15))) for seed in range(10)]
     for story in stories:
@@ -57,7 +57,7 @@ def emitted() -> set[tuple[str, frozenset[str]]]:
 
 
 def printed_at_a_cold_start(event: Any) -> list[str]:
-    """What the handler prints for an event for which there is nothing to do."""
+    """Return the metrics that the handler prints for a first event without work."""
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
         patch.setattr(cold_start, "is_cold_start", True)
         patch.setenv("DISTRIBUTION_IDS", "E1")
@@ -66,18 +66,18 @@ def printed_at_a_cold_start(event: Any) -> list[str]:
 
 
 def body_of(packaged: Package) -> Any:
-    """The dashboard as CloudFormation would send it to CloudWatch."""
+    """Return the dashboard as CloudFormation would send it to CloudWatch."""
     return json.loads(properties(packaged, "Dashboard")["DashboardBody"])
 
 
 def drawn_by(packaged: Package) -> list[Series]:
-    """All that the dashboard draws."""
+    """Return all metrics of the dashboard."""
     widgets = body_of(packaged)["widgets"]
     return [series for widget in widgets if widget["type"] == "metric" for series in series_of(widget)]
 
 
 def made_by_node(**given: str) -> Any:
-    """What deploy/dashboard.js makes of these parameters, without osls around it."""
+    """Run deploy/dashboard.js with these parameters, without osls."""
     program = """
         const given = JSON.parse(process.argv[1]);
         const make = require('./deploy/dashboard.js');
@@ -141,9 +141,7 @@ def test_everything_that_the_dashboard_refers_to_is_in_the_stack(packages: dict[
 
 
 @pytest.mark.parametrize("case", WITH_DASHBOARD)
-def test_the_dashboard_has_every_queue_function_and_alarm_of_the_stack_but_the_second_function(
-    packages: dict[str, Package], case: str
-) -> None:
+def test_the_dashboard_has_all_queues_alarms_and_functions_but_connect(packages: dict[str, Package], case: str) -> None:
     packaged = packages[case]
     text = packaged.resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     kinds = {"AWS::SQS::Queue", "AWS::CloudWatch::Alarm", "AWS::Lambda::Function"}
@@ -185,7 +183,7 @@ def test_a_deployment_without_a_dashboard_has_none(packages: dict[str, Package])
 
 @pytest.mark.parametrize("case", WITH_DASHBOARD)
 def test_two_stacks_of_an_account_have_two_dashboards(packages: dict[str, Package], case: str) -> None:
-    # Dashboards are the same in all Regions.
+    # The dashboards of all Regions share one list of names.
     name = packages[case].resources["Dashboard"]["Properties"]["DashboardName"]
     assert name == {"Fn::Sub": "${AWS::StackName}-${AWS::Region}"}
 
@@ -199,7 +197,7 @@ def test_every_metric_that_is_drawn_is_one_that_is_sent(packages: dict[str, Pack
     drawn = [series for case in WITH_DASHBOARD for series in drawn_by(packages[case])]
     ours = {(series.name, frozenset(series.dimensions)) for series in drawn if series.namespace == OURS}
     assert ours <= sent
-    # What is sent for each distribution is drawn for all of them together, too, or the other way round.
+    # A metric that is sent by distribution is drawn by distribution, or in sum.
     assert {name for name, _ in ours} == {name for name, _ in sent}
 
 
@@ -227,7 +225,7 @@ def test_metrics_of_aws_are_those_of_its_documentation(packages: dict[str, Packa
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_functions_send_their_metrics_under_the_name_that_is_looked_for(
+def test_metrics_are_sent_under_the_name_that_dashboard_and_alarms_read(
     packages: dict[str, Package], case: str
 ) -> None:
     packaged = packages[case]

@@ -35,7 +35,7 @@ from tests.doubles.packaged import CASES, ROOT, Package
 BUCKET, STACK = "my-origin", "invalidator-dev"
 ALARM = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x"
 
-# What moto's CloudFormation has never heard of. These are proved by cfn-lint and test_serverless.py alone.
+# Types that moto's CloudFormation does not know. Only cfn-lint and test_serverless.py check these.
 UNKNOWN_TO_MOTO = {
     "AWS::CloudWatch::Alarm",
     "AWS::Lambda::EventInvokeConfig",
@@ -43,7 +43,7 @@ UNKNOWN_TO_MOTO = {
     "AWS::SQS::QueuePolicy",
 }
 
-# It says so with a warning; test_everything_that_moto_knows_is_made_from_the_template holds it to this list.
+# moto warns of them; test_everything_that_moto_knows_is_made_from_the_template compares the warnings with this list.
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS:")
 
 SITE = ["index.html", "blog/index.html", "blog/red flower.html", "blog/café+1.html", "blog/*.html", "data.json"]
@@ -51,7 +51,7 @@ SITE = ["index.html", "blog/index.html", "blog/red flower.html", "blog/café+1.h
 
 @dataclass
 class Stack:
-    """A stack of one of the packages, and the processes of its functions."""
+    """A stack of a package, and the processes of its functions."""
 
     aws: EmbeddedAws
     package: Package
@@ -62,7 +62,7 @@ class Stack:
     _running: dict[str, Function] = field(default_factory=dict)
 
     def function(self, name: str, **more: str) -> Function:
-        """The running function, with the environment of the template and ``more``; it starts at the first event."""
+        """Return the running function, with the template's environment and ``more``. The first event starts it."""
         if name not in self._running:
             properties = self.package.resources[f"{name.capitalize()}LambdaFunction"]["Properties"]
             variables = properties.get("Environment", {}).get("Variables", {})
@@ -89,12 +89,12 @@ Deploy = Callable[[str], Stack]
 
 @pytest.fixture
 def deploy(packages: dict[str, Package], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploy]:
-    """Makes a stack of one of the packages, in an AWS that has the bucket and where the ids are kept."""
+    """Return a function that makes a stack of a package, in an AWS with the bucket and the stored ids."""
     needs_linux()
     monkeypatch.setitem(default_user_config, "lambda", {"use_docker": False})
     with ExitStack() as until_the_end:
         aws = until_the_end.enter_context(embedded_aws([BUCKET]))
-        # Where the stack's custom resource answers; moto would ask Docker for it.
+        # The process of the stack's custom resource, which moto would start in Docker.
         host, _, port = aws.endpoint.rpartition(":")
         monkeypatch.setattr(moto_settings, "moto_server_host", lambda: host)
         monkeypatch.setattr(moto_settings, "moto_server_port", lambda: port)
@@ -112,7 +112,7 @@ def deploy(packages: dict[str, Package], tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def invoke(self: LambdaFunction, stack: Stack, event: dict[str, Any]) -> tuple[str, bool, str]:
-    """Runs a function where moto would start Docker."""
+    """Run a function in a process, where moto would start Docker."""
     name = self.function_name.rpartition("-")[2]
     answer = stack.function(name).invoke(event)
     if name == "connect":
@@ -132,7 +132,7 @@ def create_stack(stack: Stack) -> dict[str, str]:
 
 
 def with_dashboards_that_moto_can_make(package: Package) -> Any:
-    """The template, in which no dashboard names an alarm: moto, which has none, would refuse it."""
+    """Return the template without the alarms of the dashboard, which moto does not know and would refuse."""
     template = json.loads(json.dumps(package.template))
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::CloudWatch::Dashboard":
@@ -231,7 +231,7 @@ def test_objects_written_and_deleted_are_invalidated_through_the_queue(deploy: D
 def test_objects_written_and_deleted_are_invalidated_directly(deploy: Deploy) -> None:
     stack = deploy("direct")
     upload_and_delete()
-    # The prefix that was given, and another index document.
+    # With the given prefix, and another index document.
     expected = [path for path in EXPECTED if path.startswith("/blog/") and path != "/blog/"]
     assert stack.invalidated() == dict.fromkeys(stack.aws.distributions, expected)
 
@@ -240,7 +240,7 @@ def test_objects_written_and_deleted_are_invalidated_through_eventbridge(deploy:
     stack = deploy("eventbridge")
     worker = reading_in_batches(stack, stack.physical["Queue"])
     upload_and_delete()
-    feed(stack, worker, messages=4)  # what the rule lets through: blog/*.html
+    feed(stack, worker, messages=4)  # the keys that match the rule: blog/*.html
     expected = [path for path in EXPECTED if path.startswith("/blog/")]
     assert stack.invalidated() == dict.fromkeys(stack.aws.distributions, expected)
 
@@ -256,11 +256,11 @@ def test_objects_written_and_deleted_are_invalidated_through_a_topic(deploy: Dep
         Bucket=BUCKET, NotificationConfiguration={"TopicConfigurations": [{"TopicArn": topic, "Events": events}]}
     )
     upload_and_delete()
-    feed(stack, worker, messages=1 + len(SITE) + 1)  # with the test message of S3
+    feed(stack, worker, messages=1 + len(SITE) + 1)  # including the test message of S3
     assert stack.invalidated() == dict.fromkeys(stack.aws.distributions, EXPECTED)
 
 
-def test_what_a_distribution_refuses_is_stored_and_its_messages_are_done_with(deploy: Deploy) -> None:
+def test_refused_work_is_stored_and_its_messages_are_deleted(deploy: Deploy) -> None:
     stack = deploy("queue")
     worker = reading_in_batches(stack, stack.physical["Queue"])
     gone, other = stack.aws.distributions
@@ -304,7 +304,7 @@ def test_the_request_to_delete_the_connection_leaves_what_others_put(deploy: Dep
 
 
 def a_job(number: int = 1, **wished: Any) -> Any:
-    """A job of CodePipeline with these parameters."""
+    """Return a job of CodePipeline with these parameters."""
     event = json.loads((ROOT / "events" / "codepipeline-job.json").read_text())
     job = event["CodePipeline.job"]
     job["id"] = f"{job['id'][:-1]}{number}"
@@ -313,7 +313,7 @@ def a_job(number: int = 1, **wished: Any) -> Any:
 
 
 def named_by(answer: dict[str, Any]) -> dict[str, list[str]]:
-    """The paths of the invalidations that an answer names, by the distribution that it names for each."""
+    """Return the paths of the invalidations in an answer, by distribution."""
     names = [answer["outputVariables"][name].split(",") for name in ("distributionIds", "invalidationIds")]
     return {distribution: paths_of(distribution, id_) for distribution, id_ in zip(*names, strict=True)}
 
@@ -335,7 +335,7 @@ def test_a_pipeline_gets_the_answer_to_its_job_and_can_find_what_was_sent(deploy
     assert stack.invalidated() == dict.fromkeys(stack.aws.distributions, paths)
 
 
-def test_a_job_that_is_delivered_twice_creates_nothing_new_and_gets_the_same_answer(deploy: Deploy) -> None:
+def test_a_job_delivered_twice_creates_nothing_new_and_is_answered_alike(deploy: Deploy) -> None:
     stack = deploy("eventbridge")
     for _ in range(2):
         stack.function("pipeline").invoke(a_job(objectPaths=["/a"]))
@@ -392,7 +392,7 @@ def test_the_credentials_of_a_job_are_in_no_log_however_talkative(deploy: Deploy
     answers = [function.invoke(event) for event in (a_job(wait=True), a_job(objectPaths=["no path"]), malformed)]
     assert [answer.payload["result"] for answer in answers] == ["succeeded", "failed", "failed"]
     raised = [function.invoke(event) for event in unreadable()]
-    # Where there is an id, the job is failed; where there is none, nobody could be told.
+    # A job with an id is failed. Without an id, there is no job to answer.
     assert {answer.payload.get("errorType") or answer.payload["result"] for answer in raised} == {
         "EventError",
         "failed",
@@ -411,18 +411,18 @@ def test_what_a_talkative_log_says_of_an_event_would_be_noticed(deploy: Deploy) 
     stack = deploy("eventbridge")
     function = stack.function("invalidate", **MOST_TALKATIVE)
     function.invoke({"credentials": (secret := "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")})
-    assert secret in function.log.read_text()  # an event that is no job is shown at DEBUG
+    assert secret in function.log.read_text()  # other events are logged at DEBUG
 
 
 def reading_in_batches(stack: Stack, queue: str) -> QueueWorker:
-    """Reads the queue in place of moto's event source mapping, which knows no batches."""
+    """Read the queue in batches, which moto's event source mapping does not know."""
     mapping = stack.physical["InvalidateEventSourceMappingSQSQueue"]
     boto3.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=False)
     return QueueWorker(queue)
 
 
 def feed(stack: Stack, worker: QueueWorker, messages: int) -> None:
-    """What Lambda does: receive, invoke, delete what is not named as failed."""
+    """Receive messages, invoke the function, and delete the messages that did not fail, as Lambda does."""
     event = worker.receive()
     assert event is not None
     assert len(event["Records"]) == messages

@@ -1,4 +1,4 @@
-"""The examples for builds do what they say: their commands run here, as CodeBuild and GitHub run them."""
+"""The examples for builds work: their commands run here as CodeBuild and GitHub run them."""
 
 import os
 import re
@@ -30,13 +30,13 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the programs of a fresh environment are: all that the project depends on is there, and it is not."""
+    """Make an environment with all that the project depends on, but not the project. Return its programs."""
     folder = tmp_path_factory.mktemp("python")
     venv.create(folder)
     (packages,) = folder.glob("lib/python*/site-packages")
     ours = [path for path in sys.path if Path(path).name in {"site-packages", "dist-packages"}]
     (packages / "dependencies.pth").write_text("\n".join(ours))
-    pip = folder / "bin" / "pip"  # as it would be there, but for the seconds that it takes to install it
+    pip = folder / "bin" / "pip"  # a link, because installing pip takes several seconds
     pip.write_text(f'#!/bin/sh\nexec "{folder}/bin/python" -m pip "$@"\n')
     pip.chmod(0o755)
     assert not (folder / "bin" / "invalidator").exists()
@@ -45,20 +45,20 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def aws() -> Iterator[EmbeddedAws]:
-    """An AWS with the bucket, two distributions of it, and a parameter that holds the id of the first."""
+    """Start an AWS with the bucket, two distributions, and a parameter with the id of the first."""
     with embedded_aws([BUCKET]) as running:
         boto3.client("ssm").put_parameter(Name=PARAMETER, Value=running.distributions[0], Type="String")
         yield running
 
 
 def machine(python: Path, folder: Path) -> dict[str, str]:
-    """What is in the environment of a build before anybody asks for more."""
+    """Return the environment that a build begins with."""
     programs = [str(python), str(Path(sys.executable).parent), os.environ["PATH"]]
     inherited = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     return inherited | {
         "PATH": os.pathsep.join(programs),
         "HOME": str(folder),
-        # Nothing is fetched: what the project is built with is there. (0 is how pip wants "no isolation" to be said.)
+        # Nothing is downloaded: the build tools are installed. (For pip, 0 turns build isolation off.)
         "PIP_NO_BUILD_ISOLATION": "0",
         "PIP_NO_INDEX": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -69,7 +69,7 @@ def machine(python: Path, folder: Path) -> dict[str, str]:
 
 
 def build(python: Path, folder: Path, number: int = 1, **overridden: str) -> bool:
-    """Do what CodeBuild does with the buildspec, in a folder for the sources. True if the build succeeds.
+    """Run the buildspec in a folder, as CodeBuild does. Return true if the build succeeds.
 
     Variables of a project are ``overridden`` when a build is started.
     https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
@@ -95,7 +95,7 @@ def build(python: Path, folder: Path, number: int = 1, **overridden: str) -> boo
 
 
 def script(phases: dict[str, Any]) -> str:
-    """All phases in one shell: a command that fails ends its phase, and no phase but post_build follows build's."""
+    """Put all phases into one shell script. A failure ends its phase; after a failed build, only post_build runs."""
     before = ("install", "pre_build", "build")
     assert phases.keys() <= {*before, "post_build"}
     lines = ["export CODEBUILD_BUILD_SUCCEEDING=1"]
@@ -115,7 +115,7 @@ def keys() -> list[str]:
 
 
 def invalidated(aws: EmbeddedAws) -> list[tuple[str, ...]]:
-    """What was invalidated since the last look, all of it on the distribution of the parameter, and all of it new."""
+    """Return the paths invalidated since the last call. They must be on the parameter's distribution, and new."""
     accepted = [item for item in aws.new_invalidations() if not item.again]
     assert {item.distribution for item in accepted} <= {aws.distributions[0]}
     return [item.paths for item in accepted]
@@ -167,7 +167,7 @@ def workflow() -> str:
 
 
 def alternative() -> list[dict[str, Any]]:
-    """The steps that the workflow shows in a comment."""
+    """Return the steps that the workflow shows in a comment."""
     _, _, text = workflow().partition("# Or, ")
     lines = re.findall(r"^ +# ?(.*\n)", text[text.index("\n") :], flags=re.MULTILINE)
     start = next(number for number, line in enumerate(lines) if line.startswith("- "))
@@ -176,7 +176,7 @@ def alternative() -> list[dict[str, Any]]:
 
 
 def do(steps: list[dict[str, Any]], python: Path, folder: Path, **environ: str) -> bool:
-    """Run what is to be run of the steps, as a runner on Linux does. True if all succeed.
+    """Run the commands of the steps, as a runner on Linux does. Return true if all succeed.
 
     https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idstepsshell
     """
@@ -203,7 +203,7 @@ def test_a_run_of_the_workflow_uploads_the_site_and_invalidates_it_once(
     assert invalidated(aws) == [("/*",)]
 
 
-def test_a_run_of_the_workflow_may_invalidate_what_was_pushed_and_nothing_else(
+def test_a_run_of_the_workflow_may_invalidate_only_what_was_pushed(
     python: Path, aws: EmbeddedAws, tmp_path: Path
 ) -> None:
     def git(*arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""The parameters of the deployment: what is wrong with them is said at once, and what is right has its effect."""
+"""The parameters of the deployment: wrong ones are refused with a sentence, right ones have their effect."""
 
 import ast
 import json
@@ -55,7 +55,7 @@ def test_a_wrong_parameter_stops_packaging(tmp_path: Path, parameters: tuple[str
 
 
 def computed(*parameters: str) -> Any:
-    """What deploy/parameters.js makes of them, without osls around it. What it objects to goes to standard error."""
+    """Run deploy/parameters.js with these parameters, without osls. Its objections are on standard error."""
     program = """
         const given = JSON.parse(process.argv[1]);
         const named = Object.fromEntries(given.map((word) => word.split(/=(.*)/s)));
@@ -82,7 +82,7 @@ def keys(*patterns: Any) -> Any:
         (["suffix=.js"], "event-detail", keys({"suffix": ".js"})),
         (["prefix=a", "suffix=\\x"], "event-detail", keys({"wildcard": "a*\\\\x"})),
         (["prefix=a\\b", "suffix=.js"], "event-detail", keys({"wildcard": "a\\\\b*.js"})),
-        # Where the two overlap, a key that is both is shorter than both together.
+        # A key that matches both can be shorter than both together, if they overlap.
         (["prefix=blog/", "suffix=/a.html"], "event-detail", keys({"wildcard": "blog/*/a.html"}, "blog/a.html")),
         (["prefix=aba", "suffix=aba"], "event-detail", keys({"wildcard": "aba*aba"}, "ababa", "aba")),
         (["prefix= a b"], "prefix", " a b"),
@@ -178,7 +178,7 @@ def test_an_arn_is_taken_as_it_is(name: str, arn: str) -> None:
 
 
 def allowed(*given: str, role: str = "statements") -> set[tuple[str, str]]:
-    """The actions on distributions, and the last part of the ARN of that on which each is allowed."""
+    """Return the allowed actions on distributions, each with the last part of the ARN."""
     statements = [
         item
         for item in computed(BUCKET, *given)[role]
@@ -317,7 +317,7 @@ def test_the_function_of_pipelines_may_do_to_distributions_what_jobs_take(
 
 
 def readable(*given: str) -> set[str]:
-    """The secrets and parameters that the function of pipelines may read, by the end of their ARN."""
+    """Return the ends of the ARNs of the secrets and parameters that the pipeline function may read."""
     return {
         arn["Fn::Sub"].rpartition("${AWS::AccountId}:")[2]
         for statement in computed(BUCKET, *given, "pipeline=on")["pipeline-statements"]
@@ -326,7 +326,7 @@ def readable(*given: str) -> set[str]:
     }
 
 
-def test_the_function_of_pipelines_may_read_the_parameters_that_jobs_may_name() -> None:
+def test_the_pipeline_function_may_read_the_parameters_of_jobs() -> None:
     assert readable(DISTRIBUTIONS, "rules-parameter=/rules") == set()
     assert readable(DISTRIBUTIONS, "pipeline-parameters= /sites/* , /a.b/c-d_e") == {
         "parameter/sites/*",

@@ -1,4 +1,4 @@
-"""The zip that was packaged runs under Lambda's own runtime client, and Lambda gets the answers it expects."""
+"""The packaged zip runs under Lambda's own runtime client and returns the answers that Lambda expects."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def double() -> StrictCloudFront:
 
 @pytest.fixture
 def function(packages: dict[str, Package], tmp_path: Path, double: StrictCloudFront) -> Iterator[Function]:
-    """The function behind the queue, in a process that has just started, with two distributions."""
+    """Start the function behind the queue in a new process, with two distributions."""
     with serve(double) as endpoint:
         environ = {"AWS_ENDPOINT_URL": endpoint, "DISTRIBUTION_IDS": "E1,E2"}
         with deployed(packages["queue"].zip_of("invalidate"), tmp_path, HANDLER, environ) as running:
@@ -97,7 +97,7 @@ def test_wrong_settings_are_told_to_lambda_at_each_event(packages: dict[str, Pac
 
 
 def test_a_module_that_is_missing_from_the_zip_would_be_noticed(packages: dict[str, Package], tmp_path: Path) -> None:
-    archive = packages["queue"].zip_of("connect")  # it has no handler.py, nor service.py …
+    archive = packages["queue"].zip_of("connect")  # it contains neither handler.py nor its packages
     with deployed(archive, tmp_path, HANDLER, {}) as function:
         assert function.init_error["errorType"] == "Runtime.ImportModuleError"
         assert function.process.returncode == 1

@@ -1,4 +1,4 @@
-"""The deployment: what osls makes of serverless.yml is complete, least privileged, and agrees with the code."""
+"""The deployment: the template that osls makes is complete, least privileged, and agrees with the code."""
 
 import _imp
 import importlib.util
@@ -47,12 +47,12 @@ DEPLOYED = [(case, name) for case in CASES for name in FUNCTIONS if name != "pip
 
 @pytest.fixture(params=CASES)
 def packaged(request: pytest.FixtureRequest, packages: dict[str, Package]) -> Package:
-    """Each way of deploying it."""
+    """Return each package in turn."""
     return packages[request.param]
 
 
 def resolved(value: Any) -> Any:
-    """A value of the template as CloudFormation would fill it in; of another resource, its name in brackets."""
+    """Return a value as CloudFormation would fill it in. A reference becomes the name of the resource in brackets."""
     if isinstance(value, list):
         return [resolved(item) for item in value]
     if not isinstance(value, dict):
@@ -73,7 +73,7 @@ def properties(of: Package, name: str) -> Any:
 
 
 def allowed(of: Package, role: str) -> set[tuple[str, str]]:
-    """Every action that a role may take, with the resource that it may take it on."""
+    """Return every action that a role may take, with its resource."""
     found = set()
     for policy in properties(of, role)["Policies"]:
         for statement in policy["PolicyDocument"]["Statement"]:
@@ -99,7 +99,7 @@ def test_cfn_lint_has_no_objections(packaged: Package) -> None:
 
 
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)
-def test_a_zip_holds_the_modules_that_the_function_imports_and_nothing_else(
+def test_a_zip_holds_only_the_modules_that_its_function_imports(
     packages: dict[str, Package], case: str, name: str
 ) -> None:
     needed = packaged_with(FUNCTIONS[name][1].__name__.removeprefix("invalidator."))
@@ -119,28 +119,28 @@ def bytecode_of(source: str) -> str:
 
 
 def header_of(source: bytes, magic: bytes) -> bytes:
-    """How bytecode begins that has a hash of its source, which is compared: https://peps.python.org/pep-0552/.
+    """Return the header of bytecode that has a checked hash of its source: https://peps.python.org/pep-0552/.
 
-    Each version of Python has a magic number of its own, and hashes with it.
+    Each version of Python has its own magic number, and hashes with it.
     """
     return magic + (0b11).to_bytes(4, "little") + _imp.source_hash(int.from_bytes(magic, "little"), source)
 
 
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)
-def test_a_zip_holds_the_bytecode_of_its_own_sources_for_the_python_that_lambda_runs(
+def test_a_zip_holds_bytecode_of_its_own_sources_for_lambdas_python(
     packages: dict[str, Package], case: str, name: str
 ) -> None:
     archive = zipfile.ZipFile(packages[case].zip_of(name))
     is_there = any(file.endswith(".pyc") for file in archive.namelist())
     is_ours = sys.version_info[:2] == (3, 13)
-    assert is_there or not is_ours  # elsewhere, that Python may be missing
+    assert is_there or not is_ours  # on other machines, that Python may be missing
     for source in [file for file in archive.namelist() if file.endswith(".py") and is_there]:
         header = archive.read(bytecode_of(source))[:16]
         assert header[:4] == importlib.util.MAGIC_NUMBER or not is_ours
         assert header == header_of(archive.read(source), header[:4])
 
 
-def test_bytecode_that_was_there_before_is_never_packaged_whatever_the_environment_says(tmp_path: Path) -> None:
+def test_older_bytecode_is_never_packaged_whatever_the_environment(tmp_path: Path) -> None:
     for folder in ("deploy", "invalidator"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     foreign = tmp_path / bytecode_of("invalidator/errors.py")
@@ -181,7 +181,7 @@ def test_the_functions_are_as_they_should_be(packages: dict[str, Package], case:
 
 
 def test_an_invocation_has_time_for_a_throttled_account(packaged: Package) -> None:
-    # Eight attempts of a call that hangs, or the pauses between them: see service.py.
+    # Time for eight attempts of a call that hangs, or for the pauses between them.
     assert properties(packaged, "InvalidateLambdaFunction")["Timeout"] >= 8 * sdk.LONGEST_ATTEMPT
 
 
@@ -191,7 +191,7 @@ def test_a_job_of_codepipeline_is_answered_before_codepipeline_gives_it_up(
 ) -> None:
     function = properties(packages[case], "PipelineLambdaFunction")
     assert function["Timeout"] >= 8 * sdk.LONGEST_ATTEMPT
-    # Three attempts, unless something says otherwise, and Lambda's pauses of one and two minutes between them.
+    # Lambda makes three attempts by default, with pauses of one and two minutes between them.
     assert 3 * function["Timeout"] + 60 + 120 < 20 * 60
     kinds = ("AWS::Lambda::EventInvokeConfig", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission")
     others = {name for name, resource in packages[case].resources.items() if resource["Type"] in kinds}
@@ -223,9 +223,7 @@ def test_without_a_pipeline_there_is_nothing_of_it(packages: dict[str, Package])
 
 
 @pytest.mark.parametrize("case", WITH_PIPELINE)
-def test_the_function_of_pipelines_knows_the_same_distributions_and_nothing_of_keys(
-    packages: dict[str, Package], case: str
-) -> None:
+def test_the_pipeline_function_has_the_same_distributions_but_no_keys(packages: dict[str, Package], case: str) -> None:
     known = properties(packages[case], "PipelineLambdaFunction")["Environment"]["Variables"]
     others = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
     assert set(known) - set(others) == {"DISCOVER_BUCKET"}
@@ -327,7 +325,7 @@ def test_a_longer_window_gathers_more(packages: dict[str, Package]) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_ticket_may_go_round_as_often_as_it_has_to(packages: dict[str, Package], case: str) -> None:
-    # By default Lambda stops a function that has sent to its own queue some 16 times in a row.
+    # By default, Lambda stops a function that has sent to its own queue about 16 times in a row.
     function = properties(packages[case], "InvalidateLambdaFunction")
     assert function.get("RecursiveLoop") == ("Allow" if "Queue" in packages[case].resources else None)
 
@@ -335,7 +333,7 @@ def test_a_ticket_may_go_round_as_often_as_it_has_to(packages: dict[str, Package
 @pytest.mark.parametrize("case", ["queue", "eventbridge"])
 def test_what_is_given_up_is_kept_for_ten_days_at_least(packages: dict[str, Package], case: str) -> None:
     queue, letters = properties(packages[case], "Queue"), properties(packages[case], "DeadLetters")
-    kept = letters["MessageRetentionPeriod"] - queue["MessageRetentionPeriod"]  # a message's age is not reset
+    kept = letters["MessageRetentionPeriod"] - queue["MessageRetentionPeriod"]  # the age of a message is not reset
     assert kept == 10 * 24 * 60 * 60
     tries = queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"]
     assert tries < queue["MessageRetentionPeriod"]
@@ -347,7 +345,7 @@ def test_dead_letters_are_kept_for_two_weeks(packaged: Package) -> None:
 
 
 def sending_to(of: Package, policy: str) -> Any:
-    """Who may send to which queue, if what."""
+    """Return the services that may send to each queue, and the condition."""
     found = properties(of, policy)
     (statement,) = found["PolicyDocument"]["Statement"]
     assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
@@ -392,7 +390,7 @@ def test_a_rule_of_eventbridge_fills_the_queue(packages: dict[str, Package]) -> 
     for policy in ("QueuePolicy", "DeadLettersPolicy"):
         principal, condition = sending_to(packages["eventbridge"], policy)
         assert principal == {"Service": "events.amazonaws.com"}
-        assert condition == {"ArnEquals": {"aws:SourceArn": "<Rule.Arn>"}}  # which has the account in it
+        assert condition == {"ArnEquals": {"aws:SourceArn": "<Rule.Arn>"}}  # the ARN contains the account
 
 
 @pytest.mark.parametrize(
@@ -404,7 +402,7 @@ def test_the_bucket_is_connected_to_the_stack(packages: dict[str, Package], case
     assert (connection["Bucket"], connection["Target"]) == ("my-origin", target)
     assert connection["EntryId"] == "<AWS::StackName>"
     assert connection["ServiceToken"] == "<ConnectLambdaFunction.Arn>"
-    # A function that cannot even start answers nothing; CloudFormation waits an hour by default.
+    # A function that cannot start never answers, and CloudFormation waits an hour by default.
     timeout = properties(packages[case], "ConnectLambdaFunction")["Timeout"]
     assert timeout < connection["ServiceTimeout"] <= 600
 
@@ -539,7 +537,7 @@ def test_each_role_may_do_what_it_needs_on_what_it_needs(packages: dict[str, Pac
         }
 
 
-def test_every_service_of_the_stack_is_one_that_whoever_deploys_is_told_to_be_allowed(packaged: Package) -> None:
+def test_the_rights_of_a_deployer_name_every_service_of_the_stack(packaged: Package) -> None:
     page = (ROOT / "docs" / "security.md").read_text()
     table = page.partition("\n## What whoever deploys has to be allowed\n")[2].partition("\n## ")[0]
     told = set(re.findall(r"^\| (\w+) \|", table, re.MULTILINE)) - {"service"}
@@ -557,8 +555,8 @@ def test_no_arn_is_tied_to_a_partition_but_that_of_the_public_layer(packages: di
     ]
 
 
-# What Lambda does in the role's name: polling the queue, or, where there is none, keeping what failed.
-# (It writes the log, too.)
+# Lambda's own calls in the name of the role: it polls the queue, or keeps failed events if there is no queue. (It also
+# writes the log.)
 BY_LAMBDA = {"queue": RECEIVING, "discover": RECEIVING, "direct": KEEPING, "eventbridge": RECEIVING}
 # Operations whose permission has another name.
 NAMED_OTHERWISE = {
@@ -572,7 +570,7 @@ NAMED_OTHERWISE = {
 
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The actions behind all calls that the SDK makes from now on."""
+    """Record the actions of all calls that the SDK makes."""
     found: set[str] = set()
     make_call = BaseClient._make_api_call  # type: ignore[attr-defined]
 
@@ -586,7 +584,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 def ticket_of_many_attempts(distribution: str) -> Any:
-    """One more, and it is given up."""
+    """Return a ticket that is given up after one more attempt."""
     change = ObjectChange("origin", ObjectKey("b"), "b")
     item = Item(UrlPath("/b"), (Cause(change, "object"),))
     batch = Batch(DistributionId(distribution), (item,), f"invalidator-{'0' * 32}", attempts=4, apart=True)
@@ -594,7 +592,7 @@ def ticket_of_many_attempts(distribution: str) -> Any:
 
 
 def uploaded_again(key: str) -> Any:
-    """The event of an object that was there before, in a bucket with versions."""
+    """Return the event of an object that existed before, in a bucket with versions."""
     s3 = boto3.client("s3")
     s3.put_bucket_versioning(Bucket="origin", VersioningConfiguration={"Status": "Enabled"})
     for _ in range(2):
@@ -603,14 +601,14 @@ def uploaded_again(key: str) -> Any:
 
 
 def messages_in(url: str) -> int:
-    """Those that are held back as well."""
+    """Count the messages of a queue, the delayed ones included."""
     names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
     found = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
     return sum(map(int, found.values()))
 
 
 def an_account() -> StrictCloudFront:
-    """Distributions of all kinds, E2 being one of tenants, and a cache policy of its own."""
+    """Return an account with distributions of all kinds and a cache policy. E2 has tenants."""
     config = of_buckets("origin") | {"DefaultCacheBehavior": behavior("origin", "mine")}
     account = StrictCloudFront(
         {"E1"},
@@ -639,7 +637,7 @@ def test_the_function_may_make_exactly_the_calls_that_it_makes(
         variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
         for name, value in variables.items():
             monkeypatch.setenv(name, listed if name == "DISTRIBUTION_IDS" else queues.get(value, value))
-        monkeypatch.setenv("LOSSLESS", "on")  # as if it were more than may be sent
+        monkeypatch.setenv("LOSSLESS", "on")  # as if there were more paths than allowed
         changed = [uploaded_again("a"), *(make.s3_record(Change(key)) for key in "bc")]
         event = {"Records": [*changed, ticket_of_many_attempts("E0MISSING")]}
         called.clear()
@@ -655,14 +653,14 @@ def test_the_function_may_make_exactly_the_calls_that_it_makes(
 
 
 def a_job(**wished: Any) -> Any:
-    """A job of CodePipeline with these parameters."""
+    """Return a job of CodePipeline with these parameters."""
     event = json.loads((ROOT / "events" / "codepipeline-job.json").read_text())
     event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"] = json.dumps(wished)
     return event
 
 
 @pytest.mark.parametrize("case", WITH_PIPELINE)
-def test_the_function_of_pipelines_may_make_exactly_the_calls_that_it_makes(
+def test_the_pipeline_function_may_make_exactly_the_calls_that_it_makes(
     packages: dict[str, Package], case: str, called: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with embedded_aws() as aws, serve(an_account()) as account:
@@ -705,8 +703,8 @@ ONLY_WITH = {
     "TicketsAlarm": "Queue",
     "PipelineErrorsAlarm": "PipelineLambdaFunction",
 }
-# Statistic, seconds and number of periods. A ticket for a distribution that is busy is nothing; tickets for a quarter
-# of an hour are.
+# Statistic, seconds and number of periods. A single ticket for a busy distribution is normal; tickets for a quarter of
+# an hour are not.
 WITHIN = {
     "DeadLettersAlarm": ("Maximum", 60, 1),
     "ErrorsAlarm": ("Sum", 60, 1),
@@ -756,7 +754,7 @@ def test_every_alarm_is_one_of_these(packaged: Package) -> None:
         told = properties(packaged, alarm)["AlarmDescription"]
         assert told.endswith("; what to do: docs/operating.md")
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html (2026-11-22)
-        assert len(told) + len("a" * 63) <= 1024  # the name of another bucket may be longer
+        assert len(told) + len("a" * 63) <= 1024  # leaves room for the longest name of a bucket
 
 
 @pytest.mark.parametrize("case", ["queue", "eventbridge"])
@@ -764,7 +762,7 @@ def test_a_message_that_waits_is_one_that_is_neither_held_back_nor_hidden(
     packages: dict[str, Package], case: str
 ) -> None:
     queue = properties(packages[case], "Queue")
-    # What was received three times is left out of the age of the oldest message:
+    # SQS leaves messages that were received three times out of the age of the oldest message:
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
     assert (
         MAX_DELAY_SECONDS < properties(packages[case], "OldMessagesAlarm")["Threshold"] < 2 * queue["VisibilityTimeout"]

@@ -11,7 +11,7 @@ from invalidator.runtime.invocation import LocalContext
 
 
 class Clock:
-    """The time that an invocation has, in seconds. Nobody ever waits for it to pass: it is moved."""
+    """The seconds of an invocation. Nobody waits for them to pass: the tests move the clock."""
 
     def __init__(self, limit: float = 120.0) -> None:
         self.limit, self.now = limit, 0.0
@@ -22,10 +22,10 @@ class Clock:
 
 
 class Calls:
-    """Workers on a clock that is moved: calls overlap, and each takes as long as ``takes`` says.
+    """Workers on the clock. Calls overlap, and ``takes`` gives the seconds of each.
 
-    A call meets CloudFront when it begins. ``pauses`` are the waits while no call was on its way, ``most`` is how
-    many were at the same time.
+    A call reaches CloudFront when it begins. ``pauses`` are the waits while no call was running, ``most`` is the
+    largest number of calls at the same time.
     """
 
     def __init__(self, clock: Clock, takes: Callable[[Batch], float] = lambda _: 0.0) -> None:
@@ -37,7 +37,7 @@ class Calls:
 
     def start(self, call: Callable[[], Any]) -> None:
         outcome = call()
-        # To describe a distribution takes no time.
+        # Describing a distribution takes no time.
         seconds = self._takes(outcome.batch) if isinstance(outcome, Outcome) else 0.0
         heappush(self._running, (self._clock.now + seconds, next(self._numbers), outcome))
         self.most = max(self.most, len(self._running))
@@ -56,7 +56,7 @@ class Calls:
 
 @dataclass(frozen=True)
 class OnClock(LocalContext):
-    """The context of an invocation whose time is a clock's."""
+    """The context of an invocation on a clock."""
 
     clock: Clock = field(default_factory=Clock)
 
@@ -65,7 +65,7 @@ class OnClock(LocalContext):
 
 
 class HurriedContext(LocalContext):
-    """An invocation that has time for calls and none for pauses."""
+    """The context of an invocation that has time for calls, but not for pauses."""
 
     def get_remaining_time_in_millis(self) -> int:
         return 1_500

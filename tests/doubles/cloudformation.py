@@ -1,4 +1,4 @@
-"""The place where a stack waits for the answers of its custom resource."""
+"""A stack that waits for the answers of its custom resource."""
 
 import json
 from collections import deque
@@ -16,7 +16,7 @@ PROPERTIES = {"ServiceToken": "arn", "Bucket": "origin", "EntryId": "invalidator
 
 @dataclass(frozen=True)
 class Context:
-    """An invocation that has some time left, always the same."""
+    """The context of an invocation whose remaining time never changes."""
 
     seconds: float = 300.0
 
@@ -26,7 +26,7 @@ class Context:
 
 @dataclass
 class CloudFormation:
-    """Sends requests to a function, whose next answers meet the HTTP statuses in ``refusals`` (0: nonsense)."""
+    """A stack that sends requests. The next answers meet the HTTP statuses in ``refusals`` (0: nonsense)."""
 
     invoke: Callable[[dict[str, Any]], object]
     url: str = ""
@@ -35,7 +35,7 @@ class CloudFormation:
     refusals: deque[int] = field(default_factory=deque)
 
     def ask(self, kind: str, resource: str | None = None, **properties: str) -> dict[str, Any]:
-        """Send a request and return what the function answers."""
+        """Send a request and return the answer of the function."""
         event = {
             "RequestType": kind,
             "ResponseURL": self.url,
@@ -51,7 +51,7 @@ class CloudFormation:
 
 @contextmanager
 def waiting_stack(invoke: Callable[[dict[str, Any]], object]) -> Iterator[CloudFormation]:
-    """A stack that waits for answers over HTTP, for as long as the context lasts."""
+    """Serve a stack that waits for answers over HTTP."""
     stack = CloudFormation(invoke)
 
     class Handler(Quiet):

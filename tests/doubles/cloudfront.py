@@ -1,6 +1,6 @@
 """A CloudFront that keeps the documented rules of a call, behind the door of an SDK client (``create_invalidation``).
 
-It does not know the time unless it is given a clock: throttling and a quota that is used up come on demand.
+Without a clock, throttling and exhausted quotas come on demand.
 """
 
 import re
@@ -21,10 +21,10 @@ from tests.doubles.clock import Clock
 from tests.doubles.configurations import Json, of_buckets
 from tests.doubles.sdk import client_error, operation_model
 
-# RFC 1738 §2.2: what is neither unsafe nor a control character, and "%", which begins an escape.
+# RFC 1738 §2.2: the characters that are neither unsafe nor control characters, and "%", which begins an escape.
 _TAKEN = re.compile(r"/(?:[A-Za-z0-9\-_.!$&'()*+,/:;=?@]|%[0-9A-F]{2})*")
-# Escapes that the documentation asks for, and the three that only a key can need: ? starts a query string,
-# * would be a wildcard, + may be a space.
+# The escapes that the documentation demands, and three that only keys need: ? starts a query string, * is a wildcard,
+# + may be a space.
 _WORTH_ENCODING = set(range(0x21)) | set(range(0x7F, 0x100)) | set(b'<>"#%{}|\\^~[]`') | set(b"?*+")
 
 THROTTLED = ("Throttling", 400)
@@ -49,7 +49,7 @@ class Invalidation:
 
 
 class Call(NamedTuple):
-    """One attempt: when it was made, on which distribution, under which reference, with how many paths."""
+    """An attempt: its time, distribution, reference, and number of paths."""
 
     at: float
     distribution: str
@@ -59,7 +59,7 @@ class Call(NamedTuple):
 
 @dataclass
 class Time:
-    """What CloudFront does in time: it lets calls through at a rate, and takes a while to complete one."""
+    """CloudFront on a clock: it limits the rate of calls, and takes a while to complete an invalidation."""
 
     clock: Clock
     rate: float = inf
@@ -103,28 +103,28 @@ class StrictCloudFront:
     accepted: list[Invalidation] = field(default_factory=list)
     log: list[Call] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
-    # What the next calls meet, in order; None lets one through.
+    # The errors of the next calls, in order; None lets a call through.
     faults: deque[tuple[str, int] | None] = field(default_factory=deque)
-    # What every call to a distribution meets.
+    # The error of every call to a distribution.
     broken: dict[str, tuple[str, int]] = field(default_factory=dict)
     # The next calls are accepted, but their answers are lost.
     lose_answers: int = 0
-    # Paths that are taken for invalid, however they look.
+    # Paths that are refused as invalid, however they look.
     rejects: set[str] = field(default_factory=set)
-    # How it calls it that a reference was used with other paths: as documented, or as reported.
+    # The error for a reference that was used with other paths: the documented one, or the one that users reported.
     used_reference: str = "InvalidArgument"
     time: Time | None = None
-    # How distributions are configured, where it matters; the others serve the buckets of these tests.
+    # The configurations of distributions; without one, a distribution serves the buckets of these tests.
     configs: dict[str, Json] = field(default_factory=dict)
     policies: dict[str, Json] = field(default_factory=dict)
     # The distribution and the parameters of each tenant.
     tenants: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
-    # What each call that reads meets, by operation; and which were made.
+    # The errors of reading calls, by operation.
     unreadable: dict[str, tuple[str, int]] = field(default_factory=dict)
-    # How many characters the ids of invalidations have.
+    # The length of the ids of invalidations.
     characters: int = 14
-    # Without a clock: how often an invalidation is in progress when it is looked at, before it is completed.
+    # Without a clock: how often a request shows an invalidation in progress before it is completed.
     looks_to_complete: int = 0
     looks: Counter[str] = field(default_factory=Counter)
     read: list[tuple[str, str]] = field(default_factory=list)
@@ -136,11 +136,11 @@ class StrictCloudFront:
         return len(self.log)
 
     def paths(self, distribution: str) -> list[str]:
-        """Everything that a distribution has forgotten, once for each time that it was billed."""
+        """Return all paths that a distribution was billed for."""
         return [path for item in self.accepted if item.distribution == distribution for path in item.paths]
 
     def create_invalidation(self, *, DistributionId: str, InvalidationBatch: Any) -> dict[str, Any]:  # noqa: N803
-        """The operation as the SDK calls it; raises the SDK's own ClientError."""
+        """Create an invalidation, as the SDK calls the operation. Raises the SDK's ClientError."""
         with self._one_at_a_time:
             try:
                 return self._create(DistributionId, InvalidationBatch)
@@ -149,20 +149,20 @@ class StrictCloudFront:
                 raise
 
     def create_invalidation_for_distribution_tenant(self, *, Id: str, InvalidationBatch: Any) -> dict[str, Any]:  # noqa: N803
-        """The same for a tenant."""
+        """Create an invalidation for a tenant."""
         if Id not in self.tenants:
             raise client_error("CreateInvalidationForDistributionTenant", "EntityNotFound", 404)
         return self.create_invalidation(DistributionId=Id, InvalidationBatch=InvalidationBatch)
 
-    # --- what it says of what it has accepted -----------------------------------------------------------
+    # --- invalidations -----------------------------------------------------------
 
     def get_invalidation(self, *, DistributionId: str, Id: str) -> dict[str, Any]:  # noqa: N803
-        """One of a distribution."""
+        """Return an invalidation of a distribution."""
         self._reading("GetInvalidation", DistributionId, {*self.distributions, *self.configs})
         return self._invalidation(DistributionId, Id)
 
     def get_invalidation_for_distribution_tenant(self, *, DistributionTenantId: str, Id: str) -> dict[str, Any]:  # noqa: N803
-        """One of a tenant."""
+        """Return an invalidation of a tenant."""
         self._reading("GetInvalidationForDistributionTenant", DistributionTenantId, self.tenants)
         return self._invalidation(DistributionTenantId, Id)
 
@@ -178,12 +178,12 @@ class StrictCloudFront:
         raise client_error("GetInvalidation", "NoSuchInvalidation", 404)
 
     def list_invalidations(self, *, DistributionId: str, Marker: str = "0") -> dict[str, Any]:  # noqa: N803
-        """A page of those of a distribution."""
+        """Return a page of the invalidations of a distribution."""
         self._reading("ListInvalidations", DistributionId, {*self.distributions, *self.configs})
         return self._invalidations(DistributionId, Marker)
 
     def list_invalidations_for_distribution_tenant(self, *, Id: str, Marker: str = "0") -> dict[str, Any]:  # noqa: N803
-        """A page of those of a tenant."""
+        """Return a page of the invalidations of a tenant."""
         self._reading("ListInvalidationsForDistributionTenant", Id, self.tenants)
         return self._invalidations(Id, Marker)
 
@@ -204,7 +204,7 @@ class StrictCloudFront:
         created = BIRTH + timedelta(seconds=item.at)
         return {"Id": item.id, "CreateTime": created, "Status": "Completed" if completed else "InProgress"}
 
-    # --- what it says of itself -------------------------------------------------------------------------
+    # --- distributions -------------------------------------------------------------------------
 
     def _reading(self, operation: str, id_: str, known: Container[str]) -> None:
         with self._one_at_a_time:
@@ -217,12 +217,12 @@ class StrictCloudFront:
             raise client_error(operation, code, 404, "There is none.")
 
     def get_distribution_config(self, *, Id: str) -> dict[str, Any]:  # noqa: N803
-        """What a distribution is made of."""
+        """Return the configuration of a distribution."""
         self._reading("GetDistributionConfig", Id, {*self.distributions, *self.configs})
         return {"DistributionConfig": self.configs.get(Id) or of_buckets("origin", "other-origin")}
 
     def get_distribution_tenant(self, *, Identifier: str) -> dict[str, Any]:  # noqa: N803
-        """What makes a tenant different."""
+        """Return the distribution and the parameters of a tenant."""
         self._reading("GetDistributionTenant", Identifier, self.tenants)
         distribution, parameters = self.tenants[Identifier]
         named = [{"Name": name, "Value": value} for name, value in parameters.items()]
@@ -230,12 +230,12 @@ class StrictCloudFront:
         return {"DistributionTenant": {"Id": Identifier, "DistributionId": distribution, **more}}
 
     def get_cache_policy_config(self, *, Id: str) -> dict[str, Any]:  # noqa: N803
-        """What a cache policy says."""
+        """Return the configuration of a cache policy."""
         self._reading("GetCachePolicyConfig", Id, self.policies)
         return {"CachePolicyConfig": self.policies[Id]}
 
     def list_distributions(self, *, Marker: str = "0") -> dict[str, Any]:  # noqa: N803
-        """A page of them."""
+        """Return a page of the distributions."""
         self._reading("ListDistributions", Marker, [Marker])
         ids, start = sorted({*self.distributions, *self.configs}), int(Marker)
         end = start + self.page
@@ -248,13 +248,13 @@ class StrictCloudFront:
         config = self.configs.get(id_) or of_buckets("origin", "other-origin")
         about = {"Id": id_, "ARN": f"arn:aws:cloudfront::123456789012:distribution/{id_}", "Status": "Deployed"}
         domain = {"DomainName": f"{id_.lower()}.cloudfront.net", "Aliases": {"Quantity": 0}}
-        # Neither the default root object nor the configuration of cache tags is part of it.
+        # A summary has neither the default root object nor the configuration of cache tags.
         known = operation_model("cloudfront", "ListDistributions").output_shape.members["DistributionList"]
         names = known.members["Items"].member.members
         return {name: value for name, value in (config | about | domain).items() if name in names}
 
     def list_distribution_tenants(self, *, AssociationFilter: Any, Marker: str = "") -> dict[str, Any]:  # noqa: N803
-        """A page of the tenants of a distribution: one."""
+        """Return a page of the tenants of a distribution, one at a time."""
         distribution = AssociationFilter["DistributionId"]
         self._reading("ListDistributionTenants", distribution, [distribution])
         ids = sorted(id_ for id_, (of, _) in self.tenants.items() if of == distribution and id_ > Marker)
@@ -262,7 +262,7 @@ class StrictCloudFront:
         return {"DistributionTenantList": [{"Id": id_, "DistributionId": distribution} for id_ in ids[:1]], **more}
 
     def list_tags_for_resource(self, *, Resource: str) -> dict[str, Any]:  # noqa: N803
-        """The tags of a distribution."""
+        """Return the tags of a distribution."""
         self._reading("ListTagsForResource", Resource, [Resource])
         tags = self.tags.get(Resource.rpartition("/")[2], {})
         return {
@@ -287,7 +287,7 @@ class StrictCloudFront:
         if self.lose_answers:
             self.lose_answers -= 1
             raise _refusal("InternalError", 500, "the answer was lost")
-        # As the real one says it, even where it answers with an earlier one.
+        # CloudFront echoes the batch, even if it answers with an earlier invalidation.
         return {"Invalidation": self._standing(invalidation) | {"InvalidationBatch": InvalidationBatch}}
 
     def _accept(self, distribution: str, reference: str, paths: tuple[str, ...]) -> Invalidation:
@@ -325,7 +325,7 @@ def check_items(items: list[str], quantity: int | None = None, rejects: Containe
         raise _refusal("InvalidArgument", 400, "Your request contains one or more invalid invalidation paths.")
     for item in items:
         encoded = {int(escape[1:], 16) for escape in re.findall(r"%[0-9A-F]{2}", item)}
-        # CloudFront accepts such a path without a word and clears nothing.
+        # CloudFront accepts such a path silently and clears nothing.
         assert item.startswith("#") or encoded <= _WORTH_ENCODING, f"{item} would be accepted and clear nothing"
 
 
@@ -342,6 +342,6 @@ def _is_tag(item: str) -> bool:
 
 
 def keys_of(path: str) -> set[bytes]:
-    """The keys that a path may stand for: a plus sign is a space to some and itself to others."""
+    """Return the keys that a path may stand for: a plus sign is a space to some servers and a plus to others."""
     raw = path.removeprefix("/")
     return {unquote_to_bytes(raw), unquote_to_bytes(raw.replace("+", " "))}

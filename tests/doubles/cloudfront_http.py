@@ -20,7 +20,7 @@ _NAMESPACE = "http://cloudfront.amazonaws.com/doc/2020-05-31/"
 
 @contextmanager
 def serve(cloudfront: StrictCloudFront) -> Iterator[str]:
-    """Serve it on loopback for as long as the context lasts; yields the endpoint's URL."""
+    """Serve it on loopback. Yield the URL of the endpoint."""
 
     class Handler(Quiet):
         def do_GET(self) -> None:
@@ -33,7 +33,7 @@ def serve(cloudfront: StrictCloudFront) -> Iterator[str]:
 
 
 def _answer(cloudfront: StrictCloudFront, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-    """Find the operation that the SDK means, call it, and put its answer into XML, all by the SDK's own model."""
+    """Find the operation of a request, call it, and encode its answer as XML, all by the SDK's own model."""
     name, arguments = _route(method, path)
     operation = operation_model("cloudfront", name)
     payload = operation.input_shape.serialization.get("payload")
@@ -77,7 +77,7 @@ _SERVED = (
 
 
 def _route(method: str, url: str) -> tuple[str, dict[str, Any]]:
-    """The operation, and what of its arguments stands in the URL."""
+    """Return the operation, and the arguments that are in the URL."""
     path, _, query = url.partition("?")
     for name in _SERVED:
         operation = operation_model("cloudfront", name)
@@ -106,7 +106,7 @@ def _to_xml(value: Any, shape: Any, name: str) -> ET.Element:
     match shape.type_name:
         case "structure":
             for key, content in value.items():
-                member = shape.members[key]  # a KeyError: the SDK knows nothing of the kind
+                member = shape.members[key]  # KeyError: the SDK does not know such a member
                 tree.append(_to_xml(content, member, member.serialization.get("name", key)))
         case "list":
             for content in value:

@@ -1,6 +1,6 @@
-"""A CodePipeline that keeps the documented rules of an answer, and plays what it does with one.
+"""A CodePipeline that keeps the documented rules of an answer, and continues a job as the answer says.
 
-It has two doors: that of an SDK client, and HTTP on loopback (``serve``).
+It is called as an SDK client, or over HTTP on loopback (``serve``).
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html (2026-11-22)
 """
 
@@ -33,7 +33,7 @@ _MAX_OUTPUT_BYTES = 122_880
 
 
 class Answer(NamedTuple):
-    """What a job was answered with: the parameters of the operation. ``token`` if it goes on."""
+    """The answer to a job: the parameters of the operation. It has a ``token`` if the job continues."""
 
     is_success: bool
     given: Json
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
     @property
     def outputs(self) -> list[tuple[str, str]]:
-        """The invalidations, each with its distribution."""
+        """Return the pairs of distribution and invalidation."""
         variables = self.given["outputVariables"]
         ids = [variables[name].split(",") for name in ("distributionIds", "invalidationIds")]
         return list(zip(*ids, strict=True))
@@ -60,27 +60,27 @@ class Answer(NamedTuple):
 
 @dataclass
 class StrictCodePipeline:
-    """The jobs of an account. ``answers`` are those that it has taken, in their order."""
+    """The jobs of an account. ``answers`` are the accepted ones, in order."""
 
     open: set[str] = field(default_factory=set)
     answers: list[Answer] = field(default_factory=list)
     answered: dict[str, Answer] = field(default_factory=dict)
-    # What the next answers meet, in order; None lets one through.
+    # The errors of the next answers, in order; None lets an answer through.
     faults: deque[tuple[str, int] | None] = field(default_factory=deque)
-    # The next answers are taken, but it is not heard of.
+    # The next answers are accepted, but the function gets no response.
     lose_answers: int = 0
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def put_job_success_result(self, **given: Any) -> Json:
-        """The operation as the SDK calls it; raises the SDK's own ClientError."""
+        """Take a success, as the SDK calls the operation. Raises the SDK's ClientError."""
         return self._take("PutJobSuccessResult", given)
 
     def put_job_failure_result(self, **given: Any) -> Json:
-        """As above."""
+        """Take a failure, as the SDK calls the operation. Raises the SDK's ClientError."""
         return self._take("PutJobFailureResult", given)
 
     def new_job(self) -> str:
-        """The id of a job that waits for its answer."""
+        """Return the id of a new job that waits for its answer."""
         id_ = f"{next(self._numbers):08x}-abcd-1111-abcd-111111abcdef"
         self.open.add(id_)
         return id_
@@ -118,9 +118,9 @@ class StrictCodePipeline:
         bound: int = 200,
         pause: Callable[[], object] = lambda: None,
     ) -> Answer:
-        """Play an action: hand each token back under a new job id or the same, until it succeeds or fails.
+        """Play an action: return each token under a new job id or the same, until the job succeeds or fails.
 
-        Lambda invokes a function that raises two times more. ``pause`` is what happens before a job is continued.
+        Lambda invokes a function that raises twice more. ``pause`` is called before each continuation.
         """
         token, id_ = "", self.new_job()
         for _ in range(bound):
@@ -145,7 +145,7 @@ class StrictCodePipeline:
 
 
 def job(parameters: object, token: str = "", id_: str = "11111111-abcd-1111-abcd-111111abcdef") -> Json:
-    """The event of a job, with credentials that can be recognised. ``parameters`` are text, or become JSON."""
+    """Return the event of a job, with recognisable credentials. ``parameters`` are text, or become JSON."""
     text = parameters if isinstance(parameters, str) else json.dumps(parameters)
     location = {"s3Location": {"bucketName": "codepipeline-us-east-2-1234567890", "objectKey": "App.zip"}, "type": "S3"}
     data = {
@@ -160,7 +160,7 @@ def job(parameters: object, token: str = "", id_: str = "11111111-abcd-1111-abcd
 
 
 def _check(value: Any, shape: Any, operation: str) -> None:
-    """What the SDK leaves to the service: the longest, the largest, patterns and enumerations; and Unicode."""
+    """Check the rules that the SDK leaves to the service: lengths, ranges, patterns, enumerations, and Unicode."""
     about = shape.metadata
     if shape.type_name == "structure":
         for name, content in value.items():
@@ -180,12 +180,12 @@ def _check(value: Any, shape: Any, operation: str) -> None:
 
 def _insist(is_so: bool, shape: Any, operation: str) -> None:
     if not is_so:
-        raise client_error(operation, "ValidationException", 400, f"{shape.name} is not as it has to be")
+        raise client_error(operation, "ValidationException", 400, f"{shape.name} breaks a rule")
 
 
 @contextmanager
 def serve(codepipeline: StrictCodePipeline) -> Iterator[str]:
-    """Serve it on loopback for as long as the context lasts; yields the endpoint's URL."""
+    """Serve it on loopback. Yield the URL of the endpoint."""
 
     class Handler(Quiet):
         def do_POST(self) -> None:

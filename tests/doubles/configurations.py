@@ -1,7 +1,7 @@
 """Configurations of distributions, as AWS documents them.
 
-https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html (2026-11-22). What matters to
-nobody here (certificates, logging, prices) is left out; the SDK checks the rest against its model.
+https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html (2026-11-22). Members that
+no test needs (certificates, logging, prices) are left out; the SDK checks the rest against its model.
 """
 
 from typing import Any
@@ -13,12 +13,12 @@ WITH_QUERY_STRINGS = "4cc15a8a-d715-48a4-82b8-cc0b614638fe"
 
 
 def listed(*items: Any) -> Json:
-    """A list as CloudFront's API has them."""
+    """Return a list in the form of CloudFront's API."""
     return {"Quantity": len(items), "Items": list(items)} if items else {"Quantity": 0}
 
 
 def with_oac(id_: str, domain: str, path: str = "") -> Json:
-    """An S3 origin behind an origin access control, as the console makes them today."""
+    """Return an S3 origin with an origin access control, as today's console makes it."""
     return {
         "Id": id_,
         "DomainName": domain,
@@ -33,13 +33,13 @@ def with_oac(id_: str, domain: str, path: str = "") -> Json:
 
 
 def with_oai(id_: str, domain: str, path: str = "") -> Json:
-    """An S3 origin behind an origin access identity, as older ones are."""
+    """Return an S3 origin with an origin access identity, as older ones have it."""
     identity = {"OriginAccessIdentity": "origin-access-identity/cloudfront/E127EXAMPLE51Z"}
     return with_oac(id_, domain, path) | {"S3OriginConfig": identity, "OriginAccessControlId": ""}
 
 
 def custom(id_: str, domain: str, path: str = "") -> Json:
-    """A web server, or the website endpoint of a bucket."""
+    """Return a custom origin: a web server, or the website endpoint of a bucket."""
     return {
         "Id": id_,
         "DomainName": domain,
@@ -55,7 +55,7 @@ def custom(id_: str, domain: str, path: str = "") -> Json:
 
 
 def group(id_: str, *members: str) -> Json:
-    """The second member is asked where the first fails."""
+    """Return an origin group whose second member answers if the first fails."""
     return {
         "Id": id_,
         "FailoverCriteria": {"StatusCodes": listed(500, 502)},
@@ -64,19 +64,19 @@ def group(id_: str, *members: str) -> Json:
 
 
 def behavior(target: str, policy: str = CACHING_OPTIMIZED, **more: Any) -> Json:
-    """A cache behaviour with a cache policy."""
+    """Return a cache behaviour with a cache policy."""
     return {"TargetOriginId": target, "ViewerProtocolPolicy": "redirect-to-https", "CachePolicyId": policy, **more}
 
 
 def legacy(target: str, *, query_string: bool, **more: Any) -> Json:
-    """A cache behaviour from before there were cache policies."""
+    """Return a cache behaviour with the settings that preceded cache policies."""
     values = {"QueryString": query_string, "Cookies": {"Forward": "none"}, "Headers": listed()}
     settings = {"ForwardedValues": values, "MinTTL": 0, "DefaultTTL": 86_400, "MaxTTL": 31_536_000}
     return {"TargetOriginId": target, "ViewerProtocolPolicy": "allow-all", **settings, **more}
 
 
 def configuration(origins: list[Json], default: Json, *others: Json, **more: Any) -> Json:
-    """A DistributionConfig."""
+    """Return a DistributionConfig."""
     return {
         "CallerReference": "1",
         "Comment": "",
@@ -89,7 +89,7 @@ def configuration(origins: list[Json], default: Json, *others: Json, **more: Any
 
 
 def of_buckets(*buckets: str) -> Json:
-    """A distribution that serves all that these buckets hold."""
+    """Return the configuration of a distribution that serves these buckets as a whole."""
     origins = [with_oac(bucket, f"{bucket}.s3.eu-central-1.amazonaws.com") for bucket in buckets]
     if len(origins) == 1:
         return configuration(origins, behavior(buckets[0]))
@@ -97,7 +97,7 @@ def of_buckets(*buckets: str) -> Json:
 
 
 def policy(query_strings: str, *names: str) -> Json:
-    """A CachePolicyConfig: none, all, whitelist or allExcept."""
+    """Return a CachePolicyConfig: none, all, whitelist or allExcept."""
     strings = {"QueryStringBehavior": query_strings} | ({"QueryStrings": listed(*names)} if names else {})
     return {
         "Name": "mine",

@@ -1,7 +1,7 @@
-"""What CloudWatch takes for the body of a dashboard, and what can be read of one.
+"""The rules of CloudWatch for the body of a dashboard, and the metrics that a body draws.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html (2026-11-22);
-cfn-lint does not look into it.
+cfn-lint does not check it.
 """
 
 import re
@@ -14,7 +14,7 @@ VIEWS = {"timeSeries", "singleValue", "gauge", "bar", "pie", "table"}
 STATISTIC = re.compile(r"SampleCount|Average|Sum|Minimum|Maximum|IQM|p(100|\d{1,2}(\.\d+)?)")
 START = re.compile(r"-P(\d+[DWM]|T\d+[HM])")
 OF_WIDGETS = {"type", "x", "y", "width", "height", "properties"}
-# By type: what has to be there, and what may be. Of the latter, only what is used here.
+# By type: required properties, and those optional ones that are used here.
 PROPERTIES: dict[str, tuple[set[str], set[str]]] = {
     "text": ({"markdown"}, {"background"}),
     "alarm": ({"alarms"}, {"title", "sortBy", "states"}),
@@ -29,7 +29,7 @@ _SEARCH = re.compile(r"SEARCH\('\{([^}]+)\} MetricName=\"(\w+)\" service=\"([^\"
 
 
 class Series(NamedTuple):
-    """What a widget draws: one metric or, where a dimension has no value, one for each value that there is."""
+    """A metric in a widget. If a dimension has no value, there is one line for each existing value."""
 
     namespace: str
     name: str
@@ -41,7 +41,7 @@ class Series(NamedTuple):
 
 
 def series_of(widget: Any) -> Iterator[Series]:
-    """Everything that a metric widget draws."""
+    """Yield all metrics of a metric widget."""
     properties = widget["properties"]
     for metric in properties["metrics"]:
         *words, options = metric if isinstance(metric[-1], dict) else [*metric, {}]
@@ -60,7 +60,7 @@ def series_of(widget: Any) -> Iterator[Series]:
 
 
 def objections(body: Any) -> list[str]:
-    """Why CloudWatch would not take the body, or draw something else than what is meant."""
+    """Return the reasons why CloudWatch would refuse the body, or draw something else than intended."""
     found = [f"unknown: {name}" for name in set(body) - {"start", "end", "periodOverride", "variables", "widgets"}]
     found += [] if body.get("periodOverride") in {"auto", "inherit"} else ["periodOverride"]
     found += [] if START.fullmatch(body.get("start", "-P1D")) else ["start"]

@@ -1,7 +1,7 @@
 """An edge cache on loopback, in front of the bucket of the embedded AWS.
 
-It keeps what the bucket answers, by URL and by whether the viewer takes it compressed, for a time; and forgets what the
-invalidations of its distribution name. It is told of these by CloudFront alone.
+It caches the answers of the bucket for a time, by URL and compression, and evicts the items of its distribution's
+invalidations. It knows these only from CloudFront.
 """
 
 import threading
@@ -25,7 +25,7 @@ Headers = dict[str, str]
 
 @dataclass
 class Cached:
-    """An answer of the bucket, with the time when it came."""
+    """An answer of the bucket, with its time."""
 
     status: int
     headers: Headers
@@ -34,9 +34,9 @@ class Cached:
 
 @dataclass
 class EdgeCache:
-    """What viewers of one distribution meet. ``now`` is its clock, ``ttl`` how long it keeps answers (seconds).
+    """The cache of one distribution. ``now`` is its clock, ``ttl`` the seconds for which it keeps answers.
 
-    ``extra`` is set over the headers of each answer (None: not sent), ``asked`` are the headers of all requests.
+    ``extra`` overrides the headers of each answer (None: not sent), ``asked`` are the headers of all requests.
     """
 
     distribution: str
@@ -53,7 +53,7 @@ class EdgeCache:
         self._s3, self._cloudfront = boto3.client("s3"), boto3.client("cloudfront")
 
     def answer(self, path: str, viewer: Headers) -> tuple[int, Headers]:
-        """The answer for a URL's path."""
+        """Answer a request for the path of a URL."""
         with self._lock:
             self.asked.append(viewer)
             self._forget_invalidated()
@@ -94,20 +94,20 @@ class EdgeCache:
                 self.cached = {place: kept for place, kept in self.cached.items() if not is_named(place[0], item)}
 
     def invalidate(self, *paths: str) -> None:
-        """What anybody may do: ask CloudFront."""
+        """Create an invalidation in CloudFront."""
         batch: Any = {"Paths": {"Quantity": len(paths), "Items": list(paths)}, "CallerReference": "".join(paths)}
         self._cloudfront.create_invalidation(DistributionId=self.distribution, InvalidationBatch=batch)
 
 
 def is_named(path: str, item: str) -> bool:
-    """Whether an item of an invalidation names a path, however either is spelt."""
+    """Return true if an item of an invalidation covers a path, however either is encoded."""
     path, prefix = unquote(path), unquote(item.removesuffix("*"))
     return path.startswith(prefix) if item.endswith("*") else path == prefix
 
 
 @contextmanager
 def edge_cache(distribution: str) -> Iterator[EdgeCache]:
-    """The edge cache of a distribution of the embedded AWS, for as long as the context lasts."""
+    """Serve the edge cache of a distribution of the embedded AWS."""
     cache = EdgeCache(distribution)
 
     class Handler(Quiet):

@@ -72,7 +72,7 @@ _DIMENSION = Draft202012Validator({"type": "string", "minLength": 1, "maxLength"
 
 
 def problems(document: Any) -> list[str]:
-    """What in a document is not as it has to be."""
+    """Return the violations of the format in a document."""
     found = [error.message for error in _SCHEMA.iter_errors(document)]
     for directive in [] if found else document["_aws"]["CloudWatchMetrics"]:
         for metric in directive["Metrics"]:
@@ -83,7 +83,7 @@ def problems(document: Any) -> list[str]:
 
 
 def metrics_of(document: Any) -> list[tuple[str, str, tuple[str, ...], list[float]]]:
-    """Namespace, name, names of the dimensions, and values of each metric that CloudWatch makes of a document."""
+    """Return namespace, name, names of dimensions, and values of each metric in a document."""
     return [
         (directive["Namespace"], metric["Name"], tuple(sorted(names)), _listed(document[metric["Name"]]))
         for directive in document["_aws"]["CloudWatchMetrics"]

@@ -1,10 +1,10 @@
-"""Lambda without AWS: the zip that was packaged, in a process of its own, under AWS's own runtime client.
+"""Lambda without AWS: the packaged zip in a process of its own, under AWS's own runtime client.
 
-That client (awslambdaric) is what Lambda's Python runtimes run. It asks a Runtime API on loopback for events and
-posts answers there: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. The process sees what it would
-see in Lambda and nothing else: the unpacked zip, the layer's packages, the runtime's packages, in this order. Neither
-this project's folder nor its virtual environment is on its path. What differs is the Python, which is the one that
-runs the tests, and the versions of the runtime's packages, which are the ones of requirements.txt.
+Lambda's Python runtimes run that client (awslambdaric). It asks a Runtime API on loopback for events and posts answers
+there: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. As in Lambda, the process sees the unpacked zip,
+the layer's packages and the runtime's packages, in this order, but neither this project's folder nor its virtual
+environment. Two things differ from Lambda: the Python, which is the one that runs the tests, and the versions of the
+runtime's packages, which are those of requirements.txt.
 """
 
 import json
@@ -25,7 +25,7 @@ import pytest
 
 from tests.doubles.loopback import Quiet, serving
 
-# What the layer AWSLambdaPowertoolsPythonV3 and the runtime python3.13 hold, as far as it is used.
+# The packages of the layer AWSLambdaPowertoolsPythonV3 and of the runtime python3.13 that are used here.
 LAYER: Final = ("aws-lambda-powertools", "jmespath", "typing-extensions")
 RUNTIME: Final = (
     *("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"),
@@ -40,7 +40,7 @@ _TRACE: Final = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0"
 
 @dataclass(frozen=True)
 class Answer:
-    """What Lambda would hand to whoever invoked the function: its result, or its error as a document."""
+    """The answer of the function to an invocation: its result, or its error as a document."""
 
     payload: Any
     failed: bool
@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass
 class Function:
-    """A function whose process is running, or has ended before it could take an event (``init_error``)."""
+    """A function whose process is running, or ended before it took an event (``init_error``)."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -71,32 +71,32 @@ class Function:
         return Answer(json.loads(body), kind == "error", seconds)
 
     def logged(self) -> list[dict[str, Any]]:
-        """The structured lines of the log so far, without metrics."""
+        """Return the structured lines of the log so far, without metrics."""
         return [line for line in self._lines() if "_aws" not in line]
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The metrics in it."""
+        """Return the metrics in the log so far."""
         return [line for line in self._lines() if "_aws" in line]
 
     def _lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def peak_mebibytes(self) -> float:
-        """The most memory that the process has had so far. Needs Linux."""
+        """Return the peak memory of the process so far. Needs Linux."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         (kibibytes,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
         return int(kibibytes) / 1024
 
 
 def needs_linux() -> None:
-    """Elsewhere, the test is skipped."""
+    """Skip the test on other systems."""
     if sys.platform != "linux":
         pytest.skip("Lambda's runtime client is for Linux")
 
 
 @contextmanager
 def deployed(archive: Path, folder: Path, handler: str, environ: Mapping[str, str]) -> Iterator[Function]:
-    """Unpack a zip into ``folder``, beside layer and runtime, and run it there. It is killed at the end."""
+    """Unpack a zip into ``folder``, beside layer and runtime, and run it there until the context ends."""
     needs_linux()
     task = folder / "task"
     with zipfile.ZipFile(archive) as zipped:
@@ -109,7 +109,7 @@ def deployed(archive: Path, folder: Path, handler: str, environ: Mapping[str, st
 
 @contextmanager
 def running(handler: str, task: Path, path: list[Path], environ: Mapping[str, str]) -> Iterator[Function]:
-    """Run a handler in ``task`` with these folders on its path, and no others but the standard library."""
+    """Run a handler in ``task``. Its path has these folders and the standard library."""
     events: queue.Queue[tuple[str, bytes]] = queue.Queue()
     answers: queue.Queue[tuple[str, str, bytes]] = queue.Queue()
     started: queue.Queue[bytes | None] = queue.Queue()
@@ -137,7 +137,7 @@ def running(handler: str, task: Path, path: list[Path], environ: Mapping[str, st
 
 
 def install(names: tuple[str, ...], folder: Path) -> None:
-    """Put packages into a folder, as pip --target would: those that the tests run with, linked and not copied."""
+    """Link installed packages into a folder, as pip --target would copy them."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         package = distribution(name)
@@ -175,7 +175,7 @@ def _runtime_api(
     answers: "queue.Queue[tuple[str, str, bytes]]",
     started: "queue.Queue[bytes | None]",
 ) -> Iterator[str]:
-    """Serve it on loopback. The first request for an event, or the error before it, goes to ``started``."""
+    """Serve the Runtime API on loopback. The first request for an event, or an earlier error, goes to ``started``."""
 
     class Handler(Quiet):
         protocol_version = "HTTP/1.1"
@@ -190,7 +190,7 @@ def _runtime_api(
                 return
             self.send_response(200)
             headers = {
-                # Without the first and the last, the client's native part dies without a word.
+                # Without the first and the last, the native part of the client crashes silently.
                 "Content-Type": "application/json",
                 "Content-Length": str(len(event)),
                 "Lambda-Runtime-Aws-Request-Id": request,
@@ -228,4 +228,4 @@ def _runtime_api(
         try:
             yield address
         finally:
-            events.put(("", b""))  # for a request that still waits for an event
+            events.put(("", b""))  # releases a request that still waits for an event

@@ -1,4 +1,4 @@
-"""Servers for one test, on loopback."""
+"""Servers on loopback that live as long as a context."""
 
 import sys
 import threading
@@ -31,14 +31,14 @@ class Quiet(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A process that is killed leaves its connections behind.
+        # A killed process does not close its connections properly.
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 @contextmanager
 def serving(handler: type[BaseRequestHandler], tls: SSLContext | None = None) -> Iterator[str]:
-    """Serve on any free port for as long as the context lasts, over TLS if asked to; yields host and port."""
+    """Serve on a free port, over TLS if there is a context for it. Yield host and port."""
     with _Server(("127.0.0.1", 0), handler) as server:
         if tls is not None:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
@@ -53,7 +53,7 @@ def serving(handler: type[BaseRequestHandler], tls: SSLContext | None = None) ->
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[str]:
-    """Answer whatever is asked with these bytes; yields the endpoint's URL."""
+    """Answer every request with these bytes. Yield the URL of the endpoint."""
 
     class Handler(BaseRequestHandler):
         def handle(self) -> None:
@@ -65,5 +65,5 @@ def answering(answer: bytes) -> Iterator[str]:
 
 
 def ok(body: bytes) -> bytes:
-    """An HTTP answer that says that all is well, with that body."""
+    """Return a successful HTTP answer with this body."""
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)

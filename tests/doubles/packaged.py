@@ -1,4 +1,4 @@
-"""What osls makes of serverless.yml: the CloudFormation template and the zips, without an AWS account."""
+"""The packages that osls makes of serverless.yml: a CloudFormation template and zips, without an AWS account."""
 
 import json
 import os
@@ -68,7 +68,7 @@ CASES = {
 
 @dataclass(frozen=True)
 class Package:
-    """The folder that osls wrote, the template in it, and the parameters that were given."""
+    """A folder that osls wrote, the template in it, and the given parameters."""
 
     folder: Path
     template: dict[str, Any]
@@ -76,31 +76,31 @@ class Package:
 
     @property
     def resources(self) -> dict[str, Any]:
-        """The resources of the template, by logical id."""
+        """Return the resources of the template, by logical id."""
         found: dict[str, Any] = self.template["Resources"]
         return found
 
     def zip_of(self, function: str) -> Path:
-        """The zip of a function, by its name in serverless.yml."""
+        """Return the zip of a function, by its name in serverless.yml."""
         return self.folder / f"{function}.zip"
 
 
 def needed(program: str) -> str:
-    """Where a program of Node.js is. Without it, the test is skipped; in CI, it fails."""
+    """Return the path of a program of Node.js. If it is missing, skip the test or, in CI, fail it."""
     found = shutil.which(program)
     if found is None:
         assert not os.environ.get("CI"), "CI has to have Node.js"
-        pytest.skip(f"packaging needs Node.js and npm ({program} was not found)")
+        pytest.skip(f"{program} was not found: packaging needs Node.js and npm")
     return found
 
 
 def osls(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the version of osls that the Makefile pins, with no credentials but those in ``more``, its environment."""
+    """Run the version of osls that the Makefile pins. Its only credentials are those in ``more``."""
     npx = needed("npx")
     version = re.search(r"^OSLS := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert version is not None
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    # One at a time: the first fetches it, and all have the same folder to work in.
+    # One at a time: the first run downloads osls, and all runs work in the same folder.
     with alone(ROOT / ".osls.lock"):
         return subprocess.run(
             [npx, "--yes", version[1], *arguments],
@@ -114,14 +114,14 @@ def osls(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """Keep the other processes of a test run out for as long as the context lasts."""
+    """Keep other processes of the test run out of this context."""
     with lock.open("w") as file:
         flock(file, LOCK_EX)
         yield
 
 
 def package(folder: Path, *parameters: str) -> Package:
-    """Package with these parameters (``name=value``), unless that was done."""
+    """Package with these parameters (``name=value``) into a folder, unless the package is there."""
     written = folder / "cloudformation-template-update-stack.json"
     with alone(folder.parent / f"{folder.name}.lock"):
         if not written.exists():

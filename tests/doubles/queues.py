@@ -9,7 +9,7 @@ from tests.doubles.sdk import client_error, operation_model
 
 
 class Message(NamedTuple):
-    """What was put into a queue."""
+    """A message that was sent to a queue."""
 
     url: str
     body: str
@@ -18,15 +18,15 @@ class Message(NamedTuple):
 
 @dataclass
 class StrictQueues:
-    """The queues of an account, by URL, behind the door of an SDK client."""
+    """The queues of an account, by URL, called as an SDK client."""
 
     urls: set[str]
     messages: list[Message] = field(default_factory=list)
-    # What every call to a queue meets.
+    # The error of every call to a queue.
     broken: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int) -> Any:  # noqa: N803
-        """The operation as the SDK calls it; raises the SDK's own ClientError."""
+        """Send a message, as the SDK calls the operation. Raises the SDK's ClientError."""
         parameters = {"QueueUrl": QueueUrl, "MessageBody": MessageBody, "DelaySeconds": DelaySeconds}
         validate_parameters(parameters, operation_model("sqs", "SendMessage").input_shape)
         if QueueUrl in self.broken:

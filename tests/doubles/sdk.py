@@ -1,4 +1,4 @@
-"""The SDK's own model of a service, and its own error, for doubles behind the door of a client."""
+"""The SDK's own models and errors, for doubles that are called as SDK clients."""
 
 from functools import cache
 from typing import Any
@@ -9,12 +9,12 @@ from botocore.exceptions import ClientError
 
 @cache
 def operation_model(service: str, name: str) -> Any:
-    """Return what the SDK knows of an operation."""
+    """Return the SDK's model of an operation."""
     return botocore.session.get_session().get_service_model(service).operation_model(name)
 
 
 def client_error(operation: str, code: str, status: int, message: str = "") -> ClientError:
-    """Return the error that the SDK makes of a refusal."""
+    """Return the SDK's error for a refused call."""
     response: Any = {
         "Error": {"Code": code, "Message": message or f"{code} on demand"},
         "ResponseMetadata": {"HTTPStatusCode": status},

@@ -1,4 +1,4 @@
-"""Input for the laws: keys as hostile as S3 allows, changes, and every way in which these arrive."""
+"""Inputs of the laws: keys as hostile as S3 allows, changes, and every event that can carry these."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Change:
-    """A change as the origin knows it, before any dialect has touched it."""
+    """A change before it is encoded in any dialect."""
 
     key: str
     sequencer: str = "0055AED6DCD90281E5"
@@ -31,7 +31,7 @@ _pieces = st.lists(_awkward | st.text(st.characters(codec="utf-8"), max_size=8),
 keys = _pieces.map("".join).filter(lambda key: 0 < len(key.encode()) <= 1024)
 """Any key that S3 accepts; mostly short, full of the characters that go wrong."""
 
-# The deploys of a real site, among them: plain keys and index documents in directories.
+# The deploys of a real site are among them: plain keys and index documents in directories.
 plain_keys = st.from_regex(r"([a-z]{1,3}/){0,2}(index\.html|[a-z]{1,3}\.(css|js))", fullmatch=True)
 sequencers = st.text("0123456789ABCDEF", min_size=18, max_size=18)
 names = st.sampled_from(
@@ -51,7 +51,7 @@ changes = st.builds(Change, keys | plain_keys, sequencers, st.sampled_from(["ori
 def simple_plan(
     changes: Iterable[ObjectChange], ids: Iterable[str], index_document: str = "index.html", left: Iterable[Batch] = ()
 ) -> Plan:
-    """The plan for distributions of which nothing is known, with nothing widened."""
+    """Return the exact plan for distributions whose configuration is unknown."""
     distributions = [Distribution(DistributionId(id_)) for id_ in ids]
     return make_plan(changes, distributions, View(index_document), left, EXACT)
 
@@ -60,7 +60,7 @@ def simple_plan(
 
 
 def s3_record(change: Change, encode: Callable[[str], str] = quote_plus) -> Json:
-    """One record of an S3 notification."""
+    """Return a record of an S3 notification."""
     version = {"versionId": change.version} if change.version else {}
     return {
         "eventVersion": "2.1",
@@ -78,12 +78,12 @@ def s3_record(change: Change, encode: Callable[[str], str] = quote_plus) -> Json
 
 
 def s3(*changes: Change) -> Json:
-    """An S3 notification."""
+    """Return an S3 notification."""
     return {"Records": [s3_record(change) for change in changes]}
 
 
 def eventbridge(change: Change) -> Json:
-    """An EventBridge event; its key is raw."""
+    """Return an EventBridge event, which has the raw key."""
     kind = "Object Created" if change.name.startswith("ObjectCreated") else "Object Deleted"
     version = {"version-id": change.version} if change.version else {}
     return {
@@ -100,17 +100,17 @@ def eventbridge(change: Change) -> Json:
 
 
 def sns_envelope(body: Json) -> Json:
-    """What SNS puts into a queue."""
+    """Return the body of a message that SNS sends to a queue."""
     return {"Type": "Notification", "MessageId": "95df01b4", "TopicArn": "arn:aws:sns:::t", "Message": json.dumps(body)}
 
 
 def sns(*bodies: Json) -> Json:
-    """What SNS invokes a function with."""
+    """Return the event that SNS invokes a function with."""
     return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1", "Sns": sns_envelope(body)} for body in bodies]}
 
 
 def sqs(*bodies: Json | str) -> Json:
-    """What Lambda makes of a queue's messages; their ids are m0, m1, …"""
+    """Return the event that Lambda makes of a queue's messages. Their ids are m0, m1, …"""
     return {
         "Records": [
             {
@@ -129,13 +129,13 @@ def sqs(*bodies: Json | str) -> Json:
 
 
 def delivered_again(event: Json, times: int = 2) -> Json:
-    """The same messages, which the queue has delivered so often."""
+    """Return the same messages with this count of deliveries."""
     attributes = {"ApproximateReceiveCount": str(times)}
     return {"Records": [record | {"attributes": attributes} for record in event["Records"]]}
 
 
 def failed_invocation(event: Json, request: str = "r1") -> Json:
-    """What Lambda writes down of an event that it has given up."""
+    """Return the record that Lambda keeps of an event that it has given up."""
     return {
         "version": "1.0",
         "timestamp": "2026-11-20T09:36:12.345Z",
@@ -160,7 +160,7 @@ json_values = st.recursive(
 )
 """Anything that JSON can say."""
 
-# Every dialect's way to carry one change. S3 encodes with "/" raw; others of its kind encode it, too.
+# Each dialect's event for a change. S3 leaves "/" raw; compatible services encode it, too.
 ROUTES: dict[str, Callable[[Change], Json]] = {
     "s3": s3,
     "s3 that encodes everything": lambda change: {

@@ -1,7 +1,7 @@
 """An S3 that keeps the documented rules of notification configurations, over HTTP, and is strict where moto is not.
 
-It refuses overlaps and targets that it cannot reach, answers with what was put, EventBridge included, and with the
-names of filter rules capitalised, as S3 does. Throttling, lost answers and refusals come on demand.
+It refuses overlaps and targets that it cannot reach. It returns what was put, EventBridge included, and capitalises the
+names of filter rules, as S3 does. Throttling, lost answers and refusals come on demand.
 """
 
 import itertools
@@ -25,26 +25,26 @@ BROKEN = (500, "InternalError", "We encountered an internal error. Please try ag
 
 
 class Refused(Exception):  # noqa: N818 an answer, not a failure
-    """What S3 answers instead: HTTP status, code, message and further elements of the error."""
+    """An error that S3 answers: HTTP status, code, message and further elements."""
 
 
 @dataclass
 class StrictS3:
-    """Buckets by name, each with its Region ("EU" is what the oldest of eu-west-1 have). ``puts`` counts changes."""
+    """Buckets by name with their Regions (old buckets of eu-west-1 have "EU"). ``puts`` counts changes."""
 
     regions: dict[str, str]
-    # Targets that exist and let S3 send to them.
+    # Targets that exist and allow S3 to send to them.
     reachable: set[str] = field(default_factory=set)
     configurations: dict[str, ET.Element] = field(default_factory=dict)
     puts: int = 0
     requests: int = 0
-    # What the next requests of these names meet, in order; None lets one through.
+    # The errors of the next requests of these names, in order; None lets a request through.
     faults: dict[str, deque[tuple[int, str, str] | None]] = field(default_factory=dict)
     # The next changes are made, but their answers are lost.
     lose_answers: int = 0
 
     def answer(self, method: str, bucket: str, query: str, body: bytes, *, check: bool) -> bytes:
-        """The body of the answer. Raises Refused."""
+        """Return the body of the answer. Raises Refused."""
         request = f"{method} {query}"
         self.requests += 1
         faults = self.faults.get(request)
@@ -104,7 +104,7 @@ def _text(element: ET.Element, name: str) -> str:
 
 
 def _share_an_event(one: ET.Element, other: ET.Element) -> bool:
-    """Whether there is an event that both would get: a key that both filters let through, and a name in both lists."""
+    """Return true if both would get some event: both filters match a key, and both lists have a name."""
     (prefix, suffix), (other_prefix, other_suffix) = _rules(one), _rules(other)
     key = max(prefix, other_prefix, key=len) + max(suffix, other_suffix, key=len)
     names = [{event.text or "" for event in entry.iter(f"{_TAG}Event")} for entry in (one, other)]
@@ -128,7 +128,7 @@ def _rules(entry: ET.Element) -> tuple[str, str]:
 
 @contextmanager
 def serve(s3: StrictS3) -> Iterator[str]:
-    """Serve it on loopback for as long as the context lasts; yields the endpoint's URL."""
+    """Serve it on loopback. Yield the URL of the endpoint."""
 
     class Handler(Quiet):
         def _respond(self) -> None:

@@ -1,4 +1,4 @@
-"""A deploy as Lambda receives it: one S3 notification a message, as long as S3 makes them."""
+"""A deploy as Lambda receives it: one S3 notification a message, as long as those of S3."""
 
 import json
 from hashlib import md5
@@ -6,9 +6,9 @@ from typing import Any
 
 
 def uploads_event(messages: int, objects: int | None = None) -> dict[str, Any]:
-    """An SQS event with that many uploads of a site, half of them index documents.
+    """Return an SQS event with uploads of a site, half of them index documents.
 
-    With fewer ``objects``, their notifications come again and again; of 2,000, one distribution takes all at once.
+    With fewer ``objects`` than messages, their notifications repeat. A distribution takes 2,000 objects at once.
     """
     return {
         "Records": [

@@ -1,8 +1,8 @@
-"""An S3 with versions, behind the door of an SDK client and over HTTP, where pages are as short as one likes.
+"""An S3 with versions and pages of any size, called as an SDK client or over HTTP.
 
-It lists as S3 does: by the UTF-8 of keys, those of a key from the newest to the oldest, times in whole seconds, delete
-markers apart, names encoded so that XML can hold them. (moto has no encoded names in lists of versions, and loses the
-first one after a marker that is no key.)
+It lists as S3 does: keys by their UTF-8, versions of a key from the newest to the oldest, times in whole seconds,
+delete markers apart, and names encoded for XML. (moto does not encode names in lists of versions, and loses the
+first version after a marker that is no key.)
 """
 
 from collections import deque
@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 class Stored(NamedTuple):
-    """A version, or, without a body, a delete marker."""
+    """A version or, without a body, a delete marker."""
 
     key: str
     version: str
@@ -38,12 +38,12 @@ class Stored(NamedTuple):
 
 @dataclass
 class VersionedS3:
-    """Buckets by name, each with its versions in the order in which they were written."""
+    """Buckets by name, each with its versions in the order of writing."""
 
     buckets: dict[str, list[Stored]] = field(default_factory=lambda: {"origin": []})
     page: int = 1_000
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    # What every call of an operation meets, and what the next calls meet, in order; None lets one through.
+    # The error of every call of an operation; the errors of the next calls, in order: None lets a call through.
     broken: dict[str, tuple[str, int]] = field(default_factory=dict)
     faults: deque[tuple[str, int] | None] = field(default_factory=deque)
     _ids: Iterator[int] = field(default_factory=count)
@@ -58,17 +58,17 @@ class VersionedS3:
         storage: str = "STANDARD",
         **headers: Any,
     ) -> str:
-        """A new version, or, without a body, a delete marker. Returns its id."""
+        """Write a version or, without a body, a delete marker. Return its id."""
         version = version or f"v{next(self._ids)}"
         self.buckets[bucket].append(Stored(key, version, modified, body, headers, storage))
         return version
 
     def erase(self, version: str, bucket: str = "origin") -> None:
-        """Remove a version for good."""
+        """Delete a version."""
         self.buckets[bucket] = [stored for stored in self.buckets[bucket] if stored.version != version]
 
     def made(self, operation: str) -> list[dict[str, Any]]:
-        """The arguments of all calls of an operation."""
+        """Return the arguments of all calls of an operation."""
         return [arguments for name, arguments in self.calls if name == operation]
 
     def _begin(self, operation: str, arguments: dict[str, Any]) -> list[Stored]:
@@ -82,7 +82,7 @@ class VersionedS3:
         return self.buckets[arguments["Bucket"]]
 
     def list_objects_v2(self, **arguments: Any) -> dict[str, Any]:
-        """A page of keys."""
+        """Return a page of keys."""
         latest = {stored.key: stored for stored in self._begin("ListObjectsV2", arguments)}
         after = bytes.fromhex(arguments.get("ContinuationToken", "")).decode()
         keys = [
@@ -95,7 +95,7 @@ class VersionedS3:
         return {"IsTruncated": bool(more), **more, **page}
 
     def list_object_versions(self, **arguments: Any) -> dict[str, Any]:
-        """A page of versions and delete markers."""
+        """Return a page of versions and delete markers."""
         listed = self._begin("ListObjectVersions", arguments)
         newest_first = listed[::-1]
         newest_first.sort(key=lambda stored: stored.key.encode())
@@ -109,7 +109,7 @@ class VersionedS3:
         return {"IsTruncated": bool(rest), **more, **{name: items for name, items in lists.items() if items}}
 
     def head_object(self, **arguments: Any) -> dict[str, Any]:
-        """What a version is served with."""
+        """Return the headers of a version."""
         for stored in self._begin("HeadObject", arguments):
             if (stored.key, stored.version) == (arguments["Key"], arguments["VersionId"]):
                 return {"ContentType": "binary/octet-stream", "Metadata": {}, **stored.headers}
@@ -117,7 +117,7 @@ class VersionedS3:
 
 
 def _after(found: list[Stored], key: str | None, version: str | None) -> Iterator[Stored]:
-    assert version != ""  # which S3 does not take
+    assert version != ""  # S3 refuses it
     assert key is not None or version is None
     assert len((key or "").encode()) <= 1_024
     passed = False
@@ -143,7 +143,7 @@ def _described(stored: Stored) -> dict[str, Any]:
 
 @contextmanager
 def serve(s3: VersionedS3) -> Iterator[str]:
-    """Serve it on loopback for as long as the context lasts; yields the endpoint's URL."""
+    """Serve it on loopback. Yield the URL of the endpoint."""
 
     class Handler(Quiet):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""What the modules of the package import, read from their sources."""
+"""The imports of the package's modules, read from their sources."""
 
 import ast
 from pathlib import Path
@@ -8,7 +8,7 @@ PACKAGE = ROOT / "invalidator"
 
 
 def name_of(file: Path) -> str:
-    """A module's name within the package, as ``urls.encoding``; that of the package itself is empty."""
+    """Return the name of a module within the package, as ``urls.encoding``. That of the package itself is empty."""
     parts = file.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
 
@@ -18,7 +18,7 @@ MODULES = sorted(name for name, file in FILES.items() if file.name != "__init__.
 
 
 def imports(module: str) -> set[str]:
-    """Return the full names of everything that a module imports, anywhere in it."""
+    """Return the full names of all imports in a module, at any depth."""
     names = set()
     for node in ast.walk(ast.parse(FILES[module].read_text())):
         if isinstance(node, ast.Import):
@@ -29,7 +29,7 @@ def imports(module: str) -> set[str]:
 
 
 def ours(module: str) -> set[str]:
-    """Return those of the package's own modules that a module imports."""
+    """Return the package's own modules that a module imports."""
     found = set()
     for name in imports(module):
         inside = name.removeprefix("invalidator.")
@@ -39,7 +39,7 @@ def ours(module: str) -> set[str]:
 
 
 def packaged_with(module: str) -> set[str]:
-    """Return what has to be in a zip with a module: all that it imports, directly or not, and whole folders only."""
+    """Return the modules that a zip needs for a module: all that it imports, directly or not, in whole folders."""
     needed, found = set[str](), {"", module}
     while found - needed:
         needed |= found

@@ -1,4 +1,4 @@
-"""Who may import whom, and other rules that no single test of behaviour would notice."""
+"""The import ladder, and other rules that no test of behaviour would notice."""
 
 import ast
 import re

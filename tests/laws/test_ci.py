@@ -1,4 +1,4 @@
-"""What runs on a hosted CI and before a commit is what the project runs, and may not do more than read."""
+"""A hosted CI and the hooks before a commit run the project's own targets, and may only read."""
 
 import re
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_a_hosted_ci_runs_what_ci_run_runs() -> None:
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
-def test_a_hosted_ci_has_the_pythons_that_are_tested_and_the_node_that_packages() -> None:
+def test_a_hosted_ci_has_the_tested_pythons_and_the_node_that_packages() -> None:
     (file,) = WORKFLOWS
     given = {step["uses"].partition("@")[0]: step.get("with", {}) for step in steps(file) if "uses" in step}
     (tested,) = re.findall(r"^for version in (.*); do$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
@@ -48,12 +48,12 @@ def test_a_workflow_may_only_read_and_keeps_no_credentials(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
-def test_a_workflow_ends_and_a_later_push_takes_its_place_in_a_pull_request_only(file: Path) -> None:
+def test_a_workflow_ends_and_only_in_a_pull_request_a_push_replaces_it(file: Path) -> None:
     found = workflow(file)
     assert all(job["timeout-minutes"] <= 30 for job in found["jobs"].values())
     is_request = "github.event_name == 'pull_request'"
     assert found["concurrency"]["cancel-in-progress"] == f"${{{{ {is_request} }}}}"
-    # Of those that wait in a group, the last one stays: commits of the main branch have groups of their own.
+    # A group keeps only its last waiting run, so each commit of the main branch has a group of its own.
     assert found["concurrency"]["group"] == f"ci-${{{{ {is_request} && github.ref || github.sha }}}}"
 
 
@@ -82,7 +82,7 @@ def test_osls_is_of_one_version_wherever_it_is_called() -> None:
 def test_what_runs_before_a_commit_are_the_projects_own_targets() -> None:
     read = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     (repository,) = read["repos"]
-    assert repository["repo"] == "local"  # so that there is no second list of versions
+    assert repository["repo"] == "local"  # a repository of hooks would be a second list of versions
     hooks = repository["hooks"]
     for hook in hooks:
         program, target = hook["entry"].split()

@@ -1,4 +1,4 @@
-"""What other tools got wrong, each told as a story that must not happen here."""
+"""Mistakes of other tools, each as a story that must not happen here."""
 
 from collections import deque
 
@@ -41,7 +41,7 @@ def test_an_event_that_is_delivered_again_is_not_billed_again(cloudfront: Strict
     assert cloudfront.paths("E1") == ["/a", "/b"]
 
 
-def test_a_job_that_is_tried_again_is_not_billed_again_under_a_new_reference(cloudfront: StrictCloudFront) -> None:
+def test_a_job_that_is_tried_again_is_not_billed_again(cloudfront: StrictCloudFront) -> None:
     pipeline = StrictCodePipeline(faults=deque([("ThrottlingException", 400)]))
     edge = Clients(pipeline=lambda: Pipeline(pipeline))
     cloudfront.looks_to_complete = 3
@@ -68,7 +68,7 @@ def test_one_failing_distribution_does_not_stop_the_others(
     cloudfront.broken["E1"] = DENIED
     with pytest.raises(IncompleteError) as caught:
         handle(Change("a"))
-    # In the order in which the answers came.
+    # In the order of the answers.
     assert [line.split(": ")[:2] for line in sorted(str(caught.value).splitlines())] == [
         ["E0MISSING", "/a not invalidated"],
         ["E1", "/a not invalidated"],
@@ -114,7 +114,7 @@ def test_an_index_document_clears_itself_and_its_directory(cloudfront: StrictClo
 
 
 @pytest.mark.parametrize(("most", "wildcards"), [(10_000, 0), (3_000, 15)])
-def test_never_are_there_more_wildcards_than_a_distribution_takes_nor_any_that_is_not_needed(
+def test_no_wildcard_is_more_than_a_distribution_takes_or_than_needed(
     cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch, most: int, wildcards: int
 ) -> None:
     monkeypatch.setenv("MAX_PATHS", str(most))

@@ -10,7 +10,7 @@ TRACE_LINES = 60
 
 
 def main() -> int:
-    """Play what the command line asks for; 1 if anything in it was not as it has to be."""
+    """Play the worlds of the command line. Return 1 if one fails or a bound does not hold."""
     parser = argparse.ArgumentParser(prog="make simulate", description=__doc__)
     parser.add_argument("--seeds", type=int, default=500, help="how many worlds to play")
     parser.add_argument("--first", type=int, default=0, help="the seed of the first")

@@ -1,6 +1,6 @@
-"""CloudFront in time: the rate of calls, what is in progress, propagation, and edges that keep what viewers asked for.
+"""CloudFront in time: the rate of calls, paths in progress, propagation, and edges that cache.
 
-The rules of a single call are those of the strict double, which has the last word here, too.
+The strict double checks each single call.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ Place = tuple[str, str]
 
 
 def clearing(place: Place) -> Iterator[Place]:
-    """The items that clear a path, or all that a wildcard clears: the same one, and each wildcard that is wider."""
+    """Yield the items that clear an item: the same one, and each wider wildcard."""
     distribution, path = place
     yield place
     for item in _wider(path):
@@ -42,8 +42,8 @@ def _wider(path: str) -> list[str]:
 class CloudFront:
     """The distributions of the account with their edges.
 
-    ``edges`` has, by distribution and path, the version that viewers get. ``accepted_at`` has when an item was last
-    accepted, ``fresh_at`` when that had reached the edges; ``called`` counts the calls by their answers.
+    ``edges`` are the versions that viewers get, by distribution and path. ``accepted_at`` is the time at which an item
+    was last accepted, ``fresh_at`` the time at which that reached the edges. ``called`` counts the calls by answer.
     """
 
     def __init__(self, world: World, weather: Weather, distributions: list[str]) -> None:
@@ -55,20 +55,20 @@ class CloudFront:
         self.called: Counter[str] = Counter()
         self.in_progress: dict[str, Counter[str]] = {id_: Counter() for id_ in distributions}
         self.references: dict[tuple[str, str], tuple[str, ...]] = {}
-        self.bad: set[str] = set()  # the paths that it takes for invalid
+        self.bad: set[str] = set()  # paths that are refused as invalid
         self.last_accepted = 0.0
         self._tokens, self._refilled = BURST, 0.0
 
     def client(self, watch: "Callable[[str, list[str], str], None]") -> "Client":
-        """A door for one invocation; ``watch`` is told of each call, and how it was answered."""
+        """Return the client of one invocation. ``watch`` is called with each call and its answer."""
         return Client(self, self._world, self._weather, watch)
 
     def view(self, distribution: str, path: str, version: int | None) -> None:
-        """A viewer asks; what is not in the cache comes from the origin, where it has that version."""
+        """Let a viewer ask: on a miss, the edge fetches this version from the origin."""
         self.edges[distribution].setdefault(path, version)
 
     def answer(self, distribution: str, batch: Any) -> dict[str, Any]:
-        """What the service itself says, at this moment."""
+        """Answer a call at this moment."""
         paths, reference = batch["Paths"]["Items"], batch["CallerReference"]
         known = self.references.setdefault((distribution, reference), tuple(paths))
         assert known == tuple(paths), f"the reference {reference} was used with two contents"
@@ -86,7 +86,7 @@ class CloudFront:
         new = not any((i.distribution, i.reference) == (distribution, reference) for i in self.double.accepted)
         busy = self.in_progress[distribution]
         if new and (busy["plain"] + len(paths) - wildcards > PLAIN or busy["wild"] + wildcards > WILDCARDS):
-            # Whether the call was right in itself is said first.
+            # An invalid call is refused first, whatever is in progress.
             raise client_error(
                 "CreateInvalidation",
                 "TooManyInvalidationsInProgress",
@@ -132,7 +132,7 @@ class CloudFront:
 
 
 class Client:
-    """The door of the SDK. A call takes time on its way there and back, and either may go wrong."""
+    """The client of the SDK. A call takes time on its way there and back, and either way may fail."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Lambda: pollers that batch messages, and invocations that can end anywhere. What they run is the real handler."""
+"""Lambda: pollers that batch messages, and invocations of the real handler, which can crash anywhere."""
 
 import json
 from collections import deque
@@ -30,7 +30,7 @@ DEAD_LETTERS_URL = "https://sqs/dead-letters"
 
 
 class Context(LocalContext):
-    """An invocation's time, on the virtual clock."""
+    """The context of an invocation on the virtual clock."""
 
     def __init__(self, world: World, seconds: float, request: str) -> None:
         super().__init__(aws_request_id=request, deadline=world.now + seconds)
@@ -54,7 +54,7 @@ class Workers:
             try:
                 self._ended.append(call())
             except AssertionError:
-                raise  # it is this world that complains
+                raise  # a check of this world has failed
             except Exception as error:  # noqa: BLE001 raised again where it is waited for
                 self._ended.append(error)
             self._signal.fire()
@@ -71,7 +71,7 @@ class Workers:
 
 
 class Aws(NamedTuple):
-    """What an invocation finds, how much one plan may send to a distribution, and the metrics, with their seconds."""
+    """The surroundings of an invocation, the allowance of a plan, and the metrics with their seconds."""
 
     queue: Queue
     cloudfront: CloudFront
@@ -81,11 +81,11 @@ class Aws(NamedTuple):
 
 
 class Invocation:
-    """One invocation, and the laws of what it asks for.
+    """One invocation, and the laws of its calls.
 
-    It is never more at a time than a distribution takes. And all that it asks of a distribution in all of its calls,
-    beside what is in the ``tickets`` for it, is one plan's new work, which has no more paths and wildcards than are
-    allowed; halves and repeated calls have nothing but what is in that plan.
+    A call never has more items than a distribution takes at a time. All calls for a distribution together, apart from
+    its ``tickets``, are the new work of one plan, which keeps to the allowance; halves and repeated calls contain only
+    items of that plan.
     """
 
     def __init__(self, world: World, aws: Aws, weather: Weather, messages: list[Message]) -> None:
@@ -116,7 +116,7 @@ class Invocation:
             assert now - self._refused.get(distribution, -inf) >= 25.0, "a full distribution was hammered"
         if result == "TooManyInvalidationsInProgress":
             self._refused[distribution] = now
-            # The seconds of the call itself are in our favour.
+            # The seconds that the call itself takes are not counted against the handler.
             mine = [entry for entry in self._accepted if entry[1] == distribution and entry[0] > now - 24.0]
             assert len(paths) - wildcards + sum(entry[2] for entry in mine) <= PLAIN, "our own calls exceed the quota"
             assert wildcards + sum(entry[3] for entry in mine) <= WILDCARDS, "our own wildcards exceed the quota"
@@ -136,9 +136,9 @@ class Invocation:
 
 
 class Function:
-    """The event source mapping and the function behind it, which answers in time unless it is cut off before.
+    """The event source mapping and the function behind it, which must answer in time unless it crashes.
 
-    ``delivering`` is told of the messages of each invocation, ``acknowledging`` of those that it is about to delete.
+    ``delivering`` is called with the messages of each invocation, ``acknowledging`` with those that will be deleted.
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class Function:
             try:
                 answer.append(self._handle(event, Context(world, seconds, f"request-{number}"), invocation.edge))
             except Exception as error:
-                # For an event of SQS there is always an answer; an error would bring back what was done, too.
+                # An event of SQS is always answered: an error would deliver all its messages again.
                 raise AssertionError(f"invocation {number} failed: {error!r:.300}") from error
             over.fire()
 
@@ -224,7 +224,7 @@ def _record(message: Message) -> dict[str, Any]:
 
 
 def places_of(body: str) -> list[Place] | None:
-    """What a ticket is about: items, each with the distribution. None if the message is no ticket."""
+    """Return the items of a ticket, each with its distribution. None if the message is no ticket."""
     if body.startswith('{"Records"'):
         return None
     document = json.loads(body)

@@ -1,4 +1,4 @@
-"""Many worlds: on all processors, and what they came to together."""
+"""Many worlds on all processors, and their sums."""
 
 import os
 from collections import Counter
@@ -19,7 +19,7 @@ ENOUGH_WORLDS: Final = 100
 
 @dataclass
 class Result:
-    """One world: with its trouble, and the same uploads with nothing going wrong; or why it failed."""
+    """The report of a world, and of the same uploads in calm, or the reason why the world failed."""
 
     seed: int
     report: Report | None = None
@@ -30,7 +30,7 @@ class Result:
 
 @dataclass
 class Total:
-    """Sums over worlds; those of ``twins`` over the ones that were played in calm, too, which shows the least to do."""
+    """Sums over worlds. Those of ``twins`` are over the worlds that were also played in calm."""
 
     worlds: int = 0
     uploads: int = 0
@@ -45,7 +45,7 @@ class Total:
     unlisted: Counter[str] = field(default_factory=Counter)
 
     def add(self, result: Result) -> None:
-        """Count a world that went well."""
+        """Add a world that did not fail."""
         report = result.report
         if report is None:
             return
@@ -66,16 +66,16 @@ class Total:
 
     @property
     def paths_ratio(self) -> float:
-        """Paths billed, against those of the same uploads where nothing goes wrong."""
+        """Return the billed paths, relative to those of the calm twins."""
         return self.twins["paths"] / (self.twins["calm_paths"] or nan)
 
     @property
     def batches_ratio(self) -> float:
-        """The same of the calls that were accepted."""
+        """Return the accepted calls, relative to those of the calm twins."""
         return self.twins["batches"] / (self.twins["calm_batches"] or nan)
 
     def exceeded(self) -> list[str]:
-        """Which of the bounds that docs/how-it-works.md states do not hold."""
+        """Return the bounds of docs/how-it-works.md that do not hold."""
         if self.worlds < ENOUGH_WORLDS:
             return []
         calls = self.answers.total()
@@ -88,7 +88,7 @@ class Total:
         return [name for name, holds in bounds.items() if not holds]
 
     def __str__(self) -> str:
-        """A few lines to read and to quote."""
+        """Return a summary of a few lines."""
         refused = self.answers.total() - self.answers["accepted"] - self.answers["replayed"]
         return (
             f"{self.worlds:,} worlds: {self.uploads:,} uploads, {self.invocations:,} invocations,"
@@ -100,7 +100,7 @@ class Total:
 
 
 def try_world(seed: int) -> Result:
-    """Play one world; of one in five also its calm twin."""
+    """Play a world, and for one seed in five also its calm twin."""
     story = Story(seed)
     try:
         report = story.play()
@@ -110,6 +110,6 @@ def try_world(seed: int) -> Result:
 
 
 def try_worlds(seeds: Iterable[int]) -> Iterator[Result]:
-    """Play many, in the order of the seeds."""
+    """Play many worlds and yield their results in the order of the seeds."""
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         yield from pool.map(try_world, seeds, chunksize=5)

@@ -1,4 +1,4 @@
-"""The function with one of its protections turned off, for the simulation to notice."""
+"""The function with one of its protections turned off, which the simulation must notice."""
 
 from collections import deque
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from tests.simulation.function import Handler
 
 
 class NewReferences:
-    """Each call has a reference of its own, as one made of the clock would be."""
+    """A CloudFront whose calls all have new references, as references made from the clock would be."""
 
     def __init__(self, cdn: Cdn) -> None:
         self._cdn, self.longest_call, self._numbers = cdn, cdn.longest_call, count()
@@ -29,7 +29,7 @@ class NewReferences:
 
 
 class NoHalving:
-    """A batch with an invalid path is refused like any other."""
+    """A CloudFront whose batches are not halved if a path is invalid."""
 
     def __init__(self, cdn: Cdn) -> None:
         self._cdn, self.longest_call = cdn, cdn.longest_call
@@ -42,14 +42,14 @@ class NoHalving:
 
 
 class NoStore:
-    """A queue that says yes and keeps nothing."""
+    """A queue that accepts every message and keeps none."""
 
     def send(self, text: str, delay: int = 0) -> None:
         pass
 
 
 class Impatient:
-    """Workers that take a call for done as soon as it has begun."""
+    """Workers that count a call as done as soon as it has begun."""
 
     def __init__(self, workers: Workers[Any]) -> None:
         self._workers, self._ended = workers, deque[Outcome]()

@@ -1,4 +1,4 @@
-"""S3: what is in the bucket, and what lists it a page at a time."""
+"""S3: the keys of the bucket, and the client that lists them a page at a time."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -12,14 +12,13 @@ from tests.simulation.weather import Weather
 from tests.simulation.world import World
 
 PAGE = 25
-"""Keys in a page; of S3's own thousand, a world would not see the second."""
+"""Keys in a page. With the thousand of S3, no world would see a second page."""
 
 
 class Bucket:
-    """Its ``keys``, in the order in which S3 lists them: those of this world are in ASCII.
+    """A bucket. ``keys`` are in ASCII, in the order in which S3 lists them.
 
-    ``page`` is how many of them a listing has at a time; ``unlisted`` counts the pages that it did not give, by the
-    reason.
+    ``page`` is the number of keys in a page, ``unlisted`` counts the pages that failed, by the reason.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
@@ -27,20 +26,20 @@ class Bucket:
         self.unlisted: Counter[str] = Counter()
 
     def write(self, key: str) -> None:
-        """There is an object."""
+        """Add a key."""
         place = bisect_left(self.keys, key)
         if self.keys[place : place + 1] != [key]:
             self.keys.insert(place, key)
 
     def remove(self, key: str) -> None:
-        """There is none."""
+        """Remove a key."""
         place = bisect_left(self.keys, key)
         if self.keys[place : place + 1] == [key]:
             del self.keys[place]
 
 
 class Client:
-    """The door of the SDK: takes time, is forbidden, overloaded, or gives no answer at all."""
+    """The client of the SDK. A call takes time, is forbidden or throttled, or is never answered."""
 
     def __init__(self, world: World, bucket: Bucket, weather: Weather) -> None:
         self._world, self._bucket, self._weather = world, bucket, weather

@@ -13,7 +13,7 @@ from tests.simulation.world import Signal, World
 
 @dataclass
 class Message:
-    """A message, and when it can be received (next)."""
+    """A message, and the time from which it can be received."""
 
     id: str
     body: str
@@ -22,7 +22,7 @@ class Message:
 
 
 class Queue:
-    """``deleting`` is told of each message that is deleted, ``storing`` of each that is stored."""
+    """A queue with its dead letters. ``deleting`` and ``storing`` are called with each such message."""
 
     def __init__(self, world: World, visibility: float, receives: int) -> None:
         self._world, self._visibility, self._receives = world, visibility, receives
@@ -48,11 +48,11 @@ class Queue:
             listener(body)
 
     def next_visible(self) -> float | None:
-        """When there is something to receive; None if the queue is empty."""
+        """Return the time at which a message can be received; None if the queue is empty."""
         return min((message.visible_at for message in self.messages.values()), default=None)
 
     def receive(self, most: int, twice: float) -> list[Message]:
-        """Up to so many messages. With the probability ``twice``, one can be received again at once."""
+        """Receive up to ``most`` messages. With the probability ``twice``, each can be received again at once."""
         now = self._world.now
         visible = [message for message in self.messages.values() if message.visible_at <= now]
         self._world.rng.shuffle(visible)
@@ -76,7 +76,7 @@ class Queue:
                 listener(message)
 
     def redrive(self) -> None:
-        """What "Start DLQ redrive" does."""
+        """Move all dead letters back into the queue, as "Start DLQ redrive" does."""
         letters, self.dead = self.dead, []
         for letter in letters:
             self.messages[letter.id] = Message(letter.id, letter.body, self._world.now)
@@ -84,7 +84,7 @@ class Queue:
 
 
 class Client:
-    """The door of the SDK: takes time, fails before or after the message is stored."""
+    """The client of the SDK. A call takes time, and may fail before or after the message is stored."""
 
     def __init__(self, world: World, queue: Queue, fails: float) -> None:
         self._world, self._queue, self._fails = world, queue, fails

@@ -33,7 +33,7 @@ UNCHANGING = [f"{directory}/{n}.txt" for directory in ("posts", "posts/1", "img"
 
 @dataclass
 class Report:
-    """What one world came to."""
+    """The sums of one world."""
 
     seed: int
     uploads: int = 0
@@ -50,7 +50,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Upload:
-    """At some time an object gets a new version, or is removed."""
+    """A new version of an object, or its removal, at some time."""
 
     at: float
     key: str
@@ -58,13 +58,13 @@ class Upload:
 
 
 def viewed_at(key: str) -> list[str]:
-    """The paths under which viewers ask for the objects of this world."""
+    """Return the paths under which viewers ask for an object."""
     paths = ["/" + key.replace(" ", "%20")] + (["/" + key.replace(" ", "+")] if " " in key else [])
     return paths + [path.removesuffix("index.html") for path in paths if path.endswith("/index.html")]
 
 
 def uploads_of(rng: Random, bad_paths: int) -> list[Upload]:
-    """A site's hour: a few deploys, some of them large, over the same keys again and again."""
+    """Return the uploads of an hour: a few deploys, some of them large, over the same keys again and again."""
     keys = ["index.html", *(f"posts/{n}/index.html" for n in range(20)), *(f"img/a {n}.jpg" for n in range(5))]
     keys += [f"assets/{n}.css" for n in range(40)]
     uploads: list[Upload] = []
@@ -86,7 +86,7 @@ def uploads_of(rng: Random, bad_paths: int) -> list[Upload]:
 
 
 class Story:
-    """A world, what happens in it, and what is known of it."""
+    """A world, its events, and the records that the checks need."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Story:
         rng = Random(f"story {seed}")  # noqa: S311 it has to be the same again
         weather, count = weather_of(rng), distributions or rng.randint(1, 4)
         self.uploads = uploads if uploads is not None else uploads_of(rng, weather.bad_paths)
-        # The last of what is drawn, and of no concern to uploads of one's own.
+        # Drawn last, so that given uploads do not change the rest of the world.
         drawn, unlisted = widening_of(rng) if uploads is None else (EXACT, 0.0)
         self.weather = CALM if calm else replace(weather, unlisted=unlisted)
         self.distributions = [f"E{number}" for number in range(1, count + 1)]
@@ -120,7 +120,7 @@ class Story:
         self.cloudfront.bad |= self.bad
         self.broken: set[str] = set()
         self.report = Report(seed)
-        self._expected = 0  # notifications that are still on their way
+        self._expected = 0  # notifications on their way
         self._changed_at: dict[str, float] = {}  # by message id
         self._stored: Counter[Place] = Counter()
         self._may_bill: Counter[Place] = Counter()
@@ -131,7 +131,7 @@ class Story:
     # --- what happens -----------------------------------------------------------------------------------
 
     def play(self) -> Report:
-        """Let it happen, and check everything. Raises AssertionError."""
+        """Play the world and check everything. Raises AssertionError."""
         with _environment(self.distributions, self.allowance):
             random.seed(self.seed)
             try:
@@ -159,7 +159,7 @@ class Story:
     def _upload(self, number: int, upload: Upload) -> None:
         world, weather = self.world, self.weather
         for path in viewed_at(upload.key):
-            for distribution in self.distributions:  # somebody has just looked
+            for distribution in self.distributions:  # so that every edge has the old version
                 self.cloudfront.view(distribution, path, self.versions.get(upload.key))
         self.versions[upload.key] = None if upload.removed else number
         (self.bucket.remove if upload.removed else self.bucket.write)(upload.key)
@@ -191,7 +191,7 @@ class Story:
         self.cloudfront.double.broken.pop(distribution, None)
 
     def _mend(self) -> None:
-        """What an operator does: the cause is gone, and the dead letters go back."""
+        """Do the work of an operator: remove the cause, and send the dead letters back."""
         self.report.letters = len(self.queue.dead)
         self.world.note("everything is mended, and the dead letters go back")
         self.function.weather = self.cloudfront._weather = CALM
@@ -205,7 +205,7 @@ class Story:
             self.world.run(self.world.now + 300)
             assert self.world.now < limit, "it never comes to rest"
             self.world.after(300, lambda: None)
-        self.world.run(self.world.now + 60)  # what was accepted reaches all edges
+        self.world.run(self.world.now + 60)  # until all edges know of what was accepted
 
     # --- what has to be true ----------------------------------------------------------------------------
 
@@ -216,14 +216,14 @@ class Story:
             self._stored.update(ticket)
 
     def _note_delivered(self, messages: list[Message]) -> None:
-        """Each delivery of a notification may be billed once, and a ticket's only if it is delivered again."""
+        """Count the deliveries that may be billed: each of a notification, and each of a ticket but the first."""
         for message in messages:
             ticket = places_of(message.body)
             if ticket is None or message.received > 1:
                 self._may_bill.update(ticket or self._viewed(message))
 
     def _check_acknowledged(self, message: Message) -> None:
-        """A message is done with if all of it was accepted after the change, or is stored elsewhere."""
+        """Check that all of a message was accepted after the change, or is stored elsewhere."""
         ticket, accepted_at = places_of(message.body), self.cloudfront.accepted_at
         if ticket is None:
             since = self._changed_at[message.id]
@@ -252,7 +252,7 @@ class Story:
         assert not missing, f"stale and in no dead letter: {sorted(missing)[:5]}"
         for letter in self.queue.dead:
             for distribution, path in places_of(letter.body) or []:
-                # The queue itself gives up what was received too often, as after crash upon crash.
+                # The queue itself gives up a message that was received too often, as after several crashes.
                 given_up = letter.received > self.deployment.receives
                 fine = given_up or distribution in self.broken or path in self.bad
                 assert fine, f"{distribution} works, and {path} was given up: {letter.body[:300]}"
@@ -263,9 +263,9 @@ class Story:
         self._check_bill()
 
     def _check_bill(self) -> None:
-        """Each item that was billed has a delivery of its own of something that it clears.
+        """Check that each billed item has a delivery of its own of something that it clears.
 
-        That can be told from the numbers alone, since of two items that clear the same, one clears all of the other.
+        The numbers alone tell, because of two items that clear the same path, one clears everything the other does.
         """
         accepted = self.cloudfront.double.accepted
         billed = Counter((each.distribution, path) for each in accepted for path in each.paths)
@@ -288,9 +288,9 @@ class Story:
 
 
 def _below(items: Collection[Place], numbers: Counter[Place]) -> Counter[Place]:
-    """For each item, the sum of the numbers of all that it clears, itself among it."""
+    """Return the sum of the numbers of all items that each item clears, its own included."""
     if not any(path.endswith("*") for _, path in items):
-        return numbers  # as in most worlds
+        return numbers  # no wildcards, as in most worlds
     sums: Counter[Place] = Counter()
     for place, number in numbers.items():
         for item in clearing(place):
@@ -326,7 +326,7 @@ def _seconds_of(time: str) -> float:
 
 @contextmanager
 def _environment(distributions: list[str], allowance: Allowance) -> Iterator[None]:
-    """The settings of the function, and no log."""
+    """Set the function up, without its log."""
     before, level = dict(os.environ), logger.log_level
     os.environ |= {
         "DISTRIBUTION_IDS": ",".join(distributions),

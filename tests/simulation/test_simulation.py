@@ -30,7 +30,7 @@ def test_nothing_is_lost_and_nothing_doubled_in_many_worlds() -> None:
         )
         total.add(result)
     assert total.worlds == SEEDS
-    # Every kind of trouble was met, or the worlds would prove nothing.
+    # Every kind of trouble occurred. Otherwise the worlds would prove nothing.
     answers = {"Throttling", "TooManyInvalidationsInProgress", "InvalidArgument", "AccessDenied", "NoSuchDistribution"}
     assert answers | {"ServiceUnavailable", "InternalError", "no answer", "replayed"} <= set(total.answers)
     assert set(total.unlisted) == {"AccessDenied", "SlowDown", "no answer"}
@@ -41,7 +41,7 @@ def test_nothing_is_lost_and_nothing_doubled_in_many_worlds() -> None:
 
 
 def caught(**story: Any) -> bool:
-    """Whether any of 200 worlds notices."""
+    """Return true if one of 200 worlds fails."""
     for seed in range(200):
         try:
             Story(seed, **story).play()
@@ -68,12 +68,12 @@ def no_room(_room: object, _batch: object) -> float:
 
 
 def caused_by_the_first(path: str, group: list[Item], wide: Mapping[str, int | None]) -> Item:
-    """A wildcard that forgets the messages behind all but one of the paths that it stands for."""
+    """Return a wildcard that knows the messages behind the first of its paths only."""
     return Item(UrlPath(path), group[0].causes, Wide(len(group), wide[path]) if path in wide else None)
 
 
 def too_narrow(path: str, group: list[Item], wide: Mapping[str, int | None]) -> Item:
-    """A wildcard that ends where the first of its paths does."""
+    """Return a wildcard that ends with the first of its paths."""
     return merged(path, group, wide)._replace(
         path=UrlPath(f"{group[0].path.removesuffix('*')}*" if path in wide else path)
     )

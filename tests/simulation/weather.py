@@ -1,4 +1,4 @@
-"""What goes wrong in a world, and how often; and how the function is deployed in it."""
+"""The trouble of a world, and the deployment of the function in it."""
 
 from dataclasses import dataclass
 from random import Random
@@ -8,25 +8,25 @@ from invalidator.model import EXACT, Allowance
 
 @dataclass(frozen=True)
 class Weather:
-    """Probabilities of each call, delivery or invocation; ``broken`` is that of a distribution."""
+    """Probabilities of trouble for each call, delivery or invocation; ``broken`` for each distribution."""
 
-    unavailable: float = 0.0  # CloudFront: 5xx, before or after it accepted
-    hangs: float = 0.0  # CloudFront: accepted, and no answer
-    not_stored: float = 0.0  # SQS: 5xx of SendMessage, before or after it stored
+    unavailable: float = 0.0  # CloudFront: 5xx before or after it accepted
+    hangs: float = 0.0  # CloudFront: accepted, but no answer
+    not_stored: float = 0.0  # SQS: 5xx of SendMessage before or after it stored
     twice: float = 0.0  # SQS: delivered again while it is being handled
     notified_twice: float = 0.0  # S3: the same notification again
     late: float = 0.0  # S3: minutes late
-    split: float = 0.0  # Lambda: gets a part of what the queue holds
-    not_started: float = 0.0  # Lambda: received, and not invoked
-    crash: float = 0.0  # Lambda: ends in the midst of it
+    split: float = 0.0  # Lambda: receives fewer messages than it could
+    not_started: float = 0.0  # Lambda: received, but not invoked
+    crash: float = 0.0  # Lambda: crashes during the invocation
     short: float = 0.0  # Lambda: has little time
-    broken: float = 0.0  # a distribution: deleted or forbidden for a while
-    bad_paths: int = 0  # objects of each deploy whose paths CloudFront does not take
-    unlisted: float = 0.0  # S3: a page of a listing is forbidden, throttled, or does not come
+    broken: float = 0.0  # CloudFront: a distribution is deleted or forbidden for a while
+    bad_paths: int = 0  # objects of each deploy with paths that CloudFront refuses
+    unlisted: float = 0.0  # S3: a page of a listing is forbidden, throttled, or never comes
 
     @property
     def is_calm(self) -> bool:
-        """Whether nothing goes wrong."""
+        """Return true if nothing goes wrong."""
         return self == Weather()
 
 
@@ -34,7 +34,7 @@ CALM = Weather()
 
 
 def weather_of(rng: Random) -> Weather:
-    """Each kind of trouble is absent in half of the worlds, so that they are met alone and together."""
+    """Draw the weather. Each kind of trouble is absent in half of the worlds, so that all combinations occur."""
 
     def up_to(most: float) -> float:
         return rng.uniform(0, most) if rng.random() < 0.5 else 0.0
@@ -56,7 +56,7 @@ def weather_of(rng: Random) -> Weather:
 
 
 def widening_of(rng: Random) -> tuple[Allowance, float]:
-    """How much a plan may send, and how often a page is not listed: in two of three worlds nothing is widened."""
+    """Draw the allowance of a plan and the share of failing pages. In two of three worlds nothing is widened."""
     if rng.random() < 2 / 3:
         return EXACT, 0.0
     lossless = rng.choice([None, None, True, False])
@@ -66,9 +66,9 @@ def widening_of(rng: Random) -> tuple[Allowance, float]:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The numbers of the deployment; the defaults are those of serverless.yml, as a test makes sure.
+    """The numbers of the deployment. A test compares the defaults with serverless.yml.
 
-    The ``allowance`` of a plan is one of many, as chance has it, unless it is given.
+    The ``allowance`` of a plan is drawn unless it is given.
     """
 
     window: float = 5.0

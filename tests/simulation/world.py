@@ -18,20 +18,20 @@ BEGINNING = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 class Signal:
-    """Something to wait for. Whoever waits is woken when it fires."""
+    """An event that tasks can wait for."""
 
     def __init__(self) -> None:
         self.waiting: list[Action] = []
 
     def fire(self) -> None:
-        """Wake all that wait."""
+        """Wake all tasks that wait."""
         woken, self.waiting = self.waiting, []
         for wake in woken:
             wake()
 
 
 class World:
-    """A clock in seconds, what is to happen when, and a source of chance."""
+    """A clock in seconds, a timetable, and a source of chance."""
 
     def __init__(self, seed: int) -> None:
         self.now = 0.0
@@ -43,31 +43,31 @@ class World:
         self._tasks: list[greenlet] = []
 
     def note(self, text: str) -> None:
-        """A line for whoever has to understand what went wrong."""
+        """Add a line to the trace."""
         self.trace.append(f"{self.now:9.2f} {text}")
 
     def happens(self, probability: float) -> bool:
-        """Whether something of that probability happens now."""
+        """Return true with this probability."""
         return probability > 0 and self.rng.random() < probability
 
     def after(self, seconds: float, action: Action) -> None:
-        """Have something happen later."""
+        """Schedule an action."""
         heapq.heappush(self._due, (self.now + seconds, next(self._order), action))
 
     def spawn(self, run: Action) -> greenlet:
-        """A task, which begins when its turn comes."""
+        """Return a new task, which begins when its turn comes."""
         task = greenlet(run, self._hub)
         self._tasks.append(task)
         self.after(0.0, task.switch)
         return task
 
     def sleep(self, seconds: float, signal: Signal | None = None) -> None:
-        """Let time pass for the task that calls this, or less if the signal fires."""
+        """Let time pass for the calling task, at most until the signal fires."""
         task, slept = getcurrent(), False
 
         def wake() -> None:
             nonlocal slept
-            # Of the clock and the signal, the first; and nobody wakes the dead.
+            # The clock and the signal may both wake the task: only the first does, and none if the task has ended.
             if not slept and not task.dead:
                 slept = True
                 task.switch()
@@ -79,19 +79,19 @@ class World:
         self._hub.switch()
 
     def kill(self, tasks: list[greenlet]) -> None:
-        """End tasks where they stand."""
+        """End tasks where they are."""
         for task in tasks:
-            # From the hub, to which a task returns at its end.
+            # Switched from the hub, to which a task returns when it ends.
             self.after(0.0, partial(_end, task))
         self.sleep(0.0)
 
     def close(self) -> None:
-        """End all tasks, each of which would keep the world in memory."""
+        """End all tasks. Each of them would keep the world in memory."""
         for task in self._tasks:
             _end(task)
 
     def run(self, until: float) -> None:
-        """Let everything happen that is due until then."""
+        """Run all actions that are due until then."""
         while self._due and self._due[0][0] <= until:
             self.now, _, action = heapq.heappop(self._due)
             action()
