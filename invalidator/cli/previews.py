@@ -15,7 +15,8 @@ from invalidator.operator.snapshots import Snapshot, difference
 from invalidator.operator.wording import count
 from invalidator.planning.by_hand import batches_of
 from invalidator.planning.coalesce import Trial
-from invalidator.planning.planner import Objects, curves, make_plan
+from invalidator.planning.neighbours import ListObjects
+from invalidator.planning.planner import curves, make_plan
 from invalidator.runtime import clients
 from invalidator.settings import environment
 from invalidator.workers import Threads
@@ -41,7 +42,7 @@ class Preview:
     decoded: Decoded
     distributions: list[Distribution]
     config: environment.Settings
-    objects: Objects
+    objects: ListObjects
     told: str = ""
 
     def plan(self) -> Plan:
@@ -171,7 +172,7 @@ def serving(config: environment.Settings, buckets: set[str]) -> tuple[list[Distr
     return found, warnings
 
 
-def _served(decoded: Decoded, config: environment.Settings, objects: Objects) -> Preview:
+def _served(decoded: Decoded, config: environment.Settings, objects: ListObjects) -> Preview:
     distributions, _ = serving(config, {change.bucket for change in decoded.changes})
     decoded = without_strangers(decoded, lambda id_: clients.catalog().has(id_, config))
     return Preview(
@@ -187,7 +188,7 @@ def _unlisted(_bucket: str, _prefix: str) -> Iterator[ObjectKey]:
     raise ListingError("what else is in the bucket is not known: say with --bucket which it is")
 
 
-def _listed(pages: int) -> Objects:
+def _listed(pages: int) -> ListObjects:
     """The keys that S3 lists, shown as they come. All listings have so many pages in common, and some time."""
     bounds = cache(lambda: clients.listings().bounds(pages, _LISTING_SECONDS))
 

@@ -19,7 +19,7 @@ from invalidator.errors import (
 )
 from invalidator.limits import SECONDS_PER_CALL
 from invalidator.model import Batch, DistributionId, Outcome, Plan
-from invalidator.planning.planner import part, renamed
+from invalidator.planning.batches import with_items, with_next_reference
 from invalidator.workers import Workers
 
 _SECONDS_TO_ANSWER: Final = 1.0
@@ -232,7 +232,7 @@ class _Run:
             attempt.due = now + _pause(attempt.count, self._chance())
             attempt.batch = replace(attempt.batch, apart=True)
         elif isinstance(error, ReferenceUsedError):
-            attempt.batch = renamed(attempt.batch)
+            attempt.batch = with_next_reference(attempt.batch)
 
     def _unanswered(self) -> Outcome:
         _, attempt = self._running.popitem()
@@ -257,7 +257,7 @@ def _halves(batch: Batch) -> tuple[Batch, Batch]:
     """Return both halves, apart: mixed with other batches they would have to be halved from the beginning."""
     middle = len(batch.items) // 2
     apart = replace(batch, apart=True, attempts=0)
-    return part(apart, batch.items[:middle]), part(apart, batch.items[middle:])
+    return with_items(apart, batch.items[:middle]), with_items(apart, batch.items[middle:])
 
 
 def _pause(attempts: int, chance: float) -> float:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_PATH_CHARACTERS, MAX_TAG_CHARACTERS
 from invalidator.model import Batch, Cause, DistributionId, Item, Request, UrlPath
-from invalidator.planning.planner import batches
+from invalidator.planning.batches import make_batches
 from invalidator.urls.encoding import encode_once, is_path, is_tag, why_rewritten
 
 EVERYTHING: Final = "/*"
@@ -89,4 +89,4 @@ def batches_of(
         Item(path, tuple(Cause(Request(text, identity), "given as") for text in written[path]))
         for path in sorted(written)
     )
-    return [batch for id_ in dict.fromkeys(distributions) for batch in batches(id_, items)]
+    return [batch for id_ in dict.fromkeys(distributions) for batch in make_batches(id_, items)]

@@ -1,11 +1,10 @@
-"""Items + their neighbours + what is allowed → fewer items, each wide one with its price. Pure.
+"""Items + neighbours + an allowance → fewer items, each widened one with its price. Pure.
 
-Nothing is widened as long as all fits; where it does not, as few unchanged objects are evicted as possible, which is
-what cover.py finds out. That needs the neighbours. Where these cannot be known, directories are widened.
+Nothing is widened while all items fit. If they do not, ``cover`` finds the wildcards that evict the fewest unchanged
+objects, for which it needs the neighbours. Where these cannot be listed, wildcards of whole directories are taken.
 """
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -17,69 +16,81 @@ from invalidator.model import Allowance, Item, Point, UrlPath, Wide
 if TYPE_CHECKING:
     from invalidator.planning.cover import Cover, Prefixes
 
-Neighbours = Callable[[str], Iterable[tuple[UrlPath, ...]]]
-"""All objects of a site that have a URL that begins so, each by all its URLs, in any order. Raises ListingError."""
+ListNeighbours = Callable[[str], Iterable[tuple[UrlPath, ...]]]
+"""A function from a prefix to all URLs of each neighbour with a URL that begins with it. It raises ListingError."""
 
 _MAX_LEVEL: Final = 50
-"""Of directories; deeper ones are taken for a part of these, so that no key can make it a long search."""
+"""The deepest level of directories that is told apart, so that no key can make the search long."""
 
 _ALL: Final = 40
 _SOME: Final = 30
-"""Budgets to try: each of up to so many, or so many of more."""
+"""The budgets to try for a curve: each, if there are fewer than ``_ALL``, or else ``_SOME`` of them."""
 
-_MAX_OBJECTS: Final = 50_000
-"""To list only because it may save paths: 50 pages, some seconds."""
+_MAX_NEIGHBOURS: Final = 50_000
+"""The most objects to list only because that may save paths: 50 pages, which take some 5 to 10 seconds."""
 
 TAGS_ALONE: Final = "the cache tags alone are more than MAX_PATHS"
 
 
 class Coalesced(NamedTuple):
-    """Items, and what there is to say about how they were found; empty if nothing."""
+    """The items to send, and a warning if they may evict more than they have to, or are too many."""
 
     items: tuple[Item, ...]
     warning: str = ""
 
 
 def coalesce(
-    items: tuple[Item, ...], allowance: Allowance, neighbours: Neighbours, *, saves: bool, sites: int = 1
+    items: tuple[Item, ...], allowance: Allowance, neighbours: ListNeighbours, *, saves: bool, sites: int = 1
 ) -> Coalesced:
-    """As many items as are allowed, which clear at least the same; the very same items if all is well with these.
+    """Return items within the allowance that clear at least the same; the very same items if they need no change.
 
-    ``saves`` is whether fewer would cost less, ``sites`` how many there are to be done in the same time. Items are
-    sorted by path, before and after.
+    ``saves`` says whether fewer items would cost less money. The time for a search is shared between ``sites``. Items
+    are sorted by path, before and after.
     """
     lossless = saves if allowance.lossless is None else allowance.lossless
-    if not allowance.wildcards or not (lossless or _need(items, allowance).is_over):
+    if not _may_widen(items, allowance, lossless=lossless):
         return Coalesced(items)
     items = _widened(items, {})
-    need = _need(items, allowance)
-    if not (lossless or need.is_over):
+    if not _may_widen(items, allowance, lossless=lossless):
         return Coalesced(items)
-    # Where one is left, perhaps the wildcard of a rule, there is nothing to list for: fewer it cannot be.
-    if need.paths < 1 or len(need.urls) <= 1:
-        return Coalesced(items, TAGS_ALONE if need.is_over else "")
-    prefixes = _prefixes(need.urls)
+    demand = _demand(items, allowance)
+    # A single URL, perhaps the wildcard of a rule, cannot become fewer, whatever there is beside it.
+    if demand.paths < 1 or len(demand.urls) <= 1:
+        return Coalesced(items, TAGS_ALONE if demand.is_over else "")
+    # A listing that may only save money must not take long.
+    most = None if demand.is_over or allowance.lossless else _MAX_NEIGHBOURS
+    return _covered(items, demand, neighbours, most, sites)
+
+
+def _may_widen(items: tuple[Item, ...], allowance: Allowance, *, lossless: bool) -> bool:
+    return allowance.wildcards > 0 and (lossless or _demand(items, allowance).is_over)
+
+
+def _covered(
+    items: tuple[Item, ...], demand: "_Demand", neighbours: ListNeighbours, most: int | None, sites: int
+) -> Coalesced:
+    prefixes = _prefixes(demand.urls)
     try:
         objects = neighbours(prefixes.common)
-        # What may save some money is not worth any time.
-        prefixes.count(objects if need.is_over or allowance.lossless else _few(objects))
+        prefixes.count(objects if most is None else _up_to(most, objects))
     except ListingError as error:
-        if not need.is_over:
+        if not demand.is_over:
             return Coalesced(items, f"{error}; wildcards that would evict nothing were not looked for")
-        return Coalesced(_widened(items, dict.fromkeys(_directories(need))), f"{error}; whole directories are cleared")
-    cover = prefixes.cover(need.paths, need.wildcards, sites)
+        directories = dict.fromkeys(_directories(demand))
+        return Coalesced(_widened(items, directories), f"{error}; whole directories are cleared")
+    cover = prefixes.cover(demand.paths, demand.wildcards, sites)
     return Coalesced(_widened(items, cover.wide), _doubt(cover)) if cover else Coalesced(items)
 
 
-def _few(objects: Iterable[tuple[UrlPath, ...]]) -> Iterator[tuple[UrlPath, ...]]:
+def _up_to(most: int, objects: Iterable[tuple[UrlPath, ...]]) -> Iterator[tuple[UrlPath, ...]]:
     for number, urls in enumerate(objects):
-        if number == _MAX_OBJECTS:
-            raise ListingError(f"there are more than {_MAX_OBJECTS:,} objects beside what changed")
+        if number == most:
+            raise ListingError(f"there are more than {most:,} objects beside the changed ones")
         yield urls
 
 
 def _prefixes(urls: Iterable[str]) -> "Prefixes":
-    # Imported here: most events take few paths, and need none of it.
+    # Imported here: most events have few paths and do not need it.
     from invalidator.planning.cover import Prefixes
 
     return Prefixes(urls)
@@ -89,29 +100,29 @@ def _doubt(cover: "Cover") -> str:
     if cover.evicted == cover.bound:
         return ""
     return (
-        f"wildcards evict {cover.evicted:,} unchanged objects, where {cover.bound:,} or more have to be: that it could"
-        " not be fewer was not proven"
+        f"wildcards evict {cover.evicted:,} unchanged objects, where {cover.bound:,} or more have to be evicted: the"
+        " search ended before it could prove that no fewer would do"
     )
 
 
 class Trial(NamedTuple):
-    """What to try for a curve: with so many wildcards, ``also`` these budgets. ``begin`` is called before each."""
+    """The budgets to try for a curve: ``also`` these, each with so many wildcards. ``begin`` is called before each."""
 
     wildcards: int = MAX_WILDCARDS_PER_CALL
     also: tuple[int, ...] = ()
     begin: Callable[[], object] = lambda: None
 
 
-def curve(items: tuple[Item, ...], trial: Trial, neighbours: Neighbours) -> tuple[Point, ...]:
-    """What different budgets of paths cost, by one tree and one listing: each point evicts less than the one before.
+def curve(items: tuple[Item, ...], trial: Trial, neighbours: ListNeighbours) -> tuple[Point, ...]:
+    """Return the evictions that budgets of paths cost, from one listing: each point evicts less than the one before.
 
-    Between the fewest paths and the fewest that evict the least, all budgets are tried if they are few, otherwise
-    some, close together where they are small. Raises ListingError.
+    Of the budgets between the fewest paths and the fewest that evict the least, all are tried if they are few, or else
+    some, which are closer together where they are small. Raises ListingError.
     """
     items = _widened(items, {})
-    urls = _need(items, Allowance()).urls
+    urls = _demand(items, Allowance()).urls
     if not trial.wildcards or len(urls) <= 1:
-        return (Point(len(items), sum(item.is_wildcard for item in items), 0),)
+        return (Point(len(items), _wildcards(item.path for item in items), 0),)
     prefixes = _prefixes(urls)
     prefixes.count(neighbours(prefixes.common))
     tags = len(items) - len(urls)
@@ -119,10 +130,9 @@ def curve(items: tuple[Item, ...], trial: Trial, neighbours: Neighbours) -> tupl
     def points(budgets: Iterable[int]) -> Iterator[Point]:
         for budget in budgets:
             trial.begin()
-            need = _need(items, Allowance(budget, trial.wildcards))
-            if need.paths > 0 and (cover := prefixes.cover(need.paths, need.wildcards)):
-                wild = sum(url[-1] == "*" for url in cover.items)
-                yield Point(tags + len(cover.items), wild, cover.evicted)
+            demand = _demand(items, Allowance(budget, trial.wildcards))
+            if demand.paths > 0 and (cover := prefixes.cover(demand.paths, demand.wildcards)):
+                yield Point(tags + len(cover.items), _wildcards(cover.items), cover.evicted)
 
     dearest = list(points([len(items)]))
     most = max((point.paths for point in dearest), default=len(items))
@@ -130,7 +140,7 @@ def curve(items: tuple[Item, ...], trial: Trial, neighbours: Neighbours) -> tupl
 
 
 def _spread(low: int, high: int) -> Iterable[int]:
-    """Whole numbers between these two, both of them included, in about the same proportion to one another."""
+    """Return all whole numbers from ``low`` to ``high``, or some that grow by about the same factor."""
     if high - low < _ALL:
         return range(low, high + 1)
     ratio = (high / low) ** (1 / (_SOME - 1))
@@ -138,16 +148,16 @@ def _spread(low: int, high: int) -> Iterable[int]:
 
 
 def _pareto(points: list[Point]) -> tuple[Point, ...]:
-    """Without those that evict no less than one with fewer paths."""
-    kept: list[Point] = []
+    """Leave out the points that evict no less than one with fewer paths."""
+    best: list[Point] = []
     for point in sorted(points, key=lambda point: (point.paths, point.evicted)):
-        if not kept or point.evicted < kept[-1].evicted:
-            kept.append(point)
-    return tuple(kept)
+        if not best or point.evicted < best[-1].evicted:
+            best.append(point)
+    return tuple(best)
 
 
-class _Need(NamedTuple):
-    """The URLs to clear, and of how many items, so many of them wildcards, that may be made."""
+class _Demand(NamedTuple):
+    """The URLs to clear, and the numbers of items and of wildcards among them that are allowed for it."""
 
     urls: list[UrlPath]
     paths: int
@@ -155,23 +165,27 @@ class _Need(NamedTuple):
 
     @property
     def is_over(self) -> bool:
-        return len(self.urls) > self.paths or sum(url[-1] == "*" for url in self.urls) > self.wildcards
+        return len(self.urls) > self.paths or _wildcards(self.urls) > self.wildcards
 
 
-def _need(items: tuple[Item, ...], allowance: Allowance) -> _Need:
+def _demand(items: tuple[Item, ...], allowance: Allowance) -> _Demand:
     urls = [item.path for item in items if item.path[0] != "#"]
     paths, wildcards = allowance.paths - (len(items) - len(urls)), allowance.wildcards
-    if allowance.paths > MAX_ITEMS_PER_CALL:  # whoever allows that wants the rest to wait, not to be widened
-        wildcards = max(wildcards, sum(url[-1] == "*" for url in urls))
-    return _Need(urls, paths, wildcards)
+    if allowance.paths > MAX_ITEMS_PER_CALL:  # such an allowance asks for items to wait rather than to be widened
+        wildcards = max(wildcards, _wildcards(urls))
+    return _Demand(urls, paths, wildcards)
+
+
+def _wildcards(paths: Iterable[str]) -> int:
+    return len([path for path in paths if path[-1] == "*"])
+
+
+# --- widening -------------------------------------------------------------------------------------------
 
 
 def _widened(items: tuple[Item, ...], wide: Mapping[str, int | None]) -> tuple[Item, ...]:
-    """With these wildcards, each with what it evicts, and without what any wildcard clears: its causes go to that."""
-    prefixes: list[str] = []
-    for prefix in sorted([*(path[:-1] for path in wide), *(item.path[:-1] for item in items if item.is_wildcard)]):
-        if not (prefixes and prefix.startswith(prefixes[-1])):
-            prefixes.append(prefix)
+    """Add wildcards, each with its evictions. An item under any wildcard is dropped, and its causes go to that."""
+    prefixes = _outermost([*wide, *(item.path for item in items if item.is_wildcard)])
     if not prefixes:
         return items
     groups: dict[str, list[Item]] = {}
@@ -179,10 +193,19 @@ def _widened(items: tuple[Item, ...], wide: Mapping[str, int | None]) -> tuple[I
         text = item.path.removesuffix("*")
         outer = prefixes[bisect_right(prefixes, text) - 1]
         groups.setdefault(f"{outer}*" if text.startswith(outer) else item.path, []).append(item)
-    return tuple(_item(path, groups[path], wide) for path in sorted(groups))
+    return tuple(_merged(path, groups[path], wide) for path in sorted(groups))
 
 
-def _item(path: str, group: list[Item], wide: Mapping[str, int | None]) -> Item:
+def _outermost(wildcards: Iterable[str]) -> list[str]:
+    """Return the prefixes of the wildcards that are under no other, sorted."""
+    prefixes: list[str] = []
+    for prefix in sorted(wildcard[:-1] for wildcard in wildcards):
+        if not (prefixes and prefix.startswith(prefixes[-1])):
+            prefixes.append(prefix)
+    return prefixes
+
+
+def _merged(path: str, group: list[Item], wide: Mapping[str, int | None]) -> Item:
     if group[0].path == path and len(group) == 1:
         return group[0]
     causes = tuple(chain.from_iterable(item.causes for item in group))
@@ -190,30 +213,27 @@ def _item(path: str, group: list[Item], wide: Mapping[str, int | None]) -> Item:
     return Item(UrlPath(path), causes, Wide(changed, wide[path]) if path in wide else None)
 
 
-def _directories(need: _Need) -> list[str]:
-    """Wildcards for directories: those with the most changes, of the deepest level at which they are enough."""
-    level = min(max(url.count("/") for url in need.urls) - 1, _MAX_LEVEL)
-    while (found := _of_level(level, need)) is None:
+def _directories(demand: _Demand) -> list[str]:
+    """Return wildcards of the directories with the most changes, of the deepest level at which they are enough."""
+    level = min(max(url.count("/") for url in demand.urls) - 1, _MAX_LEVEL)
+    while (directories := _of_level(level, demand)) is None:
         level -= 1
-    return found
+    return directories
 
 
-def _of_level(level: int, need: _Need) -> list[str] | None:
-    changed, own = Counter[str](), Counter[str]()
-    for url in need.urls:
-        parts = url.split("/", level + 1)
-        if len(parts) == level + 2:
-            directory = "/".join(parts[:-1]) + "/*"
-            changed[directory] += 1
-            own[directory] += url[-1] == "*"
-    found: list[str] = []
-    # What is left; below 0, what is missing.
-    paths = need.paths - len(need.urls)
-    wildcards = need.wildcards - sum(url[-1] == "*" for url in need.urls)
-    for directory in sorted(changed, key=lambda directory: (-changed[directory], directory)):
-        if paths >= 0 and wildcards >= 0:
+def _of_level(level: int, demand: _Demand) -> list[str] | None:
+    below: dict[str, list[str]] = {}
+    for url in demand.urls:
+        names = url.split("/", level + 1)
+        if len(names) == level + 2:
+            below.setdefault("/".join(names[:-1]) + "/*", []).append(url)
+    directories: list[str] = []
+    missing_paths = len(demand.urls) - demand.paths
+    missing_wildcards = _wildcards(demand.urls) - demand.wildcards
+    for directory in sorted(below, key=lambda directory: (-len(below[directory]), directory)):
+        if missing_paths <= 0 and missing_wildcards <= 0:
             break
-        found.append(directory)
-        paths += changed[directory] - 1
-        wildcards += own[directory] - 1
-    return found if paths >= 0 and wildcards >= 0 else None
+        directories.append(directory)
+        missing_paths -= len(below[directory]) - 1
+        missing_wildcards -= _wildcards(below[directory]) - 1
+    return directories if missing_paths <= 0 and missing_wildcards <= 0 else None

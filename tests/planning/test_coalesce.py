@@ -12,7 +12,7 @@ from invalidator.errors import ListingError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import EXACT, Allowance, Cause, Item, ObjectChange, ObjectKey, Point, UrlPath, Wide
 from invalidator.planning import cover
-from invalidator.planning.coalesce import TAGS_ALONE, Coalesced, Neighbours, Trial, coalesce, curve
+from invalidator.planning.coalesce import TAGS_ALONE, Coalesced, ListNeighbours, Trial, coalesce, curve
 from tests.planning.test_cover import clears, url_of
 
 paths = st.text("ab/", max_size=6).map(url_of)
@@ -35,7 +35,7 @@ def cause(url: str) -> Cause:
     return Cause(ObjectChange("origin", ObjectKey(url[1:]), url, f"message of {url}"), "object")
 
 
-def beside(*urls: str) -> Neighbours:
+def beside(*urls: str) -> ListNeighbours:
     return lambda prefix: [(UrlPath(url),) for url in urls if url.startswith(prefix)]
 
 

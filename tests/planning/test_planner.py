@@ -28,8 +28,9 @@ from invalidator.model import (
     Plan,
     Site,
 )
+from invalidator.planning.batches import with_items, with_next_reference
 from invalidator.planning.coalesce import Trial
-from invalidator.planning.planner import curves, make_plan, part, renamed
+from invalidator.planning.planner import curves, make_plan
 from invalidator.urls.rules import parse
 from invalidator.urls.viewers import NO_ORIGIN, OUTSIDE, View
 from tests.doubles import strategies as make
@@ -437,10 +438,10 @@ def test_what_has_just_changed_waits_for_nothing_that_takes_a_call_of_its_own(
 def test_the_parts_of_a_batch_have_references_of_their_own(deploy: list[Change], data: Any) -> None:
     batch = left_of(deploy)
     middle = data.draw(st.integers(1, max(1, len(batch.items) - 1)))
-    parts = [part(batch, items) for items in (batch.items[:middle], batch.items[middle:]) if items]
+    parts = [with_items(batch, items) for items in (batch.items[:middle], batch.items[middle:]) if items]
     assert [path for half in parts for path in paths([half])] == paths([batch])
     assert len({half.caller_reference for half in parts} | {batch.caller_reference}) == len(parts) + 1
-    assert [part(batch, half.items) for half in parts] == parts
+    assert [with_items(batch, half.items) for half in parts] == parts
 
 
 @quickly
@@ -448,10 +449,10 @@ def test_the_parts_of_a_batch_have_references_of_their_own(deploy: list[Change],
 def test_a_batch_that_is_renamed_differs_in_its_reference_only_and_always_alike(deploy: list[Change]) -> None:
     names, batch = set(), left_of(deploy)
     for _ in range(5):
-        assert replace(renamed(batch), caller_reference=batch.caller_reference) == batch
-        assert renamed(batch) == renamed(batch)
+        assert replace(with_next_reference(batch), caller_reference=batch.caller_reference) == batch
+        assert with_next_reference(batch) == with_next_reference(batch)
         names.add(batch.caller_reference)
-        batch = renamed(batch)
+        batch = with_next_reference(batch)
     assert len(names) == 5
     again = tickets.read(json.loads(tickets.write(tickets.Ticket(batch, "")))).batch
     assert again.caller_reference == batch.caller_reference
@@ -459,7 +460,7 @@ def test_a_batch_that_is_renamed_differs_in_its_reference_only_and_always_alike(
 
 def test_the_same_paths_on_two_distributions_are_renamed_to_two_references() -> None:
     one, other = (left_of([Change("a")], distribution) for distribution in ("E1", "E2"))
-    assert renamed(one).caller_reference != renamed(other).caller_reference
+    assert with_next_reference(one).caller_reference != with_next_reference(other).caller_reference
 
 
 # --- what is widened ------------------------------------------------------------------------------------

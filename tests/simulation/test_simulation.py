@@ -55,7 +55,7 @@ def test_the_worlds_notice_when_a_protection_is_turned_off(protection: str) -> N
     assert caught(handle=TURNED_OFF[protection])
 
 
-read, merged = tickets.read, coalesce._item
+read, merged = tickets.read, coalesce._merged
 
 
 def read_as_open(*given: Any, **named: Any) -> tickets.Ticket:
@@ -106,8 +106,8 @@ def test_the_worlds_notice_when_a_rule_is_broken(
 @pytest.mark.parametrize(
     ("place", "name", "instead"),
     [
-        (coalesce, "_item", caused_by_the_first),
-        (coalesce, "_item", too_narrow),
+        (coalesce, "_merged", caused_by_the_first),
+        (coalesce, "_merged", too_narrow),
         (planner, "coalesce", not_widened),
         (listings.Listings, "left", for_ever),
     ],
