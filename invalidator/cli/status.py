@@ -1,7 +1,5 @@
-"""The command ``status``: what has been invalidated, and whether it is done."""
+"""``status``: show what has been invalidated, and whether it is done."""
 
-import json
-import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -10,16 +8,12 @@ from typing import Annotated, Final
 
 import typer
 
-from invalidator.cli.output import (
-    invalidation_json,
-    listed_json,
-    narrate,
-    print_invalidation,
-    print_listed,
-    progress,
-    refreshed,
-)
-from invalidator.cli.session import DISTRIBUTIONS, JSON, distributions_meant, errors_explained
+from invalidator.cli import options
+from invalidator.cli.options import option
+from invalidator.cli.session import errors_explained, interruptible
+from invalidator.cli.status_view import all_json, one_json, print_all, print_one, refreshed
+from invalidator.cli.targets import distributions_meant
+from invalidator.cli.terminal import narrate, print_json, progress
 from invalidator.model import DistributionId
 from invalidator.operator.invalidations import (
     DistributionInvalidations,
@@ -31,145 +25,132 @@ from invalidator.operator.wording import count, names, names_by_value
 from invalidator.runtime import clients
 
 _REFRESHING_SECONDS: Final = 5.0
-_DEFAULT_LIMIT: Final = 10
 
 _Id = Annotated[
     str | None,
     typer.Argument(help="An invalidation, to see all of its items.", metavar="ID", show_default=False),
 ]
 _Bucket = Annotated[
-    str | None,
-    typer.Option(help="Those of the account that serve this bucket, instead of the configured ones.", metavar="NAME"),
+    str | None, options.bucket("Ask the distributions that serve this bucket, in place of the configured ones.")
 ]
 _Limit = Annotated[
-    int, typer.Option(help="Show so many of each distribution, the newest, and all in progress.", min=1, metavar="N")
+    int, option("--limit", "Of each distribution, show this many, the newest, and all in progress.", "N", min=1)
 ]
-_All = Annotated[bool, typer.Option("--all", help="Show every one, however many.")]
-_Watch = Annotated[
-    bool, typer.Option("--watch", help="Look again every 5 seconds, until Ctrl-C, which ends it with status 0.")
-]
+_Watch = Annotated[bool, option("--watch", "Look again every 5 seconds, until Ctrl-C, which ends it with status 0.")]
 
 
 def status(
     id_: _Id = None,
-    distribution_id: Annotated[list[str] | None, DISTRIBUTIONS] = None,
+    distribution_id: options.DistributionIds = None,
     bucket: _Bucket = None,
-    limit: _Limit = _DEFAULT_LIMIT,
-    every: _All = False,
+    limit: _Limit = 10,
+    every: options.All = False,
     watch: _Watch = False,
-    as_json: Annotated[bool, JSON] = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Show what has been invalidated: whether it is done, how old it is, what was in it, and what made it.
+    """Show what has been invalidated: whether it is done, how old it is, its paths, and what made it.
 
-    On the configured distributions or, where none is configured, on all of the account. Changes nothing.
+    It asks the configured distributions or, if none is configured, all of the account. Changes nothing.
 
-    Needs cloudfront:ListInvalidations and cloudfront:GetInvalidation, and to find distributions
+    You need cloudfront:ListInvalidations and cloudfront:GetInvalidation, and to find distributions
     cloudfront:ListDistributions.
 
     Example: invalidator status --bucket my-origin --watch
 
     Example: invalidator status I2J0I21PCUYOIK --distribution-id E1A2B3C4D5E6F7
     """
-    if watch and (as_json or id_ is not None):
-        other = "--json" if as_json else "ID"
-        raise typer.BadParameter(f"it does not go with {other}", param_hint="--watch")
+    _check_watch(watch, id_, as_json=as_json)
     with errors_explained():
         if id_ is not None:
             check_invalidation_id(id_, "ID")
-        asked = distributions_meant(distribution_id or [], bucket)
+        distributions = distributions_meant(distribution_id or [], bucket)
         if id_ is not None:
-            _show(id_, asked, as_json=as_json)
+            _show(id_, distributions, as_json=as_json)
             return
         reader = Invalidations(clients.cloudfront())
     most = None if every else limit
     if watch:
-        _watch(lambda: reader.newest(asked, most))
-    elif not _list(reader, asked, most, as_json=as_json):
+        with interruptible(lambda: narrate("Stopped."), status=0):
+            watch_for_ever(lambda: reader.newest(distributions, most))
+    elif not _list(reader, distributions, most, as_json=as_json):
         raise typer.Exit(1)
 
 
-# --- what is shown --------------------------------------------------------------------------------------
+def _check_watch(watch: bool, id_: str | None, *, as_json: bool) -> None:
+    if watch and (as_json or id_ is not None):
+        raise typer.BadParameter(f"it does not go with {'--json' if as_json else 'ID'}", param_hint="--watch")
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _show(id_: str, asked: list[DistributionId], *, as_json: bool) -> None:
-    found = find_invalidation(clients.cloudfront(), asked, id_)
+def _show(id_: str, distributions: list[DistributionId], *, as_json: bool) -> None:
+    invalidation = find_invalidation(clients.cloudfront(), distributions, id_)
     if as_json:
-        print(json.dumps(invalidation_json(found, True, _now()), indent=2))
+        print_json(one_json(invalidation, True, _now()))
     else:
-        print_invalidation(found, _now())
+        print_one(invalidation, _now())
 
 
-def _list(reader: Invalidations, asked: list[DistributionId], most: int | None, *, as_json: bool) -> bool:
-    """False if something could not be read."""
+def _list(reader: Invalidations, distributions: list[DistributionId], most: int | None, *, as_json: bool) -> bool:
+    """Print the newest of each distribution. Return False if anything could not be read."""
     with progress("asking CloudFront") as advance:
-        found = reader.newest(asked, most, advance)
+        listed = reader.newest(distributions, most, advance)
     if as_json:
-        print(json.dumps(listed_json(found, _now()), indent=2))
+        print_json(all_json(listed, _now()))
     else:
-        print_listed(found, _now())
-    problems = problems_of(found)
+        print_all(listed, _now())
+    problems = _problems(listed)
     for problem in problems:
         narrate(problem)
-    if not all(listed.problem for listed in found):
-        narrate(told(found))
+    if not all(one.problem for one in listed):
+        narrate(_summary(listed))
     return not problems
 
 
-def problems_of(found: list[DistributionInvalidations]) -> list[str]:
-    """A sentence for each reason why something could not be read, with the distributions that it concerns."""
+def _problems(listed: list[DistributionInvalidations]) -> list[str]:
+    """Return a sentence for each reason why something could not be read, with the distributions concerned."""
     reasons = names_by_value(
-        (listed.distribution, f"{what}: {why}")
-        for listed in found
-        for what, why in (("cannot be read", listed.problem), ("some items cannot be read", listed.unread))
+        (one.distribution, f"{what}: {why}")
+        for one in listed
+        for what, why in (("cannot be read", one.problem), ("some items cannot be read", one.unread))
         if why
     )
-    kind = "error" if all(listed.problem for listed in found) else "warning"
+    kind = "error" if all(one.problem for one in listed) else "warning"
     return [f"{kind}: {names(ids)}: {reason}" for reason, ids in reasons.items()]
 
 
-def told(found: list[DistributionInvalidations]) -> str:
-    """How many there are, in a sentence."""
-    read = [listed for listed in found if not listed.problem]
-    running = sum(not seen.invalidation.is_completed for listed in read for seen in listed.shown)
-    number = count(sum(listed.total for listed in read), "invalidation")
+def _summary(listed: list[DistributionInvalidations]) -> str:
+    read = [one for one in listed if not one.problem]
+    running = sum(not seen.invalidation.is_completed for one in read for seen in one.shown)
+    number = count(sum(one.total for one in read), "invalidation")
     return f"{number} on {count(len(read), 'distribution')}, {f'{running:,}' if running else 'none'} in progress."
 
 
-def _watch(look: Callable[[], list[DistributionInvalidations]]) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        watch_for_ever(look)
-    except KeyboardInterrupt:
-        narrate("Stopped.")
-
-
-Screen = Callable[[], AbstractContextManager[Callable[[list[DistributionInvalidations], datetime], None]]]
+_Screen = Callable[[], AbstractContextManager[Callable[[list[DistributionInvalidations], datetime], None]]]
 
 
 def watch_for_ever(
-    look: Callable[[], list[DistributionInvalidations]],
-    screen: Screen = refreshed,
+    read: Callable[[], list[DistributionInvalidations]],
+    screen: _Screen = refreshed,
     now: Callable[[], datetime] = _now,
     pause: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Show what a look finds, again and again. ``now`` is a clock, and ``pause`` lets seconds pass.
+    """Read and show again and again. ``now`` is a clock, and ``pause`` lets seconds pass.
 
-    Ends if nothing at all can be read at the first look.
+    Ends if nothing at all can be read at first.
     """
-    said: list[str] | None = None
+    before: list[str] | None = None
     with screen() as show:
         while True:
-            found = look()
-            show(found, now())
-            problems = problems_of(found)
+            listed = read()
+            show(listed, now())
+            problems = _problems(listed)
             for problem in problems:
-                if problem not in (said or ()):
+                if problem not in (before or ()):
                     narrate(problem)
-            if said is None and all(listed.problem for listed in found):
+            if before is None and all(one.problem for one in listed):
                 raise typer.Exit(1)
-            said = problems
+            before = problems
             pause(_REFRESHING_SECONDS)

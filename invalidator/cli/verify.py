@@ -1,15 +1,19 @@
-"""The command ``verify``: whether viewers get of a URL what S3 has, and in how many seconds they do."""
+"""``verify``: compare what the edge serves for a URL with the object in S3."""
 
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from invalidator.cli.output import freshness_json, narrate, print_freshness, waiting
-from invalidator.cli.session import JSON, check_bucket, errors_explained, interruptible
+from invalidator.cli import options
+from invalidator.cli.options import option
+from invalidator.cli.session import errors_explained, interruptible
+from invalidator.cli.targets import check_bucket
+from invalidator.cli.terminal import narrate, plain, print_json, print_line, print_table, stderr_console, utc
 from invalidator.errors import ConfigurationError, EdgeError, ObjectError
 from invalidator.limits import MAX_KEY_BYTES
 from invalidator.operator import edge
@@ -18,27 +22,30 @@ from invalidator.operator.objects import S3Objects
 from invalidator.workers import within
 
 _PATIENCE: Final = 300
-# Seconds between two looks: an invalidation takes some, and an edge is not to be bothered for longer ones.
+# Seconds between two comparisons: most invalidations take more than one, and an edge is not asked more often later.
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 5.0
 _GROWTH: Final = 1.25
-_SHORTEST_LOOK: Final = 0.5
+_SHORTEST_COMPARISON: Final = 0.5
+_COLOURS: Final = {"fresh": "bold green", "stale": "bold red", "unknown": "bold yellow"}
 
-_URL: Any = typer.Option(help="The URL as viewers have it; what has to be encoded is.", metavar="https://…")
-_KEY: Any = typer.Option(help="The key of its object, as S3 stores it.", metavar="KEY")
-_BUCKET: Any = typer.Option(help="The bucket that it is in.", metavar="NAME")
-_UNTIL_FRESH: Any = typer.Option(
-    "--until-fresh", help="Ask again until the URL is fresh, and say after how many seconds."
-)
-_TIMEOUT: Any = typer.Option(
-    help=f"With --until-fresh: how many seconds to wait, at most; if not given, {_PATIENCE}.",
-    min=1,
-    metavar="SECONDS",
-)
+_Url = Annotated[
+    str, option("--url", "The URL that viewers ask for; characters are encoded where necessary.", "https://…")
+]
+_Key = Annotated[str, options.key("The key of its object, as S3 stores it.")]
+_UntilFresh = Annotated[
+    bool, option("--until-fresh", "Ask again until the URL is fresh, and say after how many seconds.")
+]
+_Timeout = Annotated[
+    int | None,
+    option(
+        "--timeout", f"With --until-fresh: wait at most this many seconds; if not given, {_PATIENCE}.", "SECONDS", min=1
+    ),
+]
 
 
-class Look(NamedTuple):
-    """What both sides said at one time, and what follows."""
+class Comparison(NamedTuple):
+    """The answers of both sides at one time, and the verdict on them."""
 
     stored: S3Object | None
     served: EdgeAnswer
@@ -46,16 +53,16 @@ class Look(NamedTuple):
 
 
 def verify(
-    url: Annotated[str, _URL],
-    key: Annotated[str, _KEY],
-    bucket: Annotated[str, _BUCKET],
-    until_fresh: Annotated[bool, _UNTIL_FRESH] = False,
-    timeout: Annotated[int | None, _TIMEOUT] = None,
-    as_json: Annotated[bool, JSON] = False,
+    url: _Url,
+    key: _Key,
+    bucket: options.OriginBucket,
+    until_fresh: _UntilFresh = False,
+    timeout: _Timeout = None,
+    as_json: options.Json = False,
 ) -> None:
     """Compare what the edge nearest to you serves for a URL with the object that S3 has. Changes nothing.
 
-    Asks once, as viewers do, without their browser's cache; other edges may still differ. Fails if the URL is stale,
+    It asks once, as viewers do, without their browser's cache; other edges may still differ. Fails if the URL is stale
     or cannot be judged.
 
     Example: invalidator verify --url https://www.example.com/blog/ --key blog/index.html --bucket my-origin
@@ -63,80 +70,83 @@ def verify(
     Example: invalidator verify --url https://www.example.com/a.css --key a.css --bucket my-origin --until-fresh
     """
     if timeout is not None and not until_fresh:
-        raise typer.BadParameter("it goes with --until-fresh", param_hint="--timeout")
+        raise typer.BadParameter("give it together with --until-fresh", param_hint="--timeout")
     begun = time.monotonic()
     with (
-        interruptible(lambda: f"Stopped after {time.monotonic() - begun:.1f} s; nothing was changed."),
+        interruptible(lambda: narrate(f"Stopped after {time.monotonic() - begun:.1f} s; nothing was changed.")),
         errors_explained(),
     ):
         asked = edge.check_url(url)
-        look = _looking(asked, _checked(key), bucket)
-        found, seconds = _wait(look, timeout or _PATIENCE) if until_fresh else (look(_PATIENCE), None)
+        compare = _comparing(asked, _checked(key), bucket)
+        comparison, seconds = _wait(compare, timeout or _PATIENCE) if until_fresh else (compare(_PATIENCE), None)
     if asked != url:
         narrate(f"Asked for {asked}")
-    _show(found, seconds, {"url": asked, "bucket": bucket, "key": key}, as_json=as_json)
-    if found.verdict.verdict != "fresh":
+    _show(comparison, seconds, {"url": asked, "bucket": bucket, "key": key}, as_json=as_json)
+    if comparison.verdict.verdict != "fresh":
         raise typer.Exit(1)
 
 
-def looks_until_fresh(
-    look: Callable[[float], Look],
+# --- the work -------------------------------------------------------------------------------------------
+
+
+def compare_until_fresh(
+    compare: Callable[[float], Comparison],
     timeout: float,
     tell: Callable[[str], None],
     now: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
-) -> tuple[Look, float]:
-    """The last look, and how many seconds after the first was begun it was over: ``timeout``, at most.
+) -> tuple[Comparison, float]:
+    """Return the last comparison, and the seconds until it was done: at most ``timeout``.
 
-    ``look`` takes the seconds that are left. Looks again until nothing changes by waiting, and for the last time when
-    there is just enough time for that. An edge that answered once may be out of reach after that, for as long as there
-    is time. Raises what ``look`` raises.
+    ``compare`` takes the seconds that are left. Compares until waiting changes nothing more, and for the last time when
+    just enough time is left. An edge that has answered once may be out of reach until the time is up. Raises what
+    ``compare`` raises.
     """
-    begun, between, longest, is_last, found = now(), _FIRST_PAUSE, _SHORTEST_LOOK / 2, False, None
+    begun, between, longest, is_last, comparison = now(), _FIRST_PAUSE, _SHORTEST_COMPARISON / 2, False, None
 
     def rest() -> float:
-        """Seconds until the last look has to begin: twice what the longest took is enough for it."""
+        """Return the seconds until the last comparison has to begin: twice the longest so far is enough for it."""
         return timeout - min(2 * longest, timeout / 2) - (now() - begun)
 
     while True:
-        looked = now()
+        started = now()
         try:
-            found = look(timeout - (looked - begun))
-            longest = max(longest, now() - looked)
-            tell(_told(found))
+            comparison = compare(timeout - (started - begun))
+            longest = max(longest, now() - started)
+            tell(_state(comparison))
         except EdgeError as error:
-            if found is None or is_last or rest() <= 0:
+            if comparison is None or is_last or rest() <= 0:
                 raise
             tell(str(error))
         else:
-            if found.verdict.final or is_last or rest() <= 0:
-                return found, now() - begun
+            if comparison.verdict.final or is_last or rest() <= 0:
+                return comparison, now() - begun
         is_last = rest() <= between
         pause(max(min(between, rest()), 0.0))
         between = min(between * _GROWTH, _LONGEST_PAUSE)
 
 
-def _wait(look: Callable[[float], Look], timeout: float) -> tuple[Look, float]:
-    with waiting() as tell:
-        return looks_until_fresh(look, timeout, tell)
+def _wait(compare: Callable[[float], Comparison], timeout: float) -> tuple[Comparison, float]:
+    with _states_shown() as tell:
+        return compare_until_fresh(compare, timeout, tell)
 
 
-def _looking(url: str, key: str, bucket: str) -> Callable[[float], Look]:
-    """What looks at both sides within so many seconds."""
+def _comparing(url: str, key: str, bucket: str) -> Callable[[float], Comparison]:
+    """Return a function that compares both sides within a number of seconds."""
     check_bucket(bucket)
     s3 = S3Objects.connect()
 
-    def look(seconds: float) -> Look:
+    def compare(seconds: float) -> Comparison:
         end = time.monotonic() + seconds
-        # In this order: what the edge serves cannot be newer than what S3 says after it.
+        # The edge first: what it serves cannot be newer than what S3 says afterwards.
         served = edge.ask(url, seconds)
         try:
             stored = within(end - time.monotonic(), lambda: s3.stored(bucket, key))
         except TimeoutError as error:
             raise ObjectError(f"{key!r} in bucket {bucket!r}: S3 did not answer in the time that was left") from error
-        return Look(stored, served, judge(stored, served, datetime.now(UTC)))
+        return Comparison(stored, served, judge(stored, served, datetime.now(UTC)))
 
-    return look
+    return compare
 
 
 def _checked(key: str) -> str:
@@ -147,35 +157,96 @@ def _checked(key: str) -> str:
     if not key:
         raise ConfigurationError("--key: it is empty")
     if length > MAX_KEY_BYTES:
-        raise ConfigurationError(f"--key: it has {length:,} bytes, and S3 has keys of {MAX_KEY_BYTES:,} at most")
+        raise ConfigurationError(f"--key: it has {length:,} bytes, and a key of S3 has at most {MAX_KEY_BYTES:,}")
     return key
 
 
-def _show(found: Look, seconds: float | None, asked: dict[str, str], *, as_json: bool) -> None:
-    fresh = found.verdict.verdict == "fresh"
-    if as_json:
-        taken = {"seconds": round(seconds, 3) if seconds is not None and fresh else None}
-        print(json.dumps(asked | freshness_json(*found) | taken, indent=2))
-    else:
-        print_freshness(*found)
-    if seconds is None:
+# --- the screen -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _states_shown() -> Iterator[Callable[[str], None]]:
+    """Yield a function that takes the present state: a terminal shows it with the time, a pipe only when it is new."""
+    console = stderr_console()
+    if not console.is_terminal:
+        yield _narrate_news()
         return
-    if fresh:
-        narrate(f"Fresh after {seconds:.1f} s.")
-    elif found.verdict.final:
-        narrate("Waiting would not change that.")
-    elif found.verdict.verdict == "unknown":
-        narrate(f"Not known after {seconds:.1f} s: see why the URL answers {found.served.status}.")
-    else:
-        narrate(
-            f"Not fresh after {seconds:.1f} s: see whether the invalidation was sent, and is completed ('status' shows"
-            " that), and whether it names this URL ('explain')."
-        )
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task("asking")
+        yield lambda text: shown.update(task, description=plain(text))
 
 
-def _told(found: Look) -> str:
-    """How things stand, in words that stay the same for as long as they do."""
-    stored, served, verdict = found
+def _narrate_news() -> Callable[[str], None]:
+    last = ""
+
+    def tell(text: str) -> None:
+        nonlocal last
+        if text != last:
+            narrate(plain(text))
+        last = text
+
+    return tell
+
+
+def _state(comparison: Comparison) -> str:
+    """Say how things stand, in words that stay the same until that changes."""
+    stored, served, verdict = comparison
     ours = f"ETag {stored.etag}" if stored else "no such object"
     theirs = f"{served.status}{f', ETag {served.etag}' if served.etag else ''}"
     return f"{verdict.verdict}: the edge serves {theirs}; S3 has {ours}."
+
+
+def _show(comparison: Comparison, seconds: float | None, asked: dict[str, str], *, as_json: bool) -> None:
+    if as_json:
+        fresh_after = round(seconds, 3) if seconds is not None and comparison.verdict.verdict == "fresh" else None
+        print_json(asked | _as_json(comparison) | {"seconds": fresh_after})
+    else:
+        _print(comparison)
+    if seconds is not None:
+        narrate(_conclusion(comparison, seconds))
+
+
+def _conclusion(comparison: Comparison, seconds: float) -> str:
+    verdict = comparison.verdict
+    if verdict.verdict == "fresh":
+        return f"Fresh after {seconds:.1f} s."
+    if verdict.final:
+        return "Waiting would not change that."
+    if verdict.verdict == "unknown":
+        return f"Not known after {seconds:.1f} s: find out why the URL answers {comparison.served.status}."
+    return (
+        f"Not fresh after {seconds:.1f} s: check that the invalidation was sent and is completed ('status' shows that),"
+        " and that it names this URL ('explain')."
+    )
+
+
+def _print(comparison: Comparison) -> None:
+    """Print the answers of both sides beside each other, and the verdict below them."""
+    stored, served, verdict = comparison
+    age = "" if served.age is None else f"{served.age:,} s"
+    modified = utc(served.last_modified) if served.last_modified else ""
+    rows = [
+        ("status", "object" if stored else "no such object", str(served.status)),
+        ("ETag", stored.etag if stored else "", served.etag),
+        ("Last-Modified", utc(stored.last_modified) if stored else "", modified),
+        ("Age", "", age),
+        ("X-Cache", "", served.x_cache),
+        ("POP", "", served.pop),
+    ]
+    print_table(
+        ("", "S3", "edge"), [[(name, "cyan"), plain(ours) or "-", plain(theirs) or "-"] for name, ours, theirs in rows]
+    )
+    print_line((verdict.verdict, _COLOURS[verdict.verdict]), f": {plain(verdict.why)}.")
+
+
+def _as_json(comparison: Comparison) -> dict[str, object]:
+    """Return a comparison for a program. What is not there is null."""
+    stored, served, verdict = comparison
+    theirs = {name: None if value == "" else value for name, value in served._asdict().items()}
+    return {
+        "verdict": verdict.verdict,
+        "why": verdict.why,
+        "stored": stored and stored._asdict() | {"last_modified": utc(stored.last_modified)},
+        "served": theirs | {"last_modified": served.last_modified and utc(served.last_modified)},
+    }

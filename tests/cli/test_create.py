@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from invalidator.cli.create import Report, _tell_interrupted, _why
+from invalidator.cli.create_report import Report, explained, tell_interrupted
 from invalidator.cli.session import undisturbed
 from invalidator.errors import OutOfTimeError, UnavailableError
 from invalidator.model import DistributionId, Outcome, Plan
 from invalidator.planning.by_hand import batches_of
-from tests.cli.test_app import COMMAND, ROOT, assert_explained, run
 from tests.doubles.cloudfront import DENIED, THROTTLED, UNAVAILABLE, StrictCloudFront
+from tests.doubles.command import COMMAND, ROOT, assert_explained, run, start
 from tests.doubles.configurations import behavior as default
 from tests.doubles.configurations import configuration, of_buckets, with_oac
 
@@ -209,14 +209,13 @@ def test_what_fails_alike_everywhere_is_said_once(cloudfront: StrictCloudFront) 
 
 def waiting(*more: str, **streams: Any) -> "subprocess.Popen[str]":
     """A process that invalidates, and waits."""
-    command = [*COMMAND, "create", "--paths", "/*", "--wait", "--distribution-id", "E1", *more]
-    return subprocess.Popen(command, cwd=ROOT, text=True, **streams)
+    return start("create", "--paths", "/*", "--wait", "--distribution-id", "E1", *more, **streams)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_hands_a_program_what_was_accepted(cloudfront: StrictCloudFront, number: signal.Signals) -> None:
     cloudfront.looks_to_complete = 1_000
-    with waiting("--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with waiting("--json") as process:
         while not cloudfront.looks:
             pass
         process.send_signal(number)
@@ -229,11 +228,11 @@ def test_interrupted_it_hands_a_program_what_was_accepted(cloudfront: StrictClou
 def test_what_was_not_sent_before_it_was_interrupted_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     plan = Plan(tuple(batches_of([f"/{number}*" for number in range(20)], "--paths", [DistributionId("E1")], "1")))
     report = Report(plan, accepted=[Outcome(plan.batches[0], invalidation="I1")])
-    _tell_interrupted(report)
+    tell_interrupted(report)
     told = capsys.readouterr()
     assert told.out.startswith("E1  invalidation I1  15 paths")
     assert "Interrupted. Not sent, or not answered yet: 5 paths. What was accepted goes on" in told.err
-    _tell_interrupted(Report(plan))
+    tell_interrupted(Report(plan))
     told = capsys.readouterr()
     assert told.err == "Nothing was accepted.\nInterrupted. Not sent, or not answered yet: 20 paths.\n"
 
@@ -254,7 +253,7 @@ def test_what_was_accepted_is_told_even_where_nobody_reads_standard_output(
 ) -> None:
     read, write = os.pipe()
     os.close(read)
-    with waiting("--distribution-id", "E2", *more, stdout=write, stderr=subprocess.PIPE) as process:
+    with waiting("--distribution-id", "E2", *more, stdout=write) as process:
         os.close(write)
         _, narrated = process.communicate()
     assert process.returncode == 1
@@ -266,7 +265,7 @@ def test_what_was_accepted_is_told_even_where_nobody_reads_standard_output(
 
 
 def test_where_nobody_can_read_the_narration_the_data_is_still_printed(cloudfront: StrictCloudFront) -> None:
-    with Path("/dev/full").open("w") as full, waiting("--json", stdout=subprocess.PIPE, stderr=full) as process:
+    with Path("/dev/full").open("w") as full, waiting("--json", stderr=full) as process:
         answer, _ = process.communicate()
     assert process.returncode == 0
     assert [item["id"] for item in json.loads(answer)["invalidations"]] == [cloudfront.accepted[0].id]
@@ -289,14 +288,14 @@ def test_other_streams_may_be_closed(cloudfront: StrictCloudFront, redirection: 
 
 def test_what_there_was_no_time_for_is_told_by_the_name_of_the_option() -> None:
     (batch,) = batches_of(["/a"], "--paths", [DistributionId("E1")], "1")
-    assert _why(Outcome(batch, error=OutOfTimeError("…"))) == "/a not sent within --timeout"
-    told = _why(Outcome(batch, error=UnavailableError("no answer")))
+    assert explained(Outcome(batch, error=OutOfTimeError("…"))) == "/a not sent within --timeout"
+    told = explained(Outcome(batch, error=UnavailableError("no answer")))
     assert told == "/a perhaps not invalidated; 'invalidator status' shows whether it was: no answer"
 
 
 def test_interrupted_it_says_that_what_was_accepted_goes_on(cloudfront: StrictCloudFront) -> None:
     cloudfront.looks_to_complete = 1_000
-    with waiting(stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with waiting() as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("E1  invalidation")
         process.send_signal(signal.SIGINT)
@@ -347,7 +346,7 @@ def test_on_a_terminal_each_distribution_has_a_bar_with_its_time(cloudfront: Str
         (("--paths", ""), "--paths: '' does not begin with a slash"),
         (("--paths", "/a", "x"), "--paths: 'x' does not begin with a slash"),
         (("--from-file", "LICENSE"), "--from-file: 'MIT License' does not begin with a slash"),
-        (("--from-file", "/dev/null"), "--from-file: no paths were given: there is none in /dev/null"),
+        (("--from-file", "/dev/null"), "--from-file: /dev/null: no line has anything in it"),
         (("--from-file", "-", "--keys-from", "-"), "only one of them can be standard input"),
         (("--paths", "/a", "--distribution-id", "e1"), "--distribution-id: 'e1' is not a distribution id"),
         (("--paths", "/a", "--distribution-id", "discover"), "--bucket: give the bucket"),
@@ -358,10 +357,16 @@ def test_on_a_terminal_each_distribution_has_a_bar_with_its_time(cloudfront: Str
         (("--distribution-id", "E1", "E2", "--paths", "/a"), "'E2' is no path: did you mean --distribution-id E2?"),
         (("--paths", "/a", "--distribution-id", "E1,E2"), "; for several, the option is repeated)"),
         (("--paths", "/a", "--distribution-id", "C:/Program Files/Git/my/id"), "and it is '/my/id' again"),
-        (("--paths", "/a", "--reference", " "), "--reference: it is empty; leave it out for a new wish"),
+        (
+            ("--paths", "/a", "--reference", " "),
+            "--reference: it is empty; without the option, each run has a name of its own",
+        ),
         (("--key", "x" * 2_000), "--key: a key of 2,000 bytes"),
         (("--again", "a/b"), "--again: 'a/b' is not the id of an invalidation"),
-        (("--again", "I1", "--paths", "/a"), "--again: it takes the place of paths and keys"),
+        (
+            ("--again", "I1", "--paths", "/a"),
+            "--again: leave out paths and keys; those of the earlier invalidation are sent",
+        ),
         (("--paths", "/a", "--timeout", "0"), "--timeout"),
     ],
 )
@@ -377,7 +382,7 @@ def test_what_is_odd_is_sent_with_a_warning(cloudfront: StrictCloudFront) -> Non
     assert done.returncode == 0
     assert cloudfront.paths("E1") == ["//c", "/a%20/b"]
     assert "warning: '/a /b' is taken for one path, with a space in it" in done.stderr
-    assert "warning: key '/c': taken as it is, with the slash at its beginning" in done.stderr
+    assert "warning: key '/c': the slash at its beginning is part of it" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import typer
 
 from docs import generate
 from invalidator.cli.app import app
-from tests.cli.test_app import COMMAND, ROOT, run
+from tests.doubles.command import COMMAND, ROOT, run
 
 GROUP: Any = typer.main.get_command(app)
 COMMANDS: dict[str, Any] = GROUP.commands

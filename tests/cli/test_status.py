@@ -19,14 +19,14 @@ from rich.console import Console
 
 from invalidator import model
 from invalidator.aws.cloudfront import CloudFront
-from invalidator.cli.output import _listed_in, refreshed
 from invalidator.cli.status import watch_for_ever
+from invalidator.cli.status_view import fitted, refreshed
 from invalidator.local.embedded import embedded_aws
 from invalidator.model import DistributionId
 from invalidator.operator.invalidations import DistributionInvalidations, Invalidations, ListedInvalidation
-from tests.cli.test_app import COMMAND, ROOT, assert_explained, rows, run
 from tests.doubles.clock import Clock
 from tests.doubles.cloudfront import BIRTH, DENIED, Invalidation, StrictCloudFront, Time
+from tests.doubles.command import assert_explained, rows, run, start
 from tests.doubles.configurations import of_buckets
 from tests.operator.test_invalidations import accepting
 
@@ -284,7 +284,7 @@ def on_a_terminal(width: int, *listed: DistributionInvalidations) -> list[str]:
     """The lines that a terminal of that width shows."""
     out = Console(file=io.StringIO(), width=width)
     with out.capture() as shown:
-        out.print(_listed_in(width, list(listed), NOW))
+        out.print(fitted(width, list(listed), NOW))
     return [line.rstrip() for line in shown.get().splitlines()]
 
 
@@ -430,10 +430,7 @@ def test_in_a_pipe_all_of_it_is_printed_when_anything_is_different(capsys: pytes
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_watching_in_a_pipe_ends_well_when_it_is_told_to(number: signal.Signals, cloudfront: StrictCloudFront) -> None:
     (id_,) = accepting(cloudfront, "E1", 1)
-    process = subprocess.Popen(
-        [*COMMAND, "status", "--watch"], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    with process:
+    with start("status", "--watch") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         lines = [process.stdout.readline() for _ in range(2)]
@@ -448,9 +445,7 @@ def test_watching_on_a_terminal_shows_colours_in_one_place(cloudfront: StrictClo
     cloudfront.looks_to_complete = 1
     ours, theirs = pty.openpty()
     environ = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
-    with subprocess.Popen(
-        [*COMMAND, "status", "--watch"], cwd=ROOT, env=environ, stdout=theirs, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with start("status", "--watch", env=environ, stdout=theirs) as process:
         os.close(theirs)
         found = b""
         while b"aws cli" not in found:

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 
-from invalidator.cli.verify import Look, _looking, _show, looks_until_fresh
+from invalidator.cli.verify import Comparison, _comparing, _show, compare_until_fresh
 from invalidator.errors import EdgeError, ObjectError
 from invalidator.local.embedded import BUCKET, embedded_aws
 from invalidator.operator.freshness import EdgeAnswer, Freshness, S3Object
-from tests.cli.test_app import COMMAND, ROOT, assert_explained, run
+from tests.doubles.command import COMMAND, ROOT, assert_explained, run, start
 from tests.doubles.edge_cache import EdgeCache, edge_cache
 from tests.doubles.loopback import Quiet, serving
 
@@ -104,7 +104,7 @@ def test_s3_has_no_longer_than_is_left(edge: EdgeCache, monkeypatch: pytest.Monk
     with serving(Hanging) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
         with pytest.raises(ObjectError, match="'a' in bucket 'origin': S3 did not answer in the time that was left"):
-            _looking(f"{edge.url}/a", "a", BUCKET)(0.3)
+            _comparing(f"{edge.url}/a", "a", BUCKET)(0.3)
 
 
 def test_both_sides_are_shown_beside_each_other(edge: EdgeCache) -> None:
@@ -157,10 +157,10 @@ def test_a_hostile_header_is_shown_as_data(edge: EdgeCache) -> None:
 # --- until it is fresh ----------------------------------------------------------------------------------
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-STALE = Look(S3Object('"b"', NOW), EdgeAnswer(200, '"a"'), Freshness("stale", ""))
-FRESH = Look(S3Object('"b"', NOW), EdgeAnswer(200, '"b"'), Freshness("fresh", "", final=True))
-BROKEN = Look(None, EdgeAnswer(503), Freshness("unknown", ""))
-REDIRECT = Look(None, EdgeAnswer(301), Freshness("unknown", "", final=True))
+STALE = Comparison(S3Object('"b"', NOW), EdgeAnswer(200, '"a"'), Freshness("stale", ""))
+FRESH = Comparison(S3Object('"b"', NOW), EdgeAnswer(200, '"b"'), Freshness("fresh", "", final=True))
+BROKEN = Comparison(None, EdgeAnswer(503), Freshness("unknown", ""))
+REDIRECT = Comparison(None, EdgeAnswer(301), Freshness("unknown", "", final=True))
 
 
 class Clock:
@@ -178,23 +178,23 @@ class Clock:
         self.seconds += seconds
 
 
-def wait(looks: list[Look | EdgeError], timeout: float = 300) -> tuple[Look, float, list[float], list[str]]:
+def wait(looks: list[Comparison | EdgeError], timeout: float = 300) -> tuple[Comparison, float, list[float], list[str]]:
     """What comes of a sequence of looks, of which the last one is repeated."""
     clock, told = Clock(), list[str]()
 
-    def look(left: float) -> Look:
+    def look(left: float) -> Comparison:
         assert 0 < left <= timeout
         found = looks.pop(0) if len(looks) > 1 else looks[0]
         if isinstance(found, EdgeError):
             raise found
         return found
 
-    found, seconds = looks_until_fresh(look, timeout, told.append, clock.now, clock.pause)
+    found, seconds = compare_until_fresh(look, timeout, told.append, clock.now, clock.pause)
     return found, seconds, clock.pauses, told
 
 
 @pytest.mark.parametrize("found", [FRESH, REDIRECT])
-def test_what_no_waiting_changes_is_not_waited_for(found: Look) -> None:
+def test_what_no_waiting_changes_is_not_waited_for(found: Comparison) -> None:
     assert wait([found])[:3] == (found, 0.0, [])
 
 
@@ -219,7 +219,7 @@ def test_the_last_look_is_half_a_second_before_the_end(timeout: int) -> None:
 def test_it_takes_no_longer_than_it_may_however_long_a_look_takes(timeout: int, takes: float) -> None:
     clock = Clock()
 
-    def look(left: float) -> Look:
+    def look(left: float) -> Comparison:
         clock.seconds += min(takes, left)
         if takes > left:
             raise EdgeError("late")
@@ -227,7 +227,7 @@ def test_it_takes_no_longer_than_it_may_however_long_a_look_takes(timeout: int, 
 
     begun = clock.seconds
     try:
-        _, seconds = looks_until_fresh(look, timeout, lambda _: None, clock.now, clock.pause)
+        _, seconds = compare_until_fresh(look, timeout, lambda _: None, clock.now, clock.pause)
     except EdgeError:
         assert takes > timeout
     else:
@@ -244,9 +244,9 @@ def test_an_edge_that_answered_once_may_be_out_of_reach_for_a_while() -> None:
 
 
 def test_no_pause_is_negative_though_the_time_runs_out_while_it_is_told_how_things_stand() -> None:
-    clock, looks = Clock(), list[Look | EdgeError]([STALE, EdgeError("gone"), FRESH])
+    clock, looks = Clock(), list[Comparison | EdgeError]([STALE, EdgeError("gone"), FRESH])
 
-    def look(_: float) -> Look:
+    def look(_: float) -> Comparison:
         found = looks.pop(0)
         if isinstance(found, EdgeError):
             raise found
@@ -255,7 +255,7 @@ def test_no_pause_is_negative_though_the_time_runs_out_while_it_is_told_how_thin
     def tell(text: str) -> None:
         clock.seconds += 60 if text == "gone" else 0
 
-    assert looks_until_fresh(look, 10, tell, clock.now, clock.pause)[0] == FRESH
+    assert compare_until_fresh(look, 10, tell, clock.now, clock.pause)[0] == FRESH
     assert clock.pauses == [1.0, 0.0]
 
 
@@ -264,13 +264,13 @@ def test_no_pause_is_negative_though_the_time_runs_out_while_it_is_told_how_thin
     [
         (FRESH, 3.00049, 3.0, "Fresh after 3.0 s."),
         (FRESH, None, None, ""),
-        (BROKEN, 3.0, None, "Not known after 3.0 s: see why the URL answers 503.\n"),
-        (STALE, 3.0, None, "Not fresh after 3.0 s: see whether the invalidation was sent"),
+        (BROKEN, 3.0, None, "Not known after 3.0 s: find out why the URL answers 503.\n"),
+        (STALE, 3.0, None, "Not fresh after 3.0 s: check that the invalidation was sent"),
         (REDIRECT, 3.0, None, "Waiting would not change that."),
     ],
 )
 def test_the_seconds_until_it_was_fresh_are_told_and_no_others(
-    found: Look, seconds: float | None, told: float | None, narrated: str, capsys: pytest.CaptureFixture[str]
+    found: Comparison, seconds: float | None, told: float | None, narrated: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _show(found, seconds, {"key": "a"}, as_json=True)
     shown = capsys.readouterr()
@@ -281,7 +281,7 @@ def test_the_seconds_until_it_was_fresh_are_told_and_no_others(
 
 def test_a_version_that_comes_while_we_wait_is_waited_for(edge: EdgeCache) -> None:
     put("a", "one")
-    look = _looking(f"{edge.url}/a", "a", BUCKET)
+    look = _comparing(f"{edge.url}/a", "a", BUCKET)
     look(300)
     put("a", "two")
     clock = Clock()
@@ -294,7 +294,7 @@ def test_a_version_that_comes_while_we_wait_is_waited_for(edge: EdgeCache) -> No
             edge.invalidate("/a")
 
     told: list[str] = []
-    found, seconds = looks_until_fresh(look, 300, told.append, clock.now, pause)
+    found, seconds = compare_until_fresh(look, 300, told.append, clock.now, pause)
     assert found.verdict.verdict == "fresh"
     assert seconds == sum(clock.pauses[:3])
     assert found.stored is not None
@@ -307,10 +307,10 @@ def test_what_nobody_invalidates_is_fresh_when_its_time_is_over(edge: EdgeCache)
     clock = Clock()
     edge.now, edge.ttl = clock.now, 60
     put("a", "one")
-    look = _looking(f"{edge.url}/a", "a", BUCKET)
+    look = _comparing(f"{edge.url}/a", "a", BUCKET)
     look(300)
     put("a", "two")
-    found, seconds = looks_until_fresh(look, 300, print, clock.now, clock.pause)
+    found, seconds = compare_until_fresh(look, 300, print, clock.now, clock.pause)
     assert found.verdict.verdict == "fresh"
     assert 60 <= seconds < 65
 
@@ -320,9 +320,7 @@ def test_the_seconds_until_an_invalidation_arrives_are_told(edge: EdgeCache) -> 
     verify(edge, "a")
     put("a", "two")
     command = ["verify", "--url", f"{edge.url}/a", "--key", "a", "--bucket", BUCKET, "--until-fresh", "--json"]
-    with subprocess.Popen(
-        [*COMMAND, *command], cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with start(*command) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stderr.readline().startswith("stale: the edge serves 200, ETag W/")
@@ -343,21 +341,20 @@ def test_what_does_not_become_fresh_says_what_to_look_at(edge: EdgeCache) -> Non
     done = verify(edge, "a", "--until-fresh", "--timeout", "1")
     assert verdict(done) == (1, "stale")
     assert "Not fresh after 0." in done.stderr
-    assert "see whether the invalidation was sent, and is completed ('status' shows that)" in done.stderr
+    assert "check that the invalidation was sent and is completed ('status' shows that)" in done.stderr
 
 
-def test_ctrl_c_ends_it_with_a_sentence(edge: EdgeCache) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_ends_with_a_sentence(edge: EdgeCache, stop: signal.Signals) -> None:
     put("a", "one")
     verify(edge, "a")
     put("a", "two")
     command = ["verify", "--url", f"{edge.url}/a", "--key", "a", "--bucket", BUCKET, "--until-fresh"]
-    with subprocess.Popen(
-        [*COMMAND, *command], cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with start(*command) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stderr.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         assert process.stdout.read() == ""
         (narrated,) = process.stderr.read().splitlines()
     assert process.returncode == 130
@@ -402,9 +399,9 @@ OPTIONS = {"--url": "http://127.0.0.1:1/a", "--key": "a", "--bucket": BUCKET}
         ({"--url": ""}, 2, "--url: '' does not begin with https:// or http://, as what viewers ask for does"),
         ({"--bucket": "s3://origin"}, 2, "--bucket: 's3://origin' is not the name of a bucket"),
         ({"--key": ""}, 2, "--key: it is empty"),
-        ({"--key": "é" * 513}, 2, "--key: it has 1,026 bytes, and S3 has keys of 1,024 at most"),
+        ({"--key": "é" * 513}, 2, "--key: it has 1,026 bytes, and a key of S3 has at most 1,024"),
         ({"--key": "\udce9"}, 2, "--key: '\\udce9' is not UTF-8"),
-        ({"--timeout": "5"}, 2, "it goes with --until-fresh"),
+        ({"--timeout": "5"}, 2, "give it together with --until-fresh"),
         ({"--timeout": "0"}, 2, "be greater than or equal to 1"),
         ({}, 1, "error: http://127.0.0.1:1/a cannot be asked: the connection was refused (check host and port)"),
     ],

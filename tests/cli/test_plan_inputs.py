@@ -13,11 +13,12 @@ from typing import Any
 import boto3
 import pytest
 
-from invalidator.cli.previews import Preview, changes_of_keys
+from invalidator.cli.plan_budget import below_curves, over_budget
+from invalidator.cli.plan_inputs import Preview, changes_of_keys
 from invalidator.local.embedded import embedded_aws
 from invalidator.model import UNKNOWN_SITE, Allowance, Distribution, DistributionId
 from invalidator.settings.environment import offline
-from tests.cli.test_app import COMMAND, ROOT, assert_explained, rows, run
+from tests.doubles.command import COMMAND, ROOT, assert_explained, rows, run
 from tests.doubles.loopback import Quiet, serving
 
 LISTINGS = ("--before", "examples/listing-before.json", "--after", "examples/listing-after.json")
@@ -145,7 +146,7 @@ def test_no_keys_are_a_mistake_and_not_a_plan_of_nothing(tmp_path: Path) -> None
     file = tmp_path / "keys.txt"
     file.write_text("\n")
     none = run("plan", "--keys-from", file, "--keys-from", "-", "--distribution-id", "E1")
-    assert_explained(none, 2, f"--keys-from: no keys were given: there is none in {file}, <stdin>")
+    assert_explained(none, 2, f"--keys-from: {file}, <stdin>: no line has anything in it")
     assert run("plan", "--keys-from", file, "--key", "a", "--distribution-id", "E1").returncode == 0
 
 
@@ -186,7 +187,7 @@ def test_without_a_bucket_the_neighbours_are_not_known(asked: list[str]) -> None
     keys = [option for n in range(9) for option in ("--key", f"a/{n}")]
     done = run("plan", *keys, "--budget", "5", "--distribution-id", "E1")
     assert [row[1] for row in rows(done)[1:]] == ["/a/*"]
-    assert "warning: what else is in the bucket is not known: say with --bucket which it is" in done.stderr
+    assert "warning: what else is in the bucket is not known: name it with --bucket" in done.stderr
     assert asked == []
 
 
@@ -231,11 +232,11 @@ def test_cache_tags_beyond_a_budget_are_told_of_once(keys: list[str], wildcards:
         config = replace(config, allowance=Allowance(budget, wildcards))
         preview = Preview(changes_of_keys(keys, "b", "plan"), [TAGGED], config, lambda *_: [])
         made = preview.plan()
-        told = [*made.warnings, *preview.beyond(made, budget)]
+        told = [*made.warnings, *over_budget(preview, made, budget)]
         assert len(told) == (made.cost.paths > budget)
         assert all("cache tags" in text for text in told)
         found = preview.curves([budget])
-        assert len(preview.beyond_all(found, budget)) == (found[0].points[0].paths > budget)
+        assert len(below_curves(preview, found, budget)) == (found[0].points[0].paths > budget)
 
 
 def test_tickets_beyond_a_budget_are_told_of() -> None:
@@ -292,7 +293,7 @@ def test_tickets_are_no_part_of_a_curve() -> None:
     ids = "QESVZEMEETI1Q,XW8XZDR3UNZCW"
     done = run("plan", "events/sqs-ticket.json", "--curve", DISTRIBUTION_IDS=ids, DESCRIBE="off")
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "2 tickets are left aside.\nNothing else is stale.\nNothing was sent.\n"
+    assert done.stderr == "2 tickets are left out.\nNothing else is stale.\nNothing was sent.\n"
 
 
 def test_of_nothing_there_is_neither_a_curve_nor_a_chart(tmp_path: Path) -> None:
@@ -334,8 +335,8 @@ def test_matplotlib_is_asked_for_only_by_whom_it_is_needed(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--before", "LICENSE"), "--before / --after: they go together"),
-        (("--after", "LICENSE"), "--before / --after: they go together"),
+        (("--before", "LICENSE"), "--before / --after: give both, or none of them"),
+        (("--after", "LICENSE"), "--before / --after: give both, or none of them"),
         (("--before", "-", "--after", "-"), "only one of them can be standard input"),
         (("--keys-from", "-", "--keys-from", "-"), "--keys-from: only one of them can be standard input"),
         ((*LISTINGS, "--key", "a"), "give one of them"),
@@ -352,7 +353,7 @@ def test_matplotlib_is_asked_for_only_by_whom_it_is_needed(tmp_path: Path) -> No
         ((*LISTINGS, "--budget", "0"), "'--budget'"),
         ((*LISTINGS, "--budget", "1000001"), "'--budget'"),
         ((*LISTINGS, "--wildcards", "16"), "'--wildcards'"),
-        ((*LISTINGS, "--plot", "curve.jpg"), "--plot: expected the name of a file that ends in .svg, .png, .pdf"),
+        ((*LISTINGS, "--plot", "curve.jpg"), "--plot: give a file whose name ends in .svg, .png, .pdf"),
         ((*LISTINGS, "--plot", "no-such-directory/curve.svg"), "--plot: no-such-directory/curve.svg cannot be written"),
     ],
 )

@@ -1,0 +1,104 @@
+"""The inputs of ``create``: paths and keys as a person writes them, and the plan that they make."""
+
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+import typer
+
+from invalidator.cli.files import with_lines
+from invalidator.cli.plan_inputs import of_paths_and_keys
+from invalidator.cli.targets import bucket_meant, check_bucket, distributions_meant
+from invalidator.cli.terminal import narrate
+from invalidator.errors import ConfigurationError, UnconfiguredError
+from invalidator.model import Plan
+from invalidator.operator.invalidations import check_invalidation_id, find_invalidation
+from invalidator.planning.by_hand import EVERYTHING, batches_of, path_of
+from invalidator.runtime import clients
+from invalidator.settings import environment
+from invalidator.settings.environment import Settings
+from invalidator.settings.ids import is_distribution_id
+
+
+def read_paths(named: list[str], more: list[str], files: list[typer.FileBinaryRead] | None) -> list[str]:
+    """Return paths and tags as they are written. Raises ConfigurationError if one of them is none."""
+    given = [*named, *more]
+    # A shell replaces /* that is not in quotes by the names in the root directory of this machine.
+    if len(given) > 1 and set(given) == {str(entry) for entry in Path("/").glob("[!.]*")}:
+        raise ConfigurationError("--paths: your shell has expanded /*: put it in quotes, as '/*'")
+    for text in more:
+        if is_distribution_id(text):
+            raise ConfigurationError(f"{text!r} is no path: did you mean --distribution-id {text}? Repeat the option")
+    for text in given:
+        path_of(text, "--paths")
+        if " /" in text:
+            narrate(f"warning: {text!r} is taken for one path, with a space in it: put quotes around each path")
+    texts = with_lines(given, files, "--from-file")
+    for text in texts[len(given) :]:
+        path_of(text, "--from-file")
+    return texts
+
+
+def read_keys(named: list[str] | None, files: list[typer.FileBinaryRead] | None) -> list[str]:
+    """Return keys as S3 stores them. Raises ConfigurationError if one of them cannot be meant."""
+    texts = with_lines(named, files, "--keys-from")
+    for text in texts:
+        if not text:
+            raise ConfigurationError("--key: it is empty")
+        if text.lower().startswith("s3://"):
+            bucket, _, key = text[5:].partition("/")
+            meant = f": did you mean --bucket {bucket} --key {key!r}?" if bucket and key else ""
+            raise ConfigurationError(f"--key: {text!r} is a URL{meant}")
+    if odd := [text for text in texts if text.startswith("/")]:
+        more = f" and {len(odd) - 1:,} more" if len(odd) > 1 else ""
+        narrate(f"warning: key {odd[0]!r}{more}: the slash at its beginning is part of it; few keys in S3 have one")
+    return texts
+
+
+class Order(NamedTuple):
+    """What is to be invalidated, and where, as the options say it."""
+
+    paths: list[str]
+    keys: list[str]
+    again: str | None
+    bucket: str | None
+    distributions: list[str]
+    reference: str | None
+
+    def plan(self) -> Plan:
+        """Return the plan that this makes. Raises ConfigurationError."""
+        if not (self.paths or self.keys or self.again is not None):
+            raise ConfigurationError(f"nothing to invalidate: give --paths, as '{EVERYTHING}', or --key")
+        if self.reference is not None and not self.reference.strip():
+            raise ConfigurationError("--reference: it is empty; without the option, each run has a name of its own")
+        identity = f"create {self.reference or uuid4()}"
+        if self.again is None:
+            return self._plan_anew(identity)
+        if self.paths or self.keys:
+            raise ConfigurationError("--again: leave out paths and keys; those of the earlier invalidation are sent")
+        check_invalidation_id(self.again, "--again")
+        earlier = find_invalidation(
+            clients.cloudfront(), distributions_meant(self.distributions, self.bucket), self.again
+        )
+        return Plan(tuple(batches_of(earlier.items, f"--again {self.again}", [earlier.distribution], identity)))
+
+    def _plan_anew(self, identity: str) -> Plan:
+        settings = self._settings()
+        if self.bucket and self.distributions and not self.keys:
+            narrate("warning: without keys, --bucket makes no difference beside --distribution-id")
+        bucket = bucket_meant(settings, self.bucket)
+        preview = of_paths_and_keys(self.paths, self.keys, bucket, settings, identity)
+        if preview.decoded.refusals:
+            raise ConfigurationError(f"--key: {preview.decoded.refusals[0].reason}")
+        if not preview.distributions:
+            raise ConfigurationError(f"no distribution has an origin in bucket {bucket}: there is nothing to send to")
+        return preview.plan()
+
+    def _settings(self) -> Settings:
+        if self.bucket is not None:
+            check_bucket(self.bucket)
+        try:
+            return environment.load(instead=self.distributions or (["discover"] if self.bucket else []))
+        except UnconfiguredError as error:
+            where = "give --distribution-id, or --bucket for those that serve it"
+            raise ConfigurationError(f"{where}; {error}") from error

@@ -1,0 +1,202 @@
+"""``dlq``: list the dead letters, send them again, or discard them."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Annotated, Final
+
+import typer
+
+from invalidator.cli import options
+from invalidator.cli.dlq_view import (
+    ReadLetter,
+    discarded_json,
+    print_discarded,
+    print_sent,
+    print_stale,
+    sent_json,
+    stale_json,
+)
+from invalidator.cli.options import option
+from invalidator.cli.session import errors_explained, interruptible
+from invalidator.cli.targets import serving
+from invalidator.cli.terminal import narrate, print_json
+from invalidator.errors import ConfigurationError
+from invalidator.model import Distribution
+from invalidator.operator.dead_letter_queue import DeadLetterQueue
+from invalidator.operator.dead_letters import EVERY, FAILED_INVOCATION, DeadLetter, contents_of, merged
+from invalidator.operator.wording import count
+from invalidator.settings import environment
+from invalidator.settings.environment import Settings
+
+_Queue = Annotated[str | None, options.queue("The dead-letter queue; if not given, DEAD_LETTERS_URL.")]
+_Retry = Annotated[bool, option("--retry", "Send each letter again, and delete what was accepted.")]
+_To = Annotated[
+    str | None,
+    option(
+        "--to", "The queue that --retry sends to. If not given: the one that these are the dead letters of.", "URL|NAME"
+    ),
+]
+_Discard = Annotated[
+    list[str] | None,
+    option(
+        "--discard",
+        "Delete the letter with this id for good, whatever is in it. --json lists the ids of all letters, the table"
+        " only those of letters that cannot be read. Repeatable.",
+        "ID",
+    ),
+]
+
+_INTERRUPTED: Final = "Interrupted. Every letter that was not deleted is in the queue again."
+
+
+def dlq(
+    queue: _Queue = None,
+    as_json: options.Json = False,
+    every: options.All = False,
+    retry: _Retry = False,
+    to: _To = None,
+    discard: _Discard = None,
+    dry_run: options.DryRun = False,
+) -> None:
+    """List what was given up: which distribution still serves which path, since when, and why; oldest first.
+
+    Leaves all letters in the dead-letter queue. With --retry, once the cause is fixed: sends each letter again to where
+    it came from, with its attempts at 0, and deletes it once it is accepted there. With --discard: deletes letters that
+    are of no use, such as those that cannot be read; the paths in them stay stale.
+
+    Example: invalidator dlq --queue my-dead-letters --retry --dry-run
+
+    Example: invalidator dlq --discard 5fea7756-0ea4-451a-a703-a558b933e274
+    """
+    _check_options(retry, discard, to, dry_run)
+    with interruptible(lambda: narrate(_INTERRUPTED)), errors_explained():
+        letter_queue, configured = _open(queue)
+        target = letter_queue.url_of(to) if to is not None else ""
+        with letter_queue.held() as held:
+            letters = _read(letter for letter in held if not discard or letter.id in discard)
+            if discard:
+                done = _discard(letter_queue, letters, discard, every=every, dry_run=dry_run, as_json=as_json)
+            elif retry:
+                done = _send_again(letter_queue, letters, target, configured, dry_run=dry_run, as_json=as_json)
+            else:
+                done = _list(letters, every=every, as_json=as_json)
+            if not held:
+                _narrate_empty(letter_queue)
+    if not done:
+        raise typer.Exit(1)
+
+
+def _check_options(retry: bool, discard: list[str] | None, to: str | None, dry_run: bool) -> None:
+    if retry and discard:
+        raise typer.BadParameter("give one of them", param_hint="--retry / --discard")
+    if to is not None and not retry:
+        raise typer.BadParameter("give it together with --retry", param_hint="--to")
+    if dry_run and not (retry or discard):
+        raise typer.BadParameter("give it together with --retry or --discard", param_hint="--dry-run")
+
+
+def _open(queue: str | None) -> tuple[DeadLetterQueue, str]:
+    """Return the dead-letter queue, and the URL of the function's queue, if that is configured."""
+    configured, dead = environment.queue_urls()
+    name = queue or dead
+    if not name:
+        raise ConfigurationError("no dead-letter queue is known: give --queue, or set DEAD_LETTERS_URL")
+    return DeadLetterQueue.connect(name), configured
+
+
+def _read(held: Iterable[DeadLetter]) -> list[ReadLetter]:
+    try:
+        settings, unknown = environment.load(), ""
+    except ConfigurationError as error:
+        settings, unknown = Settings((EVERY,), environment.view()), str(error)
+    described = partial(_described, settings)
+    letters = [(letter, contents_of(letter, described, settings.view)) for letter in held]
+    if unknown and any(row.distribution == EVERY for _, contents in letters for row in contents.stale):
+        narrate(f"The configured distributions are not known here: {unknown}")
+    return letters
+
+
+def _described(settings: Settings, buckets: set[str]) -> list[Distribution]:
+    distributions, _ = serving(settings, buckets)
+    return distributions
+
+
+# --- list, discard, send again --------------------------------------------------------------------------
+
+
+def _list(letters: list[ReadLetter], *, every: bool, as_json: bool) -> bool:
+    """Print what is stale. Return True: this cannot fail."""
+    stale = merged(contents for _, contents in letters)
+    unreadable = [(letter, contents.problem) for letter, contents in letters if contents.problem]
+    if as_json:
+        print_json(stale_json(stale, letters))
+    else:
+        print_stale(stale, unreadable, every=every)
+    if letters:
+        narrate(f"{count(len(stale), 'stale path')} in {count(len(letters), 'dead letter')}, all left where they are.")
+    if unreadable:
+        narrate("Letters that cannot be read are never sent again: delete them by their ids with --discard.")
+    return True
+
+
+def _discard(
+    queue: DeadLetterQueue, letters: list[ReadLetter], ids: list[str], *, every: bool, dry_run: bool, as_json: bool
+) -> bool:
+    """Delete these letters. Return False if one was left, or is not there."""
+    done = [queue.discard(letter, contents, dry_run=dry_run) for letter, contents in letters]
+    missing = sorted(set(ids) - {letter.id for letter, _ in letters}, key=ids.index)
+    if as_json:
+        print_json(discarded_json(done, missing))
+    else:
+        print_discarded(done, every=every)
+    _narrate_missing(missing)
+    gone = [one.contents for one in done if not one.problem]
+    if letters:
+        _narrate_count(len(gone), len(done) - len(gone), "discarded", dry_run=dry_run)
+    stale = merged([] if dry_run else gone)
+    if stale:
+        narrate(f"{count(len(stale), 'path')} in them may still be stale: clear them with 'create'.")
+    return len(gone) == len(done) and not missing
+
+
+def _narrate_missing(ids: list[str]) -> None:
+    for id_ in ids:
+        narrate(
+            f"not there: the dead-letter queue shows no letter {id_!r}: check the id with 'dlq --json', or try again in"
+            " ten minutes, in case another reader has it"
+        )
+
+
+def _send_again(
+    queue: DeadLetterQueue, letters: list[ReadLetter], to: str, configured: str, *, dry_run: bool, as_json: bool
+) -> bool:
+    """Send these letters again. Return False if one was left."""
+    if not to and any(not item.problem and item.kind != FAILED_INVOCATION for _, item in letters):
+        to = queue.source(configured)
+    done = []
+    for letter, contents in letters:
+        done.append(queue.send_again(letter, contents, to, dry_run=dry_run))
+        if not as_json:
+            print_sent(done[-1])
+    if as_json:
+        print_json(sent_json(done))
+    sent = [letter.problem for letter in done].count("")
+    if letters:
+        _narrate_count(sent, len(done) - sent, "sent again", dry_run=dry_run)
+    return sent == len(done)
+
+
+def _narrate_count(done: int, left: int, what: str, *, dry_run: bool) -> None:
+    would = f"would be {what}; nothing was." if dry_run else f"{what}."
+    rest = f" {left:,} left where they are." if left else ""
+    narrate(f"{count(done, 'dead letter')} {would}{rest}")
+
+
+def _narrate_empty(queue: DeadLetterQueue) -> None:
+    if elsewhere := queue.others_hold():
+        narrate(
+            f"The dead-letter queue shows nothing, but another reader may have {count(elsewhere, 'letter')} just now:"
+            " look again in ten minutes."
+        )
+    else:
+        narrate("The dead-letter queue is empty: nothing is known to be stale.")

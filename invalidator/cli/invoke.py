@@ -1,0 +1,41 @@
+"""``invoke``: run the Lambda handler on an event."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from invalidator.cli import options
+from invalidator.cli.files import read_json
+from invalidator.cli.local import embedded
+from invalidator.cli.options import option
+from invalidator.cli.session import errors_explained, log_to_stderr
+from invalidator.events.decode import decode
+
+_Local = Annotated[bool, option("--local", "Run it on an embedded AWS, which needs no account.")]
+
+
+def invoke(event: Annotated[typer.FileText, options.EVENT], local: _Local = False) -> None:
+    """Run the Lambda handler on an event and print its answer.
+
+    It takes your AWS credentials and the distributions in DISTRIBUTION_IDS or, with --local, an embedded AWS with two
+    distributions.
+
+    Example: invalidator invoke events/s3-put.json --local
+    """
+    with errors_explained():
+        document = read_json(event)
+        log_to_stderr()
+        answer = _answer(document, local=local)
+    print(json.dumps(answer, indent=2))
+    if answer.get("batchItemFailures") or answer.get("result") == "failed":
+        raise typer.Exit(1)
+
+
+def _answer(document: Any, *, local: bool) -> Any:
+    from invalidator.handler import lambda_handler  # with Powertools, which no other command needs
+
+    if not local:
+        return lambda_handler(document)
+    with embedded(sorted({change.bucket for change in decode(document).changes})):
+        return lambda_handler(document)

@@ -1,0 +1,183 @@
+"""``plan``: show what would be sent, and send nothing."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Final, NamedTuple
+
+import typer
+
+from invalidator.cli import options, plan_inputs
+from invalidator.cli.files import check_standard_input, read_json, read_text, with_lines
+from invalidator.cli.options import file, option
+from invalidator.cli.plan_budget import over_budget
+from invalidator.cli.plan_curves import show_curves
+from invalidator.cli.plan_inputs import Preview, narrate_refusals
+from invalidator.cli.plan_view import cost_in_words, narrate_plan, plan_json, print_plan
+from invalidator.cli.session import errors_explained
+from invalidator.cli.targets import check_bucket
+from invalidator.cli.terminal import narrate, print_json, warn
+from invalidator.limits import MAX_WILDCARDS_PER_CALL
+from invalidator.operator import snapshots
+from invalidator.operator.plot import SUFFIXES
+from invalidator.operator.wording import count
+from invalidator.settings import environment
+from invalidator.settings.environment import Settings
+
+_HOW_MUCH: Final = "How much may be sent"
+
+
+_Before = Annotated[
+    typer.FileText | None,
+    file(
+        "--before",
+        "With --after: the output of 'aws s3api list-objects-v2 --bucket my-origin' from before the change.",
+        "A.json",
+        encoding="utf-8-sig",
+    ),
+]
+_After = Annotated[
+    typer.FileText | None,
+    file(
+        "--after",
+        "With --before: the same from after the change. Two listings need no credentials: nothing is asked of AWS, and"
+        " each key is taken to be served as it is.",
+        "B.json",
+        encoding="utf-8-sig",
+    ),
+]
+_Bucket = Annotated[
+    str | None,
+    options.bucket(
+        "The bucket of the keys. Without it, CloudFront is not asked who serves them, nor S3 what else it has.",
+        options.WHAT,
+    ),
+]
+_MOST_PATHS: Final = "At most this many paths for each distribution; if not given, MAX_PATHS. Wildcards save the rest."
+_Budget = Annotated[int | None, option("--budget", _MOST_PATHS, "N", _HOW_MUCH, min=1, max=environment.MAX_PATHS)]
+_MOST_WILDCARDS: Final = "At most this many wildcards among them; if not given, MAX_WILDCARDS."
+_Wildcards = Annotated[
+    int | None, option("--wildcards", _MOST_WILDCARDS, "N", _HOW_MUCH, min=0, max=MAX_WILDCARDS_PER_CALL)
+]
+_CURVE: Final = "Show instead how many unchanged objects are evicted with fewer paths, or with more."
+_Curve = Annotated[bool, option("--curve", _CURVE, panel=_HOW_MUCH)]
+_PLOT: Final = "Draw that curve, too: into an .svg, .png or .pdf. Needs the extra 'plot'."
+_Plot = Annotated[Path | None, option("--plot", _PLOT, "FILE.svg", _HOW_MUCH)]
+
+
+def plan(
+    event: Annotated[typer.FileText | None, options.EVENT] = None,
+    key: options.Keys = None,
+    keys_from: options.KeysFrom = None,
+    before: _Before = None,
+    after: _After = None,
+    bucket: _Bucket = None,
+    distribution_id: options.DistributionIds = None,
+    budget: _Budget = None,
+    wildcards: _Wildcards = None,
+    curve: _Curve = False,
+    plot: _Plot = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show what would be sent to each distribution, why, and what it costs. Sends nothing.
+
+    Say what changed with an event, with keys, or with two listings of the bucket.
+
+    Example: invalidator plan --key 'blog/index.html' --key 'red flower.jpg' --distribution-id E1A2B3C4D5E6F7
+
+    Example: invalidator plan --before monday.json --after tuesday.json --budget 50
+
+    Example: git diff -z --name-only --no-renames HEAD~1 |
+    invalidator plan --keys-from - --bucket my-origin --curve --plot curve.svg
+    """
+    changed = _Changed(event, key or [], keys_from or [], before, after, bucket)
+    changed.check()
+    if curve or plot:
+        changed.check_curve(plot)
+    with errors_explained():
+        changed.check_names()
+        read = environment.offline if before else environment.load
+        preview = changed.preview(_allowing(read(instead=distribution_id or ()), budget, wildcards))
+        if curve or plot:
+            end = show_curves(preview, budget, plot, as_json=as_json)
+        else:
+            end = _show(preview, budget, as_json=as_json)
+    narrate(". ".join(filter(None, [preview.summary, end, "Nothing was sent."])))
+    if preview.decoded.refusals:
+        raise typer.Exit(1)
+
+
+class _Changed(NamedTuple):
+    """What changed, as the options say it."""
+
+    event: typer.FileText | None
+    keys: list[str]
+    files: list[typer.FileBinaryRead]
+    before: typer.FileText | None
+    after: typer.FileText | None
+    bucket: str | None
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether keys are given, or files with keys."""
+        return bool(self.keys or self.files)
+
+    def check(self) -> None:
+        """Raise BadParameter unless there is either an event, or keys, or two listings."""
+        before, after = self.before, self.after
+        if [bool(self.event), self.has_keys, bool(before or after)].count(True) != 1:
+            raise typer.BadParameter(
+                "give one of them: an event, keys (--key, --keys-from), or two listings (--before, --after)",
+                param_hint="EVENT.json",
+            )
+        if (before is None) != (after is None):
+            raise typer.BadParameter("give both, or none of them", param_hint="--before / --after")
+        if before and after and before.name == after.name == "<stdin>":
+            raise typer.BadParameter("only one of them can be standard input", param_hint="--before / --after")
+
+    def check_curve(self, plot: Path | None) -> None:
+        """Raise BadParameter if a curve lacks the bucket of the keys, or a plot its kind of file."""
+        if self.has_keys and self.bucket is None:
+            raise typer.BadParameter(
+                "give the bucket of the keys: --curve and --plot count what else is in it", param_hint="--bucket"
+            )
+        if plot and plot.suffix.lower() not in SUFFIXES:
+            raise typer.BadParameter(f"give a file whose name ends in {', '.join(SUFFIXES)}", param_hint="--plot")
+
+    def check_names(self) -> None:
+        """Raise ConfigurationError for files or a bucket that cannot be."""
+        check_standard_input(self.files, "--keys-from")
+        if self.bucket is not None:
+            check_bucket(self.bucket)
+
+    def preview(self, settings: Settings) -> Preview:
+        """Return all that the plan is made of. Raises ConfigurationError."""
+        if self.before and self.after:
+            old, new = (snapshots.read_snapshot(read_text(file), file.name) for file in (self.before, self.after))
+            return plan_inputs.of_snapshots(old, new, self.bucket, settings)
+        if self.event:
+            return plan_inputs.of_event(read_json(self.event), settings)
+        return plan_inputs.of_keys(with_lines(self.keys, self.files, "--keys-from"), self.bucket, settings)
+
+
+def _allowing(settings: Settings, budget: int | None, wildcards: int | None) -> Settings:
+    allowance = settings.allowance
+    if budget is not None:
+        allowance = allowance._replace(paths=budget)
+    if wildcards is not None:
+        allowance = allowance._replace(wildcards=wildcards)
+    return replace(settings, allowance=allowance)
+
+
+def _show(preview: Preview, budget: int | None, *, as_json: bool) -> str:
+    """Print the plan. Return how many changes are left out of it, if any."""
+    made = preview.plan()
+    if as_json:
+        print_json(plan_json(made))
+    else:
+        print_plan(made)
+    narrate_refusals(preview)
+    narrate_plan(made)
+    warn(over_budget(preview, made, budget) if budget is not None else ())
+    narrate(cost_in_words(made))
+    excluded = f"{count(made.excluded, 'change')} excluded" if made.excluded else ""
+    return ", ".join(filter(None, [excluded, f"{made.unserved:,} unserved" if made.unserved else ""]))

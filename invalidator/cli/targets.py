@@ -1,0 +1,79 @@
+"""Which distributions a command is about, by its options and by the settings."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from invalidator.aws.cloudfront import CloudFront
+from invalidator.cli.terminal import warn
+from invalidator.distributions.describe import has_tenants
+from invalidator.errors import ConfigurationError, UnconfiguredError
+from invalidator.model import Distribution, DistributionId
+from invalidator.runtime import clients
+from invalidator.settings import environment
+from invalidator.settings.environment import Settings
+from invalidator.workers import Threads
+
+_SECONDS: Final = 30.0
+"""For CloudFront to describe the distributions."""
+
+
+def check_bucket(name: str) -> None:
+    """Raise ConfigurationError if no bucket can have this name."""
+    environment.check_bucket(name, "--bucket")
+
+
+def bucket_meant(config: Settings, bucket: str | None) -> str | None:
+    """Return the bucket that was named or, if distributions are to be discovered, the configured one.
+
+    Raises ConfigurationError if distributions are to be discovered and there is no bucket.
+    """
+    meant = bucket or (config.discover_bucket if config.discover else None)
+    if config.discover and not meant:
+        raise ConfigurationError("--bucket: give the bucket whose distributions are to be discovered")
+    return meant
+
+
+def distributions_meant(ids: list[str], bucket: str | None) -> list[DistributionId]:
+    """Return the distributions that were named, serve the bucket or are configured; if there are none, all.
+
+    At least one. Raises ConfigurationError, or CdnError.
+    """
+    if bucket is not None:
+        check_bucket(bucket)
+        ids = [*ids, "discover"]
+    try:
+        config = environment.load(instead=ids)
+    except UnconfiguredError:
+        every = list(_everything(clients.cloudfront()))
+        if not every:
+            raise ConfigurationError("the account has no distribution, and none is configured") from None
+        return every
+    named = bucket_meant(config, bucket)
+    distributions, warnings = _look_up(replace(config, describe=False), {named} if named else set())
+    if not distributions:
+        raise ConfigurationError("; ".join(warnings))
+    warn(warnings)
+    return [distribution.id for distribution in distributions]
+
+
+def serving(config: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
+    """Return the distributions that may serve these buckets, described, and warnings, which are narrated."""
+    distributions, warnings = _look_up(config, buckets)
+    warn(warnings)
+    return distributions, warnings
+
+
+def _look_up(config: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
+    catalog = clients.catalog()
+    return catalog.look_up(config, buckets, Threads(), _SECONDS), catalog.warnings()
+
+
+def _everything(account: CloudFront) -> Iterator[DistributionId]:
+    """Yield every distribution of the account or, where it has tenants, these in its place."""
+    for summary in account.summaries():
+        id_ = DistributionId(summary["Id"])
+        if has_tenants(summary):
+            yield from account.tenants(id_)
+        else:
+            yield id_

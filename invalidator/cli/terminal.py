@@ -1,0 +1,113 @@
+"""The terminal: data on standard output, narration on standard error, colour on a terminal only."""
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Part = str | tuple[str, str]
+"""Of a line or table: a text, or one with its style."""
+
+
+class _Console(Console):
+    """A console that raises what a broken pipe raises, instead of ending the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise it again, for the caller to decide."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+@cache
+def _console(stream: TextIO) -> Console:
+    """Return a console that shows colour on a terminal only and, in a pipe, lines as long as their content."""
+    width = None if stream.isatty() else 1_000_000
+    return _Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+def stdout_console() -> Console:
+    """Return the console for data."""
+    return _console(sys.stdout)
+
+
+def stderr_console() -> Console:
+    """Return the console for narration."""
+    return _console(sys.stderr)
+
+
+# --- data -----------------------------------------------------------------------------------------------
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document."""
+    print(json.dumps(document, indent=2))
+
+
+def print_line(*parts: Part, style: str = "") -> None:
+    """Print a line; a terminal wraps it where it is too long, and a pipe gets it whole."""
+    stdout_console().print(Text.assemble(*parts, style=style), soft_wrap=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Part]]) -> None:
+    """Print a table, unless it has no rows. A terminal that is too narrow gets folded cells."""
+    table = Table(box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text.assemble, row))
+    if table.rows:
+        stdout_console().print(table)
+
+
+def plain(text: str) -> str:
+    """Return text from outside on one line, with characters that a terminal would obey as escapes."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in "; ".join(text.splitlines()))
+
+
+def utc(moment: datetime) -> str:
+    """Return a time of UTC as ISO 8601 writes it, to the second."""
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+# --- narration ------------------------------------------------------------------------------------------
+
+
+def narrate(text: str) -> None:
+    """Tell what is going on; dim if the text is indented. If nobody can read it, go on: data is still to come."""
+    try:
+        stderr_console().print(text, soft_wrap=True, style="dim" if text.startswith(" ") else "")
+    except OSError:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 Python writes to it once more, at the end
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Narrate each warning."""
+    for warning in warnings:
+        narrate(f"warning: {warning}")
+
+
+@contextmanager
+def progress(doing: str, each: int = 1) -> Iterator[Callable[[], None]]:
+    """Yield a function to call after every ``each`` things that are done; only a terminal shows the count."""
+    console = stderr_console()
+    if not console.is_terminal:
+        yield lambda: None
+        return
+    done = 0
+    with console.status(f"{doing} …") as status:
+
+        def advance() -> None:
+            nonlocal done
+            done += each
+            status.update(f"{doing}: {done:,} …")
+
+        yield advance

@@ -1,0 +1,43 @@
+"""The command line as a user types it, in a process of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[2]
+COMMAND: Final = [sys.executable, "-m", "invalidator"]
+
+
+def run(*arguments: str | Path, stdin: str = "", **environ: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        input=stdin,
+        env=os.environ | environ,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    """Begin a command that is interrupted while it runs, with SIGINT ignored, as in a script's background job."""
+    background = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *COMMAND, *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(background, cwd=ROOT, text=True, **(pipes | options))
+
+
+def assert_explained(done: "subprocess.CompletedProcess[str]", status: int, words: str) -> None:
+    """A user's mistake ends in a sentence, not in a traceback, and with nothing on standard output."""
+    assert done.returncode == status
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def rows(done: "subprocess.CompletedProcess[str]") -> list[list[str]]:
+    """The cells of each line of a table."""
+    return [re.split(r"  +", line.strip()) for line in done.stdout.splitlines()]
