@@ -1,6 +1,6 @@
 """Write ``docs/cli.md``, the manual of the command line, from the help of its commands: ``make docs``.
 
-The same on every machine: neither the width of a terminal nor a variable of the environment has a part in it.
+It is the same on every machine: neither the width of the terminal nor a variable of the environment changes it.
 """
 
 import re
@@ -31,9 +31,9 @@ python -m invalidator [OPTIONS] COMMAND [ARGS]...
 
 ## DESCRIPTION
 
-Data goes to standard output and narration to standard error, so that the first can be piped. With `--json`, data is
-one JSON document. A FILE that is `-` is standard input. Lines of a file with keys or paths end with a newline or, if
-there is a NUL in it, with a NUL, as `git diff -z` and `find -print0` write them.
+Commands print data to standard output, which you can pipe, and tell the rest on standard error. With `--json`, the data
+is one JSON document. A FILE that is `-` is standard input. In a file with keys or paths, each ends with a newline or, if
+the file has a NUL in it, with a NUL, as `git diff -z` and `find -print0` write them.
 """
 
 _TAIL: Final = """\
@@ -41,33 +41,33 @@ _TAIL: Final = """\
 
 | | |
 |---|---|
-| 0 | it is done; `status --watch` was ended with Ctrl-C |
-| 1 | something failed, or what was looked for is wrong: the last lines of standard error say what |
+| 0 | done; also if Ctrl-C or SIGTERM ended `local` or `status --watch`, which run until then |
+| 1 | something failed, or a check found something wrong: the last lines of standard error say what |
 | 2 | wrong usage or configuration |
-| 130 | interrupted with Ctrl-C while it waited: what was sent goes on |
+| 130 | Ctrl-C or SIGTERM ended the command early: invalidations that were sent go on |
 
 ## ENVIRONMENT
 
-* The [settings of the function](configuration.md), such as `DISTRIBUTION_IDS`: the commands use those that
-  are set where they run. An option such as `--distribution-id` takes the place of its variable.
+* The [settings of the function](configuration.md), such as `DISTRIBUTION_IDS`: the commands use those that are set
+  where they run. An option such as `--distribution-id` replaces its variable.
 * What [the AWS SDK reads](https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html), such as
   `AWS_PROFILE` and `AWS_DEFAULT_REGION`.
 * `NO_COLOR` turns colours off.
 
 ## FILES
 
-* `~/.aws/config` and `~/.aws/credentials`: those of the AWS SDK.
-* What `invalidator --install-completion` writes for the shell that it is called from: bash,
-  `~/.bash_completions/invalidator.sh` and a line in `~/.bashrc`; zsh, `~/.zfunc/_invalidator` and lines in `~/.zshrc`;
-  fish, `~/.config/fish/completions/invalidator.fish`. From its next start on, the shell completes commands, options and
-  names of files; `python -m invalidator` cannot be completed.
+* The AWS SDK reads `~/.aws/config` and `~/.aws/credentials`.
+* `invalidator --install-completion` writes files for the shell that it is called from. bash:
+  `~/.bash_completions/invalidator.sh` and a line in `~/.bashrc`; zsh: `~/.zfunc/_invalidator` and lines in `~/.zshrc`;
+  fish: `~/.config/fish/completions/invalidator.fish`. From its next start on, the shell completes commands, options and
+  names of files. It cannot complete `python -m invalidator`.
 """
 
 _EXAMPLE: Final = "Example: "
 
 
 def manual() -> str:
-    """All of the file."""
+    """Return the whole manual."""
     # Typer's own click is private, and so are its types.
     group: Any = typer.main.get_command(app)
     purpose = group.help[0].lower() + group.help[1:]
@@ -83,7 +83,7 @@ def manual() -> str:
 
 
 def examples(command: Any) -> list[str]:
-    """The command lines that a command's help shows, pipes included."""
+    """Return the command lines that the help of a command shows, pipes included."""
     return [text.removeprefix(_EXAMPLE) for text in _paragraphs(command) if text.startswith(_EXAMPLE)]
 
 
@@ -103,7 +103,7 @@ def _usage(command: Any, context: typer.Context) -> str:
 
 
 def _options(command: Any) -> Iterator[str]:
-    """An item for each argument and option, those of a panel of the help below its title."""
+    """Yield an item for each argument and option, those of a panel of the help below its title."""
     panels: dict[str, list[Any]] = {}
     for param in _shown(command):
         panels.setdefault(param.rich_help_panel or "", []).append(param)
@@ -121,8 +121,8 @@ def _option(param: Any) -> str:
         names = ", ".join(f"`{name}`" for name in param.opts)
     else:
         names = f"`{', '.join(param.opts)} {param.metavar}`"
-    told = ", ".join(_limits(param))
-    return f"* {names}{f' ({told})' if told else ''}: {_text(_joined(param.help))}"
+    limits = ", ".join(_limits(param))
+    return f"* {names}{f' ({limits})' if limits else ''}: {_text(_joined(param.help))}"
 
 
 def _limits(param: Any) -> Iterator[str]:
@@ -160,7 +160,7 @@ def _joined(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text in which Markdown finds nothing of its own."""
+    """Escape the characters that mean something to Markdown."""
     return re.sub(r"([\\`*<\[])", r"\\\1", text)
 
 

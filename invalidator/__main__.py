@@ -15,13 +15,13 @@ def main() -> None:
     try:
         _run()
     except KeyboardInterrupt:
-        sys.exit(130)  # while it was being imported
+        sys.exit(130)  # during the import of a command
 
 
 def _open_streams() -> None:
-    """Have all three where a shell has closed some; without standard output nothing is begun."""
+    """Open the streams that a shell has closed; without standard output, end before anything is begun."""
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 as long as the process
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 until the process ends
     if sys.stdin is None:
         sys.stdin = Path(os.devnull).open()  # noqa: SIM115
     if sys.stdout is None:
@@ -30,19 +30,19 @@ def _open_streams() -> None:
 
 def _run() -> None:
     try:
-        from invalidator.cli.app import app  # noqa: PLC0415 what the function needs is installed without it
+        from invalidator.cli.app import app  # noqa: PLC0415 the function is installed without the command line
     except ImportError as error:
         sys.exit(f"error: the command line needs the extra 'cli': pip install '.[cli]' ({error})")
-    except ValueError as error:  # Powertools, of its own variables
+    except ValueError as error:  # from Powertools, about its own variables
         sys.exit(f"error: POWERTOOLS_LOG_LEVEL or another variable of Powertools is wrong: {error}")
     try:
         try:
             app(prog_name="invalidator")
         finally:
-            sys.stdout.flush()  # at the end of Python, it would be too late to say anything
+            sys.stdout.flush()  # here, while an error can still be told
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes to it once more, at the end
-        # Where a pipe is broken, whoever reads has seen enough, as head has.
+        # A broken pipe is no error: the reader, such as head, has seen enough.
         sys.exit(1 if isinstance(error, BrokenPipeError) else f"error: the output cannot be written: {error}")
 
 
