@@ -32,8 +32,8 @@ python -m invalidator [OPTIONS] COMMAND [ARGS]...
 ## DESCRIPTION
 
 Commands print data to standard output, which you can pipe, and tell the rest on standard error. With `--json`, the data
-is one JSON document. A FILE that is `-` is standard input. In a file with keys or paths, each ends with a newline or, if
-the file has a NUL in it, with a NUL, as `git diff -z` and `find -print0` write them.
+is one JSON document. A FILE that is `-` is standard input. In a file with keys or paths, each ends with a newline or,
+if the file has a NUL in it, with a NUL, as `git diff -z` and `find -print0` write them.
 """
 
 _TAIL: Final = """\

@@ -17,10 +17,6 @@ from invalidator.notifications.merge import Configuration, NotificationEntry, di
 _QUEUE_ARN: Final = "arn:aws:sqs:<region>:<account>:<name>"
 _FUNCTION_ARN: Final = "arn:aws:lambda:<region>:<account>:function:<name>"
 
-_Queue = Annotated[str | None, options.queue("The queue to notify.", metavar="ARN")]
-_Function = Annotated[str | None, option("--function", "The function to notify.", "ARN")]
-_Prefix = Annotated[str, option("--prefix", "Notify only of keys that begin with this.", "TEXT")]
-_Suffix = Annotated[str, option("--suffix", "Notify only of keys that end with this.", "TEXT")]
 _Id = Annotated[
     str, option("--id", "The name of the entry; for the stack of serverless.yml, the stack's name.", "NAME")
 ]
@@ -28,10 +24,10 @@ _Id = Annotated[
 
 def connect(
     bucket: options.OriginBucket,
-    queue: _Queue = None,
-    function: _Function = None,
-    prefix: _Prefix = "",
-    suffix: _Suffix = "",
+    queue: Annotated[str | None, options.queue("The queue to notify.", metavar="ARN")] = None,
+    function: Annotated[str | None, option("--function", "The function to notify.", "ARN")] = None,
+    prefix: Annotated[str, option("--prefix", "Notify only of keys that begin with this.", "TEXT")] = "",
+    suffix: Annotated[str, option("--suffix", "Notify only of keys that end with this.", "TEXT")] = "",
     id_: _Id = "invalidator",
     dry_run: options.DryRun = False,
 ) -> None:

@@ -10,14 +10,13 @@ from invalidator.cli.create_inputs import Order, read_keys, read_paths
 from invalidator.cli.create_report import Report, carry_out_plan, report_json, tell, tell_interrupted
 from invalidator.cli.files import check_standard_input
 from invalidator.cli.options import option
-from invalidator.cli.plan_view import cost_in_words, narrate_plan, plan_json, print_plan
+from invalidator.cli.plan_view import cost_in_words, narrate_plan, plan_json, show_plan
 from invalidator.cli.session import errors_explained, interruptible
 from invalidator.cli.terminal import narrate, print_json
 from invalidator.errors import NothingError
 from invalidator.model import Plan
 from invalidator.operator.wording import count
 
-_More = Annotated[list[str] | None, typer.Argument(help="More of what --paths takes.", metavar="PATH")]
 _Paths = Annotated[
     list[str] | None,
     option(
@@ -47,7 +46,6 @@ _Reference = Annotated[
         "TEXT",
     ),
 ]
-_Wait = Annotated[bool, option("--wait", "Wait until it is completed on all edges.")]
 _Timeout = Annotated[
     int, option("--timeout", "Give up after this many seconds, --wait included.", "SECONDS", min=2, max=24 * 60 * 60)
 ]
@@ -55,7 +53,7 @@ _Timeout = Annotated[
 
 
 def create(
-    path: _More = None,
+    path: Annotated[list[str] | None, typer.Argument(help="More of what --paths takes.", metavar="PATH")] = None,
     paths: _Paths = None,
     from_file: options.PathsFrom = None,
     key: options.Keys = None,
@@ -64,7 +62,7 @@ def create(
     distribution_id: options.DistributionIds = None,
     bucket: _Bucket = None,
     reference: _Reference = None,
-    wait: _Wait = False,
+    wait: Annotated[bool, option("--wait", "Wait until it is completed on all edges.")] = False,
     timeout: _Timeout = 15 * 60,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
@@ -95,7 +93,9 @@ def create(
             plan = Order(texts, keys, again, bucket, distribution_id or [], reference).plan()
             _check_work(plan, dry_run=dry_run, as_json=as_json)
             if dry_run:
-                _show(plan, as_json=as_json)
+                show_plan(plan, as_json=as_json)
+                narrate_plan(plan)
+                narrate(f"{cost_in_words(plan)}\nNothing was sent.")
                 return
             report = Report(plan, as_json)
             carry_out_plan(report, lambda: end - time.monotonic(), wait=wait)
@@ -114,12 +114,3 @@ def _check_work(plan: Plan, *, dry_run: bool, as_json: bool) -> None:
     if plan.excluded:
         raise NothingError(f"nothing to send: INCLUDE and EXCLUDE leave out {count(plan.excluded, 'key')}")
     raise NothingError("nothing to send: no distribution serves any of these keys")
-
-
-def _show(plan: Plan, *, as_json: bool) -> None:
-    if as_json:
-        print_json(plan_json(plan))
-    else:
-        print_plan(plan)
-    narrate_plan(plan)
-    narrate(f"{cost_in_words(plan)}\nNothing was sent.")

@@ -52,9 +52,6 @@ class Report:
         outcomes.sort(key=lambda outcome: order[outcome.batch.distribution])
 
 
-# --- carrying it out ------------------------------------------------------------------------------------
-
-
 def carry_out_plan(report: Report, left: Callable[[], float], *, wait: bool) -> None:
     """Send everything and, with ``wait``, look until it is completed. ``left`` gives the seconds that remain."""
     steps = Counter(str(batch.distribution) for batch in report.plan.batches)
@@ -119,9 +116,6 @@ def _board(done: str, steps: Mapping[str, int], *, lines: bool) -> Iterator[Call
     with Progress(*columns, console=console, transient=not lines) as bars:
         tasks = {name: bars.add_task(name, total=number) for name, number in steps.items()}
         yield lambda name: bars.advance(tasks[name])
-
-
-# --- telling it -----------------------------------------------------------------------------------------
 
 
 def _print_accepted(report: Report) -> None:
@@ -200,9 +194,6 @@ def explained(outcome: Outcome) -> str:
     if isinstance(outcome.error, UnavailableError):
         return f"{outcome.paths} perhaps not invalidated; 'invalidator status' shows whether it was: {outcome.error}"
     return f"{outcome.paths} not invalidated: {outcome.error}"
-
-
-# --- JSON -----------------------------------------------------------------------------------------------
 
 
 def report_json(report: Report) -> dict[str, Any]:

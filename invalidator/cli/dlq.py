@@ -28,8 +28,6 @@ from invalidator.operator.wording import count
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings
 
-_Queue = Annotated[str | None, options.queue("The dead-letter queue; if not given, DEAD_LETTERS_URL.")]
-_Retry = Annotated[bool, option("--retry", "Send each letter again, and delete what was accepted.")]
 _To = Annotated[
     str | None,
     option(
@@ -50,10 +48,10 @@ _INTERRUPTED: Final = "Interrupted. Every letter that was not deleted is in the 
 
 
 def dlq(
-    queue: _Queue = None,
+    queue: Annotated[str | None, options.queue("The dead-letter queue; if not given, DEAD_LETTERS_URL.")] = None,
     as_json: options.Json = False,
     every: options.All = False,
-    retry: _Retry = False,
+    retry: Annotated[bool, option("--retry", "Send each letter again, and delete what was accepted.")] = False,
     to: _To = None,
     discard: _Discard = None,
     dry_run: options.DryRun = False,
@@ -119,9 +117,6 @@ def _read(held: Iterable[DeadLetter]) -> list[ReadLetter]:
 def _described(settings: Settings, buckets: set[str]) -> list[Distribution]:
     distributions, _ = serving(settings, buckets)
     return distributions
-
-
-# --- list, discard, send again --------------------------------------------------------------------------
 
 
 def _list(letters: list[ReadLetter], *, every: bool, as_json: bool) -> bool:

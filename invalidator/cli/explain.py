@@ -16,8 +16,6 @@ from invalidator.settings import environment
 from invalidator.settings.environment import Settings
 from invalidator.urls.viewers import View, Viewers
 
-_Key = Annotated[str, typer.Argument(help="An object key, as S3 stores it.", metavar="KEY")]
-
 
 class Explanation(NamedTuple):
     """The paths that a distribution would get for an object, each with its reasons, and notes beside them."""
@@ -28,7 +26,7 @@ class Explanation(NamedTuple):
 
 
 def explain(
-    key: _Key,
+    key: Annotated[str, typer.Argument(help="An object key, as S3 stores it.", metavar="KEY")],
     bucket: options.OriginBucket,
     distribution_id: options.DistributionIds = None,
     as_json: options.Json = False,

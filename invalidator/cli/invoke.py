@@ -12,10 +12,11 @@ from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, log_to_stderr
 from invalidator.events.decode import decode
 
-_Local = Annotated[bool, option("--local", "Run it on an embedded AWS, which needs no account.")]
 
-
-def invoke(event: Annotated[typer.FileText, options.EVENT], local: _Local = False) -> None:
+def invoke(
+    event: Annotated[typer.FileText, options.EVENT],
+    local: Annotated[bool, option("--local", "Run it on an embedded AWS, which needs no account.")] = False,
+) -> None:
     """Run the Lambda handler on an event and print its answer.
 
     It takes your AWS credentials and the distributions in DISTRIBUTION_IDS or, with --local, an embedded AWS with two

@@ -12,10 +12,10 @@ from invalidator.cli.options import file, option
 from invalidator.cli.plan_budget import over_budget
 from invalidator.cli.plan_curves import show_curves
 from invalidator.cli.plan_inputs import Preview, narrate_refusals
-from invalidator.cli.plan_view import cost_in_words, narrate_plan, plan_json, print_plan
+from invalidator.cli.plan_view import cost_in_words, narrate_plan, show_plan
 from invalidator.cli.session import errors_explained
 from invalidator.cli.targets import check_bucket
-from invalidator.cli.terminal import narrate, print_json, warn
+from invalidator.cli.terminal import narrate, warn
 from invalidator.limits import MAX_WILDCARDS_PER_CALL
 from invalidator.operator import snapshots
 from invalidator.operator.plot import SUFFIXES
@@ -59,9 +59,7 @@ _Wildcards = Annotated[
     int | None, option("--wildcards", _MOST_WILDCARDS, "N", _HOW_MUCH, min=0, max=MAX_WILDCARDS_PER_CALL)
 ]
 _CURVE: Final = "Show instead how many unchanged objects are evicted with fewer paths, or with more."
-_Curve = Annotated[bool, option("--curve", _CURVE, panel=_HOW_MUCH)]
 _PLOT: Final = "Draw that curve, too: into an .svg, .png or .pdf. Needs the extra 'plot'."
-_Plot = Annotated[Path | None, option("--plot", _PLOT, "FILE.svg", _HOW_MUCH)]
 
 
 def plan(
@@ -74,8 +72,8 @@ def plan(
     distribution_id: options.DistributionIds = None,
     budget: _Budget = None,
     wildcards: _Wildcards = None,
-    curve: _Curve = False,
-    plot: _Plot = None,
+    curve: Annotated[bool, option("--curve", _CURVE, panel=_HOW_MUCH)] = False,
+    plot: Annotated[Path | None, option("--plot", _PLOT, "FILE.svg", _HOW_MUCH)] = None,
     as_json: options.Json = False,
 ) -> None:
     """Show what would be sent to each distribution, why, and what it costs. Sends nothing.
@@ -171,10 +169,7 @@ def _allowing(settings: Settings, budget: int | None, wildcards: int | None) -> 
 def _show(preview: Preview, budget: int | None, *, as_json: bool) -> str:
     """Print the plan. Return how many changes are left out of it, if any."""
     made = preview.plan()
-    if as_json:
-        print_json(plan_json(made))
-    else:
-        print_plan(made)
+    show_plan(made, as_json=as_json)
     narrate_refusals(preview)
     narrate_plan(made)
     warn(over_budget(preview, made, budget) if budget is not None else ())

@@ -12,7 +12,7 @@ import typer
 from invalidator.cli.terminal import narrate
 from invalidator.errors import CdnError, ConfigurationError, InvalidatorError
 
-INTERRUPTED: Final = 128 + signal.SIGINT
+_INTERRUPTED: Final = 128 + signal.SIGINT
 """The exit status of a command that a SIGINT ended, as shells have it."""
 
 
@@ -41,7 +41,7 @@ def _signals_handled(handler: Any) -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(conclude: Callable[[], None], status: int = INTERRUPTED) -> Iterator[None]:
+def interruptible(conclude: Callable[[], None], status: int = _INTERRUPTED) -> Iterator[None]:
     """End with this status on SIGINT and on SIGTERM, after the command has told what became of it."""
     with _signals_handled(signal.default_int_handler):
         try:

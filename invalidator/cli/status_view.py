@@ -76,9 +76,6 @@ def print_one(invalidation: Invalidation, now: datetime) -> None:
         print_line(f"    {plain(item)}")
 
 
-# --- tables ---------------------------------------------------------------------------------------------
-
-
 def _table(listed: list[DistributionInvalidations], now: datetime) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("distribution", *_COLUMNS):
@@ -153,9 +150,6 @@ def _paths(items: tuple[str, ...]) -> str:
     some, more = first_few(items)
     short = [f"{path[: _MAX_CHARACTERS - 1]}…" if len(path) > _MAX_CHARACTERS else path for path in map(plain, some)]
     return ", ".join([*short, f"… {more:,} more"] if more else short)
-
-
-# --- JSON -----------------------------------------------------------------------------------------------
 
 
 def all_json(listed: list[DistributionInvalidations], now: datetime) -> dict[str, Any]:

@@ -44,9 +44,6 @@ def stderr_console() -> Console:
     return _console(sys.stderr)
 
 
-# --- data -----------------------------------------------------------------------------------------------
-
-
 def print_json(document: object) -> None:
     """Print one JSON document."""
     print(json.dumps(document, indent=2))
@@ -76,9 +73,6 @@ def plain(text: str) -> str:
 def utc(moment: datetime) -> str:
     """Return a time of UTC as ISO 8601 writes it, to the second."""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-# --- narration ------------------------------------------------------------------------------------------
 
 
 def narrate(text: str) -> None:

@@ -32,7 +32,6 @@ _COLOURS: Final = {"fresh": "bold green", "stale": "bold red", "unknown": "bold 
 _Url = Annotated[
     str, option("--url", "The URL that viewers ask for; characters are encoded where necessary.", "https://…")
 ]
-_Key = Annotated[str, options.key("The key of its object, as S3 stores it.")]
 _UntilFresh = Annotated[
     bool, option("--until-fresh", "Ask again until the URL is fresh, and say after how many seconds.")
 ]
@@ -54,7 +53,7 @@ class Comparison(NamedTuple):
 
 def verify(
     url: _Url,
-    key: _Key,
+    key: Annotated[str, options.key("The key of its object, as S3 stores it.")],
     bucket: options.OriginBucket,
     until_fresh: _UntilFresh = False,
     timeout: _Timeout = None,
@@ -84,9 +83,6 @@ def verify(
     _show(comparison, seconds, {"url": asked, "bucket": bucket, "key": key}, as_json=as_json)
     if comparison.verdict.verdict != "fresh":
         raise typer.Exit(1)
-
-
-# --- the work -------------------------------------------------------------------------------------------
 
 
 def compare_until_fresh(
@@ -159,9 +155,6 @@ def _checked(key: str) -> str:
     if length > MAX_KEY_BYTES:
         raise ConfigurationError(f"--key: it has {length:,} bytes, and a key of S3 has at most {MAX_KEY_BYTES:,}")
     return key
-
-
-# --- the screen -----------------------------------------------------------------------------------------
 
 
 @contextmanager

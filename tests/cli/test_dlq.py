@@ -99,7 +99,7 @@ def test_dlq_shows_what_it_cannot_read_as_such(dead: str) -> None:
     assert rows(done)[1][:2] == ["?", "?"]
     assert "cannot be read: the envelope holds 21 characters that are not JSON" in done.stdout
     assert "hunter2" not in done.stdout + done.stderr
-    assert done.stderr.endswith("Letters that cannot be read are never sent again: delete them by their ids with --discard.\n")
+    assert done.stderr.endswith("cannot be read are never sent again: delete them by their ids with --discard.\n")
 
 
 def ids_in_table(done: subprocess.CompletedProcess[str]) -> list[str]:
