@@ -355,7 +355,7 @@ def test_on_a_terminal_each_distribution_has_a_bar_with_its_time(cloudfront: Str
         (("--key", ""), "--key: it is empty"),
         (("--key", "s3://b/c d"), "--key: 's3://b/c d' is a URL: did you mean --bucket b --key 'c d'?"),
         (("--distribution-id", "E1", "E2", "--paths", "/a"), "'E2' is no path: did you mean --distribution-id E2?"),
-        (("--paths", "/a", "--distribution-id", "E1,E2"), "; for several, the option is repeated)"),
+        (("--paths", "/a", "--distribution-id", "E1,E2"), "; for several, repeat the option)"),
         (("--paths", "/a", "--distribution-id", "C:/Program Files/Git/my/id"), "and it is '/my/id' again"),
         (
             ("--paths", "/a", "--reference", " "),
