@@ -28,7 +28,7 @@ def read_paths(named: list[str], more: list[str], files: list[typer.FileBinaryRe
         raise ConfigurationError("--paths: your shell has expanded /*: put it in quotes, as '/*'")
     for text in more:
         if is_distribution_id(text):
-            raise ConfigurationError(f"{text!r} is no path: did you mean --distribution-id {text}? Repeat the option for each")
+            raise ConfigurationError(f"{text!r} is no path: did you mean --distribution-id {text}? Repeat the option")
     for text in given:
         path_of(text, "--paths")
         if " /" in text:
