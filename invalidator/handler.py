@@ -9,7 +9,7 @@ from invalidator.runtime.clients import AWS, Clients
 from invalidator.runtime.deliver import deliver
 from invalidator.runtime.invocation import Invocation, LocalContext
 from invalidator.runtime.log import log_event, log_plan, logger
-from invalidator.runtime.reads import BucketKeys, serving, without_unchanged
+from invalidator.runtime.reads import BucketKeys, find_distributions, without_unchanged
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -42,7 +42,7 @@ def lambda_handler(event: object, context: "Context | None" = None, clients: Cli
 def _serve(event: object, context: "Context", clients: Clients) -> dict[str, Any]:
     log_event(event)
     invocation = Invocation.begin(clients, context)
-    decoded, distributions = serving(decode(event, context.aws_request_id), invocation)
+    decoded, distributions = find_distributions(decode(event, context.aws_request_id), invocation)
     changes = without_unchanged(decoded.changes, invocation)
     view, allowance, keys = invocation.settings.view, invocation.settings.allowance, BucketKeys(invocation).beginning
     plan = make_plan(changes, distributions, view, decoded.tickets, allowance, keys)

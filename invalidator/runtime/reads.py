@@ -27,7 +27,7 @@ _MAX_KEPT: Final = 50_000
 """Keys that are kept while an event is handled: some megabytes."""
 
 
-def serving(decoded: Decoded, invocation: Invocation) -> tuple[Decoded, list[Distribution]]:
+def find_distributions(decoded: Decoded, invocation: Invocation) -> tuple[Decoded, list[Distribution]]:
     """Return the distributions that have something to do, and the contents with tickets for others refused."""
     catalog, settings = invocation.clients.catalog(), invocation.settings
     buckets = {change.bucket for change in decoded.changes}
