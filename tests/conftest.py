@@ -1,6 +1,7 @@
 """A machine without AWS: tests see no credentials, settings or connections of the person who runs them."""
 
 import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 
@@ -19,6 +20,10 @@ from tests.doubles.packaged import CASES, Package, package
 # Without a deadline, because the machines of a CI are shared. The benchmarks measure speed.
 hypothesis.settings.register_profile("laws", deadline=None)
 hypothesis.settings.load_profile("laws")
+
+# Hundreds of processes start here, each in half the time if it need not compile what it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The SDK reads its models, megabytes of JSON, for each session, and hundreds of tests make one.
 botocore.session.create_loader = cache(botocore.session.create_loader)
