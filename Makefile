@@ -1,41 +1,45 @@
-# Every target sets up what it needs, in .venv and nowhere else. Nothing here needs an AWS account.
+# Every target installs what it needs, in .venv and nowhere else. No target needs an AWS account.
 VENV ?= .venv
-# The interpreter to work with; empty: the first of those below that is 3.11 or later and can make a venv.
+# The interpreter; empty: the first of those below that is 3.11 or later and can make a virtual environment.
 PYTHON ?=
 py := $(VENV)/bin/python
 
-# What to deploy with: the open-source fork of the Serverless Framework, on npm.
+# The program that deploys: the open-source fork of the Serverless Framework, on npm.
 OSLS := osls@4.3.1
-# The parameters of the deployment, as osls takes them.
+# The parameters of the deployment, in the form that osls takes.
 PARAMS ?= --param bucket=my-origin --param distributions=E1A2B3C4D5E6F7,E7F6D5C4B3A2E1
 
-# What to simulate: so many worlds, or that of one seed, with its trace.
+# The worlds to simulate: a number of them, or the one of a seed, with its trace.
 SEEDS ?= 500
 SEED ?=
 
-# Of the tests, many wait for processes of their own: one more than there are processors.
+# One worker more than processors, because many tests wait for processes of their own.
 workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help demo test check lint formatting complexity types format docs simulate bench bench-deployment bench-planner package \
-	requirements clean
+.PHONY: help demo quick test check lint formatting complexity types format docs simulate bench bench-deployment bench-planner \
+	package requirements clean
 
 help:
-	@echo 'make demo               real uploads become invalidations, on an embedded AWS'
-	@echo 'make test               run the tests'
-	@echo 'make check              lint, formatting, complexity and types; each is a target, too'
-	@echo 'make format             fix what of that can be fixed'
-	@echo 'make docs               write docs/cli.md, the manual of the command line, from the help of its commands'
-	@echo 'make simulate           failures of all kinds: in SEEDS=500 simulated worlds, or in that of SEED=n'
-	@echo 'make bench              measure; writes benchmarks/results.json, and of it results.md, two plots, and the README'
-	@echo 'make bench-deployment   simulate deploys with several batching windows; writes benchmarks/deployment.md'
-	@echo 'make bench-planner      measure the planner of wildcards beside others; writes benchmarks/planner.md'
-	@echo "make package            make the deployment package with osls, and check it; PARAMS='--param bucket=… …'"
-	@echo 'make requirements       pin the newest versions in requirements.txt'
-	@echo 'make clean              remove everything made here'
-	@echo 'PYTHON=… is the interpreter to set it up with, and to make bytecode with: Lambda runs 3.13.'
+	@echo 'make demo              watch uploads become invalidations, on an embedded AWS'
+	@echo 'make quick             run the quick tests, while you work: less than a minute'
+	@echo 'make test              run all tests'
+	@echo 'make check             check lint, formatting, complexity and types; each of these is a target, too'
+	@echo 'make format            format the code, and fix lint that can be fixed'
+	@echo 'make docs              write docs/cli.md, the manual of the command line, from the help of its commands'
+	@echo 'make simulate          simulate failures of all kinds in SEEDS=500 worlds, or in the world of SEED=n'
+	@echo 'make bench             measure everything: writes benchmarks/results.json, results.md, two plots, the README'
+	@echo 'make bench-deployment  simulate deploys with several batching windows: writes benchmarks/deployment.md'
+	@echo 'make bench-planner     measure the planner of wildcards beside other tools: writes benchmarks/planner.md'
+	@echo "make package           make the deployment package with osls and check it; PARAMS='--param bucket=… …'"
+	@echo 'make requirements      pin the newest versions in requirements.txt'
+	@echo 'make clean             remove everything that these targets made'
+	@echo 'PYTHON=… is the interpreter for .venv and for the bytecode in the package: Lambda runs 3.13.'
 
 demo: $(VENV)/.ready
 	@$(py) -m invalidator demo
+
+quick: $(VENV)/.ready
+	@$(py) -m pytest -n $(workers) --dist worksteal -m 'not slow' --hypothesis-profile quick $(PYTEST_ARGS)
 
 test: $(VENV)/.ready
 	@$(py) -m pytest -n $(workers) --dist worksteal $(PYTEST_ARGS)
@@ -76,8 +80,8 @@ bench: $(VENV)/.ready
 	@$(py) -m benchmarks
 
 package: $(VENV)/.ready
-	@command -v npx >/dev/null || { echo 'make: npx was not found. Packaging needs Node.js 20 or later' \
-		'(on Debian and Ubuntu: apt install npm)' >&2; exit 1; }
+	@command -v npx >/dev/null || { echo 'make: npx was not found. Install Node.js 20 or later' \
+		'(on Debian and Ubuntu: apt install npm).' >&2; exit 1; }
 	@PYTHON=$(or $(PYTHON),$(py)) npx --yes $(OSLS) package $(PARAMS)
 	@$(VENV)/bin/cfn-lint --template .serverless/cloudformation-template-update-stack.json && echo 'cfn-lint has no objections.'
 	@for zip in .serverless/*.zip; do echo; echo "$$zip, $$(wc -c <$$zip) bytes:"; $(py) -m zipfile --list $$zip; done
@@ -95,16 +99,16 @@ clean:
 $(VENV)/.ready: requirements.txt
 	@# Through a link, venv --clear empties what the link leads to, and then fails.
 	@[ ! -L $(VENV) ] || { echo 'make: $(VENV) is a link. Remove the link, or name another folder: make VENV=…' >&2; exit 1; }
-	@echo 'Setting up $(VENV), once; this takes a minute …' >&2
+	@echo 'Installing into $(VENV), once: this takes a minute …' >&2
 	@python=$$(for candidate in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
 		"$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 			&& echo "$$candidate" && exit; \
 	done); \
 	if [ -z "$$python" ]; then \
 		echo 'make: no Python 3.11 or later with venv was found. Install one (on Debian and Ubuntu: apt install' \
-			'python3-venv), or name it: make PYTHON=/path/to/python3.13' >&2; exit 1; \
+			'python3-venv), or name one: make PYTHON=/path/to/python3.13' >&2; exit 1; \
 	fi; \
 	"$$python" -m venv --clear $(VENV)
-	@# Most modules are never imported: to compile all of them takes longer than to install them.
+	@# Compiling all modules takes longer than installing them, and most are never imported.
 	@$(py) -m pip install --quiet --disable-pip-version-check --no-compile --requirement requirements.txt
 	@touch $@

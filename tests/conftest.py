@@ -18,8 +18,9 @@ from tests.doubles.cloudfront_http import serve
 from tests.doubles.packaged import CASES, Package, package
 
 # Without a deadline, because the machines of a CI are shared. The benchmarks measure speed.
-hypothesis.settings.register_profile("laws", deadline=None)
-hypothesis.settings.load_profile("laws")
+for _profile, _examples in {"quick": 10, "test": 50, "long": 200}.items():
+    hypothesis.settings.register_profile(_profile, deadline=None, max_examples=_examples)
+hypothesis.settings.load_profile("test")
 
 # Hundreds of processes start here, each in half the time if it need not compile what it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

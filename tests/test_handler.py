@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from moto import mock_aws
 
@@ -133,7 +133,7 @@ bad = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@make.times(0.6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.booleans(), good, bad), min_size=1, max_size=6))
 def test_exactly_the_messages_that_cannot_be_decoded_are_reported(cloudfront: StrictCloudFront, batch: Any) -> None:
     cloudfront.accepted.clear()

@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
@@ -353,7 +353,7 @@ class History:
         return max((n - 1 for n in range(1, len(states)) if states[n] != states[n - 1]), default=-1)
 
 
-@settings(max_examples=600)
+@make.times(6)
 @given(steps, st.lists(st.integers(0, 4), min_size=14, max_size=14), st.integers(1, 4))
 def test_an_upload_that_changed_anything_is_never_skipped(done: list[Step], late: list[int], page: int) -> None:
     """After what viewers see has changed for the last time, there is an event of that key that is not skipped."""
@@ -372,7 +372,7 @@ def test_an_upload_that_changed_anything_is_never_skipped(done: list[Step], late
         assert invalidated.get(key, -1) >= history.last_difference(key)
 
 
-@settings(max_examples=300)
+@make.times(3)
 @given(st.lists(st.tuples(st.sampled_from("aab"), st.integers(0, 1)), min_size=1, max_size=12))
 def test_where_nothing_is_removed_exactly_what_is_the_same_as_before_is_skipped(puts: list[tuple[str, int]]) -> None:
     s3, before, expected, changes = VersionedS3(), dict[str, int](), set(), []
@@ -475,7 +475,7 @@ def at(number: int) -> datetime:
 places = st.sampled_from(["a", "a/", "a/b", "a/b/", "ab", "b", "\0", "a\0", "é", "\ue000", "\ud7ff", "🌹", "x" * 1_024])
 
 
-@settings(max_examples=300)
+@make.times(3)
 @given(
     st.lists(st.tuples(places, st.sampled_from([b"1", b"1", b"2", None])), min_size=1, max_size=40),
     st.integers(1, 7),

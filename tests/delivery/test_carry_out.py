@@ -10,7 +10,7 @@ from threading import Barrier, Event, Lock
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invalidator import model
@@ -311,7 +311,7 @@ def test_until_it_is_throttled_nothing_waits() -> None:
 
 
 @given(st.floats(0.05, 1.0), st.floats(0, 1), st.integers(20, 40))
-@settings(max_examples=40)
+@make.times(0.4)
 def test_under_a_real_accounts_rate_all_get_done_with_few_calls_in_vain(call: float, chance: float, count: int) -> None:
     ids = [f"E{number}" for number in range(count)]
     double = timed(ids, rate=0.5, burst=10)
@@ -402,7 +402,7 @@ def test_a_chunk_that_fails_leaves_the_other_chunks_done() -> None:
 sizes = st.tuples(st.sampled_from([1, 10, 1_000, 1_500, 2_985]), st.integers(0, 15)) | st.just((3_000, 0))
 
 
-@settings(max_examples=40)
+@make.times(0.4)
 @given(st.lists(sizes, min_size=1, max_size=7), st.lists(sizes, max_size=3), st.floats(0, 10))
 def test_a_distribution_never_gets_more_in_progress_than_it_takes(
     one: list[tuple[int, int]], other: list[tuple[int, int]], call: float

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from invalidator.model import EXACT, Batch, Distribution, DistributionId, ObjectChange, Plan
@@ -13,6 +14,11 @@ from invalidator.planning.planner import make_plan
 from invalidator.urls.viewers import View
 
 Json = dict[str, Any]
+
+
+def times(factor: float, **more: Any) -> settings:
+    """Return settings with this many times the examples of the profile, for a law that is quick or slow to check."""
+    return settings(max_examples=max(1, round(factor * settings().max_examples)), **more)
 
 
 @dataclass(frozen=True)

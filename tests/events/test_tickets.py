@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invalidator.errors import (
@@ -29,7 +29,7 @@ from tests.doubles import strategies as make
 from tests.doubles.strategies import Change, Json, simple_plan
 
 # Each example takes a plan to make it.
-quickly = settings(max_examples=50)
+quickly = make.times(0.5)
 
 
 def batches_of(*changes: Change) -> tuple[Batch, ...]:
@@ -139,7 +139,7 @@ def test_every_batch_of_the_longest_keys_fits_into_one_message(filling: str) -> 
         assert together > tickets.MAX_BYTES or len(one.items) == MAX_ITEMS_PER_CALL
 
 
-@settings(max_examples=15)
+@make.times(0.15)
 @given(st.lists(make.keys, min_size=1, max_size=3), st.integers(1, 200))
 def test_every_batch_of_any_keys_fits_into_one_message(keys: list[str], times: int) -> None:
     longer = {key * (1_024 // len(key.encode())) for key in keys}

@@ -11,7 +11,7 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from werkzeug.serving import make_ssl_devcert
 
@@ -19,6 +19,7 @@ from invalidator.errors import ConfigurationError, EdgeError
 from invalidator.operator.edge import _explained, ask, check_url
 from invalidator.operator.freshness import EdgeAnswer
 from invalidator.workers import within
+from tests.doubles import strategies as make
 from tests.doubles.loopback import Quiet, answering, ok, serving
 
 
@@ -106,7 +107,7 @@ def test_https_that_is_not_spoken_is_said_to_be_so() -> None:
 # --- the answer -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=50)
+@make.times(0.5)
 @given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda more: b"HTTP/1.1 200 OK\r\n" + more))
 @example(b"")
 @example(b"\x1b[31m\r\n\r\n")

@@ -5,7 +5,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.scores import Score, score
@@ -13,6 +13,7 @@ from benchmarks.sites import blog, urls_of_all
 from invalidator.model import ObjectKey
 from invalidator.planning.cover import Cover, Prefixes
 from invalidator.urls.encoding import spellings
+from tests.doubles import strategies as make
 
 # Few characters, so that much begins alike; of some of them, the first bytes are the same.
 texts = st.text("ab/", max_size=5) | st.text("aéè🌹🌵 %/", max_size=4)
@@ -116,7 +117,7 @@ def outcome_of(cover: Cover) -> Outcome:
     return Outcome(cover.evicted, len(cover.items), length, sum(item[-1] == "*" for item in cover.items))
 
 
-@settings(max_examples=400)
+@make.times(4)
 @given(cases)
 def test_no_choice_of_prefixes_evicts_less_within_any_budget(case: Case) -> None:
     prefixes, outcomes = case.prefixes(), all_outcomes(case)

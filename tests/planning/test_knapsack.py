@@ -8,11 +8,12 @@ from itertools import combinations
 from random import Random
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from invalidator.planning.cover import Prefixes
 from invalidator.planning.knapsack import Tree, _Beam, _Label, cheapest
+from tests.doubles import strategies as make
 
 
 @st.composite
@@ -61,7 +62,7 @@ def within(tree: Tree, needed: int, room: int) -> list[tuple[int, int, int, int]
     return [one for one in found if -one[1] >= needed and one[3] <= room]
 
 
-@settings(max_examples=400)
+@make.times(4)
 @example(Tree([5] * 5, [0, 1, 0, 0, 0], [1] * 5, [0, -2, 0, 0, 0], [1] * 5), -3_000, -1)
 @example(
     Tree(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invalidator.errors import ListingError
@@ -253,7 +253,7 @@ few = st.lists(make.changes, min_size=1, max_size=4)
 several = st.lists(few, min_size=1, max_size=3)
 perhaps = st.lists(make.changes, max_size=4)
 # Each example takes plans to make it.
-quickly = settings(max_examples=50)
+quickly = make.times(0.5)
 
 
 @quickly

@@ -13,7 +13,6 @@ from typing import Any
 import boto3
 import pytest
 from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
@@ -188,7 +187,7 @@ def test_a_tenant_is_done_and_waited_for(world: World) -> None:
 
 
 @given(json_values)
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@make.times(0.6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_parameters_are_the_job_is_answered(world: World, parameters: object) -> None:
     world.run(parameters)
     world.run({"objectPaths": parameters})
@@ -196,7 +195,7 @@ def test_whatever_the_parameters_are_the_job_is_answered(world: World, parameter
 
 
 @given(st.text(st.characters(), max_size=30))
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@make.times(1, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_text_there_is_the_job_is_answered(world: World, text: str) -> None:
     # As a name of a parameter: without credentials it cannot be read.
     for parameters in ({text: 1}, {"objectPaths": text}, {"distributionId": text.removeprefix("/")}):
@@ -806,7 +805,7 @@ _hard = st.sampled_from([DENIED, ("Strange", 400)])
     answers=st.lists(st.none() | st.just(("ThrottlingException", 400)), max_size=4),
     same_id=st.booleans(),
 )
-@hypothesis_settings(max_examples=150)
+@make.times(1.5)
 def test_a_success_has_each_path_accepted_once_a_failure_names_the_rest(  # noqa: PLR0913, PLR0917 a sequence of everything
     paths: list[str],
     ids: list[str],

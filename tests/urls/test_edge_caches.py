@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from typing import Any, Final, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invalidator.distributions.describe import policy_varies_by_query, site_of
@@ -478,7 +478,7 @@ def distributions(draw: st.DrawFn, sources: list[Source], rewriting: str, bare: 
     )
 
 
-@settings(max_examples=2_000)
+@make.times(20)
 @given(accounts())
 def test_nothing_stale_is_kept_and_nothing_else_is_evicted(world: World) -> None:
     check(world, world.plan())
