@@ -1,9 +1,9 @@
 """Many stale URLs, few items: the cover that evicts the fewest unchanged objects. Pure.
 
-A wildcard clears whatever begins with its prefix. Of all prefixes, only those matter at which stale URLs part: any
-other has the same of them below it as a longer one, which evicts no more. They form a tree, and a cover is a choice of
-its nodes, none below another. Each has a price, which is the number of neighbours below it; saves as many items as
-there are below it, less one; and takes one of the wildcards that are allowed.
+A wildcard clears every URL that begins with its prefix. Only the prefixes matter at which stale URLs part: any other
+prefix has the same stale URLs below it as a longer one, which evicts no more. They form a tree, and a cover is a choice
+of its nodes, none below another. The price of a node is the number of neighbours below it. It saves as many items as
+there are below it, less one, and takes one of the allowed wildcards.
 """
 
 from bisect import bisect_left
@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from invalidator.planning.knapsack import WORK, Tree, cheapest
+from invalidator.planning.knapsack import cheapest
+from invalidator.planning.tree import WORK, Tree
 
 _NONE: Final = -1
 _SUNK: Final = -2
@@ -26,9 +27,9 @@ _FIRST_OF_FOUR: Final = 0xF0
 class Cover(NamedTuple):
     """Items that clear all stale URLs, sorted.
 
-    ``wide`` are those of them that were made for it, all of them wildcards, each with the number of unchanged objects
-    that it evicts; ``evicted`` is the sum. It is proven that no cover within the allowance evicts fewer than ``bound``:
-    mostly the same number, and less only where a proof would take too long.
+    ``wide`` are the new wildcards among them, each with the number of unchanged objects that it evicts; ``evicted`` is
+    the sum. No cover within the allowance evicts fewer than ``bound``, which is the same number unless the proof would
+    take too long.
     """
 
     items: list[str]
@@ -41,10 +42,10 @@ class Prefixes:
     """The prefixes at which stale URLs part, and how many neighbours begin with each."""
 
     def __init__(self, urls: Iterable[str]) -> None:
-        """``urls`` are in ASCII. What ends in ``*`` is a wildcard already: it stays, or a wider one takes its place."""
+        """Take URLs in ASCII. One that ends in ``*`` is a wildcard already: it stays, or a wider one replaces it."""
         self._texts: list[str] = []
         self._wild: list[bool] = []
-        # A wildcard comes before all that it clears, and after nothing that it does.
+        # A wildcard comes before all URLs that it clears.
         for text, exact in sorted((url[:-1], False) if url[-1] == "*" else (url, True) for url in set(urls)):
             if not (self._wild and self._wild[-1] and text.startswith(self._texts[-1])):
                 self._texts.append(text)
@@ -56,12 +57,12 @@ class Prefixes:
         self._grow()
         self._parent = self._parents()
         self._below = [0] * len(self._start)
-        """How many neighbours begin with each prefix, but with no longer one."""
+        """The number of neighbours that begin with each prefix, but with no longer one."""
 
     def _grow(self) -> None:
-        """Make the nodes, those below another before it: the URLs from one up to another, and what they share."""
+        """Make the nodes, each after those below it: a range of URLs, and the length of their common prefix."""
         texts = self._texts
-        open_: list[tuple[int, int, list[int]]] = []  # depth, first URL, and the gaps in which no more is shared
+        open_: list[tuple[int, int, list[int]]] = []  # depth, first URL, and the gaps between URLs that share no more
         for place in range(1, len(texts) + 1):
             depth = _shared(texts[place - 1], texts[place]) if place < len(texts) else _NONE
             start = place - 1
@@ -78,7 +79,7 @@ class Prefixes:
 
     @property
     def common(self) -> str:
-        """What all URLs begin with, up to a whole character: no other object is evicted by any cover."""
+        """The common prefix of all URLs, up to a whole character: no cover evicts an object without it."""
         return self._prefix(len(self._start) - 1) if self._start else "".join(self._texts)
 
     def _prefix(self, node: int) -> str:
@@ -87,10 +88,9 @@ class Prefixes:
     # --- the neighbours ---------------------------------------------------------------------------------
 
     def count(self, objects: Iterable[tuple[str, ...]]) -> None:
-        """Count objects, each by its URLs, among what the prefixes evict, unless they are evicted anyway.
+        """Count objects, each given by its URLs, under the prefixes that evict them, unless they are evicted anyway.
 
-        URLs that are stale do not count. Objects may be millions: nothing is kept of them but numbers. Those that come
-        sorted take less time.
+        Stale URLs do not count. Objects may be millions: only their numbers are kept. Sorted ones take less time.
         """
         below, place = self._below, _Place(self._texts, self._wild, self._around, self._beside(), self._prefix)
         for urls in objects:
@@ -102,7 +102,7 @@ class Prefixes:
                 self._count_once({node for node in nodes if node >= 0})
 
     def _count_once(self, nodes: set[int]) -> None:
-        """Count an object at each of these, and above them no more than once: where they meet, it is taken off."""
+        """Count an object at each of these nodes, and once above them: where their paths meet, it is taken off."""
         known: set[int] = set()
         for node in sorted(nodes):
             self._below[node] += 1
@@ -114,7 +114,7 @@ class Prefixes:
                 self._below[above] -= 1
 
     def _beside(self) -> list[list[int]]:
-        """For each gap between two URLs the prefixes that only one of them has, the longest first."""
+        """Return for each gap between two URLs the prefixes that only one of them has, the longest first."""
         beside: list[list[int]] = [[] for _ in self._around]
         for node, (start, end) in enumerate(zip(self._start, self._end, strict=True)):
             beside[start].append(node)
@@ -124,14 +124,14 @@ class Prefixes:
     # --- the cover --------------------------------------------------------------------------------------
 
     def cover(self, paths: int, wildcards: int, share: int = 1) -> Cover | None:
-        """That of at most so many items, so many of them wildcards, that evicts the least; None if there is none.
+        """Return the cover within these numbers of items and wildcards that evicts the least; None if there is none.
 
-        Of several it is the one with the fewest items, and of those the one with the longest prefixes. Where nothing
-        has to be widened, that is what clears the same with fewer items. With one of several trees at a time, to search
-        in each is worth that ``share`` of the work.
+        Of several such covers it is the one with the fewest items, and of those the one with the longest prefixes. The
+        search takes one part of the work of which there are ``share`` parts.
         """
         tree, numbers = self._tree()
-        chosen = cheapest(tree, len(self._texts) - paths, wildcards - sum(self._wild), WORK // share)
+        room = wildcards - self._wild.count(True)
+        chosen = cheapest(tree, len(self._texts) - paths, room, WORK // share)
         if chosen is None:
             return None
         prices = sorted((self._start[numbers[node]], numbers[node], tree.price[node]) for node in chosen.nodes)
@@ -140,7 +140,7 @@ class Prefixes:
         return Cover(sorted([*left, *wide]), wide, chosen.price, chosen.bound)
 
     def _left(self, nodes: list[int]) -> Iterator[str]:
-        """The items that are in none of the nodes, which are in order."""
+        """Yield the items that are in none of the nodes, which are sorted."""
         place = 0
         for start, end in [*((self._start[node], self._end[node]) for node in nodes), (len(self._texts),) * 2]:
             for text, wild in zip(self._texts[place:start], self._wild[place:start], strict=True):
@@ -148,12 +148,12 @@ class Prefixes:
             place = end
 
     def _tree(self) -> tuple[Tree, list[int]]:
-        """The nodes to choose from, without those whose prefix could be shorter and would evict no more."""
+        """Return the nodes to choose from, without those whose prefix could be shorter and would evict no more."""
         size = len(self._start)
         parent, price = self._parent, self._below.copy()
         for node in range(size - 1):
             price[parent[node]] += price[node]
-        wild = [0, *accumulate(self._wild)]
+        wild = [0, *accumulate(1 if wild else 0 for wild in self._wild)]
         ranges = list(zip(self._start, self._end, strict=True))
         whole = Tree(
             parent,
@@ -177,7 +177,7 @@ class Prefixes:
 
 
 class _Place:
-    """Finds the longest of the prefixes that a URL begins with. Remembers the gap between two URLs where it looked."""
+    """A search for the longest prefix of a URL among the nodes. It remembers the last gap between two stale URLs."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ class _Place:
         self._inner: list[tuple[str, int]] = []
 
     def of(self, url: str) -> int:
-        """The node; or that there is none, or that the URL is stale, or that a wildcard clears it anyway."""
+        """Return the node; _NONE if there is none or the URL is stale, _SUNK if a wildcard clears it anyway."""
         if not self._low < url < self._high:
             place = bisect_left(self._texts, url)
             if self._texts[place : place + 1] == [url]:
@@ -212,7 +212,7 @@ class _Place:
 
 
 def _shared(one: str, other: str) -> int:
-    """How many characters two URLs begin with in common, up to a whole one of the key."""
+    """Return the length of the common prefix of two URLs, up to a whole character of the key."""
     end = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
     while end != (whole := _whole(one, end)):
         end = whole
@@ -220,7 +220,7 @@ def _shared(one: str, other: str) -> int:
 
 
 def _whole(text: str, end: int) -> int:
-    """Where an escape begins that is cut, or a character of several escapes; otherwise the end."""
+    """Return the start of an escape, or of a character of several escapes, that is cut at the end; else the end."""
     cut = text.rfind("%", max(end - 2, 0), end)
     if cut >= 0:
         return cut
@@ -237,5 +237,7 @@ def _whole(text: str, end: int) -> int:
 
 
 def _octets(first: int) -> int:
-    """The length of a character in UTF-8, by the first octet."""
-    return 2 + (first >= _FIRST_OF_THREE) + (first >= _FIRST_OF_FOUR)
+    """Return the length of a character in UTF-8, by its first octet."""
+    if first >= _FIRST_OF_FOUR:
+        return 4
+    return 3 if first >= _FIRST_OF_THREE else 2

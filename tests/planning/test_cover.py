@@ -33,7 +33,7 @@ class Case(NamedTuple):
 
     @property
     def urls(self) -> list[str]:
-        return [url_of(text) + "*" * wild for text, wild in sorted(self.stale)]
+        return [url_of(text) + ("*" if wild else "") for text, wild in sorted(self.stale)]
 
     def prefixes(self) -> Prefixes:
         prefixes = Prefixes(self.urls)

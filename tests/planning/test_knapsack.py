@@ -11,8 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from invalidator.planning.beam import Beam, Label
 from invalidator.planning.cover import Prefixes
-from invalidator.planning.knapsack import Tree, _Beam, _Label, cheapest
+from invalidator.planning.knapsack import cheapest
+from invalidator.planning.tree import Tree
 from tests.doubles import strategies as make
 
 
@@ -223,13 +225,13 @@ def test_on_a_whole_site_too_more_work_never_makes_it_worse(name: str) -> None:
 
 @pytest.mark.parametrize("work", [0, 1_000, 30_000, 300_000])
 def test_no_more_work_is_done_than_is_allowed(work: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked_at, choose = [0], _Beam._choose
+    looked_at, choose = [0], Beam._choose
 
-    def count(beam: _Beam, node: int, labels: list[_Label]) -> list[_Label]:
+    def count(beam: Beam, node: int, labels: list[Label]) -> list[Label]:
         looked_at.append(len(labels))
         return choose(beam, node, labels)
 
-    monkeypatch.setattr(_Beam, "_choose", count)
+    monkeypatch.setattr(Beam, "_choose", count)
     photos = site("photos")
     assert cheapest(photos.tree, photos.number - 3_000, 15, work) is not None
     assert 2 * sum(looked_at) <= work

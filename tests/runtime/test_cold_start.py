@@ -72,8 +72,7 @@ def test_what_an_event_needs_beyond_that_is_imported_when_it_needs_it(
     later = {
         "invalidator.aws.listings",
         "invalidator.aws.versions",
-        "invalidator.planning.cover",
-        "invalidator.planning.knapsack",
+        *(f"invalidator.planning.{name}" for name in ("beam", "cover", "knapsack", "relaxation", "tables", "tree")),
     }
     assert ours(found["all"]) - ours(found["imported"]) == later
 
