@@ -1,7 +1,7 @@
-"""The Lambda function by which a CloudFormation stack connects the origin bucket, which is not the stack's own.
+"""The Lambda function that connects a CloudFormation stack to the origin bucket, which belongs to no stack.
 
-CloudFormation sends a request for each change of the resource and waits for an answer at a URL of its own. It
-always gets one: without it, a stack waits until it gives up.
+CloudFormation sends a request for each change of the resource, and waits for the answer at a URL. It always gets one:
+without it, the stack waits until it times out.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html (read on 2026-11-21)
 """
@@ -23,14 +23,14 @@ from invalidator.notifications.merge import NotificationEntry
 _logger = logging.getLogger(__name__)
 _logger.setLevel(logging.INFO)
 
-# As long as a new queue policy may take to be known, a minute, and half as much again:
+# In all one and a half times the minute that SQS may take to apply a new policy:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html (2026-11-21)
 _PAUSES: Final = (2.0, 5.0, 10.0, 15.0, 25.0, 35.0)
-# Seconds that have to be left before another try: for three calls of two attempts each, and for the answer.
+# Seconds that an attempt may take: three calls with two attempts each.
 _LONGEST_TRY: Final = 6 * sdk.LONGEST_ATTEMPT
 _SENDING_ATTEMPTS: Final = 3
 _SENDING_SECONDS: Final = 10
-# The id of a resource that failed before anything was changed. There is nothing to delete of it.
+# The id of a resource that failed before anything was changed: there is nothing to delete.
 _NOTHING: Final = "nothing"
 
 
@@ -42,13 +42,13 @@ class _Context(Protocol):
 
 
 def lambda_handler(event: dict[str, Any], context: _Context) -> None:
-    """Do what CloudFormation asks and tell it how that went.
+    """Connect or disconnect the bucket as CloudFormation asks, and answer.
 
     ``event["ResourceProperties"]`` has ``Bucket``, ``EntryId``, ``Target`` (an ARN, or "eventbridge"), and may have
-    ``Prefix`` and ``Suffix``. Raises UnansweredError if the answer cannot be sent; CloudFormation then waits for as
-    long as the template's ServiceTimeout says.
+    ``Prefix`` and ``Suffix``. Raises UnansweredError if the answer cannot be sent: CloudFormation then waits until the
+    ServiceTimeout of the template.
     """
-    # Not the event as a whole: whoever has the URL in it can answer in our place.
+    # Not the whole event: anyone who has its URL can answer in our place.
     _logger.info("%s %s", event.get("RequestType"), event.get("ResourceProperties"))
     try:
         status, resource, reason = "SUCCESS", _carry_out(event, context), ""
@@ -56,14 +56,14 @@ def lambda_handler(event: dict[str, Any], context: _Context) -> None:
         status, resource, reason = "FAILED", _left_behind(event, error), str(error)
     except Exception as error:
         _logger.exception("unexpected")
-        told = f"unexpected, please report it: {type(error).__name__}: {error}"
-        status, resource, reason = "FAILED", _left_behind(event, error), told
+        reason = f"unexpected, please report it: {type(error).__name__}: {error}"
+        status, resource = "FAILED", _left_behind(event, error)
     _logger.info("%s %s %s", status, resource, reason)
     _send(event["ResponseURL"], _answer(event, status, resource, reason))
 
 
 def _carry_out(event: dict[str, Any], context: _Context) -> str:
-    """Returns the physical id: the bucket and the id of our entry in it, which is all that it takes to delete it."""
+    """Return the physical id, by which the entry can be deleted: the bucket and the id of the entry."""
     pauses = _pauses(lambda: context.get_remaining_time_in_millis() / 1000)
     if event["RequestType"] == "Delete":
         _delete(event, pauses)
@@ -75,7 +75,7 @@ def _carry_out(event: dict[str, Any], context: _Context) -> str:
 
 
 def _pauses(seconds_left: Callable[[], float]) -> Iterator[float]:
-    """The pauses, until there would be no time for another try and the answer after the next one."""
+    """Yield the pauses, until one would leave no time for another attempt and the answer."""
     for pause in _PAUSES:
         if seconds_left() < pause + _LONGEST_TRY + _SENDING_ATTEMPTS * _SENDING_SECONDS:
             return
@@ -83,12 +83,12 @@ def _pauses(seconds_left: Callable[[], float]) -> Iterator[float]:
 
 
 def _check_bucket(event: dict[str, Any], bucket: str) -> None:
-    """By the time that it is asked for another bucket, the stack's role may no longer touch the first one."""
+    """Raise ConfigurationError if the bucket changes: the stack's role has no rights on the first one any more."""
     connected = event.get("PhysicalResourceId", "").partition("/")[0]
     if event["RequestType"] == "Update" and connected != bucket:
         raise ConfigurationError(
-            f"this stack is connected to bucket {connected!r}, and a stack serves one bucket: deploy with another"
-            f" --stage for {bucket!r}, or remove this stack first"
+            f"this stack is connected to bucket {connected!r}, and a stack serves one bucket: deploy another --stage"
+            f" for {bucket!r}, or remove this stack first"
         )
 
 
@@ -98,14 +98,14 @@ def _delete(event: dict[str, Any], pauses: Iterable[float]) -> None:
     name, _, id_ = event["PhysicalResourceId"].partition("/")
     target = None
     if not id_:
-        # CloudFormation gave up on the creation before it had our answer, and made up an id. What the creation may
-        # have left is known by its target, too, which no other stack has.
+        # CloudFormation did not get the answer to the creation, and made up an id. An entry that the creation may have
+        # left is recognized by its target, too, which no other stack has.
         name, entry = _wanted(event["ResourceProperties"])
         id_, target = entry.id, entry.target
     try:
         Bucket.open(name, pauses).disconnect(id_, target)
     except NoSuchBucketError:
-        _logger.info("the bucket is gone, and our entry with it")
+        _logger.info("the bucket does not exist any more, and neither does the entry")
 
 
 def _wanted(properties: dict[str, str]) -> tuple[str, NotificationEntry]:
@@ -119,7 +119,7 @@ def _wanted(properties: dict[str, str]) -> tuple[str, NotificationEntry]:
 
 
 def _left_behind(event: dict[str, Any], error: Exception) -> str:
-    """The physical id after a failure. A new one after an update would have CloudFormation delete the old one."""
+    """Return the physical id after a failure. After an update it stays, or CloudFormation would delete the entry."""
     if event.get("PhysicalResourceId"):
         return str(event["PhysicalResourceId"])
     if isinstance(error, InvalidatorError) and not isinstance(error, UnansweredError):
@@ -136,7 +136,7 @@ def _answer(event: dict[str, Any], status: str, resource: str, reason: str) -> b
         **{name: event.get(name, "") for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
     room = MAX_CLOUDFORMATION_ANSWER_BYTES - len(json.dumps(answer))
-    # One byte a character, so that it can be cut anywhere.
+    # ASCII, one byte a character, so that it can be cut anywhere.
     plain = re.sub(r"\s", " ", reason).replace('"', "'")
     answer["Reason"] = re.sub(r"[^ -~]|\\", "?", plain)[:room]
     return json.dumps(answer).encode()
@@ -151,7 +151,7 @@ def _send(url: str, body: bytes) -> None:
             with urlopen(request, timeout=_SENDING_SECONDS):  # noqa: S310
                 return
         except (OSError, HTTPException) as error:
-            # Not the error itself, which may quote the URL.
+            # Without the error itself, which may quote the URL.
             failure = f"CloudFormation did not take the answer: {type(error).__name__} at attempt {attempt}"
             _logger.warning(failure)
     raise UnansweredError(failure)

@@ -1209,7 +1209,9 @@ def test_tenants_are_invalidated_by_their_own_operation(
 ) -> None:
     cloudfront.tenants["dt_1wFXwCQzpJb"] = ("E1", {})
     monkeypatch.setenv("DISTRIBUTION_IDS", "dt_1wFXwCQzpJb,E2,dt_gone")
-    with pytest.raises(IncompleteError, match=r"dt_gone: /a not invalidated: EntityNotFound: .*not in this account"):
+    with pytest.raises(
+        IncompleteError, match=r"dt_gone: /a not invalidated: EntityNotFound: .*this account has no such distribution"
+    ):
         lambda_handler(make.s3(Change("a")), HurriedContext())
     assert cloudfront.paths("dt_1wFXwCQzpJb") == cloudfront.paths("E2") == ["/a"]
 

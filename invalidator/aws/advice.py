@@ -1,4 +1,4 @@
-"""What a person can do about an error of AWS: one table for all services, by operation and error code."""
+"""Advice on the errors of AWS: one table for all services, by operation and error code. Pure."""
 
 from typing import Final
 
@@ -51,7 +51,7 @@ _REMEDIES: Final = {
     "NoSuchBucket": "check the name of the bucket",
     "NoSuchDistribution": _NO_DISTRIBUTION,
     "EntityNotFound": _NO_DISTRIBUTION,
-    "NoSuchInvalidation": "this distribution has no such invalidation: check the id, or ask another distribution",
+    "NoSuchInvalidation": "this distribution has no such invalidation: check both ids",
     "TooManyInvalidationsInProgress": "try again in half a minute, when earlier invalidations have completed",
     "SlowDown": "the bucket gets more requests than S3 serves: try again in a minute",
     "OperationAborted": "something else is changing the bucket: try again",

@@ -1,4 +1,4 @@
-"""The only calls to CloudFront, and what its errors mean."""
+"""The only calls to CloudFront, and the meaning of its errors."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,18 +33,18 @@ _KINDS: Final[dict[str, type[CdnError]]] = {
     "NoSuchInvalidation": UnknownIdError,
     "TooManyInvalidationsInProgress": InProgressError,
 }
-"""Code of an error that does not pass by itself → the error of ours that it means."""
+"""Code of an error that does not pass by itself → the error of ours."""
 
 
 class Configured(NamedTuple):
-    """A DistributionConfig; for a tenant, that of its distribution, with the parameters of the tenant."""
+    """A DistributionConfig, and the parameters of a tenant: by name, empty for a distribution of its own."""
 
     config: _Json
     parameters: dict[str, str]
 
 
 class CloudFront:
-    """The calls, through an SDK client that does not retry by itself."""
+    """Calls CloudFront through an SDK client that does not retry by itself."""
 
     longest_call: Final[float] = sdk.LONGEST_ATTEMPT
 
@@ -58,10 +58,10 @@ class CloudFront:
         return cls(sdk.client("cloudfront", attempts=1))
 
     def create_invalidation(self, batch: Batch) -> str:
-        """Send a batch and return the id of the invalidation that CloudFront accepted for it.
+        """Send a batch, and return the id of the invalidation that CloudFront accepted.
 
-        Sending the same batch again is safe: CloudFront knows its caller reference and returns the
-        invalidation of the first time. Raises CdnError, or that of its kinds which says more.
+        It is safe to send the same batch again: CloudFront knows its caller reference and returns the first
+        invalidation. Raises CdnError, or the kind of it that says more.
         """
         paths = [item.path for item in batch.items]
         content = {
@@ -80,10 +80,10 @@ class CloudFront:
             raise UnavailableError("CloudFront answered without the id of an invalidation")
         return str(id_)
 
-    # What follows changes nothing. Each raises CdnError, or that of its kinds which says more.
+    # The calls below change nothing. Each raises CdnError, or the kind of it that says more.
 
     def invalidation(self, distribution: DistributionId, id_: str) -> Invalidation:
-        """An invalidation, with its items."""
+        """Return an invalidation, with its items."""
         with _errors_explained():
             if is_tenant(distribution):
                 answer = self._client.get_invalidation_for_distribution_tenant(
@@ -94,7 +94,7 @@ class CloudFront:
         return _invalidation(distribution, _object(answer, "Invalidation"))
 
     def invalidations(self, distribution: DistributionId) -> Iterator[Invalidation]:
-        """All of a distribution, page by page, without their items; the latest first, as far as CloudFront says."""
+        """Yield the invalidations of a distribution without their items, usually the newest first."""
         call, name = self._client.list_invalidations, "DistributionId"
         if is_tenant(distribution):
             call, name = self._client.list_invalidations_for_distribution_tenant, "Id"
@@ -102,7 +102,7 @@ class CloudFront:
             yield from (_invalidation(distribution, item) for item in page.get("Items") or [])
 
     def configured(self, distribution: DistributionId) -> Configured:
-        """How a distribution is configured, or that of which this is a tenant."""
+        """Return the configuration of a distribution, or of the distribution that a tenant belongs to."""
         parameters: dict[str, str] = {}
         with _errors_explained():
             if is_tenant(distribution):
@@ -113,17 +113,17 @@ class CloudFront:
         return Configured(_object(answer, "DistributionConfig"), parameters)
 
     def cache_policy(self, id_: str) -> _Json:
-        """The CachePolicyConfig of a cache policy."""
+        """Return the CachePolicyConfig of a cache policy."""
         with _errors_explained():
             return _object(self._client.get_cache_policy_config(Id=id_), "CachePolicyConfig")
 
     def summaries(self) -> Iterator[_Json]:
-        """Every distribution of the account, page by page, in the words of DistributionSummary."""
+        """Yield each distribution of the account, as a DistributionSummary."""
         for page in _pages(self._client.list_distributions, "DistributionList"):
             yield from page.get("Items") or []
 
     def tenants(self, distribution: DistributionId) -> Iterator[DistributionId]:
-        """The tenants of a distribution."""
+        """Yield the ids of the tenants of a distribution."""
         marker: dict[str, str] = {}
         while True:
             with _errors_explained():
@@ -136,14 +136,14 @@ class CloudFront:
             marker = {"Marker": page["NextMarker"]}
 
     def tags(self, arn: str) -> dict[str, str]:
-        """The tags of a distribution, those that cost centres have: by name."""
+        """Return the tags of a distribution by name. They are those of the resource, not cache tags."""
         with _errors_explained():
             tags = _object(self._client.list_tags_for_resource(Resource=arn), "Tags")
         return {tag["Key"]: tag.get("Value", "") for tag in tags.get("Items") or []}
 
 
 def is_tenant(distribution: DistributionId) -> bool:
-    """Whether this is the id of a tenant of a distribution."""
+    """Return whether an id is that of a tenant of a distribution."""
     return distribution.startswith("dt_")
 
 
@@ -152,23 +152,23 @@ def _errors_explained() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _meaning(error) from error
-    # The SDK lets through a ValueError where the answer is no text, or a time in it is none.
+        raise _kind(error)(sdk.explained(error)) from error
     except sdk.NO_ANSWER as error:
         raise UnavailableError(f"no answer from CloudFront: {error}") from error
+    # The SDK does not catch its own ValueError, where the answer is not text or a time in it is not one.
     except (ResponseParserError, ValueError) as error:
-        raise UnavailableError(f"no answer that makes sense from CloudFront: {error}") from error
+        raise UnavailableError(f"the answer of CloudFront cannot be read: {error}") from error
     except (BotoCoreError, OSError) as error:
         raise CdnError(f"the call could not be made: {sdk.explained(error)}") from error
 
 
 def _pages(call: Callable[..., Any], name: str) -> Iterator[_Json]:
-    """All pages of a list, as far as CloudFront gives a new marker."""
+    """Yield the pages of a list, until one has no new marker."""
     marker: dict[str, str] = {}
     while True:
         with _errors_explained():
             page = _object(call(**marker), name)
-        if "Quantity" not in page:  # which every page has, so that this is not the end of the list
+        if "Quantity" not in page:  # every page has it: without it this is no answer, rather than an empty list
             raise UnavailableError(f"CloudFront answered without {name}")
         yield page
         following = page.get("NextMarker") if page.get("IsTruncated") else None
@@ -177,22 +177,19 @@ def _pages(call: Callable[..., Any], name: str) -> Iterator[_Json]:
         marker = {"Marker": following}
 
 
-def _invalidation(distribution: DistributionId, told: _Json) -> Invalidation:
+def _invalidation(distribution: DistributionId, answer: _Json) -> Invalidation:
+    """Read an Invalidation or an InvalidationSummary, which has no batch."""
     try:
-        batch = told.get("InvalidationBatch") or {}
-        paths, reference = batch.get("Paths") or {}, batch.get("CallerReference", "")
-        created = told["CreateTime"].astimezone(UTC)
-        return Invalidation(
-            distribution, told["Id"], told["Status"], created, tuple(paths.get("Items") or ()), reference
-        )
+        batch = answer.get("InvalidationBatch") or {}
+        items, reference = (batch.get("Paths") or {}).get("Items") or (), batch.get("CallerReference", "")
+        created = answer["CreateTime"].astimezone(UTC)
+        return Invalidation(distribution, answer["Id"], answer["Status"], created, tuple(items), reference)
     except KeyError as error:
-        raise UnavailableError(
-            f"CloudFront tells of an invalidation in a way that is not known ({error!r:.80})"
-        ) from error
+        raise UnavailableError(f"CloudFront answered with an invalidation without {error}") from error
 
 
 def _part(answer: Any, *names: str) -> Any:
-    """What stands somewhere in an answer; None if it is not there."""
+    """Return the value under nested names of an answer; None if it is not there."""
     for name in names:
         answer = answer.get(name) if isinstance(answer, dict) else None
     return answer
@@ -205,12 +202,8 @@ def _object(answer: Any, name: str) -> _Json:
     return found
 
 
-def _meaning(error: ClientError) -> CdnError:
-    """Return the error of ours that an answer means."""
-    return _kind(error)(sdk.explained(error))
-
-
 def _kind(error: ClientError) -> type[CdnError]:
+    """Return the error of ours for a refusal."""
     code = sdk.code_of(error)
     if sdk.is_throttled(error):
         return ThrottledError

@@ -1,8 +1,8 @@
-"""The only calls that list objects: the keys that begin alike, and the versions of what was uploaded."""
+"""The only calls that list objects: the keys under a prefix, and the versions of uploaded objects."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -25,7 +25,7 @@ from invalidator.errors import ListingError
 from invalidator.model import ObjectChange, ObjectKey
 
 _RECENT: Final = timedelta(hours=1)
-"""For which an upload is taken to have the version before it: later, one in between may be gone, and its event, too."""
+"""Age up to which an upload is compared. Later, a version right before it may be gone, and the event of that, too."""
 
 # The answer to HEAD has no body, and so no code but its status.
 _FORBIDDEN: Final = "403"
@@ -39,20 +39,20 @@ class _Client(Protocol):
     """
 
     def list_objects_v2(self, **arguments: str) -> Any:
-        """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html."""
+        """List keys: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html."""
 
     def list_object_versions(self, **arguments: str) -> Any:
-        """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html."""
+        """List versions: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html."""
 
     def head_object(self, **arguments: str) -> Any:
-        """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html."""
+        """Read metadata: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html."""
 
 
 @dataclass(slots=True)
 class Bounds:
-    """How much may be listed: so many pages in all, none of which is begun after a moment of the clock (seconds).
+    """The most that may be listed: a number of pages, and a time, in seconds of the clock, after which none begins.
 
-    ``asked`` counts the pages. All listings of an invocation share one of these.
+    ``asked`` counts the pages so far. All listings of an invocation share the bounds.
     """
 
     pages: int
@@ -61,18 +61,18 @@ class Bounds:
 
 
 class _ForbiddenError(ListingError):
-    """The metadata of an object may not be read."""
+    """A permission to read the metadata of an object is missing."""
 
 
 class Unchanged(NamedTuple):
-    """The uploads that changed nothing, and, in sentences, why others could not be compared."""
+    """The uploads that changed nothing, and sentences that say why others could not be compared."""
 
     changes: frozenset[ObjectChange]
     warnings: tuple[str, ...] = ()
 
 
 class Listings:
-    """What is in buckets. ``now`` is a clock in seconds, ``today`` says what time it is."""
+    """Lists buckets. ``now`` is a clock in seconds, ``today`` returns the date and time."""
 
     def __init__(
         self,
@@ -88,34 +88,34 @@ class Listings:
         return cls(sdk.client("s3", attempts=2))
 
     def bounds(self, pages: int, seconds: float) -> Bounds:
-        """Bounds of so many pages and so many seconds from now on."""
+        """Return bounds of so many pages, and so many seconds from now on."""
         return Bounds(pages, self._now() + seconds)
 
     def left(self, bounds: Bounds) -> float:
-        """Seconds until the end of the bounds; below 0 after that."""
+        """Return the seconds until the time of the bounds is over; negative after that."""
         return bounds.until - self._now()
 
     def keys(self, bucket: str, prefix: str, bounds: Bounds) -> Iterator[ObjectKey]:
-        """The keys that begin so, in the order of their UTF-8. Raises ListingError."""
+        """Yield the keys with a prefix, in the order of their UTF-8. Raises ListingError."""
         return chain.from_iterable(self.pages(bucket, prefix, bounds))
 
     def pages(self, bucket: str, prefix: str, bounds: Bounds) -> Iterator[list[ObjectKey]]:
-        """The same in pages, each of which is asked for when it is needed."""
+        """Yield the keys with a prefix page by page. Each page is read when it is needed. Raises ListingError."""
         more: dict[str, str] | None = {} if is_text(prefix) else None
         while more is not None:
             self._begin_page(bucket, bounds)
-            with _explained(bucket):
+            with _listing(bucket):
                 answer = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
                 keys = [ObjectKey(item["Key"]) for item in answer.get("Contents", ())]
                 more = {"ContinuationToken": answer["NextContinuationToken"]} if answer["IsTruncated"] else None
-            del answer  # a page is large, and the next one comes before this is over
+            del answer  # a page is large, and the next one is read while this generator still runs
             yield keys
 
     def unchanged(self, changes: Collection[ObjectChange], bounds: Bounds, *, metadata: bool) -> Unchanged:
-        """Those uploads that wrote the same bytes as were there before; with ``metadata``, under the same headers.
+        """Return the uploads that wrote the same bytes as before; with ``metadata``, under the same headers, too.
 
-        Takes no more listings than there are keys, and far fewer where these are close together; with ``metadata``,
-        two more calls for each upload of the same bytes. What cannot be compared for certain has changed.
+        Takes at most one listing for each key, and far fewer if the keys are close together; with ``metadata``, also
+        two calls for each upload of the same bytes. An upload that cannot be compared for certain counts as a change.
         """
         since = self._today() - _RECENT
         found: set[tuple[str, str, str]] = set()
@@ -126,7 +126,9 @@ class Listings:
                 for ours, _ in self._of_same_metadata(bucket, pairs, bounds) if metadata else pairs:
                     found.add((bucket, ours.key, ours.version))
             except ListingError as error:
-                warnings.append(f"uploads are invalidated without a look at what was there before: {error}")
+                warnings.append(
+                    f"uploads are invalidated without being compared with the versions before them: {error}"
+                )
         unchanged = (change for change in changes if (change.bucket, change.key, change.version) in found)
         return Unchanged(frozenset(unchanged), tuple(warnings))
 
@@ -134,7 +136,7 @@ class Listings:
         walk = VersionWalk(wanted)
         while walk.next is not None:
             self._begin_page(bucket, bounds)
-            with _explained(bucket):
+            with _listing(bucket):
                 answer = self._client.list_object_versions(Bucket=bucket, Prefix=walk.prefix, **walk.next)
                 pairs = walk.take(_page(answer))
             yield from pairs
@@ -147,7 +149,7 @@ class Listings:
                     yield ours, before
             except _ForbiddenError as error:
                 forbidden = error
-                if number == 0:  # all of them, as it seems
+                if number == 0:  # most likely the permission is missing for all of them
                     break
         if forbidden:
             raise forbidden
@@ -156,7 +158,7 @@ class Listings:
         heads = []
         for entry in (one, other):
             self._check_time(bucket, bounds)
-            with _explained(bucket):
+            with _listing(bucket):
                 try:
                     heads.append(self._client.head_object(Bucket=bucket, Key=entry.key, VersionId=entry.version))
                 except ClientError as error:
@@ -171,41 +173,31 @@ class Listings:
     def _begin_page(self, bucket: str, bounds: Bounds) -> None:
         self._check_time(bucket, bounds)
         if bounds.asked >= bounds.pages:
-            raise ListingError(
-                f"bucket {bucket!r} cannot be listed: it takes more than LIST_PAGES={bounds.pages} pages"
-            )
+            raise ListingError(f"{_cannot_list(bucket)}: it takes more than LIST_PAGES={bounds.pages} pages")
         bounds.asked += 1
 
     def _check_time(self, bucket: str, bounds: Bounds) -> None:
         if self._now() >= bounds.until:
-            raise ListingError(
-                f"bucket {bucket!r} cannot be listed: it takes more time than there is (after {bounds.asked} pages)"
-            )
+            raise ListingError(f"{_cannot_list(bucket)}: there is no time left (after {bounds.asked} pages)")
 
 
-@contextmanager
-def _explained(bucket: str) -> Iterator[None]:
-    try:
-        yield
-    except sdk.ERRORS as error:
-        raise ListingError(f"bucket {bucket!r} cannot be listed: {sdk.explained(error)}") from error
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ListingError(f"bucket {bucket!r} cannot be listed: an answer that makes no sense: {error!r}") from error
+def _listing(bucket: str) -> AbstractContextManager[None]:
+    return sdk.raising(ListingError, _cannot_list(bucket))
+
+
+def _cannot_list(bucket: str) -> str:
+    return f"bucket {bucket!r} cannot be listed"
 
 
 def _page(answer: Any) -> VersionPage:
-    written = (
-        ListedVersion(
-            item["Key"],
-            item["VersionId"],
-            item["LastModified"],
-            (item["ETag"], item["Size"], item.get("StorageClass", "STANDARD")),
-        )
+    uploads = [
+        _version(item, (item["ETag"], item["Size"], item.get("StorageClass", "STANDARD")))
         for item in answer.get("Versions", ())
-    )
-    removed = (
-        ListedVersion(item["Key"], item["VersionId"], item["LastModified"], None)
-        for item in answer.get("DeleteMarkers", ())
-    )
+    ]
+    removals = [_version(item, None) for item in answer.get("DeleteMarkers", ())]
     end = (answer["NextKeyMarker"], answer["NextVersionIdMarker"]) if answer["IsTruncated"] else None
-    return VersionPage((*written, *removed), end)
+    return VersionPage([*uploads, *removals], end)
+
+
+def _version(item: Any, content: tuple[str, int, str] | None) -> ListedVersion:
+    return ListedVersion(item["Key"], item["VersionId"], item["LastModified"], content)

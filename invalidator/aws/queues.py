@@ -1,4 +1,4 @@
-"""The only calls to SQS of the function: storing what is left to do."""
+"""The function's only calls to SQS: they store what is left to do."""
 
 from typing import Any, Protocol, Self
 
@@ -17,7 +17,7 @@ class _Client(Protocol):
 
 
 class Queue:
-    """A queue that messages can be put into."""
+    """A queue that takes messages."""
 
     def __init__(self, client: _Client, url: str) -> None:
         self._client, self._url = client, url
@@ -29,13 +29,8 @@ class Queue:
         return cls(sdk.client("sqs", attempts=1), url)
 
     def send(self, text: str, delay: int = 0) -> None:
-        """Store a message, to be delivered in ``delay`` seconds at the earliest. Raises StorageError."""
-        try:
+        """Store a message, to be delivered after ``delay`` seconds at the earliest. Raises StorageError."""
+        with sdk.raising(StorageError, self._url):
             answer = self._client.send_message(QueueUrl=self._url, MessageBody=text, DelaySeconds=delay)
-            stored = bool(answer["MessageId"])
-        except sdk.ERRORS as error:
-            raise StorageError(f"{self._url}: {sdk.explained(error)}") from error
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise StorageError(f"{self._url}: an answer that makes no sense: {error!r}") from error
-        if not stored:
-            raise StorageError(f"{self._url}: an answer without the id of a message")
+            if not answer["MessageId"]:
+                raise ValueError("MessageId is empty")

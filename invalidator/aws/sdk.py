@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from xml.etree import ElementTree as ET
@@ -10,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from invalidator.aws import advice
-from invalidator.errors import PASSING, ConfigurationError
+from invalidator.errors import PASSING, ConfigurationError, InvalidatorError
 
 if TYPE_CHECKING:
     from botocore.config import Config
@@ -153,6 +154,17 @@ def explained(error: Exception) -> str:
     operation = error.operation_name if isinstance(error, ClientError) else ""
     todo = advice.remedy(operation, code_of(error) or type(error).__name__)
     return f"{message_of(error).rstrip('.')} ({todo})" if todo else message_of(error)
+
+
+@contextmanager
+def raising(kind: type[InvalidatorError], place: str) -> Iterator[None]:
+    """Raise each error of the SDK as one of ours, which names the place, also for an answer that cannot be read."""
+    try:
+        yield
+    except ERRORS as error:
+        raise kind(f"{place}: {explained(error)}") from error
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise kind(f"{place}: the answer cannot be read: {error!r}") from error
 
 
 def _message(error: Exception) -> str:

@@ -1,13 +1,13 @@
-"""Which uploads wrote what had been there before, by the versions that S3 lists. Pure.
+"""Find the uploads that wrote the same bytes as before, from the versions that S3 lists. Pure.
 
-Each upload is compared with the version before it. In doubt it has changed something: to invalidate what is the same
-costs a path, and not to invalidate what is not leaves something stale.
+Each upload is compared with the version before it. In doubt it counts as a change: to invalidate an unchanged object
+costs a path; not to invalidate a changed one leaves viewers with the old one.
 
-Why that is enough: whenever viewers would see something else under a key, there is an event, and it is skipped only if
-there is a version of the same bytes right before. Where that was not so at the time of the upload, something in between
-is gone: removed for good, or replaced under the id "null". That has an event of its own, which is later, and is never
-skipped. Or the version before is of a multipart upload that was begun earlier and completed later: then its own event
-is the later one, and is judged in the same way.
+Why this is safe: each time that viewers would see something else under a key, there is an event, and that event is
+skipped only if a version with the same bytes comes right before. If that was not so when the upload was made, a version
+in between is gone: deleted for good, or replaced under the id "null". Each of these has an event of its own, which is
+later and is never skipped. The only other case is an earlier version from a multipart upload that began earlier and
+completed later: then its own event is the later one, and is judged in the same way.
 """
 
 from collections import deque
@@ -21,24 +21,24 @@ from invalidator.limits import MAX_KEY_BYTES
 from invalidator.model import ObjectChange
 
 _ARCHIVED: Final = {"GLACIER", "DEEP_ARCHIVE"}
-"""Storage classes whose objects nobody can read, or only while they are restored, of which a listing tells nothing."""
+"""Storage classes whose objects nobody can read unless they are restored, which a listing does not say."""
 
 _SEEN_BY_VIEWERS: Final = (
     *("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Expires"),
     *("ExpiresString", "Metadata", "WebsiteRedirectLocation"),
-    # Whether it can be read at all.
+    # These say whether the object can be read at all.
     *("ArchiveStatus", "Restore"),
 )
-"""What HeadObject tells of an object that is more to viewers than its bytes.
+"""The fields of an answer to HeadObject that matter to viewers, beside the bytes.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html (2026-11-22)
 """
 
 
 class ListedVersion(NamedTuple):
-    """A version in a listing, or, without ``content``, a delete marker. ``modified`` is to the second.
+    """A version in a listing or, without ``content``, a delete marker. ``modified`` is in whole seconds.
 
-    ``content`` is what tells its bytes from others: ETag, size and storage class.
+    ``content`` identifies the bytes: ETag, size and storage class.
     """
 
     key: str
@@ -48,15 +48,15 @@ class ListedVersion(NamedTuple):
 
     @property
     def is_readable(self) -> bool:
-        """Whether viewers can have it as long as it is the latest."""
+        """True if viewers can read it while it is the latest version."""
         return self.content is not None and self.content[2] not in _ARCHIVED
 
 
 class VersionPage(NamedTuple):
-    """A page of a listing of versions: by key, and those of a key from the newest to the oldest.
+    """A page of a listing of versions: sorted by key, and for each key from the newest to the oldest.
 
-    Delete markers are listed apart, in the same order. ``end`` is what S3 wants to hear for the next page, the last
-    key and version of this one; None if there is no more.
+    Delete markers come after the other versions, in the same order. ``end`` is the last key and version of the page,
+    from which the next page goes on; None on the last page.
     """
 
     entries: Sequence[ListedVersion]
@@ -67,24 +67,24 @@ VersionPair = tuple[ListedVersion, ListedVersion]
 """A version and the one right before it."""
 
 VersionsByKey = dict[str, set[str]]
-"""The versions in question, by key."""
+"""The ids of versions, by key."""
 
 
 def in_question(changes: Iterable[ObjectChange], since: datetime) -> dict[str, VersionsByKey]:
-    """The uploads after a moment that may turn out to be the same, by bucket.
+    """Return the versions of the uploads after a moment that may have changed nothing, by bucket.
 
-    Those of a bucket without versions, or whose event does not say when it happened, do not.
+    Leaves out uploads without a version id, and those whose event does not say when they were made.
     """
-    wanted: dict[str, VersionsByKey] = {}
+    found: dict[str, VersionsByKey] = {}
     earliest = f"{since:%Y-%m-%dT%H:%M:%S}"
     for change in changes:
         if change.version not in {"", "null"} and change.time[:19] >= earliest and is_text(change.key):
-            wanted.setdefault(change.bucket, {}).setdefault(change.key, set()).add(change.version)
-    return wanted
+            found.setdefault(change.bucket, {}).setdefault(change.key, set()).add(change.version)
+    return found
 
 
 def is_text(key: str) -> bool:
-    """Whether S3 can have such a key: not if some of its bytes were no UTF-8."""
+    """Return whether a key is valid Unicode. S3 has no other keys."""
     try:
         key.encode()
     except UnicodeEncodeError:
@@ -93,27 +93,33 @@ def is_text(key: str) -> bool:
 
 
 def repeated(entries: Collection[ListedVersion], versions: Container[str]) -> Iterator[VersionPair]:
-    """Out of the entries of one key: those of the versions that have the same bytes as the one before them.
+    """Yield each of the versions that has the same bytes as the version before it, with that one.
 
-    There must not be a delete marker in between: they are listed apart, so the times have to tell, in whole seconds.
+    ``entries`` are those of one key. There must be no delete marker between the two. Delete markers are listed apart,
+    so that is decided by their times, which are in whole seconds.
     """
-    written = [entry for entry in entries if entry.content]
-    removed = [entry.modified for entry in entries if not entry.content]
-    for ours, before in pairwise(written):
-        if (
-            ours.version in versions
-            and ours.content == before.content
-            and ours.is_readable
-            and before.modified <= ours.modified
-            and not any(before.modified <= time <= ours.modified for time in removed)
-        ):
-            yield ours, before
+    uploads, removals = _split(entries)
+    times = [removal.modified for removal in removals]
+    for upload, before in pairwise(uploads):
+        is_same = upload.version in versions and upload.is_readable and upload.content == before.content
+        if is_same and before.modified <= upload.modified and not _any_between(before, times, upload):
+            yield upload, before
+
+
+def _split(entries: Iterable[ListedVersion]) -> tuple[list[ListedVersion], list[ListedVersion]]:
+    """Return the uploads and the delete markers."""
+    entries = list(entries)
+    return [entry for entry in entries if entry.content], [entry for entry in entries if not entry.content]
+
+
+def _any_between(first: ListedVersion, times: Iterable[datetime], last: ListedVersion) -> bool:
+    return any(first.modified <= time <= last.modified for time in times)
 
 
 def look_the_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether viewers see no difference between two objects of the same bytes, by what HeadObject answers.
+    """Return whether viewers see no difference between two objects with the same bytes, by answers to HeadObject.
 
-    With metadata that do not go into its headers, that is not known.
+    False if one has metadata that S3 cannot show in headers.
     """
     if one.get("MissingMeta") or other.get("MissingMeta"):
         return False
@@ -121,10 +127,9 @@ def look_the_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 class VersionWalk:
-    """The way through the versions of a bucket, past the keys in question, in no more pages than there are of these.
+    """A walk through the listed versions of a bucket, from one wanted key to the next, in at most a page for each key.
 
-    ``prefix`` is how all of them begin. ``next`` says where the next page is to begin, as arguments of the call; None
-    at the end.
+    ``prefix`` is common to all wanted keys. ``next`` holds the arguments for the next page; None at the end.
     """
 
     def __init__(self, wanted: VersionsByKey) -> None:
@@ -137,36 +142,40 @@ class VersionWalk:
         self.next: dict[str, str] | None = {} if first == self.prefix else {"KeyMarker": _before(first)}
 
     def take(self, page: VersionPage) -> list[VersionPair]:
-        """Go past a page: the pairs on it that are repeated."""
-        here: dict[str, list[ListedVersion]] = {}
+        """Take a page, and return the repeated versions on it. Sets ``next``."""
+        entries: dict[str, list[ListedVersion]] = {}
         for entry in (*self._carried, *page.entries):
             if entry.key in self._wanted:
-                here.setdefault(entry.key, []).append(entry)
+                entries.setdefault(entry.key, []).append(entry)
         self._pages -= 1
         self._carried, self.next = [], None
         if page.end and self._pages:
-            self._advance(here, *page.end)
-        return [pair for key, entries in here.items() for pair in repeated(entries, self._wanted[key])]
+            self._advance(entries, *page.end)
+        return [pair for key, listed in entries.items() for pair in repeated(listed, self._wanted[key])]
 
-    def _advance(self, here: dict[str, list[ListedVersion]], last: str, version: str) -> None:
+    def _advance(self, entries: Mapping[str, list[ListedVersion]], last: str, version: str) -> None:
+        """Go on after the last key and version of a page."""
         waiting = self._waiting
         while waiting and waiting[0] < last:
             waiting.popleft()
-        if waiting and waiting[0] == last:
-            entries = here.get(last, [])
-            written = [entry for entry in entries if entry.content]
-            if self._wanted[last].issubset(entry.version for entry in written[:-1]):
-                waiting.popleft()
-            else:  # what comes next may be the version before the last one here
-                removed = [entry for entry in entries if not entry.content]
-                self._carried = [*written[-1:], *(entry for entry in removed if written)]
+        if waiting and waiting[0] == last and self._finish(last, entries.get(last, [])):
+            waiting.popleft()
         if waiting:
             jump = _before(waiting[0])
             self.next = {"KeyMarker": jump} if jump > last else {"KeyMarker": last, "VersionIdMarker": version}
 
+    def _finish(self, key: str, entries: list[ListedVersion]) -> bool:
+        """Return whether all wanted versions of a key, and one before each, are listed. Carries over what is needed."""
+        uploads, removals = _split(entries)
+        if self._wanted[key].issubset(upload.version for upload in uploads[:-1]):
+            return True
+        if uploads:  # the next page may begin with the version before the last one
+            self._carried = [uploads[-1], *removals]
+        return False
+
 
 def _before(key: str) -> str:
-    """What comes before a key, with next to nothing in between; not longer than a key may be."""
+    """Return a text right before a key, with next to nothing between the two, and no longer than a key may be."""
     start, last = key[:-1], key[-1]
     if last == "\0":
         return start

@@ -188,7 +188,7 @@ def _narrate_count(done: int, left: int, what: str, *, dry_run: bool) -> None:
 
 
 def _narrate_empty(queue: DeadLetterQueue) -> None:
-    if elsewhere := queue.others_hold():
+    if elsewhere := queue.hidden():
         narrate(
             f"The dead-letter queue shows nothing, but another reader may have {count(elsewhere, 'letter')} just now:"
             " look again in ten minutes."

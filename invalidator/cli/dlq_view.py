@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from invalidator.cli.terminal import Part, narrate, plain, print_line, print_table
 from invalidator.operator.dead_letter_queue import DiscardedLetter, ResentLetter
-from invalidator.operator.dead_letters import EVERY, DeadLetter, LetterContents, StalePath
+from invalidator.operator.dead_letters import EVERY, DeadLetter, LetterContents, UnclearedPath
 from invalidator.operator.wording import count
 
 ReadLetter = tuple[DeadLetter, LetterContents]
@@ -17,7 +17,7 @@ _MAX_PATHS: Final = 100
 """Of one letter and distribution, that are shown without --all."""
 
 
-def print_stale(stale: list[StalePath], unreadable: list[tuple[DeadLetter, str]], *, every: bool) -> None:
+def print_stale(stale: list[UnclearedPath], unreadable: list[tuple[DeadLetter, str]], *, every: bool) -> None:
     """Print each path, but no more than 100 of what one letter says of one distribution, unless ``every``."""
     rows = list(_rows(stale, every=every))
     for letter, problem in unreadable:
@@ -25,7 +25,7 @@ def print_stale(stale: list[StalePath], unreadable: list[tuple[DeadLetter, str]]
     print_table(("distribution", "path", "since", "attempts", "why"), rows)
 
 
-def _rows(stale: list[StalePath], *, every: bool) -> Iterator[list[Part]]:
+def _rows(stale: list[UnclearedPath], *, every: bool) -> Iterator[list[Part]]:
     for (distribution, since, attempts, why), same in groupby(stale, lambda row: (row[0], *row[2:])):
         paths = [row.path for row in same]
         for path in _some(paths, every=every):
@@ -39,7 +39,7 @@ def _some(lines: list[str], *, every: bool) -> list[str]:
     return lines if every or left <= 0 else [*lines[:_MAX_PATHS], f"… and {left:,} more; --all shows them"]
 
 
-def stale_json(stale: list[StalePath], letters: list[ReadLetter]) -> dict[str, Any]:
+def stale_json(stale: list[UnclearedPath], letters: list[ReadLetter]) -> dict[str, Any]:
     """Return what is stale, and what is in each letter. A distribution is null if it may be any configured one."""
     return {
         "stale": _rows_json(stale),
@@ -55,7 +55,7 @@ def stale_json(stale: list[StalePath], letters: list[ReadLetter]) -> dict[str, A
     }
 
 
-def _rows_json(stale: Iterable[StalePath]) -> list[dict[str, Any]]:
+def _rows_json(stale: Iterable[UnclearedPath]) -> list[dict[str, Any]]:
     return [row._asdict() | {"distribution": row.distribution or None} for row in stale]
 
 

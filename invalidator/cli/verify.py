@@ -137,7 +137,7 @@ def _comparing(url: str, key: str, bucket: str) -> Callable[[float], Comparison]
         # The edge first: what it serves cannot be newer than what S3 says afterwards.
         served = edge.ask(url, seconds)
         try:
-            stored = within(end - time.monotonic(), lambda: s3.stored(bucket, key))
+            stored = within(end - time.monotonic(), lambda: s3.find(bucket, key))
         except TimeoutError as error:
             raise ObjectError(f"{key!r} in bucket {bucket!r}: S3 did not answer in the time that was left") from error
         return Comparison(stored, served, judge(stored, served, datetime.now(UTC)))

@@ -1,4 +1,4 @@
-"""The whole story on the embedded AWS: real uploads in, the invalidations that CloudFront accepted out."""
+"""A demonstration on the embedded AWS: real uploads, and the invalidations that CloudFront accepts for them."""
 
 from collections.abc import Callable
 from typing import Final
@@ -24,18 +24,18 @@ Show = Callable[[list[AcceptedInvalidation]], None]
 
 
 def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
-    """Play the story. ``narrate`` gets sentences, ``show`` what CloudFront has accepted since the last time.
+    """Upload, change and delete objects. ``narrate`` gets sentences, ``show`` the invalidations of each step.
 
-    Raises IncompleteError if the distributions did not accept exactly what they should have.
+    Raises IncompleteError if the distributions did not accept exactly the expected invalidations.
     """
     s3, worker = boto3.client("s3"), notified_queue()
     narrate(f"An embedded AWS: bucket {BUCKET}, a queue that it notifies, distributions {', '.join(aws.distributions)}")
-    worker.poll()  # S3's own test message, sent when the notification was set up
+    worker.poll()  # the test message that S3 sends when the notification is set up
 
     def accepted(*, again: bool = False) -> list[AcceptedInvalidation]:
         news = aws.new_invalidations()
         if [(item.distribution, item.again) for item in news] != [(id_, again) for id_ in aws.distributions]:
-            raise IncompleteError(f"not what should have been accepted: {news}")
+            raise IncompleteError(f"CloudFront accepted other invalidations than expected: {news}")
         show(news)
         return news
 

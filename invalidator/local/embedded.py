@@ -1,7 +1,7 @@
 """An embedded AWS for trying things out: moto behind a real HTTP server on loopback.
 
-Whatever runs inside ``embedded_aws()`` reaches that server through the usual variables of the AWS SDK, and
-nothing else: no credentials, no profile and no proxy of the machine are used.
+Code inside ``embedded_aws()`` reaches that server, and nothing else, through the usual variables of the AWS SDK: it
+uses no credentials, no profile and no proxy of the machine.
 """
 
 import json
@@ -36,10 +36,10 @@ _NAMES: Final = ("QUEUE_URL", "DEAD_LETTERS_URL", "RULES_PARAMETER", "DISCOVER_T
 
 @dataclass(frozen=True)
 class AcceptedInvalidation:
-    """An invalidation that a distribution has accepted, as CloudFront lists it.
+    """An invalidation that a distribution has accepted.
 
-    ``again`` if the call came with a reference that it knew, and was answered with this one: nothing new
-    was created.
+    ``again`` if the call had a known caller reference, so that CloudFront returned an earlier invalidation and created
+    none.
     """
 
     distribution: str
@@ -51,10 +51,9 @@ class AcceptedInvalidation:
 
 @dataclass
 class EmbeddedAws:
-    """A running embedded AWS with a bucket or several and the distributions that serve them.
+    """A running embedded AWS with one bucket or more, and the distributions that serve them.
 
-    ``job_answers`` are those that its CodePipeline was given, in the words of PutJobSuccessResult and
-    PutJobFailureResult.
+    ``job_answers`` are the requests of PutJobSuccessResult and PutJobFailureResult that CodePipeline got.
     """
 
     endpoint: str
@@ -64,7 +63,7 @@ class EmbeddedAws:
     _seen: set[str] = field(default_factory=set)
 
     def new_invalidations(self) -> list[AcceptedInvalidation]:
-        """What was accepted since the last call, distribution by distribution, then what was accepted again."""
+        """Return the invalidations created since the last call, by distribution, then those accepted again."""
         cloudfront = boto3.client("cloudfront")
         found = []
         for distribution in self.distributions:
@@ -76,7 +75,7 @@ class EmbeddedAws:
                 batch = answer["Invalidation"]["InvalidationBatch"]
                 paths = tuple(batch["Paths"].get("Items", []))
                 found.append(AcceptedInvalidation(distribution, id_, batch["CallerReference"], paths))
-        # Distributions are called at the same time.
+        # Distributions are called at the same time, in any order.
         replays = sorted(self._replays, key=lambda replay: self.distributions.index(replay.distribution))
         del self._replays[: len(replays)]
         return found + replays
@@ -84,9 +83,9 @@ class EmbeddedAws:
 
 @contextmanager
 def embedded_aws(buckets: Iterable[str] = (BUCKET,), port: int = 0) -> Iterator[EmbeddedAws]:
-    """Start the server (port 0: any free one) with the buckets and two distributions; stop it at the end.
+    """Start the server, on any free port if ``port`` is 0, with the buckets and two distributions; stop it at the end.
 
-    The distributions have the same ids in every run.
+    The distributions have the same ids in every run. Raises ConfigurationError for a port or bucket that cannot be.
     """
     _check_port(port)
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
@@ -103,7 +102,7 @@ def embedded_aws(buckets: Iterable[str] = (BUCKET,), port: int = 0) -> Iterator[
                 distributions = tuple(_make_distribution(buckets, number) for number in (1, 2))
                 os.environ["DISTRIBUTION_IDS"] = ",".join(distributions)
                 if len(buckets) > 1:
-                    # A distribution serves them all as a group of origins, of which moto knows nothing.
+                    # A distribution serves them all as a group of origins, which moto does not know.
                     os.environ["DESCRIBE"] = "off"
                 yield EmbeddedAws(endpoint, distributions, replays, answers)
         finally:
@@ -111,7 +110,7 @@ def embedded_aws(buckets: Iterable[str] = (BUCKET,), port: int = 0) -> Iterator[
 
 
 def _check_port(port: int) -> None:
-    # moto's server would wait for ever for a port that it cannot have.
+    # The server of moto would wait for ever for a port that is in use.
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
@@ -123,7 +122,7 @@ def _check_port(port: int) -> None:
 
 @contextmanager
 def _environment(endpoint: str) -> Iterator[None]:
-    """The SDK's variables for the embedded AWS in place of the machine's, for as long as it runs."""
+    """Set the SDK's variables for the embedded AWS, and set the machine's again at the end."""
     before = dict(os.environ)
     for name in before:
         if name.startswith(("AWS_", "DISTRIBUTION_ID")) or name in _NAMES or name.lower().endswith("_proxy"):
@@ -147,7 +146,7 @@ def _environment(endpoint: str) -> Iterator[None]:
 
 
 def _disconnect() -> None:
-    """Let go of what is connected to another AWS."""
+    """Forget the connections to another AWS."""
     boto3.DEFAULT_SESSION = None
     clients.forget()
     stored.forget_stored()
@@ -155,11 +154,10 @@ def _disconnect() -> None:
 
 @contextmanager
 def _replaying_references() -> Iterator[list[AcceptedInvalidation]]:
-    """Let moto do what CloudFront does: the same reference and paths return the earlier invalidation.
+    """Make moto return the earlier invalidation for a known reference with the same paths, as CloudFront does.
 
-    And the status of one is called as CloudFront calls it, so that the SDK's own waiter comes to an end.
-
-    Yields the list to which such answers are added.
+    Also names the status of invalidations as CloudFront does, so that the SDK's own waiter ends. Yields the list that
+    collects the repeated answers.
     """
     replays: list[AcceptedInvalidation] = []
     create = CloudFrontBackend.create_invalidation
@@ -170,7 +168,7 @@ def _replaying_references() -> Iterator[list[AcceptedInvalidation]]:
                 replays.append(AcceptedInvalidation(dist_id, earlier.id, caller_ref, tuple(paths), again=True))
                 return earlier
         invalidation = create(backend, dist_id, paths, caller_ref)
-        invalidation.status = "Completed"  # which moto spells in its own way
+        invalidation.status = "Completed"  # moto has another word
         return invalidation
 
     setattr(CloudFrontBackend, "create_invalidation", create_or_replay)  # noqa: B010 a method, to the type checker
@@ -182,7 +180,7 @@ def _replaying_references() -> Iterator[list[AcceptedInvalidation]]:
 
 @contextmanager
 def _taking_answers() -> Iterator[list[dict[str, Any]]]:
-    """Give moto's CodePipeline the two operations by which jobs are answered. Yields the list of the answers."""
+    """Add the two operations that answer jobs to moto's CodePipeline. Yields the list that collects the answers."""
     answers: list[dict[str, Any]] = []
 
     def answer(response: CodePipelineResponse) -> str:

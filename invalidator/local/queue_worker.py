@@ -1,4 +1,4 @@
-"""A queue that the embedded bucket notifies, and what Lambda does with it."""
+"""A queue that the embedded bucket notifies, and a worker that polls it as Lambda does."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def notified_queue() -> "QueueWorker":
-    """A worker for a new queue that the bucket notifies."""
+    """Create a queue that the bucket notifies, and return its worker."""
     worker = QueueWorker(boto3.client("sqs").create_queue(QueueName="invalidator")["QueueUrl"])
     Bucket.open(BUCKET).connect(NotificationEntry("invalidator", worker.arn))
     return worker
 
 
 class QueueWorker:
-    """What Lambda does with a queue: poll, call the handler, delete."""
+    """Polls a queue, calls the handler and deletes messages, as Lambda does."""
 
     def __init__(self, url: str) -> None:
         self._sqs = boto3.client("sqs")
@@ -32,7 +32,7 @@ class QueueWorker:
         self.arn = attributes["Attributes"]["QueueArn"]
 
     def receive(self, wait_seconds: int = 0) -> dict[str, Any] | None:
-        """What is in the queue, as the event that Lambda would make of it; nothing if it stays empty."""
+        """Return the messages as the event that Lambda would make of them; None if the queue stays empty."""
         messages: list[MessageTypeDef] = []
         while len(messages) < MAX_MESSAGES_PER_EVENT:
             answer = self._sqs.receive_message(

@@ -1,4 +1,4 @@
-"""The only calls to S3: a bucket's notification configuration, read whole and written back whole."""
+"""The only calls that change a bucket: its notification configuration is read whole and written back whole."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,8 +19,11 @@ from invalidator.notifications.merge import (
     target_arn,
 )
 
+# Errors of a change that may go well a minute later: AWS takes that long to apply a new permission everywhere.
+_SETTLING: Final = {"AccessDenied", "OperationAborted"}
 _UNREACHABLE: Final = "Unable to validate the following destination configurations"
-# How the Regions are called in which buckets were made before there were others.
+_NO_CONFIGURATION: Final = "the answer of S3 is not a notification configuration"
+# S3's names of the Regions of old buckets: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
 _FIRST_REGIONS: Final = {None: "us-east-1", "EU": "eu-west-1"}
 
 
@@ -29,13 +32,13 @@ class _Client(Protocol):
 
     @property
     def meta(self) -> Any:
-        """Its ``region_name``."""
+        """Return an object with the ``region_name`` of the client."""
 
     def get_bucket_location(self, *, Bucket: str) -> Any:  # noqa: N803 the SDK's names
-        """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html."""
+        """Read its Region: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html."""
 
     def get_bucket_notification_configuration(self, *, Bucket: str) -> Any:  # noqa: N803
-        """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketNotificationConfiguration.html."""
+        """Read: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketNotificationConfiguration.html."""
 
     def put_bucket_notification_configuration(
         self,
@@ -44,28 +47,28 @@ class _Client(Protocol):
         NotificationConfiguration: Any,  # noqa: N803
         SkipDestinationValidation: bool,  # noqa: N803
     ) -> Any:
-        """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html."""
+        """Write: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html."""
 
 
-Change = tuple[Configuration, Configuration]
+_Change = tuple[Configuration, Configuration]
 
 
 class Bucket:
-    """A bucket whose notifications we may change.
+    """A bucket whose notifications are read and changed.
 
-    Both ways of changing them return the configuration before and after, the same object if there was nothing
-    to do; and write nothing with ``dry_run``. They raise NotificationError if the bucket is as it was, and
-    UnansweredError if that cannot be known. Two changes at the same time may undo each other, since S3 has no
-    way to write only what nobody has changed in between.
+    ``connect`` and ``disconnect`` return the configuration before and after, the same object if nothing had to change.
+    With ``dry_run`` they write nothing. They raise NotificationError if the bucket was left as it was, and
+    UnansweredError if nobody knows. Two changes at the same time may undo each other, because S3 cannot write on the
+    condition that nobody else has written in between.
     """
 
     def __init__(
         self, name: str, client: _Client, pauses: Iterable[float] = (), sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        """``pauses``, in seconds, come before each further try of what may pass by itself.
+        """``pauses``, in seconds, come before each further attempt after an error that settles by itself.
 
-        That is a permission so new that it is not known everywhere yet, of the target
-        (https://github.com/zappa/Zappa/pull/1441) or our own, and a bucket that is just being changed.
+        S3 may not know a new permission yet, ours or that of the target (https://github.com/zappa/Zappa/pull/1441), or
+        somebody else is changing the bucket.
         """
         self._name = name
         self._client = client
@@ -77,10 +80,10 @@ class Bucket:
         """Connect to S3 with what the SDK is configured with. Raises ConfigurationError if that cannot be used."""
         return cls(name, s3_client(), pauses)
 
-    def connect(self, entry: NotificationEntry, *, dry_run: bool = False) -> Change:
-        """Have the bucket notify the entry's target, in place of what an entry of the same id notified."""
+    def connect(self, entry: NotificationEntry, *, dry_run: bool = False) -> _Change:
+        """Add an entry, in place of an earlier one with the same id."""
 
-        def change() -> Change:
+        def change() -> _Change:
             self._check_region(entry)
             before = self.configuration()
             check_targets = entry.target != EVENTBRIDGE
@@ -88,55 +91,53 @@ class Bucket:
 
         return self._patiently(change)
 
-    def disconnect(self, id_: str, target: str | None = None, *, dry_run: bool = False) -> Change:
-        """Take our entry out; if a target is given, only if it is that which the entry notifies."""
+    def disconnect(self, id_: str, target: str | None = None, *, dry_run: bool = False) -> _Change:
+        """Remove the entry with this id; with a ``target``, only if the entry has that one."""
 
-        def change() -> Change:
+        def change() -> _Change:
             before = self.configuration()
             return self._write(before, disconnected(before, id_, target), dry_run=dry_run, check_targets=False)
 
         return self._patiently(change)
 
-    def _patiently(self, change: Callable[[], Change]) -> Change:
-        """Make a change, from the reading on, as often as there are pauses and what keeps it may pass."""
+    def _patiently(self, change: Callable[[], _Change]) -> _Change:
+        """Make a change, from the reading on, and again after each pause as long as its error may settle."""
         for pause in self._pauses:
             try:
                 return change()
-            except ClientError as error:
-                if not _may_pass(error):
+            except sdk.ERRORS as error:
+                if not _may_settle(error):
                     raise self._explained(error) from error
                 self._sleep(pause)
-            except sdk.ERRORS as error:
-                raise self._explained(error) from error
         try:
             return change()
         except sdk.ERRORS as error:
             raise self._explained(error) from error
 
     def _check_region(self, entry: NotificationEntry) -> None:
-        """S3 reaches targets of its own Region only; a rule elsewhere would wait for ever and not say so."""
+        """Raise NotificationError for a target in another Region. A rule of EventBridge there would wait for ever."""
         there = self._client.meta.region_name if entry.target == EVENTBRIDGE else target_arn(entry.target).region
         here = self.region()
         if here != there:
             raise NotificationError(
-                f"bucket {self._name!r} is in {here}, and {entry.target} in {there}: a bucket notifies targets in its"
-                f" own Region only (deploy with --region {here}, or name a target there)"
+                f"bucket {self._name!r} is in {here}, and {entry.target} in {there}: S3 sends events within a Region"
+                f" only (deploy with --region {here}, or name a target there)"
             )
 
-    # These two raise what the SDK raises, or NotificationError for an answer that is none.
+    # These two raise what the SDK raises, or NotificationError for an answer that is no configuration.
 
     def region(self) -> str:
-        """The Region that the bucket is in."""
+        """Return the Region of the bucket."""
         answer = self._client.get_bucket_location(Bucket=self._name)["LocationConstraint"]
         return str(_FIRST_REGIONS.get(answer, answer))
 
     def configuration(self) -> Configuration:
-        """What the bucket notifies, whole."""
+        """Return the whole notification configuration."""
         answer = self._client.get_bucket_notification_configuration(Bucket=self._name)
         return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
-    def _write(self, before: Configuration, after: Configuration, *, dry_run: bool, check_targets: bool) -> Change:
-        """Targets are checked only where ours is added: the dead one of another must not keep ours in."""
+    def _write(self, before: Configuration, after: Configuration, *, dry_run: bool, check_targets: bool) -> _Change:
+        """Write a change. S3 checks targets only if an entry is added: another's dead target must not keep ours in."""
         if after is not before and not dry_run:
             try:
                 self._client.put_bucket_notification_configuration(
@@ -164,30 +165,30 @@ def s3_client() -> _Client:
 
 
 def _may_have_been_done(error: ClientError) -> bool:
-    # A refusal after another attempt, whose fate is unknown, tells nothing of the first.
+    # A refusal says nothing about an attempt of the SDK before it, whose answer never came.
     attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
     return attempts > 0 or sdk.status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _check_answer(http_response: Any, model: Any, **_: Any) -> None:
-    """The SDK drops what it does not know, and writing the rest back would take that from the bucket."""
+    """Raise NotificationError for unknown elements: the SDK drops them, so that the next write would erase them."""
     if http_response.status_code != HTTPStatus.OK:
-        return  # an error, which the SDK explains
+        return  # the SDK raises the error
     try:
         root = ET.fromstring(http_response.content)  # noqa: S314
     except ET.ParseError as error:
-        raise NotificationError(f"S3 answered with what is no notification configuration: {error}") from error
-    if "Notification" not in _name(root):  # what is not S3 but like it calls it otherwise
-        raise NotificationError(f"S3 answered with what is no notification configuration: <{_name(root)}>")
+        raise NotificationError(f"{_NO_CONFIGURATION}: {error}") from error
+    if "Notification" not in _name(root):  # other services with S3's API have other names for it
+        raise NotificationError(f"{_NO_CONFIGURATION}: <{_name(root)}>")
     if names := sorted(set(_unknown(root, model.output_shape))):
         raise NotificationError(
-            f"the bucket's notification configuration has {', '.join(names)}, which the AWS SDK here does not know and"
-            " would erase: change it where the SDK is newer"
+            f"the bucket's notification configuration has {', '.join(names)}, which this version of the AWS SDK does"
+            " not know and would erase: upgrade boto3"
         )
 
 
 def _unknown(element: ET.Element, shape: Any) -> Iterator[str]:
-    """The names in an answer that the SDK's model of it does not have."""
+    """Yield the names of elements in an answer that the SDK's model does not have."""
     shape = shape.member if shape.type_name == "list" else shape
     if shape.type_name != "structure":
         return
@@ -203,6 +204,5 @@ def _name(element: ET.Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
-def _may_pass(error: ClientError) -> bool:
-    message = str(error.response.get("Error", {}).get("Message"))
-    return sdk.code_of(error) in {"AccessDenied", "OperationAborted"} or _UNREACHABLE in message
+def _may_settle(error: Exception) -> bool:
+    return sdk.code_of(error) in _SETTLING or (isinstance(error, ClientError) and _UNREACHABLE in sdk.message_of(error))

@@ -1,4 +1,4 @@
-"""Until what was accepted is completed: asked for gently, and for no longer than one likes."""
+"""Wait until invalidations are completed, with few calls and a bound in time."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
@@ -7,16 +7,16 @@ from typing import Final, NamedTuple
 from invalidator.errors import PASSING, CdnError, InProgressError
 from invalidator.model import DistributionId, Invalidation
 
-# Most are completed within 25 seconds (limits.SECONDS_TO_COMPLETE), few within one.
+# Most invalidations are completed within 25 seconds (limits.SECONDS_TO_COMPLETE), few within one.
 _FIRST_PAUSES: Final = (1.0, 2.0, 3.0, 4.0)
 _PAUSE: Final = 5.0
 
 _Accepted = tuple[DistributionId, str]
-"""An invalidation: the distribution, and its own id."""
+"""An accepted invalidation: its distribution and its id."""
 
 
 class Completion(NamedTuple):
-    """An invalidation that is completed, or of which that cannot be seen, and why."""
+    """An invalidation that is completed, or an error that says why that is not known."""
 
     distribution: DistributionId
     invalidation: str
@@ -25,13 +25,13 @@ class Completion(NamedTuple):
 
 def until_completed(
     accepted: Iterable[_Accepted],
-    look: Callable[[DistributionId, str], Invalidation],
+    read: Callable[[DistributionId, str], Invalidation],
     left: Callable[[], float],
     pause: Callable[[float], object],
 ) -> Iterator[Completion]:
-    """Yield each as soon as it is completed. What is not when ``left`` is used up comes last, with an error.
+    """Yield each invalidation as soon as it is completed, and at the end, with an error, those that are not.
 
-    ``left`` is in seconds, and so is what ``pause`` is called with, between two looks at all that are in progress.
+    Ends when no seconds are ``left``. Calls ``pause`` with seconds, then ``read`` for each invalidation in progress.
     """
     waiting = list(dict.fromkeys(accepted))
     for seconds in chain(_FIRST_PAUSES, repeat(_PAUSE)):
@@ -39,18 +39,16 @@ def until_completed(
             break
         pause(min(seconds, left()))
         for one in list(waiting):
-            if left() >= 0 and (end := _end(one, look)):
+            if left() >= 0 and (completion := _completion(one, read)):
                 waiting.remove(one)
-                yield end
-    for distribution, id_ in waiting:
-        yield Completion(
-            distribution, id_, InProgressError("it is still in progress; 'invalidator status' shows how it goes on")
-        )
+                yield completion
+    for one in waiting:
+        yield Completion(*one, InProgressError("it is still in progress; 'invalidator status' shows its progress"))
 
 
-def _end(one: _Accepted, look: Callable[[DistributionId, str], Invalidation]) -> Completion | None:
+def _completion(one: _Accepted, read: Callable[[DistributionId, str], Invalidation]) -> Completion | None:
     try:
-        return Completion(*one) if look(*one).is_completed else None
+        return Completion(*one) if read(*one).is_completed else None
     except PASSING:
         return None
     except CdnError as error:

@@ -1,4 +1,4 @@
-"""The dead-letter queue by hand, for the command line: what is in it, sending it again, or discarding it."""
+"""List a dead-letter queue, send its letters again, or discard them."""
 
 import json
 import time
@@ -13,25 +13,31 @@ from invalidator.aws.names import Arn, check_queue, is_queue_url, queue_account,
 from invalidator.aws.queues import Queue
 from invalidator.errors import ConfigurationError, DeadLettersError, StorageError
 from invalidator.limits import MAX_MESSAGES_PER_RECEIVE
-from invalidator.operator.dead_letters import FAILED_INVOCATION, DeadLetter, LetterContents, anew, document_of
+from invalidator.operator.dead_letters import (
+    FAILED_INVOCATION,
+    DeadLetter,
+    LetterContents,
+    body_to_resend,
+    document_of,
+)
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
     from types_boto3_sqs import SQSClient
     from types_boto3_sqs.type_defs import MessageTypeDef
 
-_HELD_SECONDS: Final = 600
-"""For which nobody else sees what is listed here, should it not be given back."""
+_VISIBILITY_TIMEOUT: Final = 600
+"""Seconds for which nobody else receives a listed letter, unless it is given back earlier."""
 
 _WAIT_SECONDS: Final = 1
-"""With any wait at all SQS asks all its servers; without, some, so that an empty answer would mean nothing."""
+"""With any wait SQS asks all its servers; without, only some, so that an empty answer would mean nothing."""
 
-# Those of EventBridge's rules and of Lambda's own dead-letter queues.
+# Attributes that EventBridge's rules and Lambda's own dead-letter queues add to a message.
 _ERROR_ATTRIBUTES: Final = ("ERROR_MESSAGE", "ErrorMessage")
 
 
 class ResentLetter(NamedTuple):
-    """A letter that was sent again, where to, or the problem that kept it from being sent or from being deleted."""
+    """A letter that was sent again to a queue or function, unless a ``problem`` kept it from being sent or deleted."""
 
     letter: DeadLetter
     contents: LetterContents
@@ -40,7 +46,7 @@ class ResentLetter(NamedTuple):
 
 
 class DiscardedLetter(NamedTuple):
-    """A letter that was deleted without being sent anywhere, or the problem that kept it from being deleted."""
+    """A letter that was deleted without being sent again, unless a ``problem`` kept it from being deleted."""
 
     letter: DeadLetter
     contents: LetterContents
@@ -48,48 +54,50 @@ class DiscardedLetter(NamedTuple):
 
 
 class DeadLetterQueue:
-    """A dead-letter queue. Every call raises DeadLettersError if it is refused or goes without an answer."""
+    """A dead-letter queue. Each call raises DeadLettersError if SQS refuses it or does not answer."""
 
     def __init__(self, client: "SQSClient", url: str, functions: "Callable[[str], LambdaClient]") -> None:
-        """``functions`` gives a client for a Region."""
+        """``functions`` returns the client of Lambda for a Region."""
         self._client, self._url, self._functions = client, url, functions
-        self._gone: set[str] = set()
+        self._deleted: set[str] = set()
 
     @classmethod
     def connect(cls, queue: str) -> Self:
         """Connect to the queue with this URL or name. Raises ConfigurationError, or DeadLettersError if none has it."""
         client = sdk.client("sqs", attempts=3, region=queue_region(queue))
-        return cls(client, _url_of(queue, client), cache(_functions))
+        return cls(client, _url_of(queue, client), cache(_lambda_client))
+
+    # --- receiving --------------------------------------------------------------------------------------
 
     @contextmanager
     def held(self) -> Iterator[list[DeadLetter]]:
-        """All that is in the queue, for nobody else to see meanwhile; what was not deleted is given back at the end."""
-        held: dict[str, DeadLetter] = {}
+        """Receive all letters and hide them from others meanwhile. Gives back at the end what was not deleted."""
+        received: dict[str, DeadLetter] = {}
         try:
-            self._receive(held)
-            yield sorted(held.values(), key=lambda letter: (letter.sent, letter.id))
+            self._receive(received)
+            yield sorted(received.values(), key=lambda letter: (letter.sent, letter.id))
         except KeyboardInterrupt:
             # A poll that was cut off goes on in SQS until its wait is over, and would take what is given back.
             time.sleep(2 * _WAIT_SECONDS)
             raise
         finally:
-            self._give_back([letter for letter in held.values() if letter.id not in self._gone])
+            self._give_back([letter for letter in received.values() if letter.id not in self._deleted])
 
-    def _receive(self, held: dict[str, DeadLetter]) -> None:
-        """Until nothing comes any more, or nothing but what was there before: its time is over."""
-        new = True
-        while new:
+    def _receive(self, received: dict[str, DeadLetter]) -> None:
+        """Receive until an answer has no new letter. An old one comes again when its visibility timeout is over."""
+        is_new = True
+        while is_new:
             answer = self._call(
                 self._client.receive_message,
                 MaxNumberOfMessages=MAX_MESSAGES_PER_RECEIVE,
-                VisibilityTimeout=_HELD_SECONDS,
+                VisibilityTimeout=_VISIBILITY_TIMEOUT,
                 WaitTimeSeconds=_WAIT_SECONDS,
                 MessageSystemAttributeNames=["SentTimestamp"],
                 MessageAttributeNames=list(_ERROR_ATTRIBUTES),
             )
             letters = [_letter(message) for message in answer.get("Messages", [])]
-            new = any(letter.id not in held for letter in letters)
-            held |= {letter.id: letter for letter in letters}
+            is_new = any(letter.id not in received for letter in letters)
+            received |= {letter.id: letter for letter in letters}
 
     def _give_back(self, letters: list[DeadLetter]) -> None:
         for start in range(0, len(letters), MAX_MESSAGES_PER_RECEIVE):
@@ -102,8 +110,8 @@ class DeadLetterQueue:
             except DeadLettersError as error:
                 raise DeadLettersError(f"{error}; the letters stay hidden for up to ten minutes") from error
 
-    def others_hold(self) -> int:
-        """How many letters are, about, in other hands; 0 if one may not know. Of use where none was received."""
+    def hidden(self) -> int:
+        """Return about how many letters others have received just now; 0 if a permission to know that is missing."""
         name = "ApproximateNumberOfMessagesNotVisible"
         try:
             answer = self._call(self._client.get_queue_attributes, AttributeNames=[name])
@@ -111,82 +119,83 @@ class DeadLetterQueue:
             return 0
         return int(answer.get("Attributes", {}).get(name, 0))
 
-    # --- sending again ----------------------------------------------------------------------------------
+    # --- sending again, discarding ----------------------------------------------------------------------
 
     def source(self, configured: str) -> str:
-        """The queue that these are the dead letters of: ``configured``, if it may be. Raises ConfigurationError."""
+        """Return the URL of the queue that these are the dead letters of; ``configured``, if it is one of several.
+
+        Raises ConfigurationError if nobody can tell which one.
+        """
         try:
             answer = self._call(self._client.list_dead_letter_source_queues)
         except DeadLettersError as error:
-            raise DeadLettersError(f"{error}; or say with --to which queue to send to") from error
+            raise DeadLettersError(f"{error}; or name the queue to send to with --to") from error
         found = answer.get("queueUrls", [])
         if configured and (configured in found or not found):
             return configured
         if len(found) != 1:
             raise ConfigurationError(
-                f"{self._url} is the dead-letter queue of {' and of '.join(found) or 'no queue'}: say with --to which"
-                " queue to send to"
+                f"{self._url} is the dead-letter queue of {' and of '.join(found) or 'no queue'}: name the queue to"
+                " send to with --to"
             )
         return str(found[0])
 
     def url_of(self, queue: str) -> str:
-        """The URL of another queue, by its URL or its name."""
+        """Return the URL of another queue, by its URL or its name."""
         return _url_of(queue, self._client)
 
     def send_again(self, letter: DeadLetter, contents: LetterContents, to: str, *, dry_run: bool) -> ResentLetter:
-        """Send a letter again, to that queue or to the function that failed, and delete it once it was accepted."""
+        """Send a letter to the queue ``to``, or to the function that failed, and delete it once it was accepted."""
         if contents.problem:
             return ResentLetter(letter, contents, "", contents.problem)
         try:
             if contents.kind == FAILED_INVOCATION:
                 to = self._invoke(document_of(letter.body), dry_run=dry_run)
             elif not dry_run:
-                Queue(self._client, to).send(anew(letter, contents))
+                Queue(self._client, to).send(body_to_resend(letter, contents))
         except (DeadLettersError, StorageError) as error:
             return ResentLetter(letter, contents, to, str(error))
-        try:
-            if not dry_run:
-                self._delete(letter)
-        except DeadLettersError as error:
-            return ResentLetter(letter, contents, to, f"it was sent, but is still here: {error}")
-        return ResentLetter(letter, contents, to)
+        problem = self._delete(letter, dry_run=dry_run)
+        return ResentLetter(letter, contents, to, problem and f"it was sent again, but cannot be deleted: {problem}")
 
     def discard(self, letter: DeadLetter, contents: LetterContents, *, dry_run: bool) -> DiscardedLetter:
-        """Delete a letter, whatever is in it. What it says is stale stays so."""
-        try:
-            if not dry_run:
-                self._delete(letter)
-        except DeadLettersError as error:
-            return DiscardedLetter(letter, contents, str(error))
-        return DiscardedLetter(letter, contents)
+        """Delete a letter. Its paths stay stale."""
+        return DiscardedLetter(letter, contents, self._delete(letter, dry_run=dry_run))
 
-    def _delete(self, letter: DeadLetter) -> None:
-        self._call(self._client.delete_message, ReceiptHandle=letter.receipt)
-        self._gone.add(letter.id)
-
-    def _invoke(self, record: dict[str, Any], *, dry_run: bool) -> str:
-        """Hand the event to the function again. Whoever may write to the queue must not have us call any function."""
-        context = record["requestContext"]
-        text = str(context.get("functionArn")) if isinstance(context, dict) else ""
-        arn, account = Arn.parse(text), queue_account(self._url)
-        if not arn or arn.service != "lambda" or account not in {"", arn.account}:
-            raise DeadLettersError(f"{text!r:.100} is not the ARN of a function in the account of the queue")
+    def _delete(self, letter: DeadLetter, *, dry_run: bool) -> str:
+        """Delete a letter. Returns why that failed, or nothing."""
         if not dry_run:
             try:
-                payload = json.dumps(record["requestPayload"]).encode()
-                self._functions(arn.region).invoke(FunctionName=text, InvocationType="Event", Payload=payload)
-            except sdk.ERRORS as error:
-                raise DeadLettersError(f"{text}: {sdk.explained(error)}") from error
-        return text
+                self._call(self._client.delete_message, ReceiptHandle=letter.receipt)
+            except DeadLettersError as error:
+                return str(error)
+            self._deleted.add(letter.id)
+        return ""
+
+    def _invoke(self, record: dict[str, Any], *, dry_run: bool) -> str:
+        """Invoke the failed function again, and return its ARN.
+
+        The letter names the function, and anyone who may write to the queue can forge one. So the function has to be of
+        the account of the queue.
+        """
+        context = record["requestContext"]
+        function = str(context.get("functionArn")) if isinstance(context, dict) else ""
+        arn = Arn.parse(function)
+        if not arn or arn.service != "lambda" or queue_account(self._url) not in {"", arn.account}:
+            raise DeadLettersError(f"{function!r:.100} is not the ARN of a function in the account of the queue")
+        if not dry_run:
+            payload = json.dumps(record["requestPayload"]).encode()
+            with sdk.raising(DeadLettersError, function):
+                client = self._functions(arn.region)
+                client.invoke(FunctionName=function, InvocationType="Event", Payload=payload)
+        return function
 
     def _call(self, call: Callable[..., Any], **arguments: Any) -> Any:
-        try:
+        with sdk.raising(DeadLettersError, self._url):
             return call(QueueUrl=self._url, **arguments)
-        except sdk.ERRORS as error:
-            raise DeadLettersError(f"{self._url}: {sdk.explained(error)}") from error
 
 
-def _functions(region: str) -> "LambdaClient":
+def _lambda_client(region: str) -> "LambdaClient":
     client: LambdaClient = sdk.client("lambda", attempts=3, region=region)
     return client
 
@@ -195,10 +204,8 @@ def _url_of(queue: str, client: "SQSClient") -> str:
     check_queue(queue)
     if is_queue_url(queue):
         return queue
-    try:
+    with sdk.raising(DeadLettersError, f"queue {queue}"):
         return client.get_queue_url(QueueName=queue)["QueueUrl"]
-    except sdk.ERRORS as error:
-        raise DeadLettersError(f"queue {queue}: {sdk.explained(error)}") from error
 
 
 def _letter(message: "MessageTypeDef") -> DeadLetter:

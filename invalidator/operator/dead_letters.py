@@ -1,7 +1,7 @@
-"""What is in the dead letters: which distribution still serves which path. Pure, for the command line.
+"""Read dead letters: which distribution still serves which path. Pure, for the command line.
 
-A letter is a ticket that the function gave up, a notification that the queue did, or Lambda's record of an invocation
-that failed.
+A dead letter is a ticket that the function gave up, a notification that the queue gave up, or Lambda's record of an
+invocation that failed.
 """
 
 import json
@@ -16,17 +16,17 @@ from invalidator.planning.planner import make_plan
 from invalidator.urls.viewers import View
 
 EVERY: Final = DistributionId("")
-"""Stands for all configured distributions where it is not known which those are."""
+"""Stands for all configured distributions, where these are not known."""
 
 TICKET: Final = "a ticket"
 FAILED_INVOCATION: Final = "a failed invocation"
-"""The only kind of letter that is not sent to a queue."""
+"""The only kind of letter that is sent again to a function, and not to a queue."""
 
-_NOT_HANDLED: Final = "the function did not get it done; its log of that time says why"
+_NO_REASON: Final = "the function did not get it done; its log of that time says why"
 
 
 class DeadLetter(NamedTuple):
-    """A message in the dead letters. ``sent`` is when it first was (ISO 8601), ``error`` why it was put here."""
+    """A message in a dead-letter queue. ``sent`` is when it came there (ISO 8601), ``error`` why, if it says so."""
 
     id: str
     receipt: str
@@ -35,8 +35,12 @@ class DeadLetter(NamedTuple):
     error: str
 
 
-class StalePath(NamedTuple):
-    """A distribution that still serves a path: since when, how often it refused to forget it (if known), and why."""
+class UnclearedPath(NamedTuple):
+    """A path that a distribution still serves from before a change.
+
+    ``since`` is the time of the change (ISO 8601), ``attempts`` how often CloudFront refused to invalidate it, None if
+    that is not known, and ``why`` the last reason.
+    """
 
     distribution: str
     path: str
@@ -46,40 +50,37 @@ class StalePath(NamedTuple):
 
 
 class LetterContents(NamedTuple):
-    """What is in a letter. ``problem`` says what of it cannot be read; such a letter is not sent again."""
+    """The kind of a letter and its stale paths. One with a ``problem`` cannot be read whole, and is not sent again."""
 
     kind: str
-    stale: tuple[StalePath, ...]
+    stale: tuple[UnclearedPath, ...]
     problem: str = ""
 
 
-Serving = Callable[[set[str]], Sequence[Distribution]]
-"""What finds the distributions that may serve some buckets."""
-
-
-def contents_of(letter: DeadLetter, serving: Serving, view: View) -> LetterContents:
-    """What is stale, as far as this letter goes, and on which distributions."""
+def contents_of(
+    letter: DeadLetter, serving: Callable[[set[str]], Sequence[Distribution]], view: View
+) -> LetterContents:
+    """Return the contents of a letter. ``serving`` finds the distributions that may serve some buckets."""
     decoded = decode({"Records": [{"eventSource": "aws:sqs", "messageId": letter.id, "body": letter.body}]})
     problem = "; ".join(sorted({refusal.reason for refusal in decoded.refusals}))
     document = document_of(letter.body)
-    kind = next(
-        (name for name, infer, _ in DIALECTS if isinstance(document, dict) and infer(document)), "notifications"
-    )
-    attempts, why = None, letter.error or _NOT_HANDLED
+    kind = _kind(document)
     if kind == TICKET and not problem:
         batch, why = tickets.read(document)
-        return LetterContents(kind, tuple(_stale([batch], batch.attempts, why, letter)))
+        return LetterContents(kind, tuple(_uncleared([batch], batch.attempts, why, letter)))
+    attempts, why = None, letter.error or _NO_REASON
     distributions = serving({change.bucket for change in decoded.changes})
     if kind == FAILED_INVOCATION:
         attempts, why = _attempts(document), _failure(document) or why
-        distributions = _refusing(distributions, why)
+        distributions = _named_in(why, distributions)
     plan = make_plan(decoded.changes, distributions, view, allowance=EXACT)
-    return LetterContents(kind, tuple(_stale([*plan.batches, *decoded.tickets], attempts, why, letter)), problem)
+    batches = [*plan.batches, *decoded.tickets]
+    return LetterContents(kind, tuple(_uncleared(batches, attempts, why, letter)), problem)
 
 
-def merged(contents: Iterable[LetterContents]) -> list[StalePath]:
-    """Each path of each distribution once, those first that have been stale for the longest time."""
-    found: dict[tuple[str, str], StalePath] = {}
+def merged(contents: Iterable[LetterContents]) -> list[UnclearedPath]:
+    """Return each path of each distribution once, with its earliest time, in the order of these times."""
+    found: dict[tuple[str, str], UnclearedPath] = {}
     for row in (row for content in contents for row in content.stale):
         known = found.get((row.distribution, row.path), row)
         attempts = max((count for count in (known.attempts, row.attempts) if count is not None), default=None)
@@ -87,19 +88,36 @@ def merged(contents: Iterable[LetterContents]) -> list[StalePath]:
     return sorted(found.values(), key=lambda row: (row.since, row.distribution, row.path))
 
 
+def body_to_resend(letter: DeadLetter, contents: LetterContents) -> str:
+    """Return the body to send again. A ticket starts with no attempts, or its next refusal would bring it back here."""
+    if contents.kind != TICKET:
+        return letter.body
+    batch, why = tickets.read(document_of(letter.body))
+    return tickets.write(tickets.Ticket(replace(batch, attempts=0), why))
+
+
 def document_of(body: str) -> Any:
-    """What a letter's body holds; None if that is not JSON."""
+    """Return the JSON in a letter's body; None if it is not JSON."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
 
 
-def _stale(batches: Iterable[Batch], attempts: int | None, why: str, letter: DeadLetter) -> Iterator[StalePath]:
+def _kind(document: Any) -> str:
+    names = (name for name, infer, _ in DIALECTS if isinstance(document, dict) and infer(document))
+    return next(names, "notifications")
+
+
+def _uncleared(batches: Iterable[Batch], attempts: int | None, why: str, letter: DeadLetter) -> Iterator[UnclearedPath]:
     for batch in batches:
+        reason = _about(batch.distribution, why) or why
         for item in batch.items:
             since = min((cause.source.time for cause in item.causes if cause.source.time), default=letter.sent)
-            yield StalePath(batch.distribution, item.path, since, attempts, _about(batch.distribution, why))
+            yield UnclearedPath(batch.distribution, item.path, since, attempts, reason)
+
+
+# --- failed invocations ---------------------------------------------------------------------------------
 
 
 def _attempts(record: dict[str, Any]) -> int | None:
@@ -109,26 +127,20 @@ def _attempts(record: dict[str, Any]) -> int | None:
 
 
 def _failure(record: dict[str, Any]) -> str:
-    """What the function said. It is a line for each distribution that refused, if it came to that."""
+    """Return the error of the function: a line for each distribution that refused, or another text; empty if none."""
     payload = record.get("responsePayload")
     message = payload.get("errorMessage") if isinstance(payload, dict) else None
     return message if isinstance(message, str) else ""
 
 
-def _refusing(distributions: Sequence[Distribution], failure: str) -> Sequence[Distribution]:
-    """Those that a failure names; if it names none, nobody knows, and it may be any of them."""
-    return [one for one in distributions if _about(one.id, failure) != failure] or distributions
+def _named_in(failure: str, distributions: Sequence[Distribution]) -> Sequence[Distribution]:
+    """Return the distributions that a failure names. If it names none, any of them may have failed."""
+    return [distribution for distribution in distributions if _about(distribution.id, failure)] or distributions
 
 
-def _about(distribution: str, why: str) -> str:
-    """The part of a failure that concerns a distribution, if there is one."""
-    lines = [line for line in why.splitlines() if distribution and line.startswith(f"{distribution}: ")]
-    return "; ".join(line.removeprefix(f"{distribution}: ") for line in lines) or why
-
-
-def anew(letter: DeadLetter, contents: LetterContents) -> str:
-    """The same message; a ticket's attempts begin anew, or the next refusal would bring it back here."""
-    if contents.kind != TICKET:
-        return letter.body
-    batch, why = tickets.read(document_of(letter.body))
-    return tickets.write(tickets.Ticket(replace(batch, attempts=0), why))
+def _about(distribution: str, failure: str) -> str:
+    """Return the lines of a failure that name a distribution, in one; empty if there are none."""
+    start = f"{distribution}: "
+    return "; ".join(
+        line.removeprefix(start) for line in failure.splitlines() if distribution and line.startswith(start)
+    )

@@ -1,32 +1,32 @@
-"""Whether what the edge serves for a URL is what S3 has: decided by what both say of it, and by nothing else."""
+"""Compare the answer of an edge for a URL with the object in S3. Pure."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Self
 
 from invalidator.operator.wording import age
 
 _ABSENT: Final = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
-"""What viewers get where there is no object: 403 if the distribution may not list the bucket.
+"""The answers for an object that does not exist: 403 if the distribution may not list the bucket.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 """
-# Not 304: nobody said here what was known already.
+# Not 304: the request has no condition.
 _REDIRECTS: Final = {300, 301, 302, 303, 307, 308}
 _MAX_AGE_DIGITS: Final = 10
 
 
 class S3Object(NamedTuple):
-    """What S3 says of an object. ``etag`` is as it came, in quotes."""
+    """An object in S3, by what S3 says of it. ``etag`` is in quotes, as S3 sends it."""
 
     etag: str
     last_modified: datetime
 
 
 class EdgeAnswer(NamedTuple):
-    """What the edge answered; texts are as they came, and empty where it did not say. ``age`` is in seconds."""
+    """The answer of an edge. Texts are as they came, and empty if missing. ``age`` is in seconds."""
 
     status: int
     etag: str = ""
@@ -36,47 +36,47 @@ class EdgeAnswer(NamedTuple):
     pop: str = ""
     location: str = ""
 
+    @classmethod
+    def read(cls, status: int, headers: Mapping[str, str]) -> Self:
+        """Read an answer, none of whose headers has to be well-formed. ``headers`` are by name in lower case."""
+        return cls(
+            status,
+            headers.get("etag", "").strip(),
+            _date(headers.get("last-modified", "")),
+            _age(headers.get("age", "")),
+            headers.get("x-cache", "").strip(),
+            headers.get("x-amz-cf-pop", "").strip(),
+            headers.get("location", "").strip(),
+        )
+
 
 class Freshness(NamedTuple):
-    """``final`` if waiting changes nothing any more."""
+    """The verdict on a URL, with the reason. It is ``final`` if waiting cannot change it."""
 
     verdict: Literal["fresh", "stale", "unknown"]
     why: str
     final: bool = False
 
 
-def served(status: int, headers: Mapping[str, str]) -> EdgeAnswer:
-    """What an answer says, of which nothing is believed to be well-formed. ``headers`` are by names in lower case."""
-    return EdgeAnswer(
-        status,
-        headers.get("etag", "").strip(),
-        _date(headers.get("last-modified", "")),
-        _age(headers.get("age", "")),
-        headers.get("x-cache", "").strip(),
-        headers.get("x-amz-cf-pop", "").strip(),
-        headers.get("location", "").strip(),
-    )
-
-
 def judge(stored: S3Object | None, answer: EdgeAnswer, now: datetime) -> Freshness:
-    """Compare what S3 has, None if there is no such object, with what the edge serves; ``now`` is the time of both.
+    """Return whether an edge serves the object as it is in S3; None stands for an object that does not exist.
 
-    To be told the truth, ask the edge first: what it had before S3 was asked is no newer than what S3 has.
+    ``now`` is the time of both answers. Request the one of the edge first: then it cannot be newer than the one of S3.
     """
     status = answer.status
     if status in _REDIRECTS:
         to = f" to {answer.location}: give that URL" if answer.location else ": give the URL that it leads to"
         return Freshness("unknown", f"the URL redirects ({status}){to}", final=True)
     if status not in {HTTPStatus.OK, *_ABSENT}:
-        return Freshness("unknown", f"the URL answers {status}{_told(answer)}, which says nothing of the object")
+        return Freshness("unknown", f"the URL answers {status}{_cached(answer)}, which says nothing about the object")
     if stored is None:
         return _judge_deleted(answer)
     if status in _ABSENT:
         return Freshness(
             "stale",
-            f"S3 has the object, {_written(stored, now)}, and the URL answers {status}{_told(answer)}: the edge still"
-            " has an answer from before the upload, or does not serve this object there (see that the URL is that of"
-            " the key, the origin path and cache behavior, and whether viewers may see it)",
+            f"S3 has the object, {_written(stored, now)}, and the URL answers {status}{_cached(answer)}: the edge still"
+            " has an answer from before the upload, or does not serve this object there (check that the URL belongs to"
+            " the key, the origin path and the cache behavior, and that viewers have access)",
         )
     return _judge_contents(stored, answer, now)
 
@@ -85,21 +85,21 @@ def _judge_deleted(answer: EdgeAnswer) -> Freshness:
     if answer.status in _ABSENT:
         return Freshness(
             "fresh",
-            f"S3 has no such object, and the URL answers {answer.status}: nobody has it; if there should be one, check"
-            " the key and the bucket",
+            f"S3 has no such object, and the URL answers {answer.status}: neither has it; if the object should exist,"
+            " check the key and the bucket",
             final=True,
         )
     if answer.x_cache.lower().startswith("error"):
         return Freshness(
             "unknown",
-            f"S3 has no such object, and the URL answers {answer.status} with the page that the distribution shows for"
-            f" an error{_told(answer)}",
+            f"S3 has no such object, and the URL answers {answer.status} with the error page of the distribution"
+            f"{_cached(answer)}",
             final=True,
         )
     return Freshness(
         "stale",
-        f"S3 has no such object, and the URL still answers {answer.status}{_told(answer)}; if there should be one,"
-        " check the key and the bucket",
+        f"S3 has no such object, and the URL still answers {answer.status}{_cached(answer)}; if the object should"
+        " exist, check the key and the bucket",
     )
 
 
@@ -107,10 +107,10 @@ def _judge_contents(stored: S3Object, answer: EdgeAnswer, now: datetime) -> Fres
     ours, theirs = _opaque(stored.etag), _opaque(answer.etag)
     when = answer.last_modified and answer.last_modified.replace(microsecond=0)
     written = stored.last_modified.replace(microsecond=0)
-    another = f"{_told(answer)} than that of S3's object, {_written(stored, now)}{_later(when, written)}"
+    another = f"{_cached(answer)} than that of S3's object, {_written(stored, now)}{_later(when, written)}"
     if theirs:
         if ours == theirs:
-            older = "; it is of an earlier upload of the same bytes, whose other headers it has"
+            older = "; the edge has an earlier upload of the same bytes, with the headers of that one"
             return Freshness(
                 "fresh", f"the ETag is that of S3's object{older if when and when < written else ''}", True
             )
@@ -123,7 +123,7 @@ def _judge_contents(stored: S3Object, answer: EdgeAnswer, now: datetime) -> Fres
 
 
 def _opaque(etag: str) -> str:
-    """What an ETag says, strong or weak: CloudFront makes a strong one weak when it compresses what it is of.
+    """Return the text of an ETag, strong or weak: CloudFront makes it weak when it compresses the object.
 
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/ServingCompressedFiles.html
     """
@@ -134,15 +134,15 @@ def _written(stored: S3Object, now: datetime) -> str:
     return f"written {age((now - stored.last_modified).total_seconds())} ago"
 
 
-def _told(answer: EdgeAnswer) -> str:
-    kept = "" if answer.age is None else f"Age {answer.age:,} s"
+def _cached(answer: EdgeAnswer) -> str:
+    age_ = "" if answer.age is None else f"Age {answer.age:,} s"
     x_cache = answer.x_cache and f"X-Cache {answer.x_cache}"
-    found = ", ".join(filter(None, (kept, x_cache)))
+    found = ", ".join(filter(None, (age_, x_cache)))
     return f" ({found})" if found else ""
 
 
 def _later(when: datetime | None, written: datetime) -> str:
-    later = "; that was modified later than S3's object: the URL may be that of another one"
+    later = "; the edge's is later than S3's: the URL may belong to another object"
     return later if when and when > written else ""
 
 

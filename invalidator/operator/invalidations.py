@@ -1,4 +1,4 @@
-"""What distributions have accepted, for people to look at: all of it, the newest of it, or one."""
+"""List the invalidations of distributions, or find one, for the command line."""
 
 import re
 import time
@@ -24,8 +24,8 @@ _MAX_PARALLEL: Final = 8
 _TICK_SECONDS: Final = 60.0
 
 OTHER: Final = "other"
-# The caller references that tools make, by their sources (2026-11-22). The last two are what a person might also
-# choose, so that they do not prove anything.
+# The caller references that tools make, by their source code (2026-11-22). People may choose the last two as well, so
+# that these prove nothing.
 _MAKERS: Final = (
     ("invalidator", r"invalidator-[0-9a-f]{32}"),
     # awscli/customizations/cloudfront.py, unique_string: the time and a random number
@@ -41,22 +41,22 @@ _MAKERS: Final = (
 )
 _makers: Final = tuple((name, re.compile(pattern).fullmatch) for name, pattern in _MAKERS)
 
-# AWS's are some 14 capitals and digits; what is far from that is never asked for.
+# AWS's ids have about 14 capitals and digits. A text that is nothing like that is not sent to CloudFront.
 _is_id = re.compile(r"[A-Za-z0-9]{1,64}").fullmatch
 
 
 class _Account(Protocol):
-    """What can be read of the invalidations of an account; ``cloudfront.CloudFront`` is one."""
+    """The invalidations of an account, as ``cloudfront.CloudFront`` reads them."""
 
     def invalidation(self, distribution: DistributionId, id_: str) -> Invalidation:
-        """One with its items and its caller reference."""
+        """Return an invalidation with its items and its caller reference."""
 
     def invalidations(self, distribution: DistributionId) -> Iterator[Invalidation]:
-        """All of a distribution, without those."""
+        """Yield all invalidations of a distribution, without items and caller references."""
 
 
 class ListedInvalidation(NamedTuple):
-    """An invalidation. ``is_whole`` unless its items and its caller reference could not be read."""
+    """An invalidation. If not ``is_whole``, its items and its caller reference could not be read."""
 
     invalidation: Invalidation
     is_whole: bool = True
@@ -64,9 +64,9 @@ class ListedInvalidation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DistributionInvalidations:
-    """Some of what a distribution has accepted, the newest first, of so many in total.
+    """The newest invalidations of a distribution, newest first, and the total number of its invalidations.
 
-    ``problem`` is why nothing is known of it; ``unread`` is why some of those are not whole.
+    ``problem`` says why none could be read, ``unread`` why some are not whole.
     """
 
     distribution: DistributionId
@@ -82,7 +82,7 @@ class _Detail(NamedTuple):
 
 
 class Invalidations:
-    """Those of an account. What one holds never changes, so that it is read once. ``pause`` lets seconds pass."""
+    """The invalidations of an account. The items of each are read only once, since they never change."""
 
     def __init__(
         self,
@@ -96,9 +96,9 @@ class Invalidations:
     def newest(
         self, distributions: Iterable[DistributionId], most: int | None, advance: Callable[[], object] = lambda: None
     ) -> list[DistributionInvalidations]:
-        """The ``most`` newest of each distribution, and all that are in progress. None: all.
+        """Return the ``most`` newest invalidations of each distribution, and all that are in progress; None means all.
 
-        ``advance`` is called after each call to CloudFront. Raises nothing: what cannot be read is a problem.
+        Calls ``advance`` after each call to CloudFront. Raises nothing: what cannot be read is a problem.
         """
         ids = list(dict.fromkeys(distributions))
         found = self._at_once([partial(self._all, id_) for id_ in ids], advance)
@@ -109,17 +109,17 @@ class Invalidations:
         return [_listed(id_, all_, chosen.get(id_, []), details) for id_, all_ in zip(ids, found, strict=True)]
 
     def _all(self, distribution: DistributionId) -> list[Invalidation] | str:
-        """What the list holds, or why it cannot be read."""
+        """Return the invalidations of a distribution, or why they cannot be read."""
         try:
             read = patiently(lambda: list(self._account.invalidations(distribution)), self._pause)
         except CdnError as error:
             return str(error)
-        # What is accepted while the pages are read moves others to the next page, which has them again.
+        # An invalidation that is created while the pages are read moves others to the next page, which has them again.
         return list({invalidation.id: invalidation for invalidation in read}.values())
 
-    def _detail(self, told: Invalidation) -> _Detail | str:
-        """What an invalidation holds, or why that cannot be read."""
-        key = told.distribution, told.id
+    def _detail(self, listed: Invalidation) -> _Detail | str:
+        """Return the items and the reference of a listed invalidation, or why they cannot be read."""
+        key = listed.distribution, listed.id
         if key not in self._details:
             try:
                 whole = patiently(partial(self._account.invalidation, *key), self._pause)
@@ -129,7 +129,7 @@ class Invalidations:
         return self._details[key]
 
     def _at_once(self, calls: Sequence[Callable[[], _T]], advance: Callable[[], object]) -> list[_T]:
-        """What each call returns, in their order; several are on their way at a time."""
+        """Return what the calls return, in their order. Makes several calls at a time."""
         workers, waiting = self._workers(), list(enumerate(calls))
         done: dict[int, _T] = {}
         running = 0
@@ -174,15 +174,16 @@ def _listed(
 
 
 def find_invalidation(account: _Account, distributions: Iterable[DistributionId], id_: str) -> Invalidation:
-    """The invalidation with that id, with its items, on whichever of the distributions has it.
+    """Return the invalidation with this id, with its items, from the first distribution that has it.
 
-    Raises UnknownIdError if none has it, ForbiddenError if that cannot be known, and any other CdnError at once.
+    Raises UnknownIdError if none has it, ForbiddenError if a permission to know that is missing, and any other CdnError
+    at once.
     """
     asked = list(dict.fromkeys(distributions))
     if id_ in asked:
         raise UnknownIdError(
-            f"{id_!r} is a distribution, and no invalidation: 'invalidator status --distribution-id {id_}' lists those"
-            " that it has"
+            f"{id_!r} is a distribution, not an invalidation: 'invalidator status --distribution-id {id_}' lists its"
+            " invalidations"
         )
     why: list[tuple[DistributionId, str]] = []
     kind: type[CdnError] = UnknownIdError
@@ -204,9 +205,6 @@ def check_invalidation_id(id_: str, source: str) -> None:
         )
 
 
-# --- for people -----------------------------------------------------------------------------------------
-
-
 def made_by(reference: str) -> str:
-    """What made an invalidation, as far as its caller reference tells."""
+    """Return the tool that made an invalidation, as far as its caller reference shows."""
     return next((name for name, is_its in _makers if is_its(reference)), OTHER)

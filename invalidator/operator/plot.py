@@ -1,4 +1,4 @@
-"""The chart of what can be had for how many paths. matplotlib is imported when one is drawn."""
+"""Draw charts of the trade between paths and evicted objects. matplotlib is imported only then."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 from invalidator.errors import ConfigurationError
 from invalidator.limits import FREE_PATHS, USD_PER_PATH
 from invalidator.model import Curve, Point
+from invalidator.operator.wording import count, names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SUFFIXES: Final = (".svg", ".png", ".pdf")
 
-# Okabe and Ito's colours, which the colour-blind tell apart: https://jfly.uni-koeln.de/color/ (2026-11-22).
+# Okabe and Ito's colours, which colour-blind people can tell apart: https://jfly.uni-koeln.de/color/ (2026-11-22).
 _COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _GREY: Final = "#666666"
 _STYLE: Final[dict[Any, Any]] = {
@@ -36,18 +37,17 @@ _NO_DATE: Final[dict[str, dict[str, Any]]] = {
     ".png": {"Software": None},
 }
 _WIDE: Final = 20
-"""From so many times as many paths on, the axis is logarithmic."""
-_MAX_NAMES: Final = 3
+"""The axis is logarithmic if the largest number of paths is more than this many times the smallest."""
 
 
 def save(curves: list[Curve], path: Path, budget: int | None) -> None:
-    """Draw the curves into a file of one of the SUFFIXES; the same curves make the same file.
+    """Draw curves into a file with one of the SUFFIXES, and mark what a budget of paths buys.
 
-    Raises ConfigurationError if it cannot be written, or matplotlib is not installed.
+    The same curves make the same file. Raises ConfigurationError if it cannot be written, or matplotlib is missing.
     """
     try:
         import matplotlib as mpl
-        from matplotlib.figure import Figure  # without pyplot, no display is looked for
+        from matplotlib.figure import Figure  # without pyplot, which would look for a display
     except ImportError as error:
         raise ConfigurationError(f"--plot needs the extra 'plot': pip install '.[plot]' ({error})") from error
     with mpl.rc_context(_STYLE):
@@ -60,24 +60,31 @@ def save(curves: list[Curve], path: Path, budget: int | None) -> None:
 
 
 def _draw(axes: "Axes", curves: list[Curve], budget: int | None) -> None:
-    last = max((curve.points[-1].paths for curve in curves), default=1)
-    first = min((curve.points[0].paths for curve in curves), default=1)
-    logarithmic = last > _WIDE * first
-    beyond = max((last - first) * 0.06, 0.6)
-    start, end = (first / 1.25, last * 1.25) if logarithmic else (first - beyond, last + beyond)
+    ends, logarithmic = _ends(curves)
     for number, curve in enumerate(curves):
-        _draw_curve(axes, curve, _COLOURS[number % len(_COLOURS)], end, _names(curve) if len(curves) > 1 else None)
-    bought = [curve.at(budget) for curve in curves] if budget is not None else []
-    if budget is not None and any(bought):
-        _mark(axes, [point for point in bought if point], budget)
-    _set_axes(axes, (start, end), logarithmic=logarithmic)
+        label = names(curve.distributions) if len(curves) > 1 else None
+        _draw_curve(axes, curve, _COLOURS[number % len(_COLOURS)], ends[1], label)
+    bought = [] if budget is None else [point for curve in curves if (point := curve.at(budget))]
+    if bought:
+        _mark(axes, bought, budget)
+    _set_axes(axes, ends, logarithmic=logarithmic)
     axes.set_title(_title(curves), loc="left", pad=12, fontweight="bold")
-    if len(curves) > 1 or any(bought):
-        axes.legend(frameon=False, loc="upper right")  # where no curve is that falls
+    if len(curves) > 1 or bought:
+        axes.legend(frameon=False, loc="upper right")  # no curve that falls gets there
+
+
+def _ends(curves: list[Curve]) -> tuple[tuple[float, float], bool]:
+    """Return the ends of the axis of paths, and whether it is logarithmic."""
+    first = min((curve.points[0].paths for curve in curves), default=1)
+    last = max((curve.points[-1].paths for curve in curves), default=1)
+    if last > _WIDE * first:
+        return (first / 1.25, last * 1.25), True
+    margin = max((last - first) * 0.06, 0.6)
+    return (first - margin, last + margin), False
 
 
 def _draw_curve(axes: "Axes", curve: Curve, colour: str, end: float, label: str | None) -> None:
-    """A step from each point to the next: with fewer paths than that takes, nothing is won."""
+    """Draw steps: paths that are not enough for the next point evict as many objects as this one."""
     paths, evicted = ([point[field] for point in curve.points] for field in (0, 2))
     axes.step(
         [*paths, end], [*evicted, evicted[-1]], where="post", color=colour, linewidth=1.8, label=label, clip_on=False
@@ -85,18 +92,13 @@ def _draw_curve(axes: "Axes", curve: Curve, colour: str, end: float, label: str 
     axes.plot(paths, evicted, linestyle="", marker="o", markersize=4, color=colour, clip_on=False, zorder=3)
 
 
-def _names(curve: Curve) -> str:
-    names, more = [str(id_) for id_ in curve.distributions], len(curve.distributions) - _MAX_NAMES
-    return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
-def _mark(axes: "Axes", points: list[Point], budget: int) -> None:
-    """A ring around what the budget pays for on each curve."""
-    what = "".join(f": {point.paths:,} path{'s' * (point.paths != 1)}, {point.evicted:,} evicted" for point in points)
+def _mark(axes: "Axes", points: list[Point], budget: int | None) -> None:
+    """Draw a ring around what the budget buys on each curve. One point is named in the legend."""
+    bought = f": {count(points[0].paths, 'path')}, {points[0].evicted:,} evicted" if len(points) == 1 else ""
     axes.plot(
         [point.paths for point in points],
         [point.evicted for point in points],
-        label=f"--budget {budget:,}{what if len(points) == 1 else ''}",
+        label=f"--budget {budget:,}{bought}",
         linestyle="",
         marker="o",
         markersize=11,
@@ -143,7 +145,7 @@ def _paths(usd: Any) -> Any:
 
 
 def _title(curves: list[Curve]) -> str:
-    changed = max((curve.changed for curve in curves), default=0)
-    objects = f"{changed:,} changed object{'' if changed == 1 else 's'}"
-    only = f" on {curves[0].distributions[0]}" if len(curves) == 1 and len(curves[0].distributions) == 1 else ""
-    return f"{objects}{'' if only == ' on any' else only}: what fewer paths evict"
+    changed = count(max((curve.changed for curve in curves), default=0), "changed object")
+    ids = curves[0].distributions if len(curves) == 1 else ()
+    on = f" on {ids[0]}" if len(ids) == 1 and ids[0] != "any" else ""
+    return f"{changed}{on}: what fewer paths evict"

@@ -1,6 +1,6 @@
-"""Whether the policy of a queue or function lets a service of AWS call it. Pure.
+"""Evaluate whether the policy of a queue or function lets a service of AWS call it. Pure.
 
-Not every condition can be judged by who only reads it: where that matters, the verdict is "undecided".
+Some conditions cannot be evaluated from the policy alone: where one matters, the verdict is "undecided".
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html (2026-11-22)
 """
@@ -17,15 +17,15 @@ PolicyVerdict = Literal["allowed", "denied", "missing", "undecided"]
 
 _ARN_COLONS: Final = 5
 _NEGATED: Final = "Not"
-# What these compare; by their names without "Not" and "IfExists".
+# The condition operators that are evaluated, without "Not" and "IfExists" in their names.
 _OPERATORS: Final = {"StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike", "Bool"}
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyRequest:
-    """What a service wants to do. ``known`` are the condition keys of its call, in small letters.
+    """The call of a service. ``known`` are the condition keys of the call, in lower case.
 
-    ``likely`` are those that may have another value all the same, and decide nothing if a policy asks for that.
+    ``likely`` are condition keys that may have another value: a policy that requires another one decides nothing.
     """
 
     service: str
@@ -36,14 +36,14 @@ class PolicyRequest:
 
 
 def evaluate(policy: str, request: PolicyRequest) -> PolicyVerdict:
-    """What a policy, as JSON, says of a request. "missing" is a refusal because nothing allows it."""
+    """Return the verdict of a policy, as JSON, on a request. "missing" means that no statement allows it."""
     if not policy:
         return "missing"
     try:
         statements = [(item["Effect"], _applies(item, request)) for item in _list(json.loads(policy)["Statement"])]
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):  # what is no policy says nothing
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):  # it is not a policy
         return "undecided"
-    denied, allowed = (_any(applies for is_, applies in statements if is_ == effect) for effect in ("Deny", "Allow"))
+    denied, allowed = _any_of("Deny", statements), _any_of("Allow", statements)
     if denied:
         return "denied"
     if allowed is False:
@@ -52,7 +52,7 @@ def evaluate(policy: str, request: PolicyRequest) -> PolicyVerdict:
 
 
 def allowing_statement(request: PolicyRequest) -> _Json:
-    """A statement that allows the request, in the name of that source and account alone."""
+    """Return a statement that allows the request, for its source and account alone."""
     conditions = {"ArnEquals": {"aws:SourceArn": request.known.get("aws:sourcearn", "<ARN of what sends>")}}
     if account := request.likely.get("aws:sourceaccount"):
         conditions["StringEquals"] = {"aws:SourceAccount": account}
@@ -65,7 +65,7 @@ def allowing_statement(request: PolicyRequest) -> _Json:
     }
 
 
-# --- three answers: True, False, and None for what cannot be told ------------------------------------------
+# --- three answers: True, False, and None for unknown ----------------------------------------------------
 
 
 def _applies(described: _Json, request: PolicyRequest) -> bool | None:
@@ -75,7 +75,7 @@ def _applies(described: _Json, request: PolicyRequest) -> bool | None:
         (
             _is_principal(described["Principal"], request.service),
             any(_matches(pattern.lower(), request.action.lower()) for pattern in _texts(described["Action"])),
-            # The policy of a queue or function is about nothing else, and may leave out what.
+            # The policy of a queue or function is about that alone, and may leave out its resource.
             any(_arn_matches(pattern, request.resource) for pattern in _texts(described.get("Resource", "*"))),
             *_conditions(described.get("Condition") or {}, request),
         )
@@ -113,7 +113,7 @@ def _compares(operator: str, pattern: str, actual: str) -> bool:
 
 
 def _arn_matches(pattern: str, arn: str) -> bool:
-    """Part by part, since no wildcard reaches over a colon but in the last."""
+    """Return whether an ARN matches, part by part: only in the last part may a wildcard stand for a colon."""
     parts, others = pattern.split(":", _ARN_COLONS), arn.split(":", _ARN_COLONS)
     return pattern == "*" or (len(parts) == len(others) and all(map(_matches, parts, others)))
 
@@ -138,8 +138,8 @@ def _all(answers: tuple[bool | None, ...]) -> bool | None:
     return None if None in answers else True
 
 
-def _any(answers: Iterator[bool | None]) -> bool | None:
-    found = set(answers)
-    if True in found:
+def _any_of(effect: str, statements: list[tuple[str, bool | None]]) -> bool | None:
+    answers = {applies for effect_, applies in statements if effect_ == effect}
+    if True in answers:
         return True
-    return None if None in found else False
+    return None if None in answers else False

@@ -141,7 +141,7 @@ def test_a_listing_is_refused_that_takes_longer_than_there_is_time() -> None:
     slow = listing(s3, itertools.count(0.0, 4.0))
     keys = slow.keys("origin", "", slow.bounds(100, 9.0))
     assert [next(keys), next(keys)] == ["a", "b"]
-    with pytest.raises(ListingError, match=r"it takes more time than there is \(after 2 pages\)$"):
+    with pytest.raises(ListingError, match=r"there is no time left \(after 2 pages\)$"):
         next(keys)
 
 
@@ -289,7 +289,7 @@ def test_each_bucket_is_listed_by_itself_and_one_that_cannot_be_stops_no_other()
     found = unchanged(s3, *[upload("a", "v2", bucket=bucket) for bucket in ("b1", "b2", "b3")])
     assert sorted(change.bucket for change in found.changes) == ["b1", "b3"]
     assert found.warnings == (
-        "uploads are invalidated without a look at what was there before: bucket 'b2' cannot be listed:"
+        "uploads are invalidated without being compared with the versions before them: bucket 'b2' cannot be listed:"
         " NoSuchBucket: NoSuchBucket on demand (check the name of the bucket)",
     )
 
@@ -544,14 +544,14 @@ def test_when_the_time_is_over_what_was_found_holds() -> None:
     found = slow.unchanged(changes, slow.bounds(100, 9.0), metadata=False)
     assert len(s3.calls) == 2
     assert 0 < len(found.changes) < 50
-    assert found.warnings[0].endswith("it takes more time than there is (after 2 pages)")
+    assert found.warnings[0].endswith("there is no time left (after 2 pages)")
 
 
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
         (("AccessDenied", 403), "(grant s3:ListBucketVersions on this bucket to the identity that made the call)"),
-        (("SlowDown", 503), "(the bucket gets more requests than S3 serves; that passes)"),
+        (("SlowDown", 503), "(the bucket gets more requests than S3 serves: try again in a minute)"),
         (("InternalError", 500), "InternalError: InternalError on demand"),
     ],
 )
@@ -648,7 +648,7 @@ def test_metadata_are_not_asked_for_when_the_time_is_over() -> None:
     found = slow.unchanged(site(s3, 50), slow.bounds(100, 9.0), metadata=True)
     assert len(s3.made("HeadObject")) == 7
     assert len(found.changes) == 3
-    assert "it takes more time than there is" in found.warnings[0]
+    assert "there is no time left" in found.warnings[0]
 
 
 # --- with the SDK ---------------------------------------------------------------------------------------

@@ -235,4 +235,4 @@ def test_what_keeps_dlq_from_its_queues_is_explained(dead: str) -> None:
     put(dead, "{}", json.dumps(make.s3(Change("a"))))
     assert_explained(run("dlq", "--retry", "--to", "nope"), 1, "(check the name, the account and the Region)")
     boto3.client("sqs").delete_queue(QueueUrl=dead.replace("dead", "changes"))
-    assert_explained(run("dlq", "--retry"), 2, f"{dead} is the dead-letter queue of no queue: say with --to which")
+    assert_explained(run("dlq", "--retry"), 2, f"{dead} is the dead-letter queue of no queue: name the queue to")

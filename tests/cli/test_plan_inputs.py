@@ -345,7 +345,7 @@ def test_matplotlib_is_asked_for_only_by_whom_it_is_needed(tmp_path: Path) -> No
         (("--before", "LICENSE", "--after", "LICENSE"), "error: LICENSE is not JSON"),
         (
             ("--before", "events/s3-put.json", *LISTINGS[2:]),
-            "events/s3-put.json: it has no Contents; expected what aws",
+            "events/s3-put.json: it has no Contents; expected the output of aws",
         ),
         (("--before", "no-such-file.json", *LISTINGS[2:]), "no-such-file.json"),
         ((*LISTINGS, "--bucket", "s3://origin"), "--bucket: 's3://origin' is not the name"),

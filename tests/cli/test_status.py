@@ -183,7 +183,7 @@ def test_status_of_one_shows_all_its_items_wherever_it_is(cloudfront: StrictClou
     [
         (["I9"], 1, "error: no invalidation 'I9' on the 2 distributions asked: E1, E2: NoSuchInvalidation: "),
         (["I9", "--distribution-id", "E9"], 1, "'I9' on the 1 distribution asked: E9: NoSuchDistribution: "),
-        (["E1"], 1, "error: 'E1' is a distribution, and no invalidation: 'invalidator status --distribution-id E1'"),
+        (["E1"], 1, "error: 'E1' is a distribution, not an invalidation: 'invalidator status --distribution-id E1'"),
         (["I/9"], 2, "error: ID: 'I/9' is not the id of an invalidation"),
         ([""], 2, "error: ID: '' is not the id of an invalidation"),
         (["--distribution-id", "E9"], 1, f"error: E9: cannot be read: {UNKNOWN}"),

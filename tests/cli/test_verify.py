@@ -395,15 +395,15 @@ OPTIONS = {"--url": "http://127.0.0.1:1/a", "--key": "a", "--bucket": BUCKET}
             2,
             "'example.com/a' does not begin with https:// or http://: did you mean 'https:",
         ),
-        ({"--url": "s3://a/b"}, 2, "'s3://a/b' does not begin with https:// or http://, as what viewers ask for does"),
-        ({"--url": ""}, 2, "--url: '' does not begin with https:// or http://, as what viewers ask for does"),
+        ({"--url": "s3://a/b"}, 2, "'s3://a/b' does not begin with https:// or http://"),
+        ({"--url": ""}, 2, "--url: '' does not begin with https:// or http://"),
         ({"--bucket": "s3://origin"}, 2, "--bucket: 's3://origin' is not the name of a bucket"),
         ({"--key": ""}, 2, "--key: it is empty"),
         ({"--key": "é" * 513}, 2, "--key: it has 1,026 bytes, and a key of S3 has at most 1,024"),
         ({"--key": "\udce9"}, 2, "--key: '\\udce9' is not UTF-8"),
         ({"--timeout": "5"}, 2, "give it together with --until-fresh"),
         ({"--timeout": "0"}, 2, "be greater than or equal to 1"),
-        ({}, 1, "error: http://127.0.0.1:1/a cannot be asked: the connection was refused (check host and port)"),
+        ({}, 1, "error: http://127.0.0.1:1/a cannot be fetched: the connection was refused (check host and port)"),
     ],
 )
 def test_a_mistake_is_explained(options: dict[str, str], status: int, words: str) -> None:

@@ -209,7 +209,7 @@ def test_an_answer_that_is_no_configuration_is_not_taken_for_an_empty_one(
 
     with serving(Nonsense) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
-        with pytest.raises(NotificationError, match="no notification configuration"):
+        with pytest.raises(NotificationError, match="is not a notification configuration"):
             bucket().connect(ENTRY)
 
 

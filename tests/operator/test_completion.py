@@ -57,7 +57,7 @@ def test_each_comes_once_as_soon_as_it_is_seen_and_none_later_than_there_is_time
             assert expected <= clock.now < expected + 5.001
         else:
             assert isinstance(end.error, InProgressError)
-            assert "'invalidator status' shows how it goes on" in str(end.error)
+            assert "'invalidator status' shows its progress" in str(end.error)
             assert expected > limit - 0.001
     assert len(seen) == len(times)
     assert clock.now <= limit + 0.001

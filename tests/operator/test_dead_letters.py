@@ -21,7 +21,15 @@ from invalidator.local.queue_worker import QueueWorker
 from invalidator.model import Batch, Distribution, DistributionId
 from invalidator.operator import dead_letter_queue
 from invalidator.operator.dead_letter_queue import DeadLetterQueue, DiscardedLetter, ResentLetter
-from invalidator.operator.dead_letters import EVERY, DeadLetter, LetterContents, StalePath, anew, contents_of, merged
+from invalidator.operator.dead_letters import (
+    EVERY,
+    DeadLetter,
+    LetterContents,
+    UnclearedPath,
+    body_to_resend,
+    contents_of,
+    merged,
+)
 from invalidator.urls.viewers import View
 from tests.doubles import strategies as make
 from tests.doubles.cloudfront import DENIED, StrictCloudFront
@@ -79,9 +87,9 @@ def test_a_ticket_is_listed_path_by_path_and_sent_again_as_it_is(
         found = read(ticket(batch, why))
         assert (found.kind, found.problem) == ("a ticket", "")
         assert found.stale == tuple(
-            StalePath(batch.distribution, item.path, SINCE, attempts, why) for item in batch.items
+            UnclearedPath(batch.distribution, item.path, SINCE, attempts, why) for item in batch.items
         )
-        again = anew(letter(ticket(batch, why)), found)
+        again = body_to_resend(letter(ticket(batch, why)), found)
         assert again == ticket(replace(batch, attempts=0), why)
 
 
@@ -93,7 +101,7 @@ def test_a_notification_concerns_every_configured_distribution(route: str) -> No
     why = "the function did not get it done; its log of that time says why"
     assert read(body) == (
         "notifications" if route == "s3" else read(body).kind,
-        tuple(StalePath(id_, path, since, None, why) for id_ in IDS for path in ("/blog/", "/blog/index.html")),
+        tuple(UnclearedPath(id_, path, since, None, why) for id_ in IDS for path in ("/blog/", "/blog/index.html")),
         "",
     )
     assert {row.distribution for row in read(body, ids=[EVERY]).stale} == {""}
@@ -166,15 +174,15 @@ def test_what_no_viewer_sees_is_not_stale() -> None:
 
 def test_a_path_is_listed_once_with_its_longest_time_and_its_latest_reason() -> None:
     rows = [
-        StalePath("E1", "/b", "2", 3, "old"),
-        StalePath("E1", "/b", "1", None, "new"),
-        StalePath("E2", "/b", "1", None, "new"),
-        StalePath("E1", "/a", "3", 0, "new"),
+        UnclearedPath("E1", "/b", "2", 3, "old"),
+        UnclearedPath("E1", "/b", "1", None, "new"),
+        UnclearedPath("E2", "/b", "1", None, "new"),
+        UnclearedPath("E1", "/a", "3", 0, "new"),
     ]
     assert merged([LetterContents("a ticket", (row,)) for row in rows]) == [
-        StalePath("E1", "/b", "1", 3, "new"),
-        StalePath("E2", "/b", "1", None, "new"),
-        StalePath("E1", "/a", "3", 0, "new"),
+        UnclearedPath("E1", "/b", "1", 3, "new"),
+        UnclearedPath("E2", "/b", "1", None, "new"),
+        UnclearedPath("E1", "/a", "3", 0, "new"),
     ]
 
 
@@ -238,7 +246,7 @@ def test_letters_are_given_back_however_it_ends(dead: str, end: type[BaseExcepti
 
     def end_it() -> None:
         with queue.held():
-            assert (bodies_in(dead), queue.others_hold()) == ([], 2)
+            assert (bodies_in(dead), queue.hidden()) == ([], 2)
             raise end
 
     with pytest.raises(end):
@@ -318,7 +326,7 @@ def test_a_permission_that_is_missing_is_named(dead: str, operation: str, permis
 def test_without_permission_to_ask_nobody_is_known_to_hold_letters(dead: str) -> None:
     queue = DeadLetterQueue.connect(dead)
     deny(queue, "GetQueueAttributes")
-    assert queue.others_hold() == 0
+    assert queue.hidden() == 0
 
 
 # --- sending again --------------------------------------------------------------------------------------
@@ -379,7 +387,7 @@ def test_a_letter_that_was_sent_but_cannot_be_deleted_is_told(dead: str) -> None
     queue = DeadLetterQueue.connect(dead)
     deny(queue, "DeleteMessage")
     (sent,) = send_again(queue, changes)
-    assert sent.problem.startswith("it was sent, but is still here: ")
+    assert sent.problem.startswith("it was sent again, but cannot be deleted: ")
     assert "grant sqs:DeleteMessage on this queue" in sent.problem
     assert (len(bodies_in(changes)), len(bodies_in(dead))) == (1, 1)
 
@@ -422,18 +430,20 @@ def test_a_letter_that_cannot_be_deleted_is_told(dead: str) -> None:
 
 def test_the_source_is_found_or_said(dead: str) -> None:
     queue = DeadLetterQueue.connect(dead)
-    with pytest.raises(ConfigurationError, match="is the dead-letter queue of no queue: say with --to"):
+    with pytest.raises(
+        ConfigurationError, match="is the dead-letter queue of no queue: name the queue to send to with --to"
+    ):
         queue.source("")
     assert queue.source("https://configured/q") == "https://configured/q"
     first = in_front(dead, "first")
     assert queue.source("") == queue.source("https://configured/q") == first
     second = in_front(dead, "second")
     assert queue.source(second) == second
-    with pytest.raises(ConfigurationError, match=f"of {first} and of {second}: say with --to"):
+    with pytest.raises(ConfigurationError, match=f"of {first} and of {second}: name the queue to send to"):
         queue.source("")
     deny(queue, "ListDeadLetterSourceQueues")
     with pytest.raises(
-        DeadLettersError, match=r"grant sqs:ListDeadLetterSourceQueues on this queue .*\); or say with --to"
+        DeadLettersError, match=r"grant sqs:ListDeadLetterSourceQueues on this queue .*\); or name the queue to send to"
     ):
         queue.source("")
 

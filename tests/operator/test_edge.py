@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from werkzeug.serving import make_ssl_devcert
 
 from invalidator.errors import ConfigurationError, EdgeError
-from invalidator.operator.edge import _explained, ask, check_url
+from invalidator.operator.edge import _reason, ask, check_url
 from invalidator.operator.freshness import EdgeAnswer
 from invalidator.workers import within
 from tests.doubles import strategies as make
@@ -100,7 +100,10 @@ def test_a_certificate_that_the_machine_trusts_is_accepted_for_its_own_host(
 
 
 def test_https_that_is_not_spoken_is_said_to_be_so() -> None:
-    with answering(ok(b"")) as url, pytest.raises(EdgeError, match=r"TLS failed: .* \(does it speak https there\?\)"):
+    with (
+        answering(ok(b"")) as url,
+        pytest.raises(EdgeError, match=r"TLS failed: .* \(check that the server speaks HTTPS there\)"),
+    ):
         ask(url.replace("http", "https"))
 
 
@@ -116,12 +119,12 @@ def test_https_that_is_not_spoken_is_said_to_be_so() -> None:
 @example(b"HTTP/1.1 200 OK\r\na: " + b"b" * 70_000 + b"\r\n\r\n")
 def test_whatever_comes_back_is_an_answer_or_a_sentence(answer: bytes) -> None:
     with answering(answer) as url:
-        told = f"{url} cannot be asked: "
+        told = f"{url} cannot be fetched: "
         try:
             assert ask(url).status in range(1_000)
         except EdgeError as error:
             told = str(error)
-        assert told.startswith(f"{url} cannot be asked: ")
+        assert told.startswith(f"{url} cannot be fetched: ")
         assert told.isprintable()
 
 
@@ -130,18 +133,18 @@ def test_whatever_comes_back_is_an_answer_or_a_sentence(answer: bytes) -> None:
     [
         (
             socket.gaierror(-2, "Name or service not known"),
-            "its host is not known (check the name, and the connection)",
+            "its host is not known (check its name, and your connection)",
         ),
         (TimeoutError("timed out"), "there was no answer within 10 s"),
         (OSError(101, "Network is unreachable"), "Network is unreachable"),
-        (SSLError(1, "odd"), "TLS failed: odd (does it speak https there?)"),
+        (SSLError(1, "odd"), "TLS failed: odd (check that the server speaks HTTPS there)"),
         (OSError("Tunnel connection failed: 403 Forbidden"), "Tunnel connection failed: 403 Forbidden"),
-        (BadStatusLine("x"), "it answers with what is no HTTP: BadStatusLine 'x'"),
+        (BadStatusLine("x"), "its answer is not HTTP: BadStatusLine 'x'"),
     ],
 )
 def test_what_keeps_it_from_answering_is_said_in_a_sentence(error: Exception, told: str) -> None:
-    assert _explained(error, 10.0) == told
-    assert not isinstance(error, OSError) or _explained(URLError(error), 10.0) == told
+    assert _reason(error, 10.0) == told
+    assert not isinstance(error, OSError) or _reason(URLError(error), 10.0) == told
 
 
 def test_what_hangs_is_given_up_in_time() -> None:
@@ -168,7 +171,7 @@ def test_a_call_that_does_not_end_is_left_behind() -> None:
 def test_a_proxy_that_is_no_url_is_not_blamed_on_the_edge(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", proxy)
     with pytest.raises(
-        EdgeError, match=r"the proxy of this machine is no URL \(check http_proxy and https_proxy\)$"
+        EdgeError, match=r"the proxy of this machine is not a URL \(check http_proxy and https_proxy\)$"
     ) as caught:
         ask("http://www.example.com/a")
     assert "secret" not in str(caught.value)
@@ -182,7 +185,9 @@ def test_a_proxy_that_does_not_answer_is_named_without_its_password(
         port = gone.getsockname()[1]
     monkeypatch.setenv(f"{scheme}_proxy", f"http://me:secret@127.0.0.1:{port}")
     url = f"{scheme}://www.example.com/a"
-    told = f"{url} cannot be asked through the proxy 127.0.0.1:{port}: the connection was refused (check host and port)"
+    told = (
+        f"{url} cannot be fetched through the proxy 127.0.0.1:{port}: the connection was refused (check host and port)"
+    )
     with pytest.raises(EdgeError) as caught:
         ask(url)
     assert str(caught.value) == told
@@ -197,7 +202,7 @@ def test_a_proxy_that_does_not_speak_http_is_a_sentence(monkeypatch: pytest.Monk
 def test_a_refused_connection_is_said_in_a_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    with pytest.raises(EdgeError, match=f"^http://127.0.0.1:{port}/ cannot be asked: the connection was refused"):
+    with pytest.raises(EdgeError, match=f"^http://127.0.0.1:{port}/ cannot be fetched: the connection was refused"):
         ask(f"http://127.0.0.1:{port}/")
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invalidator.operator.freshness import EdgeAnswer, S3Object, judge, served
+from invalidator.operator.freshness import EdgeAnswer, S3Object, judge
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TIMES = st.timedeltas(timedelta(0), timedelta(days=7_000)).map(lambda ago: NOW - ago)
@@ -59,7 +59,7 @@ def test_a_deleted_object_is_fresh_where_viewers_get_none_and_one_that_exists_is
     gone, there = judge(None, EdgeAnswer(status), NOW), judge(S3Object('"a"', NOW), EdgeAnswer(status), NOW)
     assert (gone.verdict, gone.final) == ("fresh", True)
     assert (there.verdict, there.final) == ("stale", False)
-    neither = "nobody has it; if there should be one, check the key and the bucket"
+    neither = "neither has it; if the object should exist, check the key and the bucket"
     assert gone.why == f"S3 has no such object, and the URL answers {status}: {neither}"
     assert f"the URL answers {status}: the edge still has an answer from before the upload" in there.why
 
@@ -69,7 +69,7 @@ def test_a_deleted_object_that_viewers_get_is_stale_but_an_error_page_in_its_pla
     assert (served_still.verdict, served_still.final) == ("stale", False)
     error_page = judge(None, EdgeAnswer(200, '"a"', x_cache="Error from cloudfront"), NOW)
     assert (error_page.verdict, error_page.final) == ("unknown", True)
-    assert "with the page that the distribution shows for an error (X-Cache Error from cloudfront)" in error_page.why
+    assert "with the error page of the distribution (X-Cache Error from cloudfront)" in error_page.why
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
@@ -89,14 +89,14 @@ def test_a_redirect_says_nothing_of_the_object_and_waiting_does_not_help(status:
 def test_no_other_status_is_fresh_or_stale(status: int, exists: bool) -> None:
     found = judge(S3Object('"a"', NOW) if exists else None, EdgeAnswer(status, '"a"'), NOW)
     assert (found.verdict, found.final) == ("unknown", False)
-    assert found.why == f"the URL answers {status}, which says nothing of the object"
+    assert found.why == f"the URL answers {status}, which says nothing about the object"
 
 
 @given(st.none() | st.builds(S3Object, st.text(), TIMES), st.integers(100, 999), ANY_HEADERS)
 def test_whatever_the_edge_says_there_is_a_verdict_with_a_reason(
     stored: S3Object | None, status: int, headers: dict[str, str]
 ) -> None:
-    found = judge(stored, served(status, headers), NOW)
+    found = judge(stored, EdgeAnswer.read(status, headers), NOW)
     assert found.why
     assert found.final or found.verdict != "fresh"
 
@@ -104,25 +104,25 @@ def test_whatever_the_edge_says_there_is_a_verdict_with_a_reason(
 @given(TIMES, st.integers(0, 9_999_999_999), st.text(), st.text())
 def test_what_is_well_formed_is_read_as_it_is(when: datetime, age: int, x_cache: str, pop: str) -> None:
     headers = {"last-modified": format_datetime(when, usegmt=True), "age": str(age), "x-cache": x_cache}
-    found = served(200, headers | {"x-amz-cf-pop": pop, "etag": 'W/"a"'})
+    found = EdgeAnswer.read(200, headers | {"x-amz-cf-pop": pop, "etag": 'W/"a"'})
     assert found == EdgeAnswer(200, 'W/"a"', when.replace(microsecond=0), age, x_cache.strip(), pop.strip())
 
 
 @pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000", ""])
 def test_a_time_without_a_zone_is_in_utc_and_one_with_another_is_converted(zone: str) -> None:
-    assert served(200, {"last-modified": f"Sun, 22 Nov 2026 12:00:00 {zone}"}).last_modified == NOW
-    elsewhere = served(200, {"last-modified": "Sun, 22 Nov 2026 14:00:00 +0200"}).last_modified
+    assert EdgeAnswer.read(200, {"last-modified": f"Sun, 22 Nov 2026 12:00:00 {zone}"}).last_modified == NOW
+    elsewhere = EdgeAnswer.read(200, {"last-modified": "Sun, 22 Nov 2026 14:00:00 +0200"}).last_modified
     assert (elsewhere, elsewhere and elsewhere.tzinfo) == (NOW, UTC)
 
 
 def test_white_space_around_what_is_said_is_not_part_of_it() -> None:
     headers = {"etag": ' "a" ', "age": " 5 ", "x-cache": " Hit ", "x-amz-cf-pop": " FRA ", "location": " /b "}
-    assert served(301, headers) == EdgeAnswer(301, '"a"', None, 5, "Hit", "FRA", "/b")
+    assert EdgeAnswer.read(301, headers) == EdgeAnswer(301, '"a"', None, 5, "Hit", "FRA", "/b")
 
 
 @pytest.mark.parametrize("age", ["", "-1", "1.5", "²", "9" * 5_000, "12 s", "1_0"])
 def test_an_age_that_is_none_is_none(age: str) -> None:
-    assert served(200, {"age": age}).age is None
+    assert EdgeAnswer.read(200, {"age": age}).age is None
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_an_age_that_is_none_is_none(age: str) -> None:
     ["", "0", "yesterday", "Mon, 99 Foo 2026", "Sun, 22 Nov 99999 12:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -0100"],
 )
 def test_a_date_that_is_none_is_none(when: str) -> None:
-    assert served(200, {"last-modified": when}).last_modified is None
+    assert EdgeAnswer.read(200, {"last-modified": when}).last_modified is None
 
 
 @pytest.mark.parametrize(
@@ -150,14 +150,14 @@ def test_what_is_stale_says_how_long_the_object_was_there_and_the_answer_was_kep
 
 
 def test_a_url_that_serves_what_is_newer_may_be_that_of_another_object() -> None:
-    later = "; that was modified later than S3's object: the URL may be that of another one"
+    later = "; the edge's is later than S3's: the URL may belong to another object"
     for modified, said in ((NOW, later), (NOW - timedelta(hours=1), ""), (NOW - timedelta(hours=2), ""), (None, "")):
         why = judge(S3Object('"a"', NOW - timedelta(hours=1)), EdgeAnswer(200, '"b"', modified), NOW).why
         assert why == f"the edge serves another ETag than that of S3's object, written 1 h ago{said}"
 
 
 def test_an_earlier_upload_of_the_same_bytes_is_fresh_and_named() -> None:
-    earlier = "; it is of an earlier upload of the same bytes, whose other headers it has"
+    earlier = "; the edge has an earlier upload of the same bytes, with the headers of that one"
     for modified, said in (
         (NOW - timedelta(seconds=1), earlier),
         (NOW, ""),

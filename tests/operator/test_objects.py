@@ -22,26 +22,26 @@ def s3() -> Iterator[Any]:
 
 @pytest.mark.parametrize("key", ["a", "/a", "a b+c%20d", "é/🌹", "#?&"])
 def test_what_was_uploaded_is_said_and_what_was_not_is_none(s3: Any, key: str) -> None:
-    assert S3Objects.connect().stored(BUCKET, key) is None
+    assert S3Objects.connect().find(BUCKET, key) is None
     etag = s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")["ETag"]
-    found = S3Objects.connect().stored(BUCKET, key)
+    found = S3Objects.connect().find(BUCKET, key)
     assert found == S3Object(etag, s3.head_object(Bucket=BUCKET, Key=key)["LastModified"])
     s3.delete_object(Bucket=BUCKET, Key=key)
-    assert S3Objects.connect().stored(BUCKET, key) is None
+    assert S3Objects.connect().find(BUCKET, key) is None
 
 
 def test_a_delete_marker_is_no_object(s3: Any) -> None:
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     s3.put_object(Bucket=BUCKET, Key="a", Body=b"x")
     s3.delete_object(Bucket=BUCKET, Key="a")
-    assert S3Objects.connect().stored(BUCKET, "a") is None
+    assert S3Objects.connect().find(BUCKET, "a") is None
 
 
 def test_a_bucket_that_is_not_there_is_no_missing_object(s3: Any) -> None:
     with pytest.raises(
         ObjectError, match=r"^'a' in bucket 'nobodys': NoSuchBucket: .* \(check the name of the bucket\)$"
     ):
-        S3Objects.connect().stored("nobodys", "a")
+        S3Objects.connect().find("nobodys", "a")
 
 
 def test_an_object_that_comes_in_between_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ def test_an_object_that_comes_in_between_is_seen(monkeypatch: pytest.MonkeyPatch
 
     with serving(JustUploaded) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
-        found = S3Objects.connect().stored(BUCKET, "a")
+        found = S3Objects.connect().find(BUCKET, "a")
     assert found is not None
     assert found.etag == '"a"'
 
@@ -71,8 +71,8 @@ def test_an_answer_that_makes_no_sense_is_explained(
 ) -> None:
     with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + headers + b"\r\n") as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-        with pytest.raises(ObjectError, match=f"'a' in bucket 'origin': an answer that makes no sense: {error}"):
-            S3Objects.connect().stored(BUCKET, "a")
+        with pytest.raises(ObjectError, match=f"'a' in bucket 'origin': the answer cannot be read: {error}"):
+            S3Objects.connect().find(BUCKET, "a")
 
 
 def test_what_s3_tells_without_a_body_is_not_asked_for_again() -> None:
@@ -84,4 +84,4 @@ def test_what_s3_tells_without_a_body_is_not_asked_for_again() -> None:
             pytest.fail("it is asked for again")
 
     with pytest.raises(ObjectError, match=r"SlowDown: later \(the bucket gets more requests than S3 serves"):
-        S3Objects(Refusing()).stored(BUCKET, "a")
+        S3Objects(Refusing()).find(BUCKET, "a")

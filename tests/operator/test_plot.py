@@ -65,7 +65,7 @@ def test_the_budget_is_marked_where_it_pays_for_anything() -> None:
 
 def test_several_curves_are_told_apart() -> None:
     shown = words(CASES["several"], 10)[3:]
-    assert shown[:2] == ["E1, E2, E3 and 2 more", "E6"]
+    assert shown[:2] == ["E1, E2, … 3 more", "E6"]
     assert shown[-1] == "--budget 10"
 
 

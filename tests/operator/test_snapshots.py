@@ -62,10 +62,10 @@ def test_nothing_is_an_empty_bucket(text: str) -> None:
         ("{", "a.json is not JSON: Expecting property name"),
         ("[" * 100_000, "a.json is not JSON: "),
         *(
-            (text, "a.json: it is no listing; expected what aws s3api list-objects-v2")
+            (text, "a.json: it is not a listing; expected the output of aws s3api list-objects-v2")
             for text in ('"a"', "7", "false")
         ),
-        ('{"Contents": {}}', "a.json: its Contents are no array; expected what aws s3api"),
+        ('{"Contents": {}}', "a.json: its Contents are not an array; expected the output of aws s3api"),
         ('{"Records": []}', "a.json: it has no Contents"),
         ('{"Versions": []}', "a.json: it has no Contents"),
         (listing({"a": "1"}, IsTruncated=True), "a.json: it is a part of a longer listing: list the bucket again"),
@@ -76,7 +76,10 @@ def test_nothing_is_an_empty_bucket(text: str) -> None:
         ('[{"Key": "", "ETag": "1"}]', "item 0 of its Contents has no Key"),
         ('[{"Key": 1, "ETag": "1"}]', "item 0 of its Contents has no Key"),
         ('[{"Key": "a"}]', "item 0 of its Contents has neither ETag nor Size"),
-        ('[{"Key": "a", "ETag": "1"}, {"Key": "a", "ETag": "1"}]', "item 1 of its Contents has the Key 'a', as one be"),
+        (
+            '[{"Key": "a", "ETag": "1"}, {"Key": "a", "ETag": "1"}]',
+            "item 1 of its Contents has the Key 'a' of an item",
+        ),
     ],
 )
 def test_what_is_no_whole_listing_is_refused(text: str, words: str) -> None:
