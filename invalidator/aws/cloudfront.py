@@ -152,14 +152,14 @@ def _errors_explained() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _kind(error)(sdk.explained(error)) from error
+        raise _kind(error)(sdk.message_with_advice(error)) from error
     except sdk.NO_ANSWER as error:
         raise UnavailableError(f"no answer from CloudFront: {error}") from error
     # The SDK does not catch its own ValueError, where the answer is not text or a time in it is not one.
     except (ResponseParserError, ValueError) as error:
         raise UnavailableError(f"the answer of CloudFront cannot be read: {error}") from error
     except (BotoCoreError, OSError) as error:
-        raise CdnError(f"the call could not be made: {sdk.explained(error)}") from error
+        raise CdnError(f"the call could not be made: {sdk.message_with_advice(error)}") from error
 
 
 def _pages(call: Callable[..., Any], name: str) -> Iterator[_Json]:

@@ -57,7 +57,7 @@ class Pipeline:
         except sdk.ERRORS as error:
             if sdk.code_of(error) in _OVER:
                 return False
-            raise JobError(f"job {job} could not be answered: {sdk.explained(error)}") from error
+            raise JobError(f"job {job} could not be answered: {sdk.message_with_advice(error)}") from error
         return True
 
     def _answer(self, job: str, answer: JobAnswer) -> None:

@@ -166,7 +166,7 @@ class Listings:
                         return False
                     if sdk.code_of(error) == _FORBIDDEN:
                         text = f"the metadata of {entry.key!r:.80} in bucket {bucket!r} cannot be read"
-                        raise _ForbiddenError(f"{text}: {sdk.explained(error)}") from error
+                        raise _ForbiddenError(f"{text}: {sdk.message_with_advice(error)}") from error
                     raise
         return look_the_same(*heads)
 

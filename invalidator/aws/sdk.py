@@ -149,7 +149,7 @@ def message_of(error: Exception) -> str:
     return _TOKEN.sub(r"\1...", _message(error))
 
 
-def explained(error: Exception) -> str:
+def message_with_advice(error: Exception) -> str:
     """Return the message of an error, followed by what to do about it, if that is known, in parentheses."""
     operation = error.operation_name if isinstance(error, ClientError) else ""
     todo = advice.remedy(operation, code_of(error) or type(error).__name__)
@@ -162,7 +162,7 @@ def raising(kind: type[InvalidatorError], place: str) -> Iterator[None]:
     try:
         yield
     except ERRORS as error:
-        raise kind(f"{place}: {explained(error)}") from error
+        raise kind(f"{place}: {message_with_advice(error)}") from error
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise kind(f"{place}: the answer cannot be read: {error!r}") from error
 

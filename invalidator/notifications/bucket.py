@@ -153,7 +153,7 @@ class Bucket:
 
     def _explained(self, error: Exception) -> NotificationError:
         kind = NoSuchBucketError if sdk.code_of(error) == "NoSuchBucket" else NotificationError
-        return kind(f"bucket {self._name!r}: {sdk.explained(error)}")
+        return kind(f"bucket {self._name!r}: {sdk.message_with_advice(error)}")
 
 
 def s3_client() -> _Client:

@@ -59,14 +59,16 @@ def check_notification(
         return [_finding("ok", f"bucket {bucket} sends every change to EventBridge, whose rules are not checked")]
     if not entries:
         return [_not_connected(bucket, configuration, queue)]
-    if is_complete:
-        there = " there" if any(prefixes) and "" not in prefixes else ""
-        return [_finding("ok", f"{_sends(bucket, entries)} every change that a viewer sees{there}")]
-    return _incomplete(bucket, entries, queue, missing)
+    return [_complete(bucket, entries, prefixes)] if is_complete else _incomplete(bucket, entries, queue, missing)
 
 
 def _finding(verdict: FindingVerdict, text: str, todo: str = "") -> Finding:
     return Finding("notification", verdict, text, todo)
+
+
+def _complete(bucket: str, entries: Sequence[NotificationEntry], prefixes: Collection[str]) -> Finding:
+    keys = f" of keys with {' or '.join(map(repr, prefixes))}" if prefixes and "" not in prefixes else ""
+    return _finding("ok", f"{_sends(bucket, entries)} every change{keys} that a viewer sees")
 
 
 def _sends(bucket: str, entries: Sequence[NotificationEntry]) -> str:

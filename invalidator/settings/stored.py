@@ -78,4 +78,4 @@ def _text(variable: str, name: str, kind: str, **options: bool) -> str:
 def _explained(error: Exception) -> str:
     """Explain the SDK's own error, about which it is known what to do; Powertools wraps it."""
     causes = (cause for cause in sdk.causes_of(error) if isinstance(cause, sdk.ERRORS))
-    return sdk.explained(next(causes, error))
+    return sdk.message_with_advice(next(causes, error))

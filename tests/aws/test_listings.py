@@ -49,9 +49,7 @@ def skipped(s3: VersionedS3, *changes: ObjectChange, metadata: bool = False) -> 
 
 
 @given(st.sets(make.keys, max_size=12), st.integers(1, 5), st.sampled_from(["", "a", "a/", "é", "\0"]))
-def test_the_keys_of_a_prefix_are_all_those_that_begin_so_in_the_order_of_their_bytes(
-    keys: set[str], page: int, prefix: str
-) -> None:
+def test_all_keys_with_a_prefix_are_listed_in_the_order_of_their_bytes(keys: set[str], page: int, prefix: str) -> None:
     s3 = VersionedS3(page=page)
     for key in keys:
         s3.write(key, b"")
@@ -214,9 +212,7 @@ def test_a_removal_in_the_same_second_may_have_been_before(seconds: float, *, is
 
 
 @pytest.mark.parametrize(("seconds", "is_skipped"), [(0.9, False), (0.0, False), (-1.0, True)])
-def test_a_removal_in_the_second_of_the_version_before_may_have_been_after_it(
-    seconds: float, *, is_skipped: bool
-) -> None:
+def test_a_removal_in_the_second_of_the_version_before_may_be_after_it(seconds: float, *, is_skipped: bool) -> None:
     s3 = VersionedS3()
     time = NOW - timedelta(seconds=5)
     s3.write("a", None, time + timedelta(seconds=seconds))
@@ -281,7 +277,7 @@ def test_the_same_upload_in_two_messages_is_skipped_in_both() -> None:
     assert unchanged(s3, change, again).changes == {change, again}
 
 
-def test_each_bucket_is_listed_by_itself_and_one_that_cannot_be_stops_no_other() -> None:
+def test_a_bucket_that_cannot_be_listed_stops_no_other() -> None:
     s3 = VersionedS3({"b1": [], "b3": []})
     for bucket in ("b1", "b3"):
         for version in ("v1", "v2"):
@@ -374,7 +370,7 @@ def test_an_upload_that_changed_anything_is_never_skipped(done: list[Step], late
 
 @make.times(3)
 @given(st.lists(st.tuples(st.sampled_from("aab"), st.integers(0, 1)), min_size=1, max_size=12))
-def test_where_nothing_is_removed_exactly_what_is_the_same_as_before_is_skipped(puts: list[tuple[str, int]]) -> None:
+def test_without_removals_exactly_what_is_the_same_as_before_is_skipped(puts: list[tuple[str, int]]) -> None:
     s3, before, expected, changes = VersionedS3(), dict[str, int](), set(), []
     for key, number in puts:
         version = s3.write(key, b"body" * number)
@@ -397,7 +393,7 @@ def site(s3: VersionedS3, objects: int, versions: int = 2) -> list[ObjectChange]
     return [upload(key, s3.write(key, key.encode())) for key in keys]
 
 
-def test_a_thousand_objects_that_are_uploaded_again_take_a_handful_of_calls() -> None:
+def test_a_thousand_objects_that_are_uploaded_again_take_a_few_calls() -> None:
     s3 = VersionedS3()
     changes = site(s3, 1_000)
     assert unchanged(s3, *changes) == Unchanged(frozenset(changes))
@@ -527,7 +523,7 @@ def test_walking_past_all_pages_finds_what_one_page_shows(writes: list[tuple[str
 
 
 @pytest.mark.parametrize("bound", [1, 2, 3])
-def test_there_are_no_more_calls_than_pages_are_allowed_and_what_was_found_holds(bound: int) -> None:
+def test_no_more_pages_than_allowed_are_read_and_what_was_found_holds(bound: int) -> None:
     s3 = VersionedS3(page=10)
     changes = site(s3, 50)
     found = unchanged(s3, *changes, pages=bound)
@@ -608,7 +604,7 @@ def test_what_viewers_never_see_is_of_no_concern() -> None:
     assert look_the_same({"LastModified": 1, "VersionId": "v1"}, {"LastModified": 2, "VersionId": "v2"})
 
 
-def test_metadata_are_asked_for_where_the_bytes_are_the_same_and_of_both_versions() -> None:
+def test_metadata_of_both_versions_are_read_where_their_bytes_are_the_same() -> None:
     s3 = VersionedS3()
     changes = [upload("a", s3.write("a", body)) for body in (b"1", b"2", b"2")]
     s3.write("a", b"2")

@@ -70,7 +70,7 @@ def as_answered(text: str) -> Exception:
 def test_what_aws_quotes_of_a_request_is_shown_without_its_token(
     error: Callable[[str], Exception], quoted: str
 ) -> None:
-    told = sdk.explained(error(f"The Canonical String should have been {quoted}"))
+    told = sdk.message_with_advice(error(f"The Canonical String should have been {quoted}"))
     assert "The Canonical String should have been" in told
     assert re.search(r"\.\.\.\s*&?host", told)
     assert not set(re.findall(r"\w{5,}", TOKEN)) & set(re.findall(r"\w{5,}", told))

@@ -440,7 +440,7 @@ def test_a_profile_that_is_not_there_is_explained(edge: EdgeCache) -> None:
         (
             403,
             "InvalidAccessKeyId",
-            "InvalidAccessKeyId: no (the credentials are not valid; check which ones are in use",
+            "InvalidAccessKeyId: no (the credentials are not valid: check which ones are in use",
         ),
         (403, "AccessDenied", "AccessDenied: no (grant s3:GetObject on this object and s3:ListBucket on its bucket to"),
     ],

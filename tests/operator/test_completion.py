@@ -38,9 +38,7 @@ def waited(
 
 
 @given(st.lists(st.floats(0, 300), max_size=6), st.floats(1, 200))
-def test_each_comes_once_as_soon_as_it_is_seen_and_none_later_than_there_is_time(
-    times: list[float], limit: float
-) -> None:
+def test_each_comes_once_as_soon_as_it_is_completed_and_none_too_late(times: list[float], limit: float) -> None:
     clock = Clock(limit)
     ends: dict[tuple[DistributionId, str], float] = {(E1, f"I{number}"): end for number, end in enumerate(times)}
     seen: dict[str, float] = {}

@@ -89,7 +89,7 @@ def test_a_certificate_that_nobody_trusts_is_refused(certificate: tuple[str, SSL
         ask(f"https://{address}/")
 
 
-def test_a_certificate_that_the_machine_trusts_is_accepted_for_its_own_host(
+def test_a_certificate_that_is_trusted_is_accepted_for_its_own_host(
     certificate: tuple[str, SSLContext], recording: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", certificate[0])

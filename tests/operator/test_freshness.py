@@ -55,7 +55,7 @@ def test_with_neither_nothing_is_known() -> None:
 
 
 @pytest.mark.parametrize("status", ABSENT)
-def test_a_deleted_object_is_fresh_where_viewers_get_none_and_one_that_exists_is_not(status: int) -> None:
+def test_where_viewers_get_no_object_a_deleted_one_is_fresh_and_others_not(status: int) -> None:
     gone, there = judge(None, EdgeAnswer(status), NOW), judge(S3Object('"a"', NOW), EdgeAnswer(status), NOW)
     assert (gone.verdict, gone.final) == ("fresh", True)
     assert (there.verdict, there.final) == ("stale", False)
@@ -64,7 +64,7 @@ def test_a_deleted_object_is_fresh_where_viewers_get_none_and_one_that_exists_is
     assert f"the URL answers {status}: the edge still has an answer from before the upload" in there.why
 
 
-def test_a_deleted_object_that_viewers_get_is_stale_but_an_error_page_in_its_place_cannot_be_judged() -> None:
+def test_a_deleted_object_that_viewers_get_is_stale_unless_it_is_an_error() -> None:
     served_still = judge(None, EdgeAnswer(200, '"a"', x_cache="Hit from cloudfront"), NOW)
     assert (served_still.verdict, served_still.final) == ("stale", False)
     error_page = judge(None, EdgeAnswer(200, '"a"', x_cache="Error from cloudfront"), NOW)
@@ -142,7 +142,7 @@ def test_a_date_that_is_none_is_none(when: str) -> None:
         (timedelta(days=4_000), "written 4,000 d ago"),
     ],
 )
-def test_what_is_stale_says_how_long_the_object_was_there_and_the_answer_was_kept(ago: timedelta, told: str) -> None:
+def test_a_stale_verdict_says_the_age_of_the_object_and_of_the_answer(ago: timedelta, told: str) -> None:
     why = judge(S3Object('"a"', NOW - ago), EdgeAnswer(200, '"b"', None, 35, "Hit from cloudfront"), NOW).why
     assert why == (
         f"the edge serves another ETag (Age 35 s, X-Cache Hit from cloudfront) than that of S3's object, {told}"

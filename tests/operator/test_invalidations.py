@@ -91,7 +91,7 @@ def ids(listed: DistributionInvalidations) -> list[str]:
 
 
 @given(invalidations, st.none() | st.integers(0, 10), st.randoms())
-def test_the_newest_and_all_in_progress_are_shown_in_their_order_whatever_that_of_the_list(
+def test_the_newest_and_all_in_progress_are_shown_newest_first(
     told: list[Invalidation], most: int | None, random: Any
 ) -> None:
     random.shuffle(told)
@@ -203,7 +203,7 @@ class InTurn:
         return self.calls.pop()() if self.waits % 3 and seconds > 0 else None
 
 
-def test_at_most_eight_calls_are_on_their_way_and_their_order_makes_no_difference() -> None:
+def test_at_most_eight_calls_run_at_a_time_and_may_end_in_any_order() -> None:
     double = StrictCloudFront([f"E{number}" for number in range(20)])
     for number in range(20):
         accepting(double, f"E{number}", number)
@@ -230,7 +230,7 @@ def test_an_invalidation_is_found_on_whichever_distribution_has_it(owner: str) -
     assert (found.distribution, found.id, found.items, found.caller_reference) == (owner, id_, ("/1",), "cli-1-1")
 
 
-def test_who_was_asked_for_an_invalidation_that_nobody_has_is_said_in_a_sentence() -> None:
+def test_an_invalidation_that_is_nowhere_says_which_were_asked() -> None:
     double = StrictCloudFront([f"E{number}" for number in range(1, 6)])
     with pytest.raises(UnknownIdError, match=r"^no invalidation 'I1' on the 5 distributions asked: E1, E2, … 3 more: "):
         find_invalidation(CloudFront(double), map(DistributionId, [*double.distributions, "E1"]), "I1")
@@ -304,7 +304,7 @@ def test_a_time_is_told_in_utc() -> None:
     assert (found.created, found.created.tzinfo) == (BIRTH, UTC)
 
 
-def test_an_invalidation_that_is_told_in_another_way_may_be_asked_for_again() -> None:
+def test_an_invalidation_without_its_time_may_be_read_again() -> None:
     with pytest.raises(UnavailableError, match=r"^CloudFront answered with an invalidation without 'CreateTime'$"):
         CloudFront(Answering(one={"Id": "A", "Status": "Completed"})).invalidation(E1, "A")
 

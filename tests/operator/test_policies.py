@@ -92,9 +92,7 @@ NAMES = st.from_regex(r"[a-z0-9][a-z0-9.-]{1,20}[a-z0-9]", fullmatch=True)
 
 
 @given(NAMES, st.sampled_from([QUEUE, FUNCTION]), NAMES)
-def test_the_statement_that_is_proposed_is_enough_and_for_that_bucket_alone(
-    bucket: str, target: str, other: str
-) -> None:
+def test_the_proposed_statement_is_enough_and_for_that_bucket_alone(bucket: str, target: str, other: str) -> None:
     ask = [sending_request("s3.amazonaws.com", f"arn:aws:s3:::{name}", target) for name in (bucket, other)]
     text = json.dumps({"Statement": allowing_statement(ask[0])})
     assert evaluate(text, ask[0]) == "allowed"

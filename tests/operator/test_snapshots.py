@@ -134,7 +134,7 @@ def test_keys_on_lines_come_back(keys: list[str], end: str) -> None:
     assert keys_of(end.join(keys).encode("utf-8-sig"), "-").keys == keys
 
 
-def test_empty_lines_are_no_keys_and_what_ends_a_line_elsewhere_is_a_part_of_one() -> None:
+def test_empty_lines_are_no_keys_and_only_a_newline_ends_a_line() -> None:
     assert keys_of(b"\na\n\nb\x0bc\n d \ne\r\n", "-").keys == ["a", "b\x0bc", " d ", "e\r"]
 
 
@@ -147,7 +147,7 @@ names = st.lists(st.text('a"\\ é\t', min_size=1, max_size=4), min_size=1, max_s
 
 
 @given(names)
-def test_a_name_that_git_puts_in_quotes_is_told_of_unless_it_comes_with_a_nul(wanted: list[str]) -> None:
+def test_a_name_in_quotes_of_git_is_warned_of_unless_a_nul_ends_it(wanted: list[str]) -> None:
     quoted = [number for number, name in enumerate(wanted, 1) if as_git_writes(name) != name]
     found = keys_of("".join(f"{as_git_writes(name)}\n" for name in wanted).encode(), "-")
     assert [text.partition(": the quotes")[0] for text in found.warnings] == [

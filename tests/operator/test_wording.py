@@ -65,7 +65,7 @@ def test_one_is_singular_and_what_is_not_one_is_not() -> None:
     assert [count(number, "path") for number in (0, 1, 2, 2_000)] == ["0 paths", "1 path", "2 paths", "2,000 paths"]
 
 
-def test_what_is_alike_is_told_once_with_each_of_its_names_once_in_the_order_of_the_first() -> None:
+def test_each_value_is_given_once_with_all_its_names_in_their_order() -> None:
     told = [("E2", "no"), ("E1", "gone"), ("E2", "no"), ("E1", "no"), ("E2", "gone")]
     assert list(names_by_value(told).items()) == [("no", ["E2", "E1"]), ("gone", ["E1", "E2"])]
     assert names_by_value([]) == {}
