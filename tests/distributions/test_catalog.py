@@ -78,7 +78,7 @@ def test_nobody_is_asked_where_nothing_changed_or_where_it_is_off() -> None:
         (("InternalError", 500), "InternalError: on demand"),
     ],
 )
-def test_what_cannot_be_described_is_taken_to_serve_everything_which_is_said_once(
+def test_an_undescribed_distribution_serves_everything_with_one_warning(
     broken: tuple[str, int], problem: str
 ) -> None:
     account = look({"E1": of_buckets("origin"), "E2": of_buckets("origin")}, distributions=(E1, E2))
@@ -217,7 +217,7 @@ def test_a_policy_is_read_once_for_all_and_those_of_aws_never() -> None:
     assert [text for text in account.read if "Policy" in text] == ["GetCachePolicyConfig mine"]
 
 
-def test_a_policy_is_read_again_when_its_time_is_over_and_stays_in_force_if_it_cannot_be() -> None:
+def test_a_policy_is_read_again_in_time_and_stays_in_force_if_it_cannot_be() -> None:
     config = configuration([with_oac("o", "origin.s3.amazonaws.com")], behavior("o", "mine"))
     account = look({"E1": config}, ttl=300)
     account.double.policies["mine"] = policy("none")
@@ -274,7 +274,7 @@ def test_a_description_that_comes_too_late_is_there_for_the_next_event() -> None
     assert account.warnings == []
 
 
-def test_a_description_that_comes_just_after_the_wait_is_used_and_kept_like_any_other() -> None:
+def test_a_description_that_comes_just_after_the_wait_is_used_and_kept() -> None:
     account = look()
 
     class JustLate:
@@ -308,7 +308,7 @@ def test_a_tenant_is_described_by_its_distribution_and_its_parameters() -> None:
     assert account.sites() == {"dt_1": ORIGIN}
 
 
-def test_a_declaration_is_followed_whether_the_distribution_can_be_described_or_not() -> None:
+def test_a_declaration_holds_with_or_without_a_description() -> None:
     declared = {E1: Declared("hidden", "/prod")}
     hidden = Site((Behavior("*", (Origin("hidden", "/prod"),)),))
     config = configuration([custom("ap", "ap.example.com")], behavior("ap"))
@@ -427,7 +427,7 @@ def test_a_tag_limits_what_is_found(tag: str, expected: set[str]) -> None:
     assert account.sites() == {}
 
 
-def test_a_distribution_without_viewers_of_its_own_is_replaced_by_its_tenants() -> None:
+def test_tenants_replace_a_distribution_without_viewers_of_its_own() -> None:
     account = look({"E1": of_buckets("origin") | {"ConnectionMode": "tenant-only"}}, distributions=(), discover=True)
     account.double.tenants = {id_: ("E9" if id_ == "dt_9" else "E1", {}) for id_ in ("dt_0", "dt_1", "dt_2", "dt_9")}
     assert set(account.sites()) == {"dt_0", "dt_1", "dt_2"}
@@ -435,7 +435,7 @@ def test_a_distribution_without_viewers_of_its_own_is_replaced_by_its_tenants() 
     assert not account.catalog.has(DistributionId("dt_9"), account.config)
 
 
-def test_the_tenants_of_each_distribution_are_listed_once_in_the_time_that_settings_last() -> None:
+def test_the_tenants_of_each_distribution_are_listed_once_in_their_time() -> None:
     only_tenants = of_buckets("origin") | {"ConnectionMode": "tenant-only"}
     account = look(
         {"E1": only_tenants, "E2": only_tenants, "E3": of_buckets("origin")}, distributions=(), discover=True
@@ -508,7 +508,7 @@ def test_after_the_third_time_it_is_given_up() -> None:
     assert (account.pauses, account.read) == ([1.0, 3.0], ["ListDistributions 0"] * 3)
 
 
-def test_those_that_were_found_stay_in_force_when_they_cannot_be_listed_any_more() -> None:
+def test_discovered_distributions_stay_in_force_when_they_cannot_be_listed() -> None:
     account = many()
     account.sites()
     account.double.unreadable["ListDistributions"] = THROTTLED

@@ -224,7 +224,7 @@ def test_one_wrong_text_is_a_refusal_of_all() -> None:
         ([f"/{number}{'/*' * (number < 40)}" for number in range(7_000)], 4),
     ],
 )
-def test_every_distribution_gets_everything_in_batches_that_cloudfront_takes(paths: list[str], calls: int) -> None:
+def test_every_distribution_gets_all_in_batches_that_cloudfront_takes(paths: list[str], calls: int) -> None:
     cloudfront = StrictCloudFront({"E1"}, tenants={"dt_2": ("E1", {})})
     batches = batches_of(paths, "here", [*IDS, *IDS], "job 1")
     for batch in batches:

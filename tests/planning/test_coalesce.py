@@ -96,7 +96,7 @@ def test_even_such_a_plan_has_no_more_paths_than_it_may() -> None:
 
 
 @pytest.mark.parametrize(("lossless", "saves"), [(True, False), (None, True)])
-def test_where_it_saves_a_wildcard_takes_the_place_of_all_that_there_is_in_a_directory(
+def test_where_it_saves_money_a_wildcard_replaces_all_paths_of_a_directory(
     lossless: bool | None, saves: bool
 ) -> None:
     changed = ("/index.html", "/tags/t1/", "/tags/t1/index.html")
@@ -203,7 +203,7 @@ def test_only_to_save_paths_no_more_is_listed_than_that_is_worth() -> None:
     assert coalesce(given_, Allowance(2), many, saves=True).warning == ""
 
 
-def test_where_it_is_not_proven_that_the_fewest_are_evicted_a_warning_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_says_that_the_fewest_evictions_were_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = [f"/{directory}/{number}" for directory in "abcd" for number in range(6)]
     others = [f"/{directory}/x{number}" for directory in "abcde" for number in range(5)]
     given_, allowance, neighbours = items(*changed), Allowance(14, 2), beside(*others)
@@ -232,7 +232,7 @@ def test_no_more_is_listed_than_what_all_paths_begin_with() -> None:
 # --- without a listing --------------------------------------------------------------------------------
 
 
-def test_without_a_listing_the_deepest_directories_with_the_most_changes_are_widened() -> None:
+def test_without_a_listing_the_deepest_busy_directories_are_widened() -> None:
     urls = [f"/a/b/{n}" for n in range(5)] + [f"/a/c/{n}" for n in range(3)] + ["/a/d/1", "/e/1", "/f"]
     found = coalesce(items(*urls), Allowance(7), unlisted, saves=False)
     assert paths_of(found) == ["/a/b/*", "/a/c/0", "/a/c/1", "/a/c/2", "/a/d/1", "/e/1", "/f"]
@@ -251,12 +251,12 @@ def test_without_a_listing_what_is_not_over_stays_as_it_is() -> None:
     assert found == Coalesced(given_, f"{DENIED}; wildcards that would evict nothing were not looked for")
 
 
-def test_without_a_listing_directories_with_few_changes_go_before_those_above_them() -> None:
+def test_without_a_listing_small_directories_go_before_those_above_them() -> None:
     changed = items("/a/b/1", "/a/b/2", "/e/1", "/e/2", "/e/3")
     assert paths_of(coalesce(changed, Allowance(4), unlisted, saves=False)) == ["/a/b/*", "/e/1", "/e/2", "/e/3"]
 
 
-def test_without_a_listing_directories_take_the_place_of_wildcards_that_are_too_many() -> None:
+def test_without_a_listing_directories_replace_too_many_wildcards() -> None:
     changed = items("/a/1*", "/a/2*", "/b/1", "/b/2", "/b/3")
     assert paths_of(coalesce(changed, Allowance(9, 2), unlisted, saves=False)) == paths_of(Coalesced(changed))
     assert paths_of(coalesce(changed, Allowance(9, 1), unlisted, saves=False)) == ["/*"]
@@ -290,7 +290,7 @@ def cost_of(found: Coalesced) -> Point:
 
 
 @given(items_of_urls, st.lists(paths, max_size=12), st.integers(0, 4))
-def test_a_curve_is_what_the_plans_of_all_budgets_cost_without_those_that_are_no_better(
+def test_a_curve_is_the_cost_of_all_budgets_without_those_no_better(
     urls: list[str], others: list[str], most: int
 ) -> None:
     given_, tags = items(*urls), sum(url[0] == "#" for url in urls)

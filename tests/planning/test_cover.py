@@ -226,7 +226,7 @@ LEAST = {
 
 
 @pytest.mark.parametrize("deploy", LEAST)
-def test_of_a_site_with_five_thousand_objects_the_least_is_evicted_and_that_is_proven(deploy: str) -> None:
+def test_of_a_site_with_5000_objects_the_least_is_evicted_and_proven(deploy: str) -> None:
     site = blog()
     changed = site.deploys[deploy]
     urls = urls_of_all(changed)

@@ -91,7 +91,7 @@ works = st.sampled_from([0, 10, 30, 100, 300, 1_000])
 
 
 @given(trees(), st.integers(-2, 20), st.integers(-3, 4), works)
-def test_where_a_proof_takes_too_long_the_choice_still_does_and_the_bound_still_holds(
+def test_without_time_for_a_proof_the_choice_is_valid_and_the_bound_holds(
     tree: Tree, needed: int, room: int, work: int
 ) -> None:
     found, possible = cheapest(tree, needed, room, work), within(tree, needed, room)
@@ -180,7 +180,7 @@ bounds."""
 
 
 @pytest.mark.parametrize(("name", "paths"), LEAST)
-def test_of_a_flat_site_with_names_like_random_ones_the_least_is_found_and_proven(name: str, paths: int) -> None:
+def test_of_a_flat_site_with_random_names_the_least_is_found_and_proven(name: str, paths: int) -> None:
     found = cheapest(site(name).tree, site(name).number - paths, 15)
     assert found is not None
     assert (found.price, found.bound) == (LEAST[name, paths],) * 2

@@ -67,7 +67,7 @@ def test_every_changed_object_is_covered_on_every_distribution(deploy: list[Chan
 
 
 @given(deploys)
-def test_nothing_but_changed_objects_and_the_directories_of_index_documents_is_covered(deploy: list[Change]) -> None:
+def test_only_changed_objects_and_directories_of_their_index_are_covered(deploy: list[Change]) -> None:
     keys = {change.key for change in deploy}
     directories = {key.removesuffix("index.html") for key in keys if ("/" + key).endswith("/index.html")}
     for batch in plan_of(make.s3(*deploy)).batches:
@@ -83,7 +83,7 @@ def test_neither_the_order_of_records_nor_their_duplicates_change_anything(deplo
 
 
 @given(deploys, make.routes)
-def test_the_same_changes_make_the_same_references_by_whatever_way_they_come(deploy: list[Change], route: str) -> None:
+def test_the_same_changes_make_the_same_references_by_any_route(deploy: list[Change], route: str) -> None:
     events = [make.ROUTES[route](change) for change in deploy]
     event = {"Records": [record for event in events for record in event.get("Records", [event])]}
     assert references(plan_of(event)) == references(plan_of(make.s3(*deploy)))
@@ -172,7 +172,7 @@ def test_every_item_has_its_reason() -> None:
 
 
 @pytest.mark.parametrize("filling", ["x", "\0", "🌹"])
-def test_where_a_message_is_full_the_order_of_records_changes_nothing_either(filling: str) -> None:
+def test_the_order_of_records_does_not_change_where_a_batch_is_cut(filling: str) -> None:
     # "+" is another spelling of one key and the usual one of the other: as a cause, they differ in length.
     long = filling * (1_000 // len(filling.encode()))
     keys = [f"{long}{number:03}{sign}" for number in range(200) for sign in " +"]
@@ -215,7 +215,7 @@ def test_a_change_is_served_excluded_or_of_no_concern_to_any_distribution(
     assert (plan.cost.paths, plan.excluded, plan.unserved) == (paths, excluded, unserved)
 
 
-def test_each_distribution_has_its_notes_with_the_number_of_changes_each_is_about() -> None:
+def test_each_distribution_has_notes_with_the_number_of_their_changes() -> None:
     view = View(rules=parse('[{"match": "^a|^1", "also": ["#one", "#two"]}]', "RULES"))
     tags = "rule 1: its tags are left out, since the distribution does not know objects by cache tags"
     assert plan_for([HERE], view).unserved == 0
@@ -312,7 +312,7 @@ def test_what_is_left_alone_keeps_its_reference(deploy: list[Change], attempts: 
 
 @quickly
 @given(perhaps, several, several, st.data())
-def test_what_is_apart_is_sent_as_it_is_and_the_rest_as_if_it_were_not_there(
+def test_what_is_apart_is_sent_as_it_is_and_does_not_change_the_rest(
     deploy: list[Change], earlier: list[list[Change]], uncertain: list[list[Change]], data: Any
 ) -> None:
     left = [left_of(changes) for changes in earlier]
@@ -332,7 +332,7 @@ def test_what_is_apart_is_sent_as_it_is_and_the_rest_as_if_it_were_not_there(
 
 @quickly
 @given(few, st.lists(st.tuples(st.integers(0, 10), st.booleans()), min_size=2, max_size=4))
-def test_a_ticket_that_is_delivered_twice_is_sent_once_and_serves_all_its_messages(
+def test_a_ticket_delivered_twice_is_sent_once_and_serves_all_messages(
     deploy: list[Change], deliveries: list[tuple[int, bool]]
 ) -> None:
     twins = [
@@ -424,7 +424,7 @@ def test_those_come_first_whose_work_is_the_oldest() -> None:
 
 @quickly
 @given(few, st.integers(0, 30), st.booleans())
-def test_what_has_just_changed_waits_for_nothing_that_takes_a_call_of_its_own(
+def test_new_changes_do_not_wait_for_batches_that_are_apart(
     new: list[Change], many: int, open_: bool
 ) -> None:
     apart = [replace(left_of([Change(f"left/{number}")]), apart=True) for number in range(many)]
@@ -446,7 +446,7 @@ def test_the_parts_of_a_batch_have_references_of_their_own(deploy: list[Change],
 
 @quickly
 @given(few)
-def test_a_batch_that_is_renamed_differs_in_its_reference_only_and_always_alike(deploy: list[Change]) -> None:
+def test_the_next_reference_is_another_and_always_the_same(deploy: list[Change]) -> None:
     names, batch = set(), left_of(deploy)
     for _ in range(5):
         assert replace(with_next_reference(batch), caller_reference=batch.caller_reference) == batch
@@ -537,7 +537,7 @@ def test_what_comes_from_elsewhere_is_a_neighbour_that_cannot_be_listed() -> Non
     assert [path for id_, path, _ in items_of(plan) if id_ == "E1"] == ["/a/1", "/a/2"]
 
 
-def test_what_is_in_another_bucket_that_may_not_be_listed_counts_as_one_object_for_each_pattern() -> None:
+def test_a_bucket_that_cannot_be_listed_counts_as_one_object_a_pattern() -> None:
     def objects(bucket: str, prefix: str) -> Iterator[ObjectKey]:
         if bucket != "origin":
             raise ListingError(f"bucket {bucket!r} cannot be listed: AccessDenied")
@@ -631,7 +631,7 @@ def test_an_object_is_evicted_by_any_of_its_spellings() -> None:
     assert [path for _, path, _ in items_of(lossless)] == ["/c%2Bd*", "/c+d1", "/c+d2"]
 
 
-def test_an_object_that_two_buckets_have_or_one_behind_two_origins_counts_once() -> None:
+def test_an_object_in_two_buckets_or_behind_two_origins_counts_once() -> None:
     buckets = Buckets(origin=["a/1", "a/2", "a/3"], replica=["a/1", "a/2", "a/3", "a/4"])
     origins = (Origin("origin"), Origin("replica"), Origin("origin", is_website=True))
     plan = wide_plan(["a/1", "a/2"], [Site((Behavior("*", origins),))], buckets, Allowance(1))
@@ -663,7 +663,7 @@ def simple_changes(number: int) -> list[ObjectChange]:
     return decode(make.s3(*(Change(f"k{n}") for n in range(number)))).changes
 
 
-def test_what_may_be_free_of_charge_is_not_listed_and_what_is_billed_for_certain_is() -> None:
+def test_only_what_is_billed_for_certain_is_listed() -> None:
     keys = [f"a/{number}" for number in range(501)]
     for distributions, asked in ((1, []), (2, [("origin", "a/")])):
         buckets = Buckets(origin=keys)
@@ -682,7 +682,7 @@ def test_the_paths_that_are_free_of_charge_are_as_many_as_cloudfront_gives(objec
         assert len(buckets.asked) == listings
 
 
-def test_an_object_counts_once_however_many_paths_it_has_and_in_each_bucket_in_which_it_changed() -> None:
+def test_an_object_counts_once_in_each_bucket_however_many_paths_it_has() -> None:
     changes = [
         change for bucket in ("origin", "other") for change in changes_of("a/index.html", "a/b c", bucket=bucket)
     ]
@@ -753,7 +753,7 @@ def test_without_a_listing_directories_go_and_a_warning_says_why() -> None:
 
 
 @given(deploys, st.integers(1, 6), st.integers(1, 3), st.data())
-def test_however_few_paths_are_allowed_nothing_is_missed_and_the_order_of_records_does_not_matter(
+def test_within_any_allowance_nothing_is_missed_in_any_order_of_records(
     deploy: list[Change], paths: int, wildcards: int, data: Any
 ) -> None:
     shuffled = data.draw(st.permutations(deploy))

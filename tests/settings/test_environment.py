@@ -44,7 +44,7 @@ def put_secret(value: str | bytes, name: str = "cdn") -> str:
 
 
 @given(st.lists(st.sampled_from(["E1", "E2", "E3"]), min_size=1), st.sampled_from([",", " ", "\n", ", ", "\t,\n "]))
-def test_a_list_is_separated_by_commas_or_white_space_and_has_no_duplicates(ids: list[str], separator: str) -> None:
+def test_commas_or_white_space_separate_a_list_and_duplicates_go(ids: list[str], separator: str) -> None:
     assert load({"DISTRIBUTION_IDS": separator.join(ids)}).distributions == tuple(dict.fromkeys(ids))
 
 
@@ -179,7 +179,7 @@ def test_the_last_good_ids_stay_in_force_with_a_warning(stored: Stored, content:
         assert "hunter2" not in warning
 
 
-def test_a_broken_list_is_not_asked_for_at_every_event_and_its_repair_is_seen_within_a_minute(stored: Stored) -> None:
+def test_a_broken_list_is_read_again_within_a_minute_not_at_every_event(stored: Stored) -> None:
     stored.load()
     stored.put("broken")
     assert stored.load(300).warnings
@@ -350,7 +350,7 @@ def test_a_declaration_holds_wherever_else_the_id_is_named(stored: Stored) -> No
     assert (stored.load_instead("E1").distributions, stored.load_instead("E1").declared) == (("E1",), {})
 
 
-def test_a_declaration_in_a_secret_holds_where_a_parameter_names_the_id_too(aws: None) -> None:
+def test_a_declaration_in_a_secret_holds_beside_the_id_in_a_parameter(aws: None) -> None:
     put_secret('[{"id": "E1", "bucket": "b0b"}]')
     boto3.client("ssm").put_parameter(Name="/cdn/ids", Value="E1,E2", Type="StringList")
     found = load({"DISTRIBUTION_IDS_SECRET": "cdn", "DISTRIBUTION_IDS_PARAMETER": "/cdn/ids", "DISTRIBUTION_ID": "E1"})
@@ -378,7 +378,7 @@ def test_what_a_named_parameter_declares_holds(aws: None) -> None:
     assert (found.distributions, found.declared) == (("E2", "E1"), {"E2": Declared("b0b")})
 
 
-def test_a_named_parameter_that_cannot_be_used_is_an_error_that_names_it_and_where_it_was_given(aws: None) -> None:
+def test_an_error_about_a_named_parameter_names_it_and_its_source(aws: None) -> None:
     for source in ("--distribution-id", "distributionId"):
         with pytest.raises(ConfigurationError, match=f"^{source}: /cdn/none cannot be read: .*ParameterNotFound"):
             load({"DISTRIBUTION_IDS": "E1"}, instead=["/cdn/none"], source=source)
@@ -578,7 +578,7 @@ def test_a_whole_number_is_one_within_its_bounds(name: str, least: int, most: in
 
 
 @pytest.mark.parametrize(("text", "expected"), [("on", True), ("Off", False), ("", None), (" ", None)])
-def test_wildcards_that_lose_nothing_are_used_always_never_or_where_they_save_something(
+def test_lossless_wildcards_are_used_always_never_or_where_they_save_money(
     text: str, expected: bool | None
 ) -> None:
     assert load({"DISTRIBUTION_IDS": "E1", "LOSSLESS": text}).allowance.lossless is expected
@@ -656,7 +656,7 @@ def test_there_are_metrics_unless_they_are_said_to_be_disabled(word: str) -> Non
 @pytest.mark.parametrize(
     ("disabled", "are_printed"), [("", False), ("false", True), ("0", True), ("true", False), ("ture", True)]
 )
-def test_in_development_there_are_metrics_only_where_they_are_said_not_to_be_disabled(
+def test_in_development_there_are_metrics_only_if_they_are_turned_on(
     disabled: str, are_printed: bool
 ) -> None:
     assert metrics({"POWERTOOLS_DEV": "1", "POWERTOOLS_METRICS_DISABLED": disabled}) == are_printed

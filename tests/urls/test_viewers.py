@@ -76,7 +76,7 @@ def test_the_first_behaviour_that_matches_decides() -> None:
     assert paths(site, "a.jpg") == set()
 
 
-def test_a_pattern_that_may_be_compared_with_either_spelling_lets_both_be_cleared() -> None:
+def test_a_pattern_in_either_spelling_lets_the_path_be_cleared() -> None:
     site = Site((Behavior("caf\u00e9/*", (REST,)), default()))
     assert paths(site, "caf\u00e9/a") == {"/caf%C3%A9/a"}
     site = Site((Behavior("caf%C3%A9/*", (REST,)), default()))
@@ -119,12 +119,12 @@ def test_a_directory_without_its_slash_is_cleared_where_it_is_found_so(
     assert paths(Site((default(origin),)), "index.html", View(bare=bare)) == {"/", "/index.html"}
 
 
-def test_an_index_document_that_is_not_the_root_is_no_root_without_a_slash_either() -> None:
+def test_an_index_document_beside_another_root_object_is_no_root() -> None:
     for origin in (REST, WEBSITE):
         assert paths(Site((default(origin),), "home.html"), "index.html", View(bare=True)) == {"/index.html"}
 
 
-def test_query_strings_are_cleared_where_either_spelling_has_them_in_the_cache_key() -> None:
+def test_query_strings_are_cleared_if_either_spelling_is_cached_by_them() -> None:
     site = Site((Behavior("caf%C3%A9/*", (REST,), query_strings=True), default(REST)))
     assert paths(site, "caf\u00e9/a.jpg") == {"/caf%C3%A9/a.jpg*"}
 
@@ -213,7 +213,7 @@ def test_what_a_rule_gives_is_compared_with_patterns_in_either_spelling(pattern:
     assert paths(site, "a.html", view) == {"/a.html", "/caf%C3%A9/a", "/caf%C3%A9/a?*"}
 
 
-def test_all_rules_that_match_give_all_that_they_have_and_any_of_them_replaces_the_object() -> None:
+def test_all_rules_that_match_count_and_any_of_them_replaces_the_object() -> None:
     both, other = '{"match": "^(.*)[.]html$", "also": ["/en/$1"], "instead": ["/$1"]}', '{"match": "a", "also": ["/x"]}'
     for view in (rules(both, other), rules(other, both)):
         assert paths(Site((default(REST),)), "a.html", view) == {"/en/a", "/a", "/x"}
