@@ -93,7 +93,7 @@ class _Search:
         self._per_saved, self._per_taken = 0, 0
         """The prices with the highest bound so far, scaled."""
         self._exact = False
-        """What is taken is counted, and has no price."""
+        """True: what is taken is counted, and has no price."""
         self._lower = 0
         self._best: list[int] | None = None
         self._upper = sum(tree.price) + 1

@@ -38,7 +38,7 @@ class Look:
 
     @property
     def read(self) -> list[str]:
-        """What was read since the last time."""
+        """Return the calls since the last time."""
         read, self.double.read = self.double.read, []
         return [f"{operation} {id_}" for operation, id_ in read]
 
@@ -78,9 +78,7 @@ def test_nobody_is_asked_where_nothing_changed_or_where_it_is_off() -> None:
         (("InternalError", 500), "InternalError: on demand"),
     ],
 )
-def test_an_undescribed_distribution_serves_everything_with_one_warning(
-    broken: tuple[str, int], problem: str
-) -> None:
+def test_an_undescribed_distribution_serves_everything_with_one_warning(broken: tuple[str, int], problem: str) -> None:
     account = look({"E1": of_buckets("origin"), "E2": of_buckets("origin")}, distributions=(E1, E2))
     account.double.unreadable["GetDistributionConfig"] = broken
     assert account.sites() == {"E1": UNKNOWN_SITE, "E2": UNKNOWN_SITE}
@@ -223,7 +221,7 @@ def test_a_policy_is_read_again_in_time_and_stays_in_force_if_it_cannot_be() -> 
     account.double.policies["mine"] = policy("none")
 
     def after(seconds: int) -> tuple[bool, int, int]:
-        """Whether query strings matter, and how often that was read and warned of."""
+        """Return whether query strings matter, and the numbers of readings and of warnings."""
         account.clock.now += seconds
         varies = account.sites()["E1"].behaviors[0].query_strings
         return varies, len([text for text in account.read if "Policy" in text]), len(account.warnings)

@@ -328,9 +328,7 @@ def explained(key: str) -> dict[str, Any]:
     return {item["distribution"]: item for item in found}
 
 
-def test_explain_gives_each_path_its_reason_on_each_distribution(
-    shop: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_explain_gives_each_path_its_reason_on_each_distribution(shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RULES", '[{"match": "^products/([0-9]+)[.]html$", "also": ["#product:$1"]}]')
     for key, expected in {
         "prod/home.html": {"/": "default root object", "/home.html": "object"},

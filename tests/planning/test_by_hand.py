@@ -36,7 +36,7 @@ def refusal(text: str) -> str:
 
 
 def suggestion(words: str) -> str | None:
-    """What a refusal proposes."""
+    """Return the proposal of a refusal."""
     found = re.search(r"(?:did you mean |and it is )('.*?'|\".*?\")(?:\?| again)", words)
     return found and ast.literal_eval(found[1])
 

@@ -96,9 +96,7 @@ def test_even_such_a_plan_has_no_more_paths_than_it_may() -> None:
 
 
 @pytest.mark.parametrize(("lossless", "saves"), [(True, False), (None, True)])
-def test_where_it_saves_money_a_wildcard_replaces_all_paths_of_a_directory(
-    lossless: bool | None, saves: bool
-) -> None:
+def test_where_it_saves_money_a_wildcard_replaces_all_paths_of_a_directory(lossless: bool | None, saves: bool) -> None:
     changed = ("/index.html", "/tags/t1/", "/tags/t1/index.html")
     allowance = Allowance(lossless=lossless)
     found = coalesce(items(*changed), allowance, beside(*changed, "/tags/t2/index.html"), saves=saves)

@@ -26,7 +26,7 @@ def url_of(text: str) -> str:
 
 
 class Case(NamedTuple):
-    """What is stale, by the text of its URL and whether it is a wildcard already, and the URLs of all else."""
+    """Stale URLs, each by its text and whether it is a wildcard already, and the URLs of all other objects."""
 
     stale: set[tuple[str, bool]]
     neighbours: list[tuple[str, ...]]
@@ -59,12 +59,12 @@ cases = st.builds(
 
 
 def clears(items: Iterable[str], url: str) -> bool:
-    """Whether some item clears what is cached under a URL."""
+    """Return whether some item clears a URL."""
     return any(url == item or (item.endswith("*") and url.startswith(item[:-1])) for item in items)
 
 
 class Outcome(NamedTuple):
-    """What a choice of prefixes comes to; the smaller, the better. The length of the prefixes is negative."""
+    """The result of a choice of prefixes; the smaller, the better. The length of the prefixes is negative."""
 
     evicted: int
     items: int

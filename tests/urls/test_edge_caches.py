@@ -33,7 +33,7 @@ INDEX: Final = "index.html"
 
 
 class Answer(NamedTuple):
-    """What an origin says, and the cache tags in its header."""
+    """An answer of an origin, with the cache tags in its header."""
 
     text: str
     tags: frozenset[str] = frozenset()
@@ -148,7 +148,7 @@ class Source(NamedTuple):
         return aws.custom(id_, domain, f"/{self.bucket}{path}" if self.kind == "path style" else path)
 
     def answer(self, text: str, objects: Objects) -> Answer:
-        """What a bucket answers for a URL, decoded and without its first slash."""
+        """Return the answer of a bucket for a URL, decoded and without its first slash."""
         key = self.prefix + text
         if self.is_website and (not key or key[-1] == "/"):
             key += INDEX
@@ -227,7 +227,7 @@ class Edge:
         return next(route for route in self.routes if matcher(route.pattern)(text))
 
     def request(self, path: str) -> str | None:
-        """What the origin is asked for; None if the function refuses."""
+        """Return the URL to ask the origin for; None if the function refuses."""
         if self.rewriting == "clean only" and path.endswith(".html"):
             return None
         uri = rewritten(self.rewriting, path)
@@ -249,7 +249,7 @@ class Edge:
         return answer
 
     def page(self, text: str, objects: Objects) -> Answer:
-        """What the web server answers: it builds some pages from data in the first of the buckets."""
+        """Return the answer of the web server, which builds some pages from data in the first of the buckets."""
         first, _, name = text.partition("/")
         # Whoever has cache tags may show the data under any number of URLs, which no rule has to name.
         if not self.rewriting.startswith("data") or first not in ({"pages", "tagged"} if self.has_tags else {"pages"}):
@@ -262,7 +262,7 @@ class Edge:
 
 @dataclass
 class EdgeCache:
-    """What the edges of a distribution keep, by path and, where it is part of the cache key, query string."""
+    """The cache of a distribution's edges, by path and, where it is part of the cache key, query string."""
 
     edge: Edge
     kept: dict[str, Answer] = field(default_factory=dict)
@@ -342,7 +342,7 @@ def asked_for(key: str) -> tuple[str, ...]:
 
 
 def is_warranted(item: str, edge: Edge, world: World) -> bool:
-    """Whether there is a reason for an item. That it may clear what is unchanged, too, then lies in its nature."""
+    """Return whether there is a reason for an item, which may then clear unchanged objects, too."""
     keys = keys_for_rules(edge, world)
     if item[0] == "#":
         # Whoever wrote the rule said that all with this tag depends on the object.
@@ -378,7 +378,7 @@ def keys_for_rules(edge: Edge, world: World) -> set[str]:
 
 
 def leads_to_change(text: str, route: Route, edge: Edge, world: World) -> bool:
-    """Whether a URL, decoded and without its first slash, is one of a changed object, as far as the settings say."""
+    """Return whether a URL, decoded and without its first slash, is one of a changed object, by the settings."""
     ends_in_slash = text[-1:] in {"", "/"}
     # With "instead", an object is not viewed under its own key.
     keys = {text} if world.rewriting != "clean only" or not text.endswith(".html") else set[str]()
