@@ -20,7 +20,7 @@ _SECONDS: Final = 30.0
 
 def check_bucket(name: str) -> None:
     """Raise ConfigurationError if no bucket can have this name."""
-    environment.check_bucket(name, "--bucket")
+    environment.check_bucket_name(name, "--bucket")
 
 
 def bucket_meant(config: Settings, bucket: str | None) -> str | None:

@@ -11,7 +11,7 @@ from invalidator.events.decode import Decoded, without_strangers
 from invalidator.model import Distribution, DistributionId, ObjectChange, ObjectKey, Site
 from invalidator.runtime.invocation import Invocation
 from invalidator.runtime.log import log_once, logger
-from invalidator.settings.environment import Comparison, Settings
+from invalidator.settings.environment import Settings, SkipUnchanged
 
 if TYPE_CHECKING:
     from invalidator.aws.listings import Bounds, Unchanged
@@ -78,7 +78,7 @@ def _unchanged(uploads: list[ObjectChange], invocation: Invocation) -> Container
     settings, listings, workers = invocation.settings, invocation.clients.listings(), invocation.clients.workers()
     seconds = invocation.share(1 / 4, _COMPARING_SECONDS)
     bounds = listings.bounds(settings.list_pages, max(seconds - _LAST_ANSWER_SECONDS, seconds / 2))
-    metadata = settings.skip_unchanged is Comparison.VERSIONS_AND_METADATA
+    metadata = settings.skip_unchanged is SkipUnchanged.VERSIONS_AND_METADATA
     workers.start(partial(listings.unchanged, uploads, bounds, metadata=metadata))
     compared: Unchanged | None = workers.wait(seconds)
     for warning in compared.warnings if compared else ["S3 does not answer; all uploads are invalidated"]:

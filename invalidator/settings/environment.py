@@ -38,7 +38,7 @@ _TRUE: Final = ("1", "y", "yes", "t", "true", "on")
 _FALSE: Final = ("0", "n", "no", "f", "false", "off")
 
 
-class Comparison(Enum):
+class SkipUnchanged(Enum):
     """The parts of two versions of an object that have to be the same for the later one to be skipped."""
 
     VERSIONS = "versions"
@@ -74,7 +74,7 @@ class Settings:
     ttl: int = _DEFAULT_TTL_SECONDS
     allowance: Allowance = field(default_factory=Allowance)
     list_pages: int = _DEFAULT_LIST_PAGES
-    skip_unchanged: Comparison | None = None
+    skip_unchanged: SkipUnchanged | None = None
 
 
 def load(
@@ -113,7 +113,7 @@ def load(
         ttl=stored.ttl,
         allowance=_allowance(environ),
         list_pages=_whole(environ, "LIST_PAGES", _DEFAULT_LIST_PAGES, range(1, _MAX_LIST_PAGES + 1)),
-        skip_unchanged=_one_of(environ, "SKIP_UNCHANGED", {"": None} | {item.value: item for item in Comparison}),
+        skip_unchanged=_one_of(environ, "SKIP_UNCHANGED", {"": None} | {item.value: item for item in SkipUnchanged}),
     )
 
 
@@ -143,7 +143,7 @@ def queue_urls(environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
     return _queue_url(environ, "QUEUE_URL"), _queue_url(environ, "DEAD_LETTERS_URL")
 
 
-def check_bucket(name: str, source: str) -> None:
+def check_bucket_name(name: str, source: str) -> None:
     """Raise ConfigurationError, with the ``source`` of the name, if no bucket can have it."""
     if not is_bucket_name(name):
         raise ConfigurationError(f"{source}: {name!r} is not the name of a bucket (not a URL, not an ARN)")
@@ -233,13 +233,13 @@ def _allowance(environ: Mapping[str, str]) -> Allowance:
 def _discover_bucket(environ: Mapping[str, str]) -> str:
     name = environ.get("DISCOVER_BUCKET", "").strip()
     if name:
-        check_bucket(name, "DISCOVER_BUCKET")
+        check_bucket_name(name, "DISCOVER_BUCKET")
     return name
 
 
 def _queue_url(environ: Mapping[str, str], name: str) -> str:
     url = environ.get(name, "").strip()
-    if url and not is_queue_url(url):
+    if not is_queue_url(url) and url:
         raise ConfigurationError(
             f"{name}: {url!r} is not the URL of a queue (expected"
             " https://sqs.<region>.amazonaws.com/<account>/<name>; not a name, not an ARN)"

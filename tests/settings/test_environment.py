@@ -13,7 +13,7 @@ from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.local.embedded import embedded_aws
 from invalidator.model import Allowance
 from invalidator.settings.environment import (
-    Comparison,
+    SkipUnchanged,
     load,
     metrics,
     metrics_namespace,
@@ -161,7 +161,7 @@ def test_a_plan_may_take_what_one_call_takes_unless_it_is_said() -> None:
     said = {"MAX_PATHS": "50", "MAX_WILDCARDS": "0", "LOSSLESS": "off", "LIST_PAGES": "7", "SKIP_UNCHANGED": "versions"}
     found = load({"DISTRIBUTION_IDS": "E1"} | said)
     assert found.allowance == Allowance(50, 0, lossless=False)
-    assert (found.list_pages, found.skip_unchanged) == (7, Comparison.VERSIONS)
+    assert (found.list_pages, found.skip_unchanged) == (7, SkipUnchanged.VERSIONS)
 
 
 @pytest.mark.parametrize(
@@ -199,11 +199,11 @@ def test_lossless_wildcards_are_used_always_never_or_where_they_save_money(text:
     ("text", "expected"),
     [
         ("", None),
-        ("versions", Comparison.VERSIONS),
-        ("Versions+Metadata ", Comparison.VERSIONS_AND_METADATA),
+        ("versions", SkipUnchanged.VERSIONS),
+        ("Versions+Metadata ", SkipUnchanged.VERSIONS_AND_METADATA),
     ],
 )
-def test_uploads_are_compared_as_it_is_said(text: str, expected: Comparison | None) -> None:
+def test_uploads_are_compared_as_it_is_said(text: str, expected: SkipUnchanged | None) -> None:
     assert load({"DISTRIBUTION_IDS": "E1", "SKIP_UNCHANGED": text}).skip_unchanged is expected
 
 
