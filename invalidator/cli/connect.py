@@ -8,11 +8,11 @@ from invalidator.aws.names import Arn
 from invalidator.cli import options
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained
-from invalidator.cli.targets import check_bucket
 from invalidator.cli.terminal import narrate, print_line
 from invalidator.errors import ConfigurationError
 from invalidator.notifications.bucket import Bucket
 from invalidator.notifications.merge import Configuration, NotificationEntry, diff_lines
+from invalidator.settings.environment import check_bucket
 
 _QUEUE_ARN: Final = "arn:aws:sqs:<region>:<account>:<name>"
 _FUNCTION_ARN: Final = "arn:aws:lambda:<region>:<account>:function:<name>"
@@ -24,7 +24,7 @@ _Id = Annotated[
 
 def connect(
     bucket: options.OriginBucket,
-    queue: Annotated[str | None, options.queue("The queue to notify.", metavar="ARN")] = None,
+    queue: Annotated[str | None, options.queue_option("The queue to notify.", metavar="ARN")] = None,
     function: Annotated[str | None, option("--function", "The function to notify.", "ARN")] = None,
     prefix: Annotated[str, option("--prefix", "Notify only of keys that begin with this.", "TEXT")] = "",
     suffix: Annotated[str, option("--suffix", "Notify only of keys that end with this.", "TEXT")] = "",
@@ -65,7 +65,7 @@ def _check_entry(bucket: str, id_: str, prefix: str = "", suffix: str = "") -> N
     for name, text in (("--prefix", prefix), ("--suffix", suffix)):
         if not text.isprintable() or "*" in text:
             raise ConfigurationError(f"{name}: {text!r} is not what S3 takes: give printable text without an asterisk")
-    check_bucket(bucket)
+    check_bucket(bucket, "--bucket")
 
 
 def _checked(arn: str | None, name: str, expected: str) -> str:

@@ -32,7 +32,7 @@ _Again = Annotated[
 ]
 _Bucket = Annotated[
     str | None,
-    options.bucket(
+    options.bucket_option(
         "The bucket of the keys, if the distributions serve several. Without --distribution-id: send to the"
         " distributions that serve it."
     ),

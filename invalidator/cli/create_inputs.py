@@ -8,7 +8,7 @@ import typer
 
 from invalidator.cli.files import with_lines
 from invalidator.cli.plan_inputs import of_paths_and_keys
-from invalidator.cli.targets import bucket_meant, check_bucket, distributions_meant
+from invalidator.cli.targets import bucket_meant, distributions_meant
 from invalidator.cli.terminal import narrate
 from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.model import Plan
@@ -16,7 +16,7 @@ from invalidator.operator.invalidations import check_invalidation_id, find_inval
 from invalidator.planning.by_hand import EVERYTHING, batches_of, path_of
 from invalidator.runtime import clients
 from invalidator.settings import environment
-from invalidator.settings.environment import Settings
+from invalidator.settings.environment import Settings, check_bucket
 from invalidator.settings.ids import is_distribution_id
 
 
@@ -96,7 +96,7 @@ class Order(NamedTuple):
 
     def _settings(self) -> Settings:
         if self.bucket is not None:
-            check_bucket(self.bucket)
+            check_bucket(self.bucket, "--bucket")
         try:
             return environment.load(instead=self.distributions or (["discover"] if self.bucket else []))
         except UnconfiguredError as error:

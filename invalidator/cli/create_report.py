@@ -157,7 +157,7 @@ def tell(report: Report) -> None:
         if report.as_json:
             _print(report, lambda: print_json(report_json(report)), report.accepted)
         narrate_plan(report.plan)
-        reasons = [(outcome.batch.distribution, explained(outcome)) for outcome in report.refused]
+        reasons = [(outcome.batch.distribution, why_refused(outcome)) for outcome in report.refused]
         reasons += [(distribution, f"{id_}: {error}") for distribution, id_, error in report.unseen]
         for text, ids in names_by_value(reasons).items():
             narrate(f"error: {', '.join(ids)}: {text}")  # all ids: something has to be done for each
@@ -187,7 +187,7 @@ def tell_interrupted(report: Report) -> None:
     narrate(f"Interrupted.{lost}{goes_on}")
 
 
-def explained(outcome: Outcome) -> str:
+def why_refused(outcome: Outcome) -> str:
     """Say why something was refused, to a person who waits for it."""
     if isinstance(outcome.error, OutOfTimeError):
         return f"{outcome.paths} not sent within --timeout"
@@ -205,7 +205,7 @@ def report_json(report: Report) -> dict[str, Any]:
                 "distribution": outcome.batch.distribution,
                 "items": [item.path for item in outcome.batch.items],
                 "caller_reference": outcome.batch.caller_reference,
-                "error": explained(outcome),
+                "error": why_refused(outcome),
             }
             for outcome in report.refused
         ],

@@ -4,14 +4,14 @@ from typing import Annotated, Any
 
 from invalidator.cli import options
 from invalidator.cli.session import errors_explained
-from invalidator.cli.targets import check_bucket
 from invalidator.cli.terminal import Part, narrate, print_json, print_table, progress
 from invalidator.distributions.catalog import inventory
 from invalidator.distributions.describe import Described
 from invalidator.operator.wording import count
 from invalidator.runtime import clients
+from invalidator.settings.environment import check_bucket
 
-_Bucket = Annotated[str, options.bucket("List only the distributions that serve this bucket.")]
+_Bucket = Annotated[str, options.bucket_option("List only the distributions that serve this bucket.")]
 
 
 def distributions(bucket: _Bucket = "", as_json: options.Json = False) -> None:
@@ -25,7 +25,7 @@ def distributions(bucket: _Bucket = "", as_json: options.Json = False) -> None:
     rows: list[Described] = []
     with errors_explained(), progress("reading distributions") as advance:
         if bucket:
-            check_bucket(bucket)
+            check_bucket(bucket, "--bucket")
         for row in inventory(clients.cloudfront(), bucket):
             rows.append(row)
             advance()

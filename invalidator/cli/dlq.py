@@ -18,7 +18,7 @@ from invalidator.cli.dlq_view import (
 )
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, interruptible
-from invalidator.cli.targets import serving
+from invalidator.cli.targets import distributions_serving
 from invalidator.cli.terminal import narrate, print_json
 from invalidator.errors import ConfigurationError
 from invalidator.model import Distribution
@@ -48,7 +48,7 @@ _INTERRUPTED: Final = "Interrupted. Every letter that was not deleted is in the 
 
 
 def dlq(
-    queue: Annotated[str | None, options.queue("The dead-letter queue; if not given, DEAD_LETTERS_URL.")] = None,
+    queue: Annotated[str | None, options.queue_option("The dead-letter queue; if not given, DEAD_LETTERS_URL.")] = None,
     as_json: options.Json = False,
     every: options.All = False,
     retry: Annotated[bool, option("--retry", "Send each letter again, and delete what was accepted.")] = False,
@@ -115,7 +115,7 @@ def _read(held: Iterable[DeadLetter]) -> list[ReadLetter]:
 
 
 def _described(settings: Settings, buckets: set[str]) -> list[Distribution]:
-    distributions, _ = serving(settings, buckets)
+    distributions, _ = distributions_serving(settings, buckets)
     return distributions
 
 

@@ -8,14 +8,14 @@ import typer
 from invalidator.aws.names import check_queue
 from invalidator.cli import options
 from invalidator.cli.session import errors_explained
-from invalidator.cli.targets import check_bucket
 from invalidator.cli.terminal import narrate, plain, print_json, print_line
 from invalidator.operator.doctor import Doctor
 from invalidator.operator.findings import Finding, are_well
 from invalidator.operator.wording import count
 from invalidator.runtime import clients
+from invalidator.settings.environment import check_bucket
 
-_Queue = Annotated[str | None, options.queue("The function's queue; if not given, QUEUE_URL.")]
+_Queue = Annotated[str | None, options.queue_option("The function's queue; if not given, QUEUE_URL.")]
 _MARKS: Final = {"ok": ("ok   ", "green"), "wrong": ("wrong", "bold red"), "unknown": ("?    ", "yellow")}
 
 
@@ -28,7 +28,7 @@ def doctor(bucket: options.OriginBucket, queue: _Queue = None, as_json: options.
     Example: invalidator doctor --bucket my-origin --queue my-changes
     """
     with errors_explained():
-        check_bucket(bucket)
+        check_bucket(bucket, "--bucket")
         if queue is not None:
             check_queue(queue, "--queue")
         examination = Doctor.connect(bucket, clients.cloudfront(), clients.catalog())

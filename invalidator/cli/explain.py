@@ -6,14 +6,14 @@ import typer
 
 from invalidator.cli import options
 from invalidator.cli.session import errors_explained
-from invalidator.cli.targets import check_bucket, serving
+from invalidator.cli.targets import distributions_serving
 from invalidator.cli.terminal import Part, narrate, plain, print_json, print_table
 from invalidator.errors import ConfigurationError, EventError
 from invalidator.events.records import change_by_hand
 from invalidator.model import Distribution, ObjectChange
 from invalidator.operator.wording import count
 from invalidator.settings import environment
-from invalidator.settings.environment import Settings
+from invalidator.settings.environment import Settings, check_bucket
 from invalidator.urls.viewers import View, Viewers
 
 
@@ -36,10 +36,10 @@ def explain(
     Example: invalidator explain blog/index.html --bucket my-origin --distribution-id discover
     """
     with errors_explained():
-        check_bucket(bucket)
+        check_bucket(bucket, "--bucket")
         settings = environment.load(instead=distribution_id or ())
         change = _change(key, bucket)
-        distributions, warnings = serving(settings, {bucket})
+        distributions, warnings = distributions_serving(settings, {bucket})
         explained = [_explained(distribution, change, settings.view) for distribution in distributions]
     if as_json:
         print_json([_as_json(item) for item in explained])

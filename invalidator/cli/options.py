@@ -13,7 +13,7 @@ def option(name: str, help_: str, metavar: str | None = None, panel: str | None 
     return typer.Option(name, help=help_, metavar=metavar, rich_help_panel=panel, **rules)
 
 
-def file(name: str, help_: str, metavar: str, **rules: Any) -> Any:
+def file_option(name: str, help_: str, metavar: str = "FILE", **rules: Any) -> Any:
     """Return the declaration of an option that says what to invalidate, by the name of a file."""
     return option(name, help_, metavar, WHAT, autocompletion=complete_file, **rules)
 
@@ -23,17 +23,17 @@ def complete_file() -> list[str]:
     return []
 
 
-def bucket(help_: str, panel: str | None = None) -> Any:
+def bucket_option(help_: str, panel: str | None = None) -> Any:
     """Return ``--bucket``; the help says what a command does with it."""
     return option("--bucket", help_, "NAME", panel)
 
 
-def queue(help_: str, metavar: str = "URL|NAME") -> Any:
+def queue_option(help_: str, metavar: str = "URL|NAME") -> Any:
     """Return ``--queue``; the help says which queue a command means."""
     return option("--queue", help_, metavar)
 
 
-def key(help_: str, panel: str | None = None) -> Any:
+def key_option(help_: str, panel: str | None = None) -> Any:
     """Return ``--key``, for one key or for several."""
     return option("--key", help_, "KEY", panel)
 
@@ -46,13 +46,13 @@ EVENT: Final[Any] = typer.Argument(
 )
 _LINES: Final = "one a line or separated by NUL; - is standard input. Repeatable."
 
-OriginBucket = Annotated[str, bucket("The origin bucket.")]
+OriginBucket = Annotated[str, bucket_option("The origin bucket.")]
 Keys = Annotated[
-    list[str] | None, key("The key of an object, as S3 stores it: all its URLs are cleared. Repeatable.", WHAT)
+    list[str] | None, key_option("The key of an object, as S3 stores it: all its URLs are cleared. Repeatable.", WHAT)
 ]
-KeysFrom = Annotated[list[typer.FileBinaryRead] | None, file("--keys-from", f"A file with such keys, {_LINES}", "FILE")]
+KeysFrom = Annotated[list[typer.FileBinaryRead] | None, file_option("--keys-from", f"A file with such keys, {_LINES}")]
 PathsFrom = Annotated[
-    list[typer.FileBinaryRead] | None, file("--from-file", f"A file with such paths, {_LINES}", "FILE")
+    list[typer.FileBinaryRead] | None, file_option("--from-file", f"A file with such paths, {_LINES}")
 ]
 DistributionIds = Annotated[
     list[str] | None,

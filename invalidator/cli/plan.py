@@ -8,27 +8,26 @@ import typer
 
 from invalidator.cli import options, plan_inputs
 from invalidator.cli.files import check_standard_input, read_json, read_text, with_lines
-from invalidator.cli.options import file, option
+from invalidator.cli.options import file_option, option
 from invalidator.cli.plan_budget import over_budget
 from invalidator.cli.plan_curves import show_curves
 from invalidator.cli.plan_inputs import Preview, narrate_refusals
 from invalidator.cli.plan_view import cost_in_words, narrate_plan, show_plan
 from invalidator.cli.session import errors_explained
-from invalidator.cli.targets import check_bucket
 from invalidator.cli.terminal import narrate, warn
 from invalidator.limits import MAX_WILDCARDS_PER_CALL
 from invalidator.operator import snapshots
 from invalidator.operator.plot import SUFFIXES
 from invalidator.operator.wording import count
 from invalidator.settings import environment
-from invalidator.settings.environment import Settings
+from invalidator.settings.environment import Settings, check_bucket
 
 _HOW_MUCH: Final = "How much may be sent"
 
 
 _Before = Annotated[
     typer.FileText | None,
-    file(
+    file_option(
         "--before",
         "With --after: the output of 'aws s3api list-objects-v2 --bucket my-origin' from before the change.",
         "A.json",
@@ -37,7 +36,7 @@ _Before = Annotated[
 ]
 _After = Annotated[
     typer.FileText | None,
-    file(
+    file_option(
         "--after",
         "With --before: the same from after the change. Two listings need no credentials: nothing is asked of AWS, and"
         " each key is taken to be served as it is.",
@@ -47,7 +46,7 @@ _After = Annotated[
 ]
 _Bucket = Annotated[
     str | None,
-    options.bucket(
+    options.bucket_option(
         "The bucket of the keys. Without it, CloudFront is not asked who serves them, nor S3 what else it has.",
         options.WHAT,
     ),
@@ -145,7 +144,7 @@ class _Changed(NamedTuple):
         """Raise ConfigurationError for files or a bucket that cannot be."""
         check_standard_input(self.files, "--keys-from")
         if self.bucket is not None:
-            check_bucket(self.bucket)
+            check_bucket(self.bucket, "--bucket")
 
     def preview(self, settings: Settings) -> Preview:
         """Return all that the plan is made of. Raises ConfigurationError."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
-from invalidator.cli.targets import serving
+from invalidator.cli.targets import distributions_serving
 from invalidator.cli.terminal import narrate, progress, warn
 from invalidator.errors import ConfigurationError, EventError, ListingError
 from invalidator.events.decode import Decoded, Refusal, decode, without_strangers
@@ -36,14 +36,14 @@ class Preview:
     decoded: Decoded
     distributions: list[Distribution]
     settings: Settings
-    objects: ListObjects
+    list_objects: ListObjects
     summary: str = ""
 
     def plan(self) -> Plan:
         """Return what would be sent."""
         decoded, settings = self.decoded, self.settings
         return make_plan(
-            decoded.changes, self.distributions, settings.view, decoded.tickets, settings.allowance, self.objects
+            decoded.changes, self.distributions, settings.view, decoded.tickets, settings.allowance, self.list_objects
         )
 
     def curves(self, also: Iterable[int]) -> list[Curve]:
@@ -51,14 +51,14 @@ class Preview:
         changes, settings = self.decoded.changes, self.settings
         with ExitStack() as stack:
             # Begun at the first budget: until then, the progress of the listing is shown.
-            advance = cache(lambda: stack.enter_context(progress("budgets tried")))
+            opened = cache(lambda: stack.enter_context(progress("budgets tried")))
 
             def begin() -> None:
-                advancing = advance()
-                advancing()
+                advance = opened()
+                advance()
 
             trial = Trial(settings.allowance.wildcards, tuple(also), begin)
-            return list(curves(changes, self.distributions, settings.view, self.objects, trial))
+            return list(curves(changes, self.distributions, settings.view, self.list_objects, trial))
 
 
 def narrate_refusals(preview: Preview) -> None:
@@ -91,7 +91,7 @@ def of_paths_and_keys(
     bucket is given and the distributions serve several.
     """
     settings = settings if keys else replace(settings, describe=False)
-    distributions, _ = serving(settings, {bucket or ANY} if bucket or keys else set())
+    distributions, _ = distributions_serving(settings, {bucket or ANY} if bucket or keys else set())
     if keys and not bucket:
         bucket = _common_bucket(distributions)
     batches = batches_of(texts, "--paths", [item.id for item in distributions], identity)
@@ -129,11 +129,11 @@ def _common_bucket(distributions: Iterable[Distribution]) -> str:
     return "".join(names)
 
 
-def _served(decoded: Decoded, settings: Settings, objects: ListObjects) -> Preview:
-    distributions, _ = serving(settings, {change.bucket for change in decoded.changes})
+def _served(decoded: Decoded, settings: Settings, list_objects: ListObjects) -> Preview:
+    distributions, _ = distributions_serving(settings, {change.bucket for change in decoded.changes})
     decoded = without_strangers(decoded, lambda id_: clients.catalog().has(id_, settings))
     ignored = f"{count(decoded.ignored, 'record')} ignored" if decoded.ignored else ""
-    return Preview(decoded, distributions, settings, objects, ignored)
+    return Preview(decoded, distributions, settings, list_objects, ignored)
 
 
 def _unlisted(_bucket: str, _prefix: str) -> Iterator[ObjectKey]:
@@ -144,11 +144,11 @@ def _listed(pages: int) -> ListObjects:
     """Return the listing of a bucket, which shows its progress. All listings share so many pages, and a minute."""
     bounds = cache(lambda: clients.listings().bounds(pages, _LISTING_SECONDS))
 
-    def objects(bucket: str, prefix: str) -> Iterator[ObjectKey]:
+    def list_objects(bucket: str, prefix: str) -> Iterator[ObjectKey]:
         with progress(f"listing {bucket}", each=_SHOWN_EACH) as advance:
             for number, key in enumerate(clients.listings().keys(bucket, prefix, bounds()), 1):
                 if number % _SHOWN_EACH == 0:
                     advance()
                 yield key
 
-    return objects
+    return list_objects

@@ -31,7 +31,7 @@ _Id = Annotated[
     typer.Argument(help="An invalidation, to see all of its items.", metavar="ID", show_default=False),
 ]
 _Bucket = Annotated[
-    str | None, options.bucket("Ask the distributions that serve this bucket, in place of the configured ones.")
+    str | None, options.bucket_option("Ask the distributions that serve this bucket, in place of the configured ones.")
 ]
 _Limit = Annotated[
     int, option("--limit", "Of each distribution, show this many, the newest, and all in progress.", "N", min=1)

@@ -11,16 +11,11 @@ from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.model import Distribution, DistributionId
 from invalidator.runtime import clients
 from invalidator.settings import environment
-from invalidator.settings.environment import Settings
+from invalidator.settings.environment import Settings, check_bucket
 from invalidator.workers import Threads
 
 _SECONDS: Final = 30.0
 """For CloudFront to describe the distributions."""
-
-
-def check_bucket(name: str) -> None:
-    """Raise ConfigurationError if no bucket can have this name."""
-    environment.check_bucket_name(name, "--bucket")
 
 
 def bucket_meant(config: Settings, bucket: str | None) -> str | None:
@@ -40,7 +35,7 @@ def distributions_meant(ids: list[str], bucket: str | None) -> list[Distribution
     At least one. Raises ConfigurationError, or CdnError.
     """
     if bucket is not None:
-        check_bucket(bucket)
+        check_bucket(bucket, "--bucket")
         ids = [*ids, "discover"]
     try:
         config = environment.load(instead=ids)
@@ -57,7 +52,7 @@ def distributions_meant(ids: list[str], bucket: str | None) -> list[Distribution
     return [distribution.id for distribution in distributions]
 
 
-def serving(config: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
+def distributions_serving(config: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
     """Return the distributions that may serve these buckets, described, and warnings, which are narrated."""
     distributions, warnings = _look_up(config, buckets)
     warn(warnings)

@@ -12,13 +12,13 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from invalidator.cli import options
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, interruptible
-from invalidator.cli.targets import check_bucket
 from invalidator.cli.terminal import narrate, plain, print_json, print_line, print_table, stderr_console, utc
 from invalidator.errors import ConfigurationError, EdgeError, ObjectError
 from invalidator.limits import MAX_KEY_BYTES
 from invalidator.operator import edge
 from invalidator.operator.freshness import EdgeAnswer, Freshness, S3Object, judge
 from invalidator.operator.objects import S3Objects
+from invalidator.settings.environment import check_bucket
 from invalidator.workers import within
 
 _PATIENCE: Final = 300
@@ -43,7 +43,7 @@ _Timeout = Annotated[
 ]
 
 
-class Comparison(NamedTuple):
+class EdgeComparison(NamedTuple):
     """The answers of both sides at one time, and the verdict on them."""
 
     stored: S3Object | None
@@ -53,7 +53,7 @@ class Comparison(NamedTuple):
 
 def verify(
     url: _Url,
-    key: Annotated[str, options.key("The key of its object, as S3 stores it.")],
+    key: Annotated[str, options.key_option("The key of its object, as S3 stores it.")],
     bucket: options.OriginBucket,
     until_fresh: _UntilFresh = False,
     timeout: _Timeout = None,
@@ -86,12 +86,12 @@ def verify(
 
 
 def compare_until_fresh(
-    compare: Callable[[float], Comparison],
+    compare: Callable[[float], EdgeComparison],
     timeout: float,
     tell: Callable[[str], None],
     now: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
-) -> tuple[Comparison, float]:
+) -> tuple[EdgeComparison, float]:
     """Return the last comparison, and the seconds until it was done: at most ``timeout``.
 
     ``compare`` takes the seconds that are left. Compares until waiting changes nothing more, and for the last time when
@@ -122,17 +122,17 @@ def compare_until_fresh(
         between = min(between * _GROWTH, _LONGEST_PAUSE)
 
 
-def _wait(compare: Callable[[float], Comparison], timeout: float) -> tuple[Comparison, float]:
+def _wait(compare: Callable[[float], EdgeComparison], timeout: float) -> tuple[EdgeComparison, float]:
     with _states_shown() as tell:
         return compare_until_fresh(compare, timeout, tell)
 
 
-def _comparing(url: str, key: str, bucket: str) -> Callable[[float], Comparison]:
+def _comparing(url: str, key: str, bucket: str) -> Callable[[float], EdgeComparison]:
     """Return a function that compares both sides within a number of seconds."""
-    check_bucket(bucket)
+    check_bucket(bucket, "--bucket")
     s3 = S3Objects.connect()
 
-    def compare(seconds: float) -> Comparison:
+    def compare(seconds: float) -> EdgeComparison:
         end = time.monotonic() + seconds
         # The edge first: what it serves cannot be newer than what S3 says afterwards.
         served = edge.ask(url, seconds)
@@ -140,7 +140,7 @@ def _comparing(url: str, key: str, bucket: str) -> Callable[[float], Comparison]
             stored = within(end - time.monotonic(), lambda: s3.find(bucket, key))
         except TimeoutError as error:
             raise ObjectError(f"{key!r} in bucket {bucket!r}: S3 did not answer in the time that was left") from error
-        return Comparison(stored, served, judge(stored, served, datetime.now(UTC)))
+        return EdgeComparison(stored, served, judge(stored, served, datetime.now(UTC)))
 
     return compare
 
@@ -182,7 +182,7 @@ def _narrate_news() -> Callable[[str], None]:
     return tell
 
 
-def _state(comparison: Comparison) -> str:
+def _state(comparison: EdgeComparison) -> str:
     """Say how things stand, in words that stay the same until that changes."""
     stored, served, verdict = comparison
     ours = f"ETag {stored.etag}" if stored else "no such object"
@@ -190,7 +190,7 @@ def _state(comparison: Comparison) -> str:
     return f"{verdict.verdict}: the edge serves {theirs}; S3 has {ours}."
 
 
-def _show(comparison: Comparison, seconds: float | None, asked: dict[str, str], *, as_json: bool) -> None:
+def _show(comparison: EdgeComparison, seconds: float | None, asked: dict[str, str], *, as_json: bool) -> None:
     if as_json:
         fresh_after = round(seconds, 3) if seconds is not None and comparison.verdict.verdict == "fresh" else None
         print_json(asked | _as_json(comparison) | {"seconds": fresh_after})
@@ -200,7 +200,7 @@ def _show(comparison: Comparison, seconds: float | None, asked: dict[str, str], 
         narrate(_conclusion(comparison, seconds))
 
 
-def _conclusion(comparison: Comparison, seconds: float) -> str:
+def _conclusion(comparison: EdgeComparison, seconds: float) -> str:
     verdict = comparison.verdict
     if verdict.verdict == "fresh":
         return f"Fresh after {seconds:.1f} s."
@@ -214,7 +214,7 @@ def _conclusion(comparison: Comparison, seconds: float) -> str:
     )
 
 
-def _print(comparison: Comparison) -> None:
+def _print(comparison: EdgeComparison) -> None:
     """Print the answers of both sides beside each other, and the verdict below them."""
     stored, served, verdict = comparison
     age = "" if served.age is None else f"{served.age:,} s"
@@ -233,7 +233,7 @@ def _print(comparison: Comparison) -> None:
     print_line((verdict.verdict, _COLOURS[verdict.verdict]), f": {plain(verdict.why)}.")
 
 
-def _as_json(comparison: Comparison) -> dict[str, object]:
+def _as_json(comparison: EdgeComparison) -> dict[str, object]:
     """Return a comparison for a program. What is not there is null."""
     stored, served, verdict = comparison
     theirs = {name: None if value == "" else value for name, value in served._asdict().items()}

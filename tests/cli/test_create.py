@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from invalidator.cli.create_report import Report, explained, tell_interrupted
+from invalidator.cli.create_report import Report, tell_interrupted, why_refused
 from invalidator.cli.session import undisturbed
 from invalidator.errors import OutOfTimeError, UnavailableError
 from invalidator.model import DistributionId, Outcome, Plan
@@ -37,7 +37,7 @@ def document(*arguments: str | Path, status: int = 0, **environ: str) -> Any:
 # --- what is sent ---------------------------------------------------------------------------------------
 
 
-def test_paths_are_sent_as_they_are_written_and_encoded_where_they_have_to_be(cloudfront: StrictCloudFront) -> None:
+def test_paths_are_sent_as_written_and_encoded_where_necessary(cloudfront: StrictCloudFront) -> None:
     done = run("create", "--paths", "/*", "--paths", "/blog/ü~x", "/a%20b", "/?q=1", "#product:42")
     assert done.returncode == 0, done.stderr
     for id_ in ("E1", "E2"):
@@ -61,7 +61,7 @@ def test_keys_and_paths_make_one_call_a_distribution(cloudfront: StrictCloudFron
     assert (cloudfront.calls, cloudfront.paths("E1")) == (2, ["/a", "/b"])
 
 
-def test_a_bucket_stands_for_the_distributions_that_serve_it_and_for_their_sites(cloudfront: StrictCloudFront) -> None:
+def test_a_bucket_stands_for_the_distributions_that_serve_it(cloudfront: StrictCloudFront) -> None:
     cloudfront.distributions = []
     origin = with_oac("o", "my-origin.s3.eu-central-1.amazonaws.com", "/prod")
     cloudfront.configs = {"E8": of_buckets("other"), "E9": configuration([origin], default("o"))}
@@ -71,7 +71,7 @@ def test_a_bucket_stands_for_the_distributions_that_serve_it_and_for_their_sites
     assert cloudfront.paths("E9") == ["/a.html", "/x"]
 
 
-def test_a_key_without_a_bucket_is_one_of_the_bucket_that_the_distributions_serve(
+def test_a_key_without_a_bucket_is_in_the_one_that_is_served(
     cloudfront: StrictCloudFront,
 ) -> None:
     origin = with_oac("o", "my-origin.s3.eu-central-1.amazonaws.com", "/prod")
@@ -97,7 +97,7 @@ def test_keys_that_nobody_serves_are_no_success(cloudfront: StrictCloudFront) ->
     assert cloudfront.calls == 0
 
 
-def test_nobody_is_asked_what_a_distribution_serves_if_only_paths_are_given(cloudfront: StrictCloudFront) -> None:
+def test_paths_alone_need_no_description_of_the_distributions(cloudfront: StrictCloudFront) -> None:
     assert run("create", "--paths", "/a").returncode == 0
     assert cloudfront.read == []
 
@@ -288,8 +288,8 @@ def test_other_streams_may_be_closed(cloudfront: StrictCloudFront, redirection: 
 
 def test_what_there_was_no_time_for_is_told_by_the_name_of_the_option() -> None:
     (batch,) = batches_of(["/a"], "--paths", [DistributionId("E1")], "1")
-    assert explained(Outcome(batch, error=OutOfTimeError("…"))) == "/a not sent within --timeout"
-    told = explained(Outcome(batch, error=UnavailableError("no answer")))
+    assert why_refused(Outcome(batch, error=OutOfTimeError("…"))) == "/a not sent within --timeout"
+    told = why_refused(Outcome(batch, error=UnavailableError("no answer")))
     assert told == "/a perhaps not invalidated; 'invalidator status' shows whether it was: no answer"
 
 
@@ -395,7 +395,7 @@ def test_what_is_odd_is_sent_with_a_warning(cloudfront: StrictCloudFront) -> Non
         ),
     ],
 )
-def test_what_keeps_distributions_from_being_discovered_is_no_mistake_of_the_user(
+def test_a_failed_discovery_is_no_mistake_of_the_user(
     cloudfront: StrictCloudFront, fault: tuple[str, int], words: str
 ) -> None:
     cloudfront.unreadable["ListDistributions"] = fault

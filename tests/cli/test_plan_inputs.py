@@ -106,7 +106,7 @@ def test_two_listings_take_the_settings_that_are_here(asked: list[str]) -> None:
     assert asked == []
 
 
-def test_a_listing_can_come_from_standard_input_and_an_empty_one_is_an_empty_bucket(tmp_path: Path) -> None:
+def test_a_listing_from_standard_input_may_be_empty_as_a_bucket_may(tmp_path: Path) -> None:
     after = listing(tmp_path, "b.json", "a", "b/index.html")
     done = run("plan", "--before", "-", "--after", after, "--json")
     assert json.loads(done.stdout)["batches"][0]["items"] == ["/a", "/b/", "/b/index.html"]

@@ -127,7 +127,7 @@ def test_where_nothing_was_invalidated_that_is_said(cloudfront: StrictCloudFront
     assert done.stderr == "0 invalidations on 2 distributions, none in progress.\n"
 
 
-def test_a_distribution_that_cannot_be_read_is_one_warning_and_the_others_are_shown(
+def test_distributions_that_cannot_be_read_are_one_warning(
     cloudfront: StrictCloudFront,
 ) -> None:
     (id_,) = accepting(cloudfront, "E2", 1)
@@ -243,7 +243,7 @@ def test_the_distributions_of_a_bucket_are_found(cloudfront: StrictCloudFront) -
     assert run("status", id_, "--bucket", "mine").stdout.startswith(f"E3  {id_}")
 
 
-def test_where_none_is_configured_all_of_the_account_are_asked_and_tenants_instead_of_what_they_belong_to(
+def test_if_none_is_configured_all_of_the_account_or_their_tenants_are_asked(
     cloudfront: StrictCloudFront,
 ) -> None:
     cloudfront.configs = {"E2": of_buckets("origin") | {"ConnectionMode": "tenant-only"}}
@@ -259,7 +259,7 @@ def test_an_account_without_distributions_is_said_to_have_none(cloudfront: Stric
     assert_explained(run("status", DISTRIBUTION_IDS=""), 2, "the account has no distribution, and none is configured")
 
 
-def test_status_works_on_the_embedded_aws_where_a_parameter_may_hold_the_ids() -> None:
+def test_status_reads_ids_from_a_parameter_on_the_embedded_aws() -> None:
     with embedded_aws() as aws:
         boto3.client("ssm").put_parameter(Name="/site/ids", Value=aws.distributions[1], Type="String")
         batch = {"Paths": {"Quantity": 2, "Items": ["/a", "/b*"]}, "CallerReference": "cli-1-1"}

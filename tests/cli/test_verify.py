@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 
-from invalidator.cli.verify import Comparison, _comparing, _show, compare_until_fresh
+from invalidator.cli.verify import EdgeComparison, _comparing, _show, compare_until_fresh
 from invalidator.errors import EdgeError, ObjectError
 from invalidator.local.embedded import BUCKET, embedded_aws
 from invalidator.operator.freshness import EdgeAnswer, Freshness, S3Object
@@ -47,7 +47,7 @@ def verdict(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
 # --- one look -------------------------------------------------------------------------------------------
 
 
-def test_what_the_edge_kept_is_stale_after_an_upload_and_fresh_after_an_invalidation(edge: EdgeCache) -> None:
+def test_an_upload_makes_the_edge_stale_and_an_invalidation_fresh(edge: EdgeCache) -> None:
     put("blog/a.html", "one")
     assert verdict(verify(edge, "blog/a.html")) == (0, "fresh")
     put("blog/a.html", "two")
@@ -157,10 +157,10 @@ def test_a_hostile_header_is_shown_as_data(edge: EdgeCache) -> None:
 # --- until it is fresh ----------------------------------------------------------------------------------
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-STALE = Comparison(S3Object('"b"', NOW), EdgeAnswer(200, '"a"'), Freshness("stale", ""))
-FRESH = Comparison(S3Object('"b"', NOW), EdgeAnswer(200, '"b"'), Freshness("fresh", "", final=True))
-BROKEN = Comparison(None, EdgeAnswer(503), Freshness("unknown", ""))
-REDIRECT = Comparison(None, EdgeAnswer(301), Freshness("unknown", "", final=True))
+STALE = EdgeComparison(S3Object('"b"', NOW), EdgeAnswer(200, '"a"'), Freshness("stale", ""))
+FRESH = EdgeComparison(S3Object('"b"', NOW), EdgeAnswer(200, '"b"'), Freshness("fresh", "", final=True))
+BROKEN = EdgeComparison(None, EdgeAnswer(503), Freshness("unknown", ""))
+REDIRECT = EdgeComparison(None, EdgeAnswer(301), Freshness("unknown", "", final=True))
 
 
 class Clock:
@@ -178,11 +178,13 @@ class Clock:
         self.seconds += seconds
 
 
-def wait(looks: list[Comparison | EdgeError], timeout: float = 300) -> tuple[Comparison, float, list[float], list[str]]:
+def wait(
+    looks: list[EdgeComparison | EdgeError], timeout: float = 300
+) -> tuple[EdgeComparison, float, list[float], list[str]]:
     """What comes of a sequence of looks, of which the last one is repeated."""
     clock, told = Clock(), list[str]()
 
-    def look(left: float) -> Comparison:
+    def look(left: float) -> EdgeComparison:
         assert 0 < left <= timeout
         found = looks.pop(0) if len(looks) > 1 else looks[0]
         if isinstance(found, EdgeError):
@@ -194,7 +196,7 @@ def wait(looks: list[Comparison | EdgeError], timeout: float = 300) -> tuple[Com
 
 
 @pytest.mark.parametrize("found", [FRESH, REDIRECT])
-def test_what_no_waiting_changes_is_not_waited_for(found: Comparison) -> None:
+def test_what_no_waiting_changes_is_not_waited_for(found: EdgeComparison) -> None:
     assert wait([found])[:3] == (found, 0.0, [])
 
 
@@ -219,7 +221,7 @@ def test_the_last_look_is_half_a_second_before_the_end(timeout: int) -> None:
 def test_it_takes_no_longer_than_it_may_however_long_a_look_takes(timeout: int, takes: float) -> None:
     clock = Clock()
 
-    def look(left: float) -> Comparison:
+    def look(left: float) -> EdgeComparison:
         clock.seconds += min(takes, left)
         if takes > left:
             raise EdgeError("late")
@@ -243,10 +245,10 @@ def test_an_edge_that_answered_once_may_be_out_of_reach_for_a_while() -> None:
         wait([STALE, EdgeError("gone")], 10)
 
 
-def test_no_pause_is_negative_though_the_time_runs_out_while_it_is_told_how_things_stand() -> None:
-    clock, looks = Clock(), list[Comparison | EdgeError]([STALE, EdgeError("gone"), FRESH])
+def test_no_pause_is_negative_though_time_runs_out_while_it_tells() -> None:
+    clock, looks = Clock(), list[EdgeComparison | EdgeError]([STALE, EdgeError("gone"), FRESH])
 
-    def look(_: float) -> Comparison:
+    def look(_: float) -> EdgeComparison:
         found = looks.pop(0)
         if isinstance(found, EdgeError):
             raise found
@@ -270,7 +272,7 @@ def test_no_pause_is_negative_though_the_time_runs_out_while_it_is_told_how_thin
     ],
 )
 def test_the_seconds_until_it_was_fresh_are_told_and_no_others(
-    found: Comparison, seconds: float | None, told: float | None, narrated: str, capsys: pytest.CaptureFixture[str]
+    found: EdgeComparison, seconds: float | None, told: float | None, narrated: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _show(found, seconds, {"key": "a"}, as_json=True)
     shown = capsys.readouterr()

@@ -46,7 +46,7 @@ def test_imports_go_down_the_ladder_only(module: str) -> None:
     assert [other for other in others if RUNG[other] >= RUNG[here]] == []
 
 
-def test_the_command_line_runs_the_handler_in_one_place_and_the_embedded_aws_in_two() -> None:
+def test_one_command_runs_the_handler_and_two_the_embedded_aws() -> None:
     commands = {module: ours(module) for module in MODULES if package_of(module) == "cli"}
     assert [module for module, names in commands.items() if "handler" in names] == ["cli.invoke"]
     embedded = [module for module, names in commands.items() if "local" in map(package_of, names)]
