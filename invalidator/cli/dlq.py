@@ -72,12 +72,13 @@ def dlq(
         target = letter_queue.url_of(to) if to is not None else ""
         with letter_queue.held() as held:
             letters = _read(letter for letter in held if not discard or letter.id in discard)
+            done = True
             if discard:
                 done = _discard(letter_queue, letters, discard, every=every, dry_run=dry_run, as_json=as_json)
             elif retry:
                 done = _send_again(letter_queue, letters, target, configured, dry_run=dry_run, as_json=as_json)
             else:
-                done = _list(letters, every=every, as_json=as_json)
+                _list(letters, every=every, as_json=as_json)
             if not held:
                 _narrate_empty(letter_queue)
     if not done:
@@ -119,8 +120,7 @@ def _described(settings: Settings, buckets: set[str]) -> list[Distribution]:
     return distributions
 
 
-def _list(letters: list[ReadLetter], *, every: bool, as_json: bool) -> bool:
-    """Print what is stale. Return True: this cannot fail."""
+def _list(letters: list[ReadLetter], *, every: bool, as_json: bool) -> None:
     stale = merged(contents for _, contents in letters)
     unreadable = [(letter, contents.problem) for letter, contents in letters if contents.problem]
     if as_json:
@@ -131,7 +131,6 @@ def _list(letters: list[ReadLetter], *, every: bool, as_json: bool) -> bool:
         narrate(f"{count(len(stale), 'stale path')} in {count(len(letters), 'dead letter')}, all left where they are.")
     if unreadable:
         narrate("Letters that cannot be read are never sent again: delete them by their ids with --discard.")
-    return True
 
 
 def _discard(

@@ -7,14 +7,11 @@ import subprocess
 import sys
 
 import pytest
-import typer
 
-from invalidator.cli.app import app
 from tests.doubles import strategies as make
 from tests.doubles.command import COMMAND, ROOT, assert_explained, run
 from tests.doubles.strategies import Change
 
-COMMANDS = typer.main.get_group(app).commands
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:changes"
 
 
@@ -112,11 +109,3 @@ def test_an_output_that_cannot_be_written_is_explained() -> None:
 
 def test_the_version_is_printed() -> None:
     assert re.fullmatch(r"invalidator \d+\.\d+\.\d+\n", run("--version").stdout)
-
-
-@pytest.mark.parametrize("command", sorted(COMMANDS))
-def test_every_command_has_help(command: str) -> None:
-    done = run(command, "--help")
-    assert done.returncode == 0
-    assert "Usage: invalidator" in done.stdout
-    assert command in run("--help").stdout

@@ -53,9 +53,13 @@ def test_every_value_of_an_option_has_a_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
-def test_help_fits_a_terminal_of_80_columns_and_shows_no_type_of_python(name: str) -> None:
+def test_help_fits_a_terminal_and_shows_examples_but_no_type_of_python(name: str) -> None:
     done = run(*filter(None, [name]), "--help", COLUMNS="80", TERM="dumb")
     assert done.returncode == 0
+    shown = " ".join(done.stdout.split())
+    assert f"Usage: invalidator {name}" in shown
+    for text in [f"Example: {example}" for example in generate.examples(COMMANDS[name])] if name else COMMANDS:
+        assert text in shown
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "…" not in done.stdout.replace("https://…", "")
     assert not re.search(r"<\w+(\[\w+\])?>", done.stdout)

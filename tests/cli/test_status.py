@@ -455,7 +455,3 @@ def test_watching_on_a_terminal_shows_colours_in_one_place(cloudfront: StrictClo
     os.close(ours)
     assert re.search(rb"\x1b\[33mInProgress", found)
     assert (narrated, process.returncode) == ("Stopped.\n", 0)
-
-
-def test_help_has_an_example() -> None:
-    assert "Example: invalidator status" in run("status", "--help").stdout

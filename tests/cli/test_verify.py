@@ -461,9 +461,3 @@ def test_what_s3_refuses_is_explained_though_head_has_no_reason(
 
     with serving(Refusing) as address:
         assert_explained(verify(edge, "a", AWS_ENDPOINT_URL=f"http://{address}"), 1, f"'a' in bucket 'origin': {words}")
-
-
-def test_help_shows_an_example() -> None:
-    done = run("verify", "--help", COLUMNS="300", TERM="dumb")
-    assert done.returncode == 0
-    assert "Example: invalidator verify --url https://www.example.com/blog/ --key blog/index.html" in done.stdout
