@@ -75,7 +75,7 @@ class CloudFront:
                 )
             else:
                 answer = self._client.create_invalidation(DistributionId=batch.distribution, InvalidationBatch=content)
-        id_ = _part(answer, "Invalidation", "Id")
+        id_ = _object(answer, "Invalidation").get("Id")
         if not id_:
             raise UnavailableError("CloudFront answered without the id of an invalidation")
         return str(id_)
@@ -188,18 +188,11 @@ def _invalidation(distribution: DistributionId, answer: _Json) -> Invalidation:
         raise UnavailableError(f"CloudFront answered with an invalidation without {error}") from error
 
 
-def _part(answer: Any, *names: str) -> Any:
-    """Return the value under nested names of an answer; None if it is not there."""
-    for name in names:
-        answer = answer.get(name) if isinstance(answer, dict) else None
-    return answer
-
-
 def _object(answer: Any, name: str) -> _Json:
-    found = _part(answer, name)
-    if not isinstance(found, dict):
+    value = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(value, dict):
         raise UnavailableError(f"CloudFront answered without {name}")
-    return found
+    return value
 
 
 def _kind(error: ClientError) -> type[CdnError]:

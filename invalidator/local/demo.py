@@ -32,23 +32,16 @@ def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
     narrate(f"An embedded AWS: bucket {BUCKET}, a queue that it notifies, distributions {', '.join(aws.distributions)}")
     worker.poll()  # the test message that S3 sends when the notification is set up
 
-    def accepted(*, again: bool = False) -> list[AcceptedInvalidation]:
-        news = aws.new_invalidations()
-        if [(item.distribution, item.again) for item in news] != [(id_, again) for id_ in aws.distributions]:
-            raise IncompleteError(f"CloudFront accepted other invalidations than expected: {news}")
-        show(news)
-        return news
-
     narrate(f"\n1. Upload a site of {len(SITE)} objects: one invalidation a distribution, with exactly their paths")
     for key, text in SITE.items():
         s3.put_object(Bucket=BUCKET, Key=key, Body=text.encode())
     worker.poll()
-    total = accepted()
+    total = _accepted(aws, show)
 
     narrate("\n2. Upload blog/index.html again: a new reference, so CloudFront does not take it for the first")
     s3.put_object(Bucket=BUCKET, Key="blog/index.html", Body=b"<!doctype html><title>Blog, edited</title>")
     worker.poll()
-    total += accepted()
+    total += _accepted(aws, show)
 
     narrate("\n3. Delete blog/red flower.html: both spellings of its URL are forgotten")
     s3.delete_object(Bucket=BUCKET, Key="blog/red flower.html")
@@ -56,15 +49,23 @@ def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
     if event is None:
         raise IncompleteError("the queue is empty after a delete")
     answer = lambda_handler(event)
-    total += accepted()
+    total += _accepted(aws, show)
 
     narrate("\n4. The queue delivers that message a second time: the same reference, and nothing new is created")
     worker.release(event)
     worker.poll()
-    accepted(again=True)
+    _accepted(aws, show, again=True)
 
     paths = sum(len(invalidation.paths) for invalidation in total)
     narrate(
         f"\n{len(SITE) + 2} changes, {len(total)} invalidations of {paths} paths on {len(aws.distributions)}"
         f" distributions; {len(answer['batchItemFailures'])} messages failed."
     )
+
+
+def _accepted(aws: EmbeddedAws, show: Show, *, again: bool = False) -> list[AcceptedInvalidation]:
+    news = aws.new_invalidations()
+    if [(item.distribution, item.again) for item in news] != [(id_, again) for id_ in aws.distributions]:
+        raise IncompleteError(f"CloudFront accepted other invalidations than expected: {news}")
+    show(news)
+    return news

@@ -106,18 +106,18 @@ def _judge_deleted(answer: EdgeAnswer) -> Freshness:
 def _judge_contents(stored: S3Object, answer: EdgeAnswer, now: datetime) -> Freshness:
     ours, theirs = _opaque(stored.etag), _opaque(answer.etag)
     when = answer.last_modified and answer.last_modified.replace(microsecond=0)
-    written = stored.last_modified.replace(microsecond=0)
-    another = f"{_cached(answer)} than that of S3's object, {_written(stored, now)}{_later(when, written)}"
+    modified = stored.last_modified.replace(microsecond=0)
+    another = f"{_cached(answer)} than that of S3's object, {_written(stored, now)}{_later(when, modified)}"
     if theirs:
         if ours == theirs:
             older = "; the edge has an earlier upload of the same bytes, with the headers of that one"
             return Freshness(
-                "fresh", f"the ETag is that of S3's object{older if when and when < written else ''}", True
+                "fresh", f"the ETag is that of S3's object{older if when and when < modified else ''}", True
             )
         return Freshness("stale", f"the edge serves another ETag{another}")
     if when is None:
         return Freshness("unknown", "the URL answers with neither an ETag nor a Last-Modified to compare", final=True)
-    if when == written:
+    if when == modified:
         return Freshness("fresh", "there is no ETag to compare; Last-Modified is that of S3's object", final=True)
     return Freshness("stale", f"there is no ETag to compare, and the edge serves another Last-Modified{another}")
 
@@ -141,9 +141,9 @@ def _cached(answer: EdgeAnswer) -> str:
     return f" ({found})" if found else ""
 
 
-def _later(when: datetime | None, written: datetime) -> str:
+def _later(when: datetime | None, modified: datetime) -> str:
     later = "; the edge's is later than S3's: the URL may belong to another object"
-    return later if when and when > written else ""
+    return later if when and when > modified else ""
 
 
 def _date(text: str) -> datetime | None:
