@@ -12,7 +12,7 @@ from invalidator.cli.terminal import narrate, print_line
 from invalidator.errors import ConfigurationError
 from invalidator.notifications.bucket import Bucket
 from invalidator.notifications.merge import Configuration, NotificationEntry, diff_lines
-from invalidator.settings.environment import check_bucket
+from invalidator.settings.environment import check_bucket_name
 
 _QUEUE_ARN: Final = "arn:aws:sqs:<region>:<account>:<name>"
 _FUNCTION_ARN: Final = "arn:aws:lambda:<region>:<account>:function:<name>"
@@ -65,7 +65,7 @@ def _check_entry(bucket: str, id_: str, prefix: str = "", suffix: str = "") -> N
     for name, text in (("--prefix", prefix), ("--suffix", suffix)):
         if not text.isprintable() or "*" in text:
             raise ConfigurationError(f"{name}: {text!r} is not what S3 takes: give printable text without an asterisk")
-    check_bucket(bucket, "--bucket")
+    check_bucket_name(bucket, "--bucket")
 
 
 def _checked(arn: str | None, name: str, expected: str) -> str:

@@ -16,7 +16,7 @@ from invalidator.operator.invalidations import check_invalidation_id, find_inval
 from invalidator.planning.by_hand import EVERYTHING, batches_of, path_of
 from invalidator.runtime import clients
 from invalidator.settings import environment
-from invalidator.settings.environment import Settings, check_bucket
+from invalidator.settings.environment import Settings, check_bucket_name
 from invalidator.settings.ids import is_distribution_id
 
 
@@ -96,7 +96,7 @@ class Order(NamedTuple):
 
     def _settings(self) -> Settings:
         if self.bucket is not None:
-            check_bucket(self.bucket, "--bucket")
+            check_bucket_name(self.bucket, "--bucket")
         try:
             return environment.load(instead=self.distributions or (["discover"] if self.bucket else []))
         except UnconfiguredError as error:

@@ -9,7 +9,7 @@ from invalidator.distributions.catalog import inventory
 from invalidator.distributions.describe import Described
 from invalidator.operator.wording import count
 from invalidator.runtime import clients
-from invalidator.settings.environment import check_bucket
+from invalidator.settings.environment import check_bucket_name
 
 _Bucket = Annotated[str, options.bucket_option("List only the distributions that serve this bucket.")]
 
@@ -25,7 +25,7 @@ def distributions(bucket: _Bucket = "", as_json: options.Json = False) -> None:
     rows: list[Described] = []
     with errors_explained(), progress("reading distributions") as advance:
         if bucket:
-            check_bucket(bucket, "--bucket")
+            check_bucket_name(bucket, "--bucket")
         for row in inventory(clients.cloudfront(), bucket):
             rows.append(row)
             advance()

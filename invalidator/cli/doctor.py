@@ -13,7 +13,7 @@ from invalidator.operator.doctor import Doctor
 from invalidator.operator.findings import Finding, are_well
 from invalidator.operator.wording import count
 from invalidator.runtime import clients
-from invalidator.settings.environment import check_bucket
+from invalidator.settings.environment import check_bucket_name
 
 _Queue = Annotated[str | None, options.queue_option("The function's queue; if not given, QUEUE_URL.")]
 _MARKS: Final = {"ok": ("ok   ", "green"), "wrong": ("wrong", "bold red"), "unknown": ("?    ", "yellow")}
@@ -28,7 +28,7 @@ def doctor(bucket: options.OriginBucket, queue: _Queue = None, as_json: options.
     Example: invalidator doctor --bucket my-origin --queue my-changes
     """
     with errors_explained():
-        check_bucket(bucket, "--bucket")
+        check_bucket_name(bucket, "--bucket")
         if queue is not None:
             check_queue(queue, "--queue")
         examination = Doctor.connect(bucket, clients.cloudfront(), clients.catalog())

@@ -13,7 +13,7 @@ from invalidator.events.records import change_by_hand
 from invalidator.model import Distribution, ObjectChange
 from invalidator.operator.wording import count
 from invalidator.settings import environment
-from invalidator.settings.environment import Settings, check_bucket
+from invalidator.settings.environment import Settings, check_bucket_name
 from invalidator.urls.viewers import View, Viewers
 
 
@@ -36,7 +36,7 @@ def explain(
     Example: invalidator explain blog/index.html --bucket my-origin --distribution-id discover
     """
     with errors_explained():
-        check_bucket(bucket, "--bucket")
+        check_bucket_name(bucket, "--bucket")
         settings = environment.load(instead=distribution_id or ())
         change = _change(key, bucket)
         distributions, warnings = distributions_serving(settings, {bucket})

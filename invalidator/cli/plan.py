@@ -20,7 +20,7 @@ from invalidator.operator import snapshots
 from invalidator.operator.plot import SUFFIXES
 from invalidator.operator.wording import count
 from invalidator.settings import environment
-from invalidator.settings.environment import Settings, check_bucket
+from invalidator.settings.environment import Settings, check_bucket_name
 
 _HOW_MUCH: Final = "How much may be sent"
 
@@ -144,7 +144,7 @@ class _Changed(NamedTuple):
         """Raise ConfigurationError for files or a bucket that cannot be."""
         check_standard_input(self.files, "--keys-from")
         if self.bucket is not None:
-            check_bucket(self.bucket, "--bucket")
+            check_bucket_name(self.bucket, "--bucket")
 
     def preview(self, settings: Settings) -> Preview:
         """Return all that the plan is made of. Raises ConfigurationError."""

@@ -11,7 +11,7 @@ from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.model import Distribution, DistributionId
 from invalidator.runtime import clients
 from invalidator.settings import environment
-from invalidator.settings.environment import Settings, check_bucket
+from invalidator.settings.environment import Settings, check_bucket_name
 from invalidator.workers import Threads
 
 _SECONDS: Final = 30.0
@@ -35,7 +35,7 @@ def distributions_meant(ids: list[str], bucket: str | None) -> list[Distribution
     At least one. Raises ConfigurationError, or CdnError.
     """
     if bucket is not None:
-        check_bucket(bucket, "--bucket")
+        check_bucket_name(bucket, "--bucket")
         ids = [*ids, "discover"]
     try:
         config = environment.load(instead=ids)

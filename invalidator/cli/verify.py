@@ -18,7 +18,7 @@ from invalidator.limits import MAX_KEY_BYTES
 from invalidator.operator import edge
 from invalidator.operator.freshness import EdgeAnswer, Freshness, S3Object, judge
 from invalidator.operator.objects import S3Objects
-from invalidator.settings.environment import check_bucket
+from invalidator.settings.environment import check_bucket_name
 from invalidator.workers import within
 
 _PATIENCE: Final = 300
@@ -129,7 +129,7 @@ def _wait(compare: Callable[[float], EdgeComparison], timeout: float) -> tuple[E
 
 def _comparing(url: str, key: str, bucket: str) -> Callable[[float], EdgeComparison]:
     """Return a function that compares both sides within a number of seconds."""
-    check_bucket(bucket, "--bucket")
+    check_bucket_name(bucket, "--bucket")
     s3 = S3Objects.connect()
 
     def compare(seconds: float) -> EdgeComparison:
