@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
-from invalidator.aws.cloudfront import Configured, is_tenant
+from invalidator.aws.cloudfront import CloudFront, is_tenant
 from invalidator.aws.sdk import patiently
 from invalidator.distributions import describe
 from invalidator.distributions.describe import MANAGED_POLICIES, Described, has_tenants, serves
@@ -25,25 +25,6 @@ _PATIENCE_SECONDS_PASSING: Final = 5
 _MAX_PARALLEL: Final = 8
 
 
-class Account(Protocol):
-    """The reading calls to CloudFront; ``cloudfront.CloudFront`` makes them."""
-
-    def configured(self, distribution: DistributionId) -> Configured:
-        """Read the configuration of a distribution or tenant."""
-
-    def cache_policy(self, id_: str) -> _Json:
-        """Read a CachePolicyConfig."""
-
-    def summaries(self) -> Iterator[_Json]:
-        """List all distributions of the account, each as a DistributionSummary."""
-
-    def tenants(self, distribution: DistributionId) -> Iterator[DistributionId]:
-        """List the tenants of a distribution."""
-
-    def tags(self, arn: str) -> dict[str, str]:
-        """List the tags of a distribution."""
-
-
 class Answer(NamedTuple):
     """The result of describing a distribution: its site, or the reason why there is none."""
 
@@ -58,7 +39,7 @@ class Catalog:
 
     def __init__(
         self,
-        account: Account,
+        account: CloudFront,
         now: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
@@ -238,7 +219,7 @@ def _discovering() -> Iterator[None]:
         raise ConfigurationError(f"DISTRIBUTION_IDS: discover: {error}") from error
 
 
-def inventory(account: Account, bucket: str) -> Iterator[Described]:
+def inventory(account: CloudFront, bucket: str) -> Iterator[Described]:
     """List the distributions of the account for a person; with a bucket, only those that serve it.
 
     Raises CdnError if they cannot be listed. What else cannot be read is left out.

@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any, Final, Self, TypeVar
 
 from invalidator.aws import sdk
+from invalidator.aws.cloudfront import CloudFront
 from invalidator.aws.names import Arn, is_queue_url, queue_region
 from invalidator.distributions import describe
-from invalidator.distributions.catalog import Account, Catalog
+from invalidator.distributions.catalog import Catalog
 from invalidator.errors import ConfigurationError, InvalidatorError
 from invalidator.model import DistributionId, Site
 from invalidator.notifications.bucket import Bucket, s3_client
@@ -63,7 +64,7 @@ class _Facts:
 class Doctor:
     """Checks everything between a bucket and its viewers."""
 
-    def __init__(self, bucket: str, client: Any, account: Account, catalog: Catalog) -> None:
+    def __init__(self, bucket: str, client: Any, account: CloudFront, catalog: Catalog) -> None:
         """``client`` is one of ``s3_client``."""
         self._name, self._client = bucket, client
         self._bucket = Bucket(bucket, client)
@@ -71,7 +72,7 @@ class Doctor:
         self._facts = _Facts()
 
     @classmethod
-    def connect(cls, bucket: str, account: Account, catalog: Catalog) -> Self:
+    def connect(cls, bucket: str, account: CloudFront, catalog: Catalog) -> Self:
         """Connect to S3 with what the SDK is configured with. Raises ConfigurationError if that cannot be used."""
         return cls(bucket, s3_client(), account, catalog)
 
