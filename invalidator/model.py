@@ -64,7 +64,7 @@ class Request(NamedTuple):
 
     @property
     def subject(self) -> tuple[str, str]:
-        """What is asked for, which is in no bucket that is known."""
+        """The path or key that is asked for; its bucket is not known."""
         return "", self.key
 
 
@@ -332,7 +332,7 @@ class Outcome:
 
     @property
     def failure(self) -> str:
-        """What was not invalidated where, and why, for an operator."""
+        """A sentence for an operator: these paths were not invalidated there, and why."""
         return f"{self.batch.distribution}: {self.paths} not invalidated: {self.error}"
 
 

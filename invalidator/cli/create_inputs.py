@@ -56,7 +56,7 @@ def read_keys(named: list[str] | None, files: list[typer.FileBinaryRead] | None)
 
 
 class Order(NamedTuple):
-    """What is to be invalidated, and where, as the options say it."""
+    """The order of a person: what to invalidate and where, as the options say it."""
 
     paths: list[str]
     keys: list[str]

@@ -27,7 +27,7 @@ from invalidator.workers import Threads, within
 
 @dataclass(slots=True)
 class Report:
-    """What became of a plan: what was accepted, what was not, and after how many seconds each was completed.
+    """The outcomes of a plan: accepted, not accepted, and after how many seconds each was completed.
 
     ``printed`` counts the accepted that were printed; ``unwritten`` if standard output takes no more.
     """
@@ -43,7 +43,7 @@ class Report:
 
     @property
     def has_failed(self) -> bool:
-        """Whether anything was not accepted or, if that was to be waited for, is not known to be completed."""
+        """True if anything was not accepted or, with ``--wait``, is not known to be completed."""
         return bool(self.refused or self.unseen or self.unwritten)
 
     def sort(self, outcomes: list[Outcome]) -> None:

@@ -104,7 +104,7 @@ def plan(
 
 
 class _Changed(NamedTuple):
-    """What changed, as the options say it."""
+    """The changes, as the options say them."""
 
     event: typer.FileText | None
     keys: list[str]
@@ -115,7 +115,7 @@ class _Changed(NamedTuple):
 
     @property
     def has_keys(self) -> bool:
-        """Whether keys are given, or files with keys."""
+        """True if keys are given, or files with keys."""
         return bool(self.keys or self.files)
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""How commands begin and end: the log, errors in a sentence with a remedy, interrupts."""
+"""The begin and end of commands: the log, errors in a sentence with a remedy, interrupts."""
 
 import logging
 import signal

@@ -126,7 +126,7 @@ MANAGED_POLICIES: Final = {
     "08627262-05a9-4f76-9ded-b50ca2e3a84f": True,  # Elemental-MediaPackage
     "2e54312d-136d-493c-8eb9-b001f22f67d2": True,  # Amplify
 }
-"""Whether query strings are part of the cache key, by the id of a policy that AWS manages."""
+"""By the id of a policy that AWS manages: True if query strings are part of the cache key."""
 
 
 def policy_ids(config: _Json) -> set[str]:

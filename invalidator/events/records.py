@@ -19,7 +19,7 @@ _VISIBLE_DETAIL_TYPES: Final = (_CREATED, "Object Deleted")
 
 
 class Delivery(NamedTuple):
-    """How a document came: the queue message that brought it, if one did, and how many envelopes were around it.
+    """The delivery of a document: the queue message that brought it, if one did, and how many envelopes were around it.
 
     ``id`` is the same each time that the document is delivered.
     """

@@ -14,7 +14,7 @@ from invalidator.runtime.metrics import Tally
 
 @dataclass(slots=True)
 class Delivered:
-    """What became of an event's plan. ``tally`` counts it for CloudWatch."""
+    """The outcomes of an event's plan. ``tally`` counts them for CloudWatch."""
 
     accepted: list[Outcome] = field(default_factory=list)
     failed: list[Outcome] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""How far a job of CodePipeline is: carried from each of its jobs to the next in a continuation token. Pure."""
+"""The progress of a job of CodePipeline, carried from each of its jobs to the next in a continuation token. Pure."""
 
 import re
 from dataclasses import dataclass, field

@@ -42,7 +42,7 @@ _MAX_NAMED: Final = 20
 
 
 class JobServices(NamedTuple):
-    """What a job needs of others: ids → distributions, sending, how an invalidation stands, and the seconds left."""
+    """The services that a job needs: ids → distributions, sending, an invalidation as it stands, the seconds left."""
 
     distributions: Callable[[Sequence[str]], list[DistributionId]]
     send: Callable[[tuple[Batch, ...]], Iterable[Outcome]]

@@ -1,4 +1,4 @@
-"""What an invocation reads from AWS before it plans. Each read has a bound in time, and none stops the invocation."""
+"""The reads of an invocation from AWS before it plans: each has a bound in time, and none stops the invocation."""
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
