@@ -231,8 +231,10 @@ def test_wrong_usage_of_dlq_is_explained(arguments: tuple[str, ...], status: int
 
 
 def test_what_keeps_dlq_from_its_queues_is_explained(dead: str) -> None:
-    assert_explained(run("dlq", "--queue", "nope"), 1, "(check the name, the account and the Region)")
+    assert_explained(run("dlq", "--queue", "nope"), 1, "(check the name, the account and the Region of the queue)")
     put(dead, "{}", json.dumps(make.s3(Change("a"))))
-    assert_explained(run("dlq", "--retry", "--to", "nope"), 1, "(check the name, the account and the Region)")
+    assert_explained(
+        run("dlq", "--retry", "--to", "nope"), 1, "(check the name, the account and the Region of the queue)"
+    )
     boto3.client("sqs").delete_queue(QueueUrl=dead.replace("dead", "changes"))
     assert_explained(run("dlq", "--retry"), 2, f"{dead} is the dead-letter queue of no queue: name the queue to")
