@@ -2,11 +2,12 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
+from invalidator.aws.cloudfront import CloudFront
 from invalidator.aws.sdk import patiently
 from invalidator.errors import (
     CdnError,
@@ -45,16 +46,6 @@ _makers: Final = tuple((name, re.compile(pattern).fullmatch) for name, pattern i
 _is_id = re.compile(r"[A-Za-z0-9]{1,64}").fullmatch
 
 
-class _Account(Protocol):
-    """The invalidations of an account, as ``cloudfront.CloudFront`` reads them."""
-
-    def invalidation(self, distribution: DistributionId, id_: str) -> Invalidation:
-        """Return an invalidation with its items and its caller reference."""
-
-    def invalidations(self, distribution: DistributionId) -> Iterator[Invalidation]:
-        """Yield all invalidations of a distribution, without items and caller references."""
-
-
 class ListedInvalidation(NamedTuple):
     """An invalidation. If not ``is_whole``, its items and its caller reference could not be read."""
 
@@ -86,7 +77,7 @@ class Invalidations:
 
     def __init__(
         self,
-        account: _Account,
+        account: CloudFront,
         workers: Callable[[], Workers[tuple[int, object]]] = Threads,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
@@ -173,7 +164,7 @@ def _listed(
     return DistributionInvalidations(distribution, tuple(shown), len(found), unread=unread)
 
 
-def find_invalidation(account: _Account, distributions: Iterable[DistributionId], id_: str) -> Invalidation:
+def find_invalidation(account: CloudFront, distributions: Iterable[DistributionId], id_: str) -> Invalidation:
     """Return the invalidation with this id, with its items, from the first distribution that has it.
 
     Raises UnknownIdError if none has it, ForbiddenError if a permission to know that is missing, and any other CdnError

@@ -50,8 +50,8 @@ invalidations = st.lists(
 
 
 @dataclass
-class Told:
-    """An account that tells just this. What is asked next meets ``faults``; ``read`` is what was asked in detail."""
+class Told(CloudFront):
+    """A CloudFront with just these invalidations. The next calls meet ``faults``; ``read`` are the ids asked for."""
 
     lists: dict[str, list[Invalidation]]
     items: tuple[str, ...] = ("/a",)
