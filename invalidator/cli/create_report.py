@@ -4,18 +4,15 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from invalidator.cli.plan_view import narrate_plan
 from invalidator.cli.session import undisturbed
-from invalidator.cli.terminal import narrate, print_json, print_line, stderr_console
+from invalidator.cli.terminal import board, narrate, print_json, print_line
 from invalidator.delivery.carry_out import Budget, carry_out
 from invalidator.errors import CdnError, OutOfTimeError, UnavailableError
 from invalidator.model import DistributionId, Invalidation, Outcome, Plan
@@ -57,7 +54,7 @@ def carry_out_plan(report: Report, left: Callable[[], float], *, wait: bool) -> 
     steps = Counter(str(batch.distribution) for batch in report.plan.batches)
     # Beside the bars on a terminal, nothing can be printed.
     at_once = not (report.as_json or sys.stderr.isatty())
-    with _board("answered", steps, lines=False) as advance:
+    with board("answered", steps, lines=False) as advance:
         for outcome in carry_out(report.plan, clients.cloudfront(), Budget(left), Threads()):
             (report.refused if outcome.error else report.accepted).append(outcome)
             if at_once:
@@ -80,42 +77,13 @@ def _wait(report: Report, left: Callable[[], float]) -> None:
         except TimeoutError as error:
             raise UnavailableError("no answer in time") from error
 
-    with _board("completed", Counter(str(distribution) for distribution, _ in accepted), lines=True) as advance:
+    with board("completed", Counter(str(distribution) for distribution, _ in accepted), lines=True) as advance:
         for distribution, id_, error in until_completed(accepted, look, left, time.sleep):
             if error:
                 report.unseen.append((distribution, id_, error))
             else:
                 report.completed[distribution, id_] = time.monotonic() - start
                 advance(distribution)
-
-
-@contextmanager
-def _board(done: str, steps: Mapping[str, int], *, lines: bool) -> Iterator[Callable[[str], None]]:
-    """Yield a function to call with a name when another of its ``steps`` is ``done``. A terminal shows bars.
-
-    Elsewhere, with ``lines``, the last step of each name is narrated.
-    """
-    console, start = stderr_console(), time.monotonic()
-    left = dict(steps)
-
-    def count_down(name: str) -> None:
-        left[name] -= 1
-        if lines and not left[name]:
-            narrate(f"  {name}: {done} after {time.monotonic() - start:.0f} s")
-
-    if not console.is_terminal:
-        yield count_down
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(done),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=not lines) as bars:
-        tasks = {name: bars.add_task(name, total=number) for name, number in steps.items()}
-        yield lambda name: bars.advance(tasks[name])
 
 
 def _print_accepted(report: Report) -> None:

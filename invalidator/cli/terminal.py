@@ -4,7 +4,8 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -105,3 +107,57 @@ def progress(doing: str, each: int = 1) -> Iterator[Callable[[], None]]:
             status.update(f"{doing}: {done:,} …")
 
         yield advance
+
+
+@contextmanager
+def board(done: str, steps: Mapping[str, int], *, lines: bool) -> Iterator[Callable[[str], None]]:
+    """Yield a function to call with a name when another of its ``steps`` is ``done``. A terminal shows bars.
+
+    Elsewhere, with ``lines``, the last step of each name is narrated.
+    """
+    console, start = stderr_console(), time.monotonic()
+    left = dict(steps)
+
+    def count_down(name: str) -> None:
+        left[name] -= 1
+        if lines and not left[name]:
+            narrate(f"  {name}: {done} after {time.monotonic() - start:.0f} s")
+
+    if not console.is_terminal:
+        yield count_down
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(done),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=not lines) as bars:
+        tasks = {name: bars.add_task(name, total=number) for name, number in steps.items()}
+        yield lambda name: bars.advance(tasks[name])
+
+
+@contextmanager
+def states_shown() -> Iterator[Callable[[str], None]]:
+    """Yield a function that takes the present state: a terminal shows it with the time, a pipe only when it is new."""
+    console = stderr_console()
+    if not console.is_terminal:
+        yield _narrate_news()
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task("asking")
+        yield lambda text: shown.update(task, description=plain(text))
+
+
+def _narrate_news() -> Callable[[str], None]:
+    last = ""
+
+    def tell(text: str) -> None:
+        nonlocal last
+        if text != last:
+            narrate(plain(text))
+        last = text
+
+    return tell

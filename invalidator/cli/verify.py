@@ -1,18 +1,16 @@
 """``verify``: compare what the edge serves for a URL with the object in S3."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Final, NamedTuple
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from invalidator.cli import options
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, interruptible
-from invalidator.cli.terminal import narrate, plain, print_json, print_line, print_table, stderr_console, utc
+from invalidator.cli.terminal import narrate, plain, print_json, print_line, print_table, states_shown, utc
 from invalidator.errors import ConfigurationError, EdgeError, ObjectError
 from invalidator.limits import MAX_KEY_BYTES
 from invalidator.operator import edge
@@ -123,7 +121,7 @@ def compare_until_fresh(
 
 
 def _wait(compare: Callable[[float], EdgeComparison], timeout: float) -> tuple[EdgeComparison, float]:
-    with _states_shown() as tell:
+    with states_shown() as tell:
         return compare_until_fresh(compare, timeout, tell)
 
 
@@ -155,31 +153,6 @@ def _checked(key: str) -> str:
     if length > MAX_KEY_BYTES:
         raise ConfigurationError(f"--key: it has {length:,} bytes, and a key of S3 has at most {MAX_KEY_BYTES:,}")
     return key
-
-
-@contextmanager
-def _states_shown() -> Iterator[Callable[[str], None]]:
-    """Yield a function that takes the present state: a terminal shows it with the time, a pipe only when it is new."""
-    console = stderr_console()
-    if not console.is_terminal:
-        yield _narrate_news()
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
-        task = shown.add_task("asking")
-        yield lambda text: shown.update(task, description=plain(text))
-
-
-def _narrate_news() -> Callable[[str], None]:
-    last = ""
-
-    def tell(text: str) -> None:
-        nonlocal last
-        if text != last:
-            narrate(plain(text))
-        last = text
-
-    return tell
 
 
 def _state(comparison: EdgeComparison) -> str:

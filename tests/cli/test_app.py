@@ -1,4 +1,4 @@
-"""What all commands do alike: mistakes, streams and extras, the version and the help."""
+"""All commands alike: mistakes, streams and extras, the version and the help."""
 
 import json
 import os

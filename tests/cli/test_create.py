@@ -1,4 +1,4 @@
-"""The command ``create`` as a user types it, in a process of its own, against the strict CloudFront."""
+"""``create`` as a user types it, in a process of its own, against the strict CloudFront."""
 
 import json
 import os
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from invalidator.cli.create_report import Report, tell_interrupted, why_refused
-from invalidator.cli.session import undisturbed
+from invalidator.cli.session import interruptible, undisturbed
 from invalidator.errors import OutOfTimeError, UnavailableError
 from invalidator.model import DistributionId, Outcome, Plan
 from invalidator.planning.by_hand import batches_of
@@ -23,7 +24,7 @@ from tests.doubles.configurations import configuration, of_buckets, with_oac
 
 @pytest.fixture
 def cloudfront(cloudfront: StrictCloudFront) -> StrictCloudFront:
-    """With distributions that serve one bucket."""
+    """Let the distributions serve one bucket."""
     cloudfront.configs = {"E1": of_buckets("origin"), "E2": of_buckets("origin")}
     return cloudfront
 
@@ -114,13 +115,13 @@ def test_files_hold_paths_or_keys(cloudfront: StrictCloudFront, tmp_path: Path) 
 
 
 def test_a_dry_run_shows_what_would_be_sent_and_sends_nothing(cloudfront: StrictCloudFront) -> None:
-    wish = ("--paths", "/*", "--key", "a", "--reference", "build 7")
-    planned = document(*wish, "--dry-run")
+    order = ("--paths", "/*", "--key", "a", "--reference", "build 7")
+    planned = document(*order, "--dry-run")
     assert cloudfront.calls == 0
-    shown = run("create", *wish, "--dry-run")
+    shown = run("create", *order, "--dry-run")
     assert "given as '/*'" in shown.stdout
     assert shown.stderr.endswith("Nothing was sent.\n")
-    sent = document(*wish)
+    sent = document(*order)
     assert [batch["caller_reference"] for batch in planned["batches"]] == [
         item["caller_reference"] for item in sent["invalidations"]
     ]
@@ -152,9 +153,9 @@ def test_an_earlier_invalidation_is_sent_again_to_its_distribution_alone(cloudfr
 
 def test_it_waits_until_all_edges_have_forgotten(cloudfront: StrictCloudFront) -> None:
     cloudfront.looks_to_complete = 1
-    found = document("--paths", "/*", "--wait")
-    assert [0 < item["seconds"] < 60 for item in found["invalidations"]] == [True, True]
-    assert (found["failed"], found["not_completed"]) == ([], [])
+    answer = document("--paths", "/*", "--wait")
+    assert [0 < item["seconds"] < 60 for item in answer["invalidations"]] == [True, True]
+    assert (answer["failed"], answer["not_completed"]) == ([], [])
     assert set(cloudfront.looks.values()) == {2}
     done = run("create", "--paths", "/*", "--wait")
     assert done.returncode == 0
@@ -178,10 +179,10 @@ def test_one_distribution_that_refuses_takes_no_other_down(cloudfront: StrictClo
     assert cloudfront.paths("E2") == ["/a", "/b"]
     assert "error: E1: /a and 1 more not invalidated: AccessDenied" in done.stderr
     assert "grant cloudfront:CreateInvalidation on" in done.stderr
-    found = document("--paths", "/a", status=1)
-    assert [item["distribution"] for item in found["invalidations"]] == ["E2"]
-    assert [(item["distribution"], item["items"]) for item in found["failed"]] == [("E1", ["/a"])]
-    assert found["failed"][0]["caller_reference"] in {call.reference for call in cloudfront.log}
+    answer = document("--paths", "/a", status=1)
+    assert [item["distribution"] for item in answer["invalidations"]] == ["E2"]
+    assert [(item["distribution"], item["items"]) for item in answer["failed"]] == [("E1", ["/a"])]
+    assert answer["failed"][0]["caller_reference"] in {call.reference for call in cloudfront.log}
 
 
 @pytest.mark.parametrize("fault", [THROTTLED, UNAVAILABLE])
@@ -208,7 +209,7 @@ def test_what_fails_alike_everywhere_is_said_once(cloudfront: StrictCloudFront) 
 
 
 def waiting(*more: str, **streams: Any) -> "subprocess.Popen[str]":
-    """A process that invalidates, and waits."""
+    """Begin a process that invalidates, and waits."""
     return start("create", "--paths", "/*", "--wait", "--distribution-id", "E1", *more, **streams)
 
 
@@ -229,22 +230,29 @@ def test_what_was_not_sent_before_it_was_interrupted_is_counted(capsys: pytest.C
     plan = Plan(tuple(batches_of([f"/{number}*" for number in range(20)], "--paths", [DistributionId("E1")], "1")))
     report = Report(plan, accepted=[Outcome(plan.batches[0], invalidation="I1")])
     tell_interrupted(report)
-    told = capsys.readouterr()
-    assert told.out.startswith("E1  invalidation I1  15 paths")
-    assert "Interrupted. Not sent, or not answered yet: 5 paths. What was accepted goes on" in told.err
+    shown = capsys.readouterr()
+    assert shown.out.startswith("E1  invalidation I1  15 paths")
+    assert "Interrupted. Not sent, or not answered yet: 5 paths. What was accepted goes on" in shown.err
     tell_interrupted(Report(plan))
-    told = capsys.readouterr()
-    assert told.err == "Nothing was accepted.\nInterrupted. Not sent, or not answered yet: 20 paths.\n"
+    shown = capsys.readouterr()
+    assert shown.err == "Nothing was accepted.\nInterrupted. Not sent, or not answered yet: 20 paths.\n"
 
 
 def test_what_is_told_is_not_cut_by_another_interruption() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with undisturbed():
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGTERM)
+
+    def interrupt() -> None:
+        with interruptible(lambda: None):
+            with undisturbed():
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGTERM)
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(typer.Exit) as ended:
+        interrupt()
+    assert ended.value.exit_code == 130
     assert signal.getsignal(signal.SIGINT) is before
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)])
@@ -289,8 +297,8 @@ def test_other_streams_may_be_closed(cloudfront: StrictCloudFront, redirection: 
 def test_what_there_was_no_time_for_is_told_by_the_name_of_the_option() -> None:
     (batch,) = batches_of(["/a"], "--paths", [DistributionId("E1")], "1")
     assert why_refused(Outcome(batch, error=OutOfTimeError("…"))) == "/a not sent within --timeout"
-    told = why_refused(Outcome(batch, error=UnavailableError("no answer")))
-    assert told == "/a perhaps not invalidated; 'invalidator status' shows whether it was: no answer"
+    reason = why_refused(Outcome(batch, error=UnavailableError("no answer")))
+    assert reason == "/a perhaps not invalidated; 'invalidator status' shows whether it was: no answer"
 
 
 def test_interrupted_it_says_that_what_was_accepted_goes_on(cloudfront: StrictCloudFront) -> None:
@@ -314,12 +322,12 @@ def test_on_a_terminal_each_distribution_has_a_bar_with_its_time(cloudfront: Str
         [*COMMAND, "create", "--paths", "/*", "--wait"], cwd=ROOT, env=environ, stdout=theirs, stderr=theirs
     ) as process:
         os.close(theirs)
-        found = b""
-        while b"the last after" not in found:
-            found += os.read(ours, 65_536)
+        screen = b""
+        while b"the last after" not in screen:
+            screen += os.read(ours, 65_536)
     os.close(ours)
     assert process.returncode == 0
-    text = found.decode()
+    text = screen.decode()
     for id_ in ("E1", "E2"):
         last = next(line for line in reversed(text.splitlines()) if id_ in line)
         assert "━━━" in last

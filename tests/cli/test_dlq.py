@@ -26,7 +26,7 @@ HIDDEN: Any = "ApproximateNumberOfMessagesNotVisible"
 
 @pytest.fixture
 def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of a dead-letter queue, which DEAD_LETTERS_URL has, behind the queue ``changes``."""
+    """Make a dead-letter queue behind the queue ``changes``, set DEAD_LETTERS_URL, and yield its URL."""
     with embedded_aws():
         sqs = boto3.client("sqs")
         url = sqs.create_queue(QueueName="dead")["QueueUrl"]
@@ -44,7 +44,7 @@ def put(url: str, *bodies: str) -> None:
 
 
 def ticket(*keys: str, since: str = "2026-11-20T09:30:12.345Z") -> str:
-    """One that E1 refused five times."""
+    """Return a ticket that E1 refused five times."""
     event = make.s3(*map(Change, keys))
     for record in event["Records"]:
         record["eventTime"] = since

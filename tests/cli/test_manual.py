@@ -1,4 +1,4 @@
-"""Help, the manual that is made of it, and completion: what tells how to use the command line."""
+"""Help, the manual that is made of it, and completion."""
 
 import io
 import os
@@ -93,7 +93,7 @@ def test_the_manual_has_every_option_of_every_command() -> None:
 
 
 def completed(*words: str) -> list[str]:
-    """What bash is told that the last word may become."""
+    """Return what bash is told that the last word may become."""
     environ = {"COMP_WORDS": " ".join(["invalidator", *words]), "COMP_CWORD": str(len(words))}
     done = run(_INVALIDATOR_COMPLETE="complete_bash", **environ)
     assert done.stderr == ""
@@ -131,7 +131,7 @@ BASH = shutil.which("bash")
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home in which the command is on the PATH."""
+    """Make a home in which the command is on the PATH."""
     program = tmp_path / "bin" / "invalidator"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n')
@@ -143,7 +143,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def bash(script: str) -> str:
-    """What bash prints, after the line that was typed was completed as it would be at Tab."""
+    """Return what bash prints after it has completed the typed line, as it does at Tab."""
     typed = """
         COMP_WORDS=(invalidator cre) COMP_CWORD=1
         "$(complete -p invalidator | sed 's/.* -F \\([^ ]*\\) .*/\\1/')" invalidator cre invalidator

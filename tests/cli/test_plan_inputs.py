@@ -1,4 +1,4 @@
-"""What ``plan`` says of budgets and evictions, as a user types it; and that it asks AWS for no more than it has to."""
+"""``plan`` with listings, keys, budgets and curves, as a user types it; AWS is asked no more than necessary."""
 
 import json
 import os
@@ -26,12 +26,12 @@ LISTINGS = ("--before", "examples/listing-before.json", "--after", "examples/lis
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What any service of AWS is asked, none of which answers."""
-    found: list[str] = []
+    """Serve AWS, refuse all requests, and record their paths."""
+    paths: list[str] = []
 
     class Handler(Quiet):
         def do_GET(self) -> None:
-            found.append(self.path)
+            paths.append(self.path)
             self.send_error(403)
 
         def do_POST(self) -> None:
@@ -39,12 +39,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     with serving(Handler) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
-        yield found
+        yield paths
 
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The keys of a bucket ``origin`` of 300 objects in six directories, which two distributions serve."""
+    """Fill a bucket ``origin`` with 300 objects in six directories, which two distributions serve."""
     keys = [f"posts/{year}/{number:02}.html" for year in range(2019, 2025) for number in range(50)]
     with embedded_aws() as aws:
         s3 = boto3.client("s3")
@@ -55,8 +55,8 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def cost(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(done.stdout)["cost"]
-    return found
+    answer: dict[str, Any] = json.loads(done.stdout)["cost"]
+    return answer
 
 
 def listing(folder: Path, name: str, *keys: str, etag: str = "1", **beside: Any) -> Path:

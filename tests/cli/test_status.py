@@ -1,4 +1,4 @@
-"""The command ``status`` as a user types it, in a process of its own, and its watching on a clock that is moved."""
+"""``status`` as a user types it, in a process of its own; ``--watch``, on a clock that is moved."""
 
 import io
 import json
@@ -35,7 +35,7 @@ UNKNOWN = "NoSuchDistribution: There is none (this account has no such distribut
 
 
 def shown(done: "subprocess.CompletedProcess[str]") -> list[list[str]]:
-    """The rows without ages, which are different tomorrow."""
+    """Return the rows without ages, which are different tomorrow."""
     head, *found = rows(done)
     assert head == HEAD
     assert all(re.fullmatch(r"[0-9,]+ (s|min|h|d)", row[3]) for row in found if len(row) > 3)
@@ -281,7 +281,7 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def on_a_terminal(width: int, *listed: DistributionInvalidations) -> list[str]:
-    """The lines that a terminal of that width shows."""
+    """Return the lines that a terminal of that width shows."""
     out = Console(file=io.StringIO(), width=width)
     with out.capture() as shown:
         out.print(fitted(width, list(listed), NOW))
@@ -346,12 +346,12 @@ def test_no_line_is_wider_than_the_terminal_and_each_invalidation_has_one(width:
 
 
 class Watched:
-    """A look at E1 every so many seconds of a clock, until someone has seen enough."""
+    """Reads E1 at each pause of a clock, and is interrupted after some."""
 
-    def __init__(self, double: StrictCloudFront, clock: Clock, looks: int) -> None:
+    def __init__(self, double: StrictCloudFront, clock: Clock, reads: int) -> None:
         self.shown: list[tuple[int, list[str]]] = []
         self.pauses: list[float] = []
-        self._double, self._clock, self._looks = double, clock, looks
+        self._double, self._clock, self._reads = double, clock, reads
         self._reader = Invalidations(CloudFront(double), pause=lambda _: None)
 
     def watch(self, also: Callable[[], object] = lambda: None) -> None:
@@ -363,15 +363,15 @@ class Watched:
             also()
             self.pauses.append(seconds)
             self._clock.now += seconds
-            if len(self.pauses) == self._looks:
+            if len(self.pauses) == self._reads:
                 raise KeyboardInterrupt
 
-        look = lambda: self._reader.newest([DistributionId("E1")], 10)  # noqa: E731
-        watch_for_ever(look, screen, lambda: BIRTH + timedelta(seconds=self._clock.now), pause)
+        read = lambda: self._reader.newest([DistributionId("E1")], 10)  # noqa: E731
+        watch_for_ever(read, screen, lambda: BIRTH + timedelta(seconds=self._clock.now), pause)
 
-    def _show(self, found: list[DistributionInvalidations], now: datetime) -> None:
+    def _show(self, listed: list[DistributionInvalidations], now: datetime) -> None:
         seconds = int((now - BIRTH).total_seconds())
-        self.shown.append((seconds, [seen.invalidation.status for listed in found for seen in listed.shown]))
+        self.shown.append((seconds, [seen.invalidation.status for one in listed for seen in one.shown]))
 
 
 def test_watching_shows_every_five_seconds_what_there_is_by_then() -> None:

@@ -40,11 +40,11 @@ def verify(
 
 
 def verdict(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
-    """The exit status, and the first word of the last line."""
+    """Return the exit status, and the first word of the last line."""
     return done.returncode, done.stdout.splitlines()[-1].partition(":")[0]
 
 
-# --- one look -------------------------------------------------------------------------------------------
+# --- one comparison -------------------------------------------------------------------------------------------
 
 
 def test_an_upload_makes_the_edge_stale_and_an_invalidation_fresh(edge: EdgeCache) -> None:
@@ -131,16 +131,16 @@ def test_a_program_gets_the_same_as_json(edge: EdgeCache) -> None:
     verify(edge, "a")
     put("a", "two")
     done = verify(edge, "a", "--json")
-    found = json.loads(done.stdout)
+    answer = json.loads(done.stdout)
     assert done.returncode == 1
-    assert set(found) == {"url", "bucket", "key", "verdict", "why", "seconds", "stored", "served"}
-    assert (found["url"], found["bucket"], found["key"]) == (f"{edge.url}/a", BUCKET, "a")
-    assert (found["verdict"], found["seconds"]) == ("stale", None)
-    assert found["stored"]["etag"] != found["served"]["etag"].removeprefix("W/")
-    assert datetime.fromisoformat(found["stored"]["last_modified"]).tzinfo == UTC
-    assert datetime.fromisoformat(found["served"]["last_modified"]).tzinfo == UTC
-    assert found["served"]["x_cache"] == "Hit from cloudfront"
-    assert found["served"]["location"] is None
+    assert set(answer) == {"url", "bucket", "key", "verdict", "why", "seconds", "stored", "served"}
+    assert (answer["url"], answer["bucket"], answer["key"]) == (f"{edge.url}/a", BUCKET, "a")
+    assert (answer["verdict"], answer["seconds"]) == ("stale", None)
+    assert answer["stored"]["etag"] != answer["served"]["etag"].removeprefix("W/")
+    assert datetime.fromisoformat(answer["stored"]["last_modified"]).tzinfo == UTC
+    assert datetime.fromisoformat(answer["served"]["last_modified"]).tzinfo == UTC
+    assert answer["served"]["x_cache"] == "Hit from cloudfront"
+    assert answer["served"]["location"] is None
     boto3.client("s3").delete_object(Bucket=BUCKET, Key="a")
     assert json.loads(verify(edge, "a", "--json").stdout)["stored"] is None
 
@@ -179,25 +179,25 @@ class Clock:
 
 
 def wait(
-    looks: list[EdgeComparison | EdgeError], timeout: float = 300
+    comparisons: list[EdgeComparison | EdgeError], timeout: float = 300
 ) -> tuple[EdgeComparison, float, list[float], list[str]]:
-    """What comes of a sequence of looks, of which the last one is repeated."""
-    clock, told = Clock(), list[str]()
+    """Return what comes of a sequence of comparisons, of which the last one is repeated."""
+    clock, states = Clock(), list[str]()
 
-    def look(left: float) -> EdgeComparison:
+    def compare(left: float) -> EdgeComparison:
         assert 0 < left <= timeout
-        found = looks.pop(0) if len(looks) > 1 else looks[0]
-        if isinstance(found, EdgeError):
-            raise found
-        return found
+        answer = comparisons.pop(0) if len(comparisons) > 1 else comparisons[0]
+        if isinstance(answer, EdgeError):
+            raise answer
+        return answer
 
-    found, seconds = compare_until_fresh(look, timeout, told.append, clock.now, clock.pause)
-    return found, seconds, clock.pauses, told
+    answer, seconds = compare_until_fresh(compare, timeout, states.append, clock.now, clock.pause)
+    return answer, seconds, clock.pauses, states
 
 
-@pytest.mark.parametrize("found", [FRESH, REDIRECT])
-def test_what_no_waiting_changes_is_not_waited_for(found: EdgeComparison) -> None:
-    assert wait([found])[:3] == (found, 0.0, [])
+@pytest.mark.parametrize("answer", [FRESH, REDIRECT])
+def test_what_no_waiting_changes_is_not_waited_for(answer: EdgeComparison) -> None:
+    assert wait([answer])[:3] == (answer, 0.0, [])
 
 
 def test_pauses_grow_from_one_second_to_five() -> None:
@@ -210,8 +210,8 @@ def test_pauses_grow_from_one_second_to_five() -> None:
 
 @pytest.mark.parametrize("timeout", [1, 7, 300])
 def test_the_last_look_is_half_a_second_before_the_end(timeout: int) -> None:
-    found, seconds, pauses, _ = wait([STALE], timeout)
-    assert found == STALE
+    answer, seconds, pauses, _ = wait([STALE], timeout)
+    assert answer == STALE
     assert seconds == pytest.approx(timeout - 0.5)
     assert sum(pauses) == pytest.approx(timeout - 0.5)
 
@@ -221,7 +221,7 @@ def test_the_last_look_is_half_a_second_before_the_end(timeout: int) -> None:
 def test_it_takes_no_longer_than_it_may_however_long_a_look_takes(timeout: int, takes: float) -> None:
     clock = Clock()
 
-    def look(left: float) -> EdgeComparison:
+    def compare(left: float) -> EdgeComparison:
         clock.seconds += min(takes, left)
         if takes > left:
             raise EdgeError("late")
@@ -229,7 +229,7 @@ def test_it_takes_no_longer_than_it_may_however_long_a_look_takes(timeout: int, 
 
     begun = clock.seconds
     try:
-        _, seconds = compare_until_fresh(look, timeout, lambda _: None, clock.now, clock.pause)
+        _, seconds = compare_until_fresh(compare, timeout, lambda _: None, clock.now, clock.pause)
     except EdgeError:
         assert takes > timeout
     else:
@@ -246,23 +246,23 @@ def test_an_edge_that_answered_once_may_be_out_of_reach_for_a_while() -> None:
 
 
 def test_no_pause_is_negative_though_time_runs_out_while_it_tells() -> None:
-    clock, looks = Clock(), list[EdgeComparison | EdgeError]([STALE, EdgeError("gone"), FRESH])
+    clock, comparisons = Clock(), list[EdgeComparison | EdgeError]([STALE, EdgeError("gone"), FRESH])
 
-    def look(_: float) -> EdgeComparison:
-        found = looks.pop(0)
-        if isinstance(found, EdgeError):
-            raise found
-        return found
+    def compare(_: float) -> EdgeComparison:
+        answer = comparisons.pop(0)
+        if isinstance(answer, EdgeError):
+            raise answer
+        return answer
 
     def tell(text: str) -> None:
         clock.seconds += 60 if text == "gone" else 0
 
-    assert compare_until_fresh(look, 10, tell, clock.now, clock.pause)[0] == FRESH
+    assert compare_until_fresh(compare, 10, tell, clock.now, clock.pause)[0] == FRESH
     assert clock.pauses == [1.0, 0.0]
 
 
 @pytest.mark.parametrize(
-    ("found", "seconds", "told", "narrated"),
+    ("answer", "seconds", "states", "narrated"),
     [
         (FRESH, 3.00049, 3.0, "Fresh after 3.0 s."),
         (FRESH, None, None, ""),
@@ -272,19 +272,23 @@ def test_no_pause_is_negative_though_time_runs_out_while_it_tells() -> None:
     ],
 )
 def test_the_seconds_until_it_was_fresh_are_told_and_no_others(
-    found: EdgeComparison, seconds: float | None, told: float | None, narrated: str, capsys: pytest.CaptureFixture[str]
+    answer: EdgeComparison,
+    seconds: float | None,
+    states: float | None,
+    narrated: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    _show(found, seconds, {"key": "a"}, as_json=True)
+    _show(answer, seconds, {"key": "a"}, as_json=True)
     shown = capsys.readouterr()
-    assert json.loads(shown.out)["seconds"] == told
+    assert json.loads(shown.out)["seconds"] == states
     assert shown.err.startswith(narrated)
     assert bool(shown.err) == bool(narrated)
 
 
 def test_a_version_that_comes_while_we_wait_is_waited_for(edge: EdgeCache) -> None:
     put("a", "one")
-    look = _comparing(f"{edge.url}/a", "a", BUCKET)
-    look(300)
+    compare = _comparing(f"{edge.url}/a", "a", BUCKET)
+    compare(300)
     put("a", "two")
     clock = Clock()
 
@@ -295,25 +299,25 @@ def test_a_version_that_comes_while_we_wait_is_waited_for(edge: EdgeCache) -> No
         if len(clock.pauses) == 3:
             edge.invalidate("/a")
 
-    told: list[str] = []
-    found, seconds = compare_until_fresh(look, 300, told.append, clock.now, pause)
-    assert found.verdict.verdict == "fresh"
+    states: list[str] = []
+    answer, seconds = compare_until_fresh(compare, 300, states.append, clock.now, pause)
+    assert answer.verdict.verdict == "fresh"
     assert seconds == sum(clock.pauses[:3])
-    assert found.stored is not None
-    assert found.stored.etag == '"35d6d33467aae9a2e3dccb4b6b027878"'  # of "three"
-    assert len(told) == 4
-    assert told[0] == told[1] != told[2]
+    assert answer.stored is not None
+    assert answer.stored.etag == '"35d6d33467aae9a2e3dccb4b6b027878"'  # of "three"
+    assert len(states) == 4
+    assert states[0] == states[1] != states[2]
 
 
 def test_what_nobody_invalidates_is_fresh_when_its_time_is_over(edge: EdgeCache) -> None:
     clock = Clock()
     edge.now, edge.ttl = clock.now, 60
     put("a", "one")
-    look = _comparing(f"{edge.url}/a", "a", BUCKET)
-    look(300)
+    compare = _comparing(f"{edge.url}/a", "a", BUCKET)
+    compare(300)
     put("a", "two")
-    found, seconds = compare_until_fresh(look, 300, print, clock.now, clock.pause)
-    assert found.verdict.verdict == "fresh"
+    answer, seconds = compare_until_fresh(compare, 300, print, clock.now, clock.pause)
+    assert answer.verdict.verdict == "fresh"
     assert 60 <= seconds < 65
 
 
@@ -327,13 +331,13 @@ def test_the_seconds_until_an_invalidation_arrives_are_told(edge: EdgeCache) -> 
         assert process.stderr is not None
         assert process.stderr.readline().startswith("stale: the edge serves 200, ETag W/")
         edge.invalidate("/a")
-        found = json.loads(process.stdout.read())
+        answer = json.loads(process.stdout.read())
         narrated = process.stderr.read().splitlines()
     assert process.returncode == 0
-    assert found["verdict"] == "fresh"
-    assert found["seconds"] > 0
+    assert answer["verdict"] == "fresh"
+    assert answer["seconds"] > 0
     assert narrated[0].startswith("fresh: the edge serves 200, ETag W/")
-    assert narrated[1] == f"Fresh after {found['seconds']:.1f} s."
+    assert narrated[1] == f"Fresh after {answer['seconds']:.1f} s."
 
 
 def test_what_does_not_become_fresh_says_what_to_look_at(edge: EdgeCache) -> None:
@@ -432,7 +436,7 @@ def test_missing_credentials_are_explained(edge: EdgeCache) -> None:
 
 def test_a_profile_that_is_not_there_is_explained(edge: EdgeCache) -> None:
     done = verify(edge, "a", AWS_PROFILE="nope")
-    assert_explained(done, 2, "error: the AWS SDK cannot be set up: The config profile (nope) could not be found")
+    assert_explained(done, 2, "error: the AWS SDK cannot be set up: The config profile (nope) could not be answer")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
 
 
 def assert_explained(done: "subprocess.CompletedProcess[str]", status: int, words: str) -> None:
-    """A user's mistake ends in a sentence, not in a traceback, and with nothing on standard output."""
+    """Assert that a user's mistake ends in a sentence, without a traceback, and with nothing on standard output."""
     assert done.returncode == status
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -39,5 +39,5 @@ def assert_explained(done: "subprocess.CompletedProcess[str]", status: int, word
 
 
 def rows(done: "subprocess.CompletedProcess[str]") -> list[list[str]]:
-    """The cells of each line of a table."""
+    """Return the cells of each line of a table."""
     return [re.split(r"  +", line.strip()) for line in done.stdout.splitlines()]
