@@ -7,7 +7,7 @@ SCALE: Final = 1 << 20
 NEVER: Final = 1 << 200
 """More than anything costs."""
 WORK: Final = 1_500_000
-"""The labels, nodes and entries of tables that a search looks at, in all: one to two seconds."""
+"""The labels, nodes and entries of tables that a search may look at: one to two seconds of work."""
 
 
 class Tree(NamedTuple):

@@ -23,7 +23,7 @@ _has_one_spelling = re.compile(rf"[{_LITERAL}]*").fullmatch
 # Visible ASCII; a comma would separate two tags, and there are no wildcards.
 _is_tag = re.compile(r"#[!-)+\--~]+").fullmatch
 _LONGEST_SUGGESTION: Final = 200
-"""Characters; more than that nobody reads."""
+"""Characters: nobody reads a longer suggestion."""
 
 _escape = re.compile("(%[0-9A-Fa-f]{2})")
 
@@ -68,11 +68,10 @@ def encode_once(text: str) -> str:
 
     Raises UnicodeEncodeError for half a surrogate pair.
     """
-    parts = _escape.split(text)
-    # Every second part is an escape.
+    # Every second piece is an escape.
     return "".join(
-        _minimal(part) if number % 2 else _encoded(part.encode("utf-8", "surrogateescape"), _ONCE)
-        for number, part in enumerate(parts)
+        _minimal(piece) if number % 2 else _encoded(piece.encode("utf-8", "surrogateescape"), _ONCE)
+        for number, piece in enumerate(_escape.split(text))
     )
 
 

@@ -96,7 +96,7 @@ def _items(
                 yield UrlPath(text)
             else:
                 what = "tag" if template.is_tag else "path"
-                problems.append(f"a {what} is left out, since what was matched makes it one that CloudFront refuses")
+                problems.append(f"a {what} is left out: with the matched text in it, CloudFront would refuse it")
 
 
 # --- parsing ---------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ class Expression:
     def __init__(self, text: str) -> None:
         """Raise re.error if the text is no expression, or one that cannot be tried."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # for "[[", which means what it has always meant
+            warnings.simplefilter("ignore", FutureWarning)  # about "[[", whose meaning has not changed
             pattern = re.compile(text, re.DOTALL)
             self._tree = _parser.parse(text, re.DOTALL)
         if refused := sorted(set(_operations(self._tree, _MAX_DEPTH)) & set(_REFUSED)):

@@ -72,14 +72,14 @@ def test_a_tag_that_cloudfront_would_refuse_is_left_out_and_told_of(matched: str
     found = followed({"match": "^p/(.*)$", "also": ["#$1", "/list"]}, f"p/{matched}")
     assert found is not None
     assert found.also == ["/list"]
-    assert found.problems == ["rule 1: a tag is left out, since what was matched makes it one that CloudFront refuses"]
+    assert found.problems == ["rule 1: a tag is left out: with the matched text in it, CloudFront would refuse it"]
 
 
 def test_a_path_that_is_too_long_is_left_out_and_told_of() -> None:
     found = followed({"match": "^(.*)$", "also": ["/$1/$1"]}, "é" * 512)
     assert found is not None
     assert found.also == []
-    assert found.problems == ["rule 1: a path is left out, since what was matched makes it one that CloudFront refuses"]
+    assert found.problems == ["rule 1: a path is left out: with the matched text in it, CloudFront would refuse it"]
 
 
 def test_without_cache_tags_a_rule_has_its_paths_only() -> None:
