@@ -79,14 +79,7 @@ def create(
     """
     end = time.monotonic() + timeout
     report: Report | None = None
-
-    def conclude() -> None:
-        if report:
-            tell_interrupted(report)
-        else:
-            narrate("Interrupted. Nothing was sent.")
-
-    with interruptible(conclude):
+    with interruptible(lambda: tell_interrupted(report)):
         with errors_explained():
             check_standard_input([*(from_file or []), *(keys_from or [])], "--from-file, --keys-from")
             texts, keys = read_paths(paths or [], path or [], from_file), read_keys(key, keys_from)
@@ -113,4 +106,4 @@ def _check_work(plan: Plan, *, dry_run: bool, as_json: bool) -> None:
     narrate_plan(plan)
     if plan.excluded:
         raise NothingError(f"nothing to send: INCLUDE and EXCLUDE leave out {count(plan.excluded, 'key')}")
-    raise NothingError("nothing to send: no distribution serves any of these keys")
+    raise NothingError("nothing to send: no distribution serves any of these keys; 'explain' says why")

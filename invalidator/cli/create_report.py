@@ -142,8 +142,11 @@ def _summary(report: Report) -> str:
     return f"{accepted}."
 
 
-def tell_interrupted(report: Report) -> None:
+def tell_interrupted(report: Report | None) -> None:
     """Tell what is known so far, and what is not."""
+    if report is None:
+        narrate("Interrupted. Nothing was sent.")
+        return
     with undisturbed():
         if not report.as_json:
             _print_accepted(report)

@@ -18,13 +18,13 @@ _SECONDS: Final = 30.0
 """For CloudFront to describe the distributions."""
 
 
-def bucket_meant(config: Settings, bucket: str | None) -> str | None:
+def bucket_meant(settings: Settings, bucket: str | None) -> str | None:
     """Return the bucket that was named or, if distributions are to be discovered, the configured one.
 
     Raises ConfigurationError if distributions are to be discovered and there is no bucket.
     """
-    meant = bucket or (config.discover_bucket if config.discover else None)
-    if config.discover and not meant:
+    meant = bucket or (settings.discover_bucket if settings.discover else None)
+    if settings.discover and not meant:
         raise ConfigurationError("--bucket: give the bucket whose distributions are to be discovered")
     return meant
 
@@ -38,30 +38,30 @@ def distributions_meant(ids: list[str], bucket: str | None) -> list[Distribution
         check_bucket_name(bucket, "--bucket")
         ids = [*ids, "discover"]
     try:
-        config = environment.load(instead=ids)
+        settings = environment.load(instead=ids)
     except UnconfiguredError:
         every = list(_everything(clients.cloudfront()))
         if not every:
             raise ConfigurationError("the account has no distribution, and none is configured") from None
         return every
-    named = bucket_meant(config, bucket)
-    distributions, warnings = _look_up(replace(config, describe=False), {named} if named else set())
+    named = bucket_meant(settings, bucket)
+    distributions, warnings = _look_up(replace(settings, describe=False), {named} if named else set())
     if not distributions:
         raise ConfigurationError("; ".join(warnings))
     warn(warnings)
     return [distribution.id for distribution in distributions]
 
 
-def distributions_serving(config: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
+def distributions_serving(settings: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
     """Return the distributions that may serve these buckets, described, and warnings, which are narrated."""
-    distributions, warnings = _look_up(config, buckets)
+    distributions, warnings = _look_up(settings, buckets)
     warn(warnings)
     return distributions, warnings
 
 
-def _look_up(config: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
+def _look_up(settings: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
     catalog = clients.catalog()
-    return catalog.look_up(config, buckets, Threads(), _SECONDS), catalog.warnings()
+    return catalog.look_up(settings, buckets, Threads(), _SECONDS), catalog.warnings()
 
 
 def _everything(account: CloudFront) -> Iterator[DistributionId]:
