@@ -10,7 +10,6 @@ from xml.etree import ElementTree as ET
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from invalidator.aws import advice
 from invalidator.errors import PASSING, ConfigurationError, InvalidatorError
 
 if TYPE_CHECKING:
@@ -151,6 +150,9 @@ def message_of(error: Exception) -> str:
 
 def message_with_advice(error: Exception) -> str:
     """Return the message of an error, followed by what to do about it, if that is known, in parentheses."""
+    # Imported here, since most invocations meet no error.
+    from invalidator.aws import advice
+
     operation = error.operation_name if isinstance(error, ClientError) else ""
     todo = advice.remedy(operation, code_of(error) or type(error).__name__)
     return f"{message_of(error).rstrip('.')} ({todo})" if todo else message_of(error)
