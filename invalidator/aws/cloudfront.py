@@ -37,7 +37,7 @@ _KINDS: Final[dict[str, type[CdnError]]] = {
 
 
 class Configured(NamedTuple):
-    """A DistributionConfig, and the parameters of a tenant: by name, empty for a distribution of its own."""
+    """A DistributionConfig, and the values of a tenant's parameters by name; a distribution has none."""
 
     config: _Json
     parameters: dict[str, str]
@@ -53,7 +53,7 @@ class CloudFront:
 
     @classmethod
     def connect(cls) -> Self:
-        """Connect to CloudFront with what the SDK is configured with. Raises ConfigurationError if that is unusable."""
+        """Connect to CloudFront as the SDK is configured. Raises ConfigurationError if that cannot be used."""
         # One attempt, since carry_out retries: botocore does not know when the invocation ends.
         return cls(sdk.client("cloudfront", attempts=1))
 

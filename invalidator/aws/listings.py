@@ -84,7 +84,7 @@ class Listings:
 
     @classmethod
     def connect(cls) -> Self:
-        """Connect to S3 with what the SDK is configured with. Raises ConfigurationError if that cannot be used."""
+        """Connect to S3 as the SDK is configured. Raises ConfigurationError if that cannot be used."""
         return cls(sdk.client("s3", attempts=2))
 
     def bounds(self, pages: int, seconds: float) -> Bounds:

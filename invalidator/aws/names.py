@@ -32,12 +32,12 @@ class Arn(NamedTuple):
 
 
 def is_queue_url(text: str) -> bool:
-    """Return whether a text can be the URL of a queue, whatever stands in for AWS."""
+    """Return whether a text can be the URL of a queue, of AWS or of another endpoint."""
     return _queue_url(text) is not None
 
 
 def queue_region(url: str) -> str:
-    """Return the Region in the URL of a queue; empty if it has none, as for a name or another host than AWS's."""
+    """Return the Region in the URL of a queue; empty if it has none, as another endpoint's or a name."""
     found = _region_in_url(url)
     return found[1] if found else ""
 

@@ -24,7 +24,7 @@ class Queue:
 
     @classmethod
     def connect(cls, url: str) -> Self:
-        """Connect to a queue with what the SDK is configured with. Raises ConfigurationError if that cannot be used."""
+        """Connect to a queue as the SDK is configured. Raises ConfigurationError if that cannot be used."""
         # One attempt: a second one could store the message twice, and would take longer than the function has left.
         return cls(sdk.client("sqs", attempts=1), url)
 

@@ -160,7 +160,7 @@ def message_with_advice(error: Exception) -> str:
 
 @contextmanager
 def raising(kind: type[InvalidatorError], place: str) -> Iterator[None]:
-    """Raise each error of the SDK as one of ours, which names the place, also for an answer that cannot be read."""
+    """Raise the SDK's errors as errors of this kind that name the place; so, too, for an answer that cannot be read."""
     try:
         yield
     except ERRORS as error:

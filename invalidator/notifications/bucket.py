@@ -77,7 +77,7 @@ class Bucket:
 
     @classmethod
     def open(cls, name: str, pauses: Iterable[float] = ()) -> Self:
-        """Connect to S3 with what the SDK is configured with. Raises ConfigurationError if that cannot be used."""
+        """Connect to S3 as the SDK is configured. Raises ConfigurationError if that cannot be used."""
         return cls(name, s3_client(), pauses)
 
     def connect(self, entry: NotificationEntry, *, dry_run: bool = False) -> _Change:

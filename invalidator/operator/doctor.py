@@ -73,7 +73,7 @@ class Doctor:
 
     @classmethod
     def connect(cls, bucket: str, account: CloudFront, catalog: Catalog) -> Self:
-        """Connect to S3 with what the SDK is configured with. Raises ConfigurationError if that cannot be used."""
+        """Connect to S3 as the SDK is configured. Raises ConfigurationError if that cannot be used."""
         return cls(bucket, s3_client(), account, catalog)
 
     def findings(self, queue: str = "") -> Iterator[Finding]:

@@ -29,7 +29,7 @@ class S3Objects:
 
     @classmethod
     def connect(cls) -> Self:
-        """Connect to S3 with what the SDK is configured with. Raises ConfigurationError if that cannot be used."""
+        """Connect to S3 as the SDK is configured. Raises ConfigurationError if that cannot be used."""
         return cls(sdk.client("s3", attempts=3))
 
     def find(self, bucket: str, key: str) -> S3Object | None:
