@@ -1,6 +1,7 @@
 """A machine without AWS: tests see no credentials, settings or connections of the person who runs them."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -44,6 +45,21 @@ SETTINGS = {
     *("LIST_PAGES", "LOSSLESS", "MAX_PATHS", "MAX_WILDCARDS"),
     *("QUEUE_URL", "RULES", "RULES_PARAMETER", "SETTINGS_TTL", "SKIP_UNCHANGED"),
 }
+
+
+# These start processes, package, or try many cases.
+SLOW = re.compile(
+    r"tests/(benchmarks|cli|deploy|local|simulation)/|tests/laws/test_documentation|tests/urls/test_edge_caches"
+    r"|tests/planning/test_(knapsack|cover|coalesce)|tests/operator/test_(doctor|dead_letters|edge|plot)"
+    r"|tests/runtime/test_cold_start|tests/test_custom_resource|tests/distributions/test_catalog"
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that make quick leaves out."""
+    for item in items:
+        if SLOW.match(item.nodeid):
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What CloudFormation asks of the connection between a stack and its bucket is done, and always answered."""
+"""The connection of a bucket: each request of CloudFormation is carried out and answered."""
 
 import json
 from collections import deque
@@ -232,7 +232,7 @@ SENDING = custom_resource._SENDING_ATTEMPTS * custom_resource._SENDING_SECONDS
 
 
 def seconds_left_after(start: float, slowness: list[float]) -> tuple[float, float]:
-    """What remains of the time after tries that take these shares of the longest, and how much of it was waited."""
+    """Return the seconds left after tries of these lengths, and the seconds of the pauses."""
     state = {"left": start - slowness[0] * LONGEST_TRY, "waited": 0.0}
     for pause, share in zip(custom_resource._pauses(lambda: state["left"]), slowness[1:], strict=False):
         state["left"] -= pause + share * LONGEST_TRY

@@ -273,7 +273,7 @@ def redelivered(queues: StrictQueues, url: str = QUEUE) -> Any:
 
 
 def ticket(*changes: Change, distribution: str = "E1", **fields: Any) -> str:
-    """What an invocation before has left."""
+    """The ticket that an earlier invocation left."""
     (batch,) = simple_plan(decode(make.s3(*changes)).changes, [DistributionId(distribution)], "").batches
     return tickets.write(tickets.Ticket(replace(batch, **fields), "Throttling: Rate exceeded"))
 

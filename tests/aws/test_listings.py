@@ -308,7 +308,7 @@ steps = st.lists(
 
 
 class History:
-    """What becomes of a bucket, what viewers see after each step, and the events, some of which are seen late."""
+    """The steps of a bucket, what viewers see after each, and the events, some of which come late."""
 
     def __init__(self, page: int) -> None:
         self.s3 = VersionedS3(page=page)

@@ -1,4 +1,4 @@
-"""What keeps the SDK from making a call is explained, whichever service is called."""
+"""The SDK cannot make a call: the reason is explained for every service."""
 
 import re
 from collections.abc import Callable

@@ -243,7 +243,7 @@ def test_the_distributions_of_a_bucket_are_found(cloudfront: StrictCloudFront) -
     assert run("status", id_, "--bucket", "mine").stdout.startswith(f"E3  {id_}")
 
 
-def test_if_none_is_configured_all_of_the_account_or_their_tenants_are_asked(
+def test_without_configuration_the_whole_account_is_asked(
     cloudfront: StrictCloudFront,
 ) -> None:
     cloudfront.configs = {"E2": of_buckets("origin") | {"ConnectionMode": "tenant-only"}}

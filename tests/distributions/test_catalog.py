@@ -1,4 +1,4 @@
-"""What is known of distributions: read once in a while, kept when it cannot be, and never in the way."""
+"""The catalog: descriptions are read once in a while, kept when a read fails, and never in the way."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What CloudFront says of a distribution: in every spelling that AWS documents, and as moto makes it."""
+"""Configurations of CloudFront, in every spelling that AWS documents and as moto makes them."""
 
 import json
 import subprocess

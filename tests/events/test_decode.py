@@ -84,7 +84,7 @@ def _broken(document: Any, replacement: Any) -> list[Any]:
 
 
 def _is_empty(event: Any) -> bool:
-    """Whether an event says itself that there is nothing in it, or one that failed does."""
+    """Return True if an event, or the failed one in it, says that it is empty."""
     if isinstance(event, dict) and "requestContext" in event:
         event = event.get("requestPayload")
     return isinstance(event, dict) and event.get("Records") == []

@@ -47,7 +47,7 @@ def foreign_entries(draw: st.DrawFn, arn_name: str, arn: str) -> dict[str, Any]:
 
 @st.composite
 def configurations(draw: st.DrawFn) -> dict[str, Any]:
-    """What other tools have left in a bucket, and sometimes an earlier entry of ours."""
+    """Draw the entries that other tools left in a bucket, and sometimes an earlier entry of ours."""
     found: dict[str, Any] = draw(
         st.sampled_from([{}, {"EventBridgeConfiguration": {}}, {"NewKindOfThing": [{"Id": OURS}]}])
     )
@@ -89,7 +89,7 @@ def rules_of(item: dict[str, Any]) -> Any:
 
 
 def matches(item: dict[str, Any], event: str, key: str) -> bool:
-    """Whether S3 would send this event of this key to the entry's target."""
+    """Return True if S3 would send this event of this key to the entry's target."""
     rules = {
         rule["Name"].lower(): rule["Value"] for rule in item.get("Filter", {}).get("Key", {}).get("FilterRules", [])
     }

@@ -1,4 +1,4 @@
-"""What was given up is listed exactly and sent again once: on moto's SQS, over HTTP."""
+"""Dead letters are listed exactly and sent again once: on moto's SQS, over HTTP."""
 
 import json
 from collections.abc import Iterator
@@ -396,7 +396,7 @@ def test_a_letter_that_was_sent_but_cannot_be_deleted_is_told(dead: str) -> None
 
 
 def discard(queue: DeadLetterQueue, *bodies: str, dry_run: bool = False) -> list[DiscardedLetter]:
-    """Those letters with these bodies."""
+    """Discard the letters with these bodies."""
     with queue.held() as letters:
         chosen = [(item, contents_of(item, lambda _: [], View())) for item in letters if item.body in bodies]
         return [queue.discard(item, contents, dry_run=dry_run) for item, contents in chosen]

@@ -1,4 +1,4 @@
-"""What an operator gets wrong: judged by itself, and found by the whole command."""
+"""The mistakes of operators: each check by itself, and the whole command."""
 
 import json
 import os
