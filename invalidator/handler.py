@@ -47,8 +47,9 @@ def _serve(event: object, context: "Context", clients: Clients) -> dict[str, Any
     view, allowance, keys = invocation.settings.view, invocation.settings.allowance, BucketKeys(invocation).beginning
     plan = make_plan(changes, distributions, view, decoded.tickets, allowance, keys)
     log_plan(plan)
+    delivered = deliver(plan, invocation)
     unchanged = len(decoded.changes) - len(changes)
-    return answer(Served(decoded, unchanged, len(distributions), plan, deliver(plan, invocation)), invocation)
+    return answer(Served(decoded, unchanged, len(distributions), plan, delivered), invocation)
 
 
 @logger.inject_lambda_context(log_event=False)

@@ -19,7 +19,7 @@ from tests.doubles.cloudfront_http import serve
 from tests.doubles.packaged import CASES, Package, package
 
 # Without a deadline, because the machines of a CI are shared. The benchmarks measure speed.
-for _profile, _examples in {"quick": 10, "test": 50, "long": 200}.items():
+for _profile, _examples in {"quick": 10, "test": 50, "long": 100}.items():
     hypothesis.settings.register_profile(_profile, deadline=None, max_examples=_examples)
 hypothesis.settings.load_profile("test")
 

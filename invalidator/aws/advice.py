@@ -43,7 +43,7 @@ _DENIED: Final = {"AccessDenied", "AccessDeniedException", "403"}
 _NO_DISTRIBUTION: Final = "this account has no such distribution: correct the list of distributions"
 _NO_QUEUE: Final = "check the name, the account and the Region of the queue"
 _NO_QUEUE_TO_SEND_TO: Final = "correct QUEUE_URL and DEAD_LETTERS_URL"
-_BAD_PATH: Final = "CloudFront accepts no such path: check the key of the object"
+_BAD_PATH: Final = "CloudFront accepts no such path: correct the path, or the key that it comes from"
 _EXPIRED: Final = "the credentials have expired: renew them"
 _INVALID: Final = "the credentials are not valid: check which ones are in use"
 

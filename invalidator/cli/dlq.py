@@ -31,7 +31,7 @@ from invalidator.settings.environment import Settings
 _To = Annotated[
     str | None,
     option(
-        "--to", "The queue that --retry sends to. If not given: the one that these are the dead letters of.", "URL|NAME"
+        "--to", "The queue that --retry sends to. If not given: the queue whose dead letters these are.", "URL|NAME"
     ),
 ]
 _Discard = Annotated[

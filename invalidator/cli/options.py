@@ -48,7 +48,7 @@ _LINES: Final = "one a line or separated by NUL; - is standard input. Repeatable
 
 OriginBucket = Annotated[str, bucket_option("The origin bucket.")]
 Keys = Annotated[
-    list[str] | None, key_option("The key of an object, as S3 stores it: all its URLs are cleared. Repeatable.", WHAT)
+    list[str] | None, key_option("The key of an object, as S3 stores it; it stands for all its URLs. Repeatable.", WHAT)
 ]
 KeysFrom = Annotated[list[typer.FileBinaryRead] | None, file_option("--keys-from", f"A file with such keys, {_LINES}")]
 PathsFrom = Annotated[

@@ -34,7 +34,7 @@ _Bucket = Annotated[
     str | None, options.bucket_option("Ask the distributions that serve this bucket, in place of the configured ones.")
 ]
 _Limit = Annotated[
-    int, option("--limit", "Of each distribution, show this many, the newest, and all in progress.", "N", min=1)
+    int, option("--limit", "Show so many of each distribution, the newest, and all in progress.", "N", min=1)
 ]
 _Watch = Annotated[bool, option("--watch", "Look again every 5 seconds, until Ctrl-C, which ends it with status 0.")]
 

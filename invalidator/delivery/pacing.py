@@ -33,7 +33,7 @@ class Pace:
         self.interval *= 0.9
 
     def throttle(self, started: float, now: float, chance: float) -> None:
-        """Note that a call that was started at ``then`` was throttled: the next ones wait longer."""
+        """Note that a call that was started at ``started`` was throttled: the next ones wait longer."""
         # Of calls that were made at the same time, the first to be refused has said all there is to say.
         if started >= self._changed:
             self.interval = min(max(self.interval * 1.5, SECONDS_PER_CALL), MAX_PAUSE_SECONDS)

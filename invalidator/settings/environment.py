@@ -120,7 +120,7 @@ def load(
 def offline(environ: Mapping[str, str] = os.environ, instead: Sequence[str] = ()) -> Settings:
     """Read the settings that need no call to AWS; there may be no distribution. ``warnings`` name what was not read."""
     if named := [word for word in instead if word.startswith("/")]:
-        raise ConfigurationError(f"{OPTION}: AWS is not asked here, so that {named[0]!r} is not read: give the id")
+        raise ConfigurationError(f"{OPTION}: {named[0]!r} names a parameter, and AWS is not asked here: give the id")
     unread = [name for name in _READ_FROM_AWS if environ.get(name, "").strip()]
     # With "discover", there need not be any id.
     ids = f"{environ.get('DISTRIBUTION_IDS', '')},{DISCOVER}"
@@ -129,7 +129,7 @@ def offline(environ: Mapping[str, str] = os.environ, instead: Sequence[str] = ()
         config,
         describe=False,
         discover=False,
-        warnings=tuple(f"AWS is not asked here, so that {name} is not read" for name in unread),
+        warnings=tuple(f"{name} is not read: AWS is not asked here" for name in unread),
     )
 
 
@@ -146,7 +146,7 @@ def queue_urls(environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
 def check_bucket_name(name: str, source: str) -> None:
     """Raise ConfigurationError, with the ``source`` of the name, if no bucket can have it."""
     if not is_bucket_name(name):
-        raise ConfigurationError(f"{source}: {name!r} is not the name of a bucket (not a URL, not an ARN)")
+        raise ConfigurationError(f"{source}: {name!r} is not the name of a bucket: give its name, not a URL or an ARN")
 
 
 # --- Powertools' own variables --------------------------------------------------------------------------

@@ -436,7 +436,7 @@ def test_missing_credentials_are_explained(edge: EdgeCache) -> None:
 
 def test_a_profile_that_is_not_there_is_explained(edge: EdgeCache) -> None:
     done = verify(edge, "a", AWS_PROFILE="nope")
-    assert_explained(done, 2, "error: the AWS SDK cannot be set up: The config profile (nope) could not be answer")
+    assert_explained(done, 2, "error: the AWS SDK cannot be set up: The config profile (nope) could not be found")
 
 
 @pytest.mark.parametrize(

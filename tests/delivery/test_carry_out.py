@@ -668,7 +668,7 @@ def test_distributions_are_really_called_at_the_same_time() -> None:
         (("TooManyInvalidationsInProgress", 400), InProgressError, "try again in half a minute"),
         (("AccessDenied", 403), ForbiddenError, "grant cloudfront:CreateInvalidation on this distribution"),
         (("NoSuchDistribution", 404), UnknownIdError, "correct the list of distributions"),
-        (("InvalidArgument", 400), InvalidPathError, "check the key of the object"),
+        (("InvalidArgument", 400), InvalidPathError, "correct the path, or the key that it comes from"),
         (("InvalidationBatchAlreadyExists", 409), ReferenceUsedError, "InvalidationBatchAlreadyExists"),
         (("ExpiredToken", 403), CdnError, "the credentials have expired"),
         (("SomethingNew", 400), CdnError, "SomethingNew: SomethingNew on demand"),

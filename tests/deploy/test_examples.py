@@ -168,7 +168,7 @@ def workflow() -> str:
 
 def alternative() -> list[dict[str, Any]]:
     """Return the steps that the workflow shows in a comment."""
-    _, _, text = workflow().partition("# Or, ")
+    _, _, text = workflow().partition("# If the repository has public/ ")
     lines = re.findall(r"^ +# ?(.*\n)", text[text.index("\n") :], flags=re.MULTILINE)
     start = next(number for number, line in enumerate(lines) if line.startswith("- "))
     steps: list[dict[str, Any]] = yaml.safe_load(textwrap.dedent("".join(lines[start:])))

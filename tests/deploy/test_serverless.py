@@ -108,8 +108,9 @@ def test_a_zip_holds_only_the_modules_that_its_function_imports(
     sources = {file for file in names if file.endswith(".py")}
     assert sources == {str(FILES[module].relative_to(ROOT)) for module in needed}
     assert names - sources in ({bytecode_of(source) for source in sources}, set())
+    # Twice as many files as before the packages compress worse by an eighth: each begins without a dictionary.
     of_sources = [item.compress_size for item in zipfile.ZipFile(archive).infolist() if item.filename in sources]
-    assert sum(of_sources) < 100 * 1024
+    assert sum(of_sources) < 112 * 1024
     assert archive.stat().st_size < 400 * 1024
 
 
@@ -538,8 +539,8 @@ def test_each_role_may_do_what_it_needs_on_what_it_needs(packages: dict[str, Pac
 
 
 def test_the_rights_of_a_deployer_name_every_service_of_the_stack(packaged: Package) -> None:
-    page = (ROOT / "docs" / "security.md").read_text()
-    table = page.partition("\n## What whoever deploys has to be allowed\n")[2].partition("\n## ")[0]
+    page = (ROOT / "docs" / "deploying.md").read_text()
+    table = page.partition("\n### What you must be allowed to do\n")[2].partition("\n## ")[0]
     told = set(re.findall(r"^\| (\w+) \|", table, re.MULTILINE)) - {"service"}
     assert {"CloudFormation", "EventBridge"} <= told
     named_otherwise = {"Events": "EventBridge"}

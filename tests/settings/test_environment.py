@@ -82,7 +82,7 @@ def test_the_index_document_is_index_html_unless_it_is_set() -> None:
 
 
 def test_without_aws_no_parameter_can_be_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"^--distribution-id: AWS is not asked here, so that '/cdn/ids' is"):
+    with pytest.raises(ConfigurationError, match=r"^--distribution-id: '/cdn/ids' names a parameter, and AWS is not"):
         offline({}, instead=["E1", "/cdn/ids"])
 
 
