@@ -7,15 +7,20 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from tests.doubles import warm
+
 ROOT: Final = Path(__file__).parents[2]
 COMMAND: Final = [sys.executable, "-m", "invalidator"]
 
 
 def run(*arguments: str | Path, stdin: str = "", **environ: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end: in a new Python if a variable is set that is read at the start or by an import."""
+    environ = os.environ | environ
+    starts_anew = any(name.startswith(("PYTHON", "POWERTOOLS")) for name in environ)
     return subprocess.run(
-        [*COMMAND, *arguments],
+        [*(COMMAND if starts_anew else warm.command()), *arguments],
         input=stdin,
-        env=os.environ | environ,
+        env=environ,
         cwd=ROOT,
         capture_output=True,
         text=True,
