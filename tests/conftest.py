@@ -4,10 +4,8 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from functools import cache
 
 import boto3
-import botocore.session
 import hypothesis
 import pytest
 
@@ -16,7 +14,8 @@ from invalidator.runtime.log import logger
 from invalidator.settings import stored
 from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.cloudfront_http import serve
-from tests.doubles.packaged import CASES, Package, package
+from tests.doubles.packaged import Packages
+from tests.doubles.shared_sdk import share_between_sessions
 
 # Without a deadline, because the machines of a CI are shared. The benchmarks measure speed.
 for _profile, _examples in {"quick": 10, "test": 50, "long": 100}.items():
@@ -27,9 +26,8 @@ hypothesis.settings.load_profile("test")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# The SDK reads its models, megabytes of JSON, for each session, and hundreds of tests make one.
-botocore.session.create_loader = cache(botocore.session.create_loader)
-
+# Hundreds of tests make a session of the SDK, and it prepares the same things anew for each.
+share_between_sessions()
 
 SETTINGS = {
     *(
@@ -51,14 +49,14 @@ SETTINGS = {
 SLOW = re.compile(
     r"tests/(benchmarks|cli|deploy|local|simulation)/|tests/laws/test_documentation|tests/urls/test_edge_caches"
     r"|tests/planning/test_(knapsack|cover|coalesce)|tests/operator/test_(doctor|dead_letters|edge|plot)"
-    r"|tests/runtime/test_cold_start|tests/test_custom_resource|tests/distributions/test_catalog"
+    r"|tests/runtime/test_cold_start|tests/test_custom_resource|tests/distributions/"
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that make quick leaves out."""
     for item in items:
-        if SLOW.match(item.nodeid):
+        if SLOW.match(item.nodeid) or "packages" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
 
 
@@ -89,12 +87,11 @@ def hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Package]:
-    """Return a package for each trigger. They are made once for all tests."""
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    """Return a package for each trigger. Each is made once for all tests, when it is first asked for."""
     folder = tmp_path_factory.getbasetemp()
     # Each worker of a parallel run has a folder of its own in a common one.
-    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    return {name: package(folder / f"package-{name}", *parameters) for name, parameters in CASES.items()}
+    return Packages(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from invalidator.errors import UnansweredError
 from invalidator.notifications.bucket import Bucket, s3_client
 from invalidator.notifications.merge import EVENTBRIDGE, NotificationEntry
 from tests.doubles.cloudformation import FUNCTION, QUEUE, CloudFormation, Context, waiting_stack
-from tests.doubles.packaged import Package
+from tests.doubles.packaged import Packages
 from tests.doubles.strict_s3 import BROKEN, BUSY, DENIED, StrictS3, serve
 
 CREATED = "origin/invalidator-dev"
@@ -241,12 +241,12 @@ def seconds_left_after(start: float, slowness: list[float]) -> tuple[float, floa
 
 
 @given(st.lists(st.floats(0, 1), min_size=10, max_size=10))
-def test_the_answer_goes_out_in_time_however_slow_s3_is(packages: dict[str, Package], slowness: list[float]) -> None:
+def test_the_answer_goes_out_in_time_however_slow_s3_is(packages: Packages, slowness: list[float]) -> None:
     timeout = packages["queue"].resources["ConnectLambdaFunction"]["Properties"]["Timeout"]
     assert seconds_left_after(timeout, slowness)[0] >= SENDING - 1e-6
 
 
-def test_a_permission_has_a_minute_and_a_half_to_be_known(packages: dict[str, Package]) -> None:
+def test_a_permission_has_a_minute_and_a_half_to_be_known(packages: Packages) -> None:
     timeout = packages["queue"].resources["ConnectLambdaFunction"]["Properties"]["Timeout"]
     assert seconds_left_after(timeout, [0.02] * 10)[1] >= 90
 

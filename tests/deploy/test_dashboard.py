@@ -19,7 +19,7 @@ from invalidator.runtime.metrics import Name, line_of
 from tests.deploy.test_serverless import properties, resolved
 from tests.doubles.dashboards import Series, objections, series_of
 from tests.doubles.emf import metrics_of
-from tests.doubles.packaged import CASES, ROOT, Package, needed
+from tests.doubles.packaged import CASES, ROOT, Package, Packages, needed
 from tests.simulation.story import Story
 from tests.simulation.weather import Deployment
 
@@ -94,7 +94,7 @@ def made_by_node(**given: str) -> Any:
 
 
 @pytest.mark.parametrize("case", WITH_DASHBOARD)
-def test_cloudwatch_takes_the_dashboard(packages: dict[str, Package], case: str) -> None:
+def test_cloudwatch_takes_the_dashboard(packages: Packages, case: str) -> None:
     assert objections(body_of(packages[case])) == []
 
 
@@ -128,7 +128,7 @@ def test_what_cloudwatch_does_not_take_would_be_noticed(spoil: Callable[[Any], o
 
 
 @pytest.mark.parametrize("case", WITH_DASHBOARD)
-def test_everything_that_the_dashboard_refers_to_is_in_the_stack(packages: dict[str, Package], case: str) -> None:
+def test_everything_that_the_dashboard_refers_to_is_in_the_stack(packages: Packages, case: str) -> None:
     packaged = packages[case]
     text = packaged.resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     of_aws = {"AWS::Region", "AWS::StackName"}
@@ -141,7 +141,7 @@ def test_everything_that_the_dashboard_refers_to_is_in_the_stack(packages: dict[
 
 
 @pytest.mark.parametrize("case", WITH_DASHBOARD)
-def test_the_dashboard_has_all_queues_alarms_and_functions_but_connect(packages: dict[str, Package], case: str) -> None:
+def test_the_dashboard_has_all_queues_alarms_and_functions_but_connect(packages: Packages, case: str) -> None:
     packaged = packages[case]
     text = packaged.resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     kinds = {"AWS::SQS::Queue", "AWS::CloudWatch::Alarm", "AWS::Lambda::Function"}
@@ -165,7 +165,7 @@ def test_what_is_left_out_leaves_no_hole(trigger: str, pipeline: str, costs: str
     assert ("<CostAlarm" in text) == (costs == "on")
 
 
-def test_the_dashboard_has_no_more_metrics_than_is_told_where_its_price_is(packages: dict[str, Package]) -> None:
+def test_the_dashboard_has_no_more_metrics_than_is_told_where_its_price_is(packages: Packages) -> None:
     drawn = {(one.namespace, one.name, str(one.dimensions)) for one in drawn_by(packages["discover"])}  # has everything
     searched = {metric for metric in drawn if "None" in metric[2]}
     text = (ROOT / "docs" / "costs.md").read_text(encoding="utf-8")
@@ -173,7 +173,7 @@ def test_the_dashboard_has_no_more_metrics_than_is_told_where_its_price_is(packa
     assert f"this one has {len(drawn - searched)} at most, and two for each distribution" in text
 
 
-def test_a_deployment_without_a_dashboard_has_none(packages: dict[str, Package]) -> None:
+def test_a_deployment_without_a_dashboard_has_none(packages: Packages) -> None:
     for case, packaged in packages.items():
         types = [resource["Type"] for resource in packaged.resources.values()]
         assert types.count("AWS::CloudWatch::Dashboard") == (case in WITH_DASHBOARD)
@@ -182,7 +182,7 @@ def test_a_deployment_without_a_dashboard_has_none(packages: dict[str, Package])
 
 
 @pytest.mark.parametrize("case", WITH_DASHBOARD)
-def test_two_stacks_of_an_account_have_two_dashboards(packages: dict[str, Package], case: str) -> None:
+def test_two_stacks_of_an_account_have_two_dashboards(packages: Packages, case: str) -> None:
     # The dashboards of all Regions share one list of names.
     name = packages[case].resources["Dashboard"]["Properties"]["DashboardName"]
     assert name == {"Fn::Sub": "${AWS::StackName}-${AWS::Region}"}
@@ -191,7 +191,7 @@ def test_two_stacks_of_an_account_have_two_dashboards(packages: dict[str, Packag
 # --- metrics --------------------------------------------------------------------------------------------
 
 
-def test_every_metric_that_is_drawn_is_one_that_is_sent(packages: dict[str, Package]) -> None:
+def test_every_metric_that_is_drawn_is_one_that_is_sent(packages: Packages) -> None:
     sent = emitted()
     assert {name for name, _ in sent} == {*get_args(Name), "ColdStart"}
     drawn = [series for case in WITH_DASHBOARD for series in drawn_by(packages[case])]
@@ -201,7 +201,7 @@ def test_every_metric_that_is_drawn_is_one_that_is_sent(packages: dict[str, Pack
     assert {name for name, _ in ours} == {name for name, _ in sent}
 
 
-def test_every_alarm_is_about_a_metric_that_is_sent(packages: dict[str, Package]) -> None:
+def test_every_alarm_is_about_a_metric_that_is_sent(packages: Packages) -> None:
     sent = emitted()
     for packaged in packages.values():
         alarms = [resource for resource in packaged.resources.values() if resource["Type"] == "AWS::CloudWatch::Alarm"]
@@ -216,7 +216,7 @@ def test_every_alarm_is_about_a_metric_that_is_sent(packages: dict[str, Package]
 
 
 @pytest.mark.parametrize("case", WITH_DASHBOARD)
-def test_metrics_of_aws_are_those_of_its_documentation(packages: dict[str, Package], case: str) -> None:
+def test_metrics_of_aws_are_those_of_its_documentation(packages: Packages, case: str) -> None:
     for series in drawn_by(packages[case]):
         if series.namespace != OURS:
             dimension, metrics = OF_AWS[series.namespace]
@@ -225,9 +225,7 @@ def test_metrics_of_aws_are_those_of_its_documentation(packages: dict[str, Packa
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_metrics_are_sent_under_the_name_that_dashboard_and_alarms_read(
-    packages: dict[str, Package], case: str
-) -> None:
+def test_metrics_are_sent_under_the_name_that_dashboard_and_alarms_read(packages: Packages, case: str) -> None:
     packaged = packages[case]
     state = json.loads((packaged.folder / "serverless-state.json").read_text())["service"]
     stack = f"{state['service']}-{state['provider']['stackTags']['stage']}"  # osls names it so

@@ -30,7 +30,7 @@ from invalidator.local.embedded import EmbeddedAws, embedded_aws
 from invalidator.local.queue_worker import QueueWorker
 from tests.doubles.dashboards import series_of
 from tests.doubles.lambda_runtime import Function, deployed, needs_linux
-from tests.doubles.packaged import CASES, ROOT, Package
+from tests.doubles.packaged import CASES, ROOT, Package, Packages
 
 BUCKET, STACK = "my-origin", "invalidator-dev"
 ALARM = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x"
@@ -88,7 +88,7 @@ Deploy = Callable[[str], Stack]
 
 
 @pytest.fixture
-def deploy(packages: dict[str, Package], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploy]:
+def deploy(packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploy]:
     """Return a function that makes a stack of a package, in an AWS with the bucket and the stored ids."""
     needs_linux()
     monkeypatch.setitem(default_user_config, "lambda", {"use_docker": False})

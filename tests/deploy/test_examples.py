@@ -71,6 +71,7 @@ def machine(python: Path, folder: Path) -> dict[str, str]:
 def build(python: Path, folder: Path, number: int = 1, **overridden: str) -> bool:
     """Run the buildspec in a folder, as CodeBuild does. Return true if the build succeeds.
 
+    What an earlier build has installed is there, as in an image of one's own: installing it again takes seconds.
     Variables of a project are ``overridden`` when a build is started.
     https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
     https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
@@ -91,6 +92,8 @@ def build(python: Path, folder: Path, number: int = 1, **overridden: str) -> boo
         "CODEBUILD_SRC_DIR": str(folder),
         "CODEBUILD_SRC_DIR_invalidator": str(ROOT),
     }
+    if (python / "invalidator").exists():
+        del spec["phases"]["install"]
     return subprocess.run(["sh", "-c", script(spec["phases"])], cwd=folder, env=environ, check=False).returncode == 0
 
 
@@ -146,6 +149,7 @@ def test_a_build_fails_where_nothing_could_be_invalidated(python: Path, aws: Emb
 
 
 def test_a_build_that_cannot_install_does_nothing(python: Path, aws: EmbeddedAws, tmp_path: Path) -> None:
+    (python / "invalidator").unlink(missing_ok=True)
     assert not build(python, tmp_path, PIP_PYTHON=str(tmp_path / "none"))
     assert keys() == []
     assert invalidated(aws) == []
@@ -182,7 +186,8 @@ def do(steps: list[dict[str, Any]], python: Path, folder: Path, **environ: str) 
     """
     (folder / "invalidator").symlink_to(ROOT)
     for step in steps:
-        if "run" in step:
+        is_installed = "pip" in step.get("run", "") and (python / "invalidator").exists()
+        if "run" in step and not is_installed:
             assert step.keys() <= {"run", "env"}
             assert "${{" not in step["run"]
             done = subprocess.run(

@@ -11,7 +11,7 @@ from tests.doubles.cloudformation import QUEUE, waiting_stack
 from tests.doubles.cloudfront import DENIED, StrictCloudFront
 from tests.doubles.cloudfront_http import serve
 from tests.doubles.lambda_runtime import Function, deployed
-from tests.doubles.packaged import Package
+from tests.doubles.packaged import Packages
 from tests.doubles.strategies import Change
 from tests.doubles.strict_s3 import StrictS3
 from tests.doubles.uploads import uploads_event
@@ -25,7 +25,7 @@ def double() -> StrictCloudFront:
 
 
 @pytest.fixture
-def function(packages: dict[str, Package], tmp_path: Path, double: StrictCloudFront) -> Iterator[Function]:
+def function(packages: Packages, tmp_path: Path, double: StrictCloudFront) -> Iterator[Function]:
     """Start the function behind the queue in a new process, with two distributions."""
     with serve(double) as endpoint:
         environ = {"AWS_ENDPOINT_URL": endpoint, "DISTRIBUTION_IDS": "E1,E2"}
@@ -86,7 +86,7 @@ def test_an_error_is_told_to_lambda_and_the_process_goes_on(function: Function, 
     assert function.process.poll() is None
 
 
-def test_wrong_settings_are_told_to_lambda_at_each_event(packages: dict[str, Package], tmp_path: Path) -> None:
+def test_wrong_settings_are_told_to_lambda_at_each_event(packages: Packages, tmp_path: Path) -> None:
     archive = packages["queue"].zip_of("invalidate")
     with deployed(archive, tmp_path, HANDLER, {"DISTRIBUTION_IDS": "d111.cloudfront.net"}) as function:
         for _ in range(2):
@@ -96,16 +96,14 @@ def test_wrong_settings_are_told_to_lambda_at_each_event(packages: dict[str, Pac
             assert answer.payload["errorMessage"].startswith("DISTRIBUTION_IDS: 'd111.cloudfront.net' is not")
 
 
-def test_a_module_that_is_missing_from_the_zip_would_be_noticed(packages: dict[str, Package], tmp_path: Path) -> None:
+def test_a_module_that_is_missing_from_the_zip_would_be_noticed(packages: Packages, tmp_path: Path) -> None:
     archive = packages["queue"].zip_of("connect")  # it contains neither handler.py nor its packages
     with deployed(archive, tmp_path, HANDLER, {}) as function:
         assert function.init_error["errorType"] == "Runtime.ImportModuleError"
         assert function.process.returncode == 1
 
 
-def test_the_function_that_connects_the_bucket_answers_cloudformation(
-    packages: dict[str, Package], tmp_path: Path
-) -> None:
+def test_the_function_that_connects_the_bucket_answers_cloudformation(packages: Packages, tmp_path: Path) -> None:
     archive, name = packages["queue"].zip_of("connect"), "invalidator.custom_resource.lambda_handler"
     aws = StrictS3({"origin": "us-east-1", "west": "eu-west-1"}, {QUEUE})
     with (

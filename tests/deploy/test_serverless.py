@@ -32,7 +32,7 @@ from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.cloudfront_http import serve
 from tests.doubles.configurations import behavior, of_buckets
 from tests.doubles.configurations import policy as cache_policy
-from tests.doubles.packaged import CASES, ROOT, Package, needed, osls
+from tests.doubles.packaged import CASES, ROOT, Package, Packages, needed, osls
 from tests.doubles.strategies import Change
 from tests.laws.imports import FILES, packaged_with
 
@@ -46,7 +46,7 @@ DEPLOYED = [(case, name) for case in CASES for name in FUNCTIONS if name != "pip
 
 
 @pytest.fixture(params=CASES)
-def packaged(request: pytest.FixtureRequest, packages: dict[str, Package]) -> Package:
+def packaged(request: pytest.FixtureRequest, packages: Packages) -> Package:
     """Return each package in turn."""
     return packages[request.param]
 
@@ -99,9 +99,7 @@ def test_cfn_lint_has_no_objections(packaged: Package) -> None:
 
 
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)
-def test_a_zip_holds_only_the_modules_that_its_function_imports(
-    packages: dict[str, Package], case: str, name: str
-) -> None:
+def test_a_zip_holds_only_the_modules_that_its_function_imports(packages: Packages, case: str, name: str) -> None:
     needed = packaged_with(FUNCTIONS[name][1].__name__.removeprefix("invalidator."))
     archive = packages[case].zip_of(name)
     names = set(zipfile.ZipFile(archive).namelist())
@@ -128,9 +126,7 @@ def header_of(source: bytes, magic: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)
-def test_a_zip_holds_bytecode_of_its_own_sources_for_lambdas_python(
-    packages: dict[str, Package], case: str, name: str
-) -> None:
+def test_a_zip_holds_bytecode_of_its_own_sources_for_lambdas_python(packages: Packages, case: str, name: str) -> None:
     archive = zipfile.ZipFile(packages[case].zip_of(name))
     is_there = any(file.endswith(".pyc") for file in archive.namelist())
     is_ours = sys.version_info[:2] == (3, 13)
@@ -166,7 +162,7 @@ def test_older_bytecode_is_never_packaged_whatever_the_environment(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)
-def test_the_functions_are_as_they_should_be(packages: dict[str, Package], case: str, name: str) -> None:
+def test_the_functions_are_as_they_should_be(packages: Packages, case: str, name: str) -> None:
     packaged = packages[case]
     prefix, module = FUNCTIONS[name]
     function = properties(packaged, f"{prefix}LambdaFunction")
@@ -187,9 +183,7 @@ def test_an_invocation_has_time_for_a_throttled_account(packaged: Package) -> No
 
 
 @pytest.mark.parametrize("case", WITH_PIPELINE)
-def test_a_job_of_codepipeline_is_answered_before_codepipeline_gives_it_up(
-    packages: dict[str, Package], case: str
-) -> None:
+def test_a_job_of_codepipeline_is_answered_before_codepipeline_gives_it_up(packages: Packages, case: str) -> None:
     function = properties(packages[case], "PipelineLambdaFunction")
     assert function["Timeout"] >= 8 * sdk.LONGEST_ATTEMPT
     # Lambda makes three attempts by default, with pauses of one and two minutes between them.
@@ -209,14 +203,14 @@ def test_powertools_come_from_the_public_layer_of_the_stacks_region(packaged: Pa
 
 
 @pytest.mark.parametrize(("case", "function"), DEPLOYED)
-def test_every_variable_is_one_that_is_read(packages: dict[str, Package], case: str, function: str) -> None:
+def test_every_variable_is_one_that_is_read(packages: Packages, case: str, function: str) -> None:
     text = (ROOT / "invalidator" / "settings" / "environment.py").read_text()
     found = properties(packages[case], f"{FUNCTIONS[function][0]}LambdaFunction").get("Environment", {"Variables": {}})
     for name in found["Variables"]:
         assert f'"{name}"' in text
 
 
-def test_without_a_pipeline_there_is_nothing_of_it(packages: dict[str, Package]) -> None:
+def test_without_a_pipeline_there_is_nothing_of_it(packages: Packages) -> None:
     for case in set(CASES) - set(WITH_PIPELINE):
         assert "ipeline" not in json.dumps(packages[case].template)
         assert not packages[case].zip_of("pipeline").exists()
@@ -224,7 +218,7 @@ def test_without_a_pipeline_there_is_nothing_of_it(packages: dict[str, Package])
 
 
 @pytest.mark.parametrize("case", WITH_PIPELINE)
-def test_the_pipeline_function_has_the_same_distributions_but_no_keys(packages: dict[str, Package], case: str) -> None:
+def test_the_pipeline_function_has_the_same_distributions_but_no_keys(packages: Packages, case: str) -> None:
     known = properties(packages[case], "PipelineLambdaFunction")["Environment"]["Variables"]
     others = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
     assert set(known) - set(others) == {"DISCOVER_BUCKET"}
@@ -236,12 +230,12 @@ def test_the_pipeline_function_has_the_same_distributions_but_no_keys(packages: 
 
 
 @pytest.mark.parametrize("case", WITH_PIPELINE)
-def test_the_stack_tells_the_name_that_actions_of_pipelines_need(packages: dict[str, Package], case: str) -> None:
+def test_the_stack_tells_the_name_that_actions_of_pipelines_need(packages: Packages, case: str) -> None:
     assert packages[case].template["Outputs"]["PipelineFunction"]["Value"] == {"Ref": "PipelineLambdaFunction"}
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_stack_tells_the_queues_that_an_operator_needs(packages: dict[str, Package], case: str) -> None:
+def test_the_stack_tells_the_queues_that_an_operator_needs(packages: Packages, case: str) -> None:
     outputs = packages[case].template["Outputs"]
     assert outputs["DeadLetters"]["Value"] == {"Ref": "DeadLetters"}
     assert outputs.get("Queue", {}).get("Value") == (None if case == "direct" else {"Ref": "Queue"})
@@ -257,7 +251,7 @@ def test_the_stack_tells_the_queues_that_an_operator_needs(packages: dict[str, P
     ],
 )
 def test_the_distributions_come_from_where_the_parameter_says(
-    packages: dict[str, Package], case: str, variable: str, value: str
+    packages: Packages, case: str, variable: str, value: str
 ) -> None:
     variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
     assert variables["INDEX_DOCUMENT"] == ("default.htm" if case == "direct" else "index.html")
@@ -265,7 +259,7 @@ def test_the_distributions_come_from_where_the_parameter_says(
     assert given == {variable: value}
 
 
-def test_what_the_function_is_to_know_of_urls_reaches_it(packages: dict[str, Package]) -> None:
+def test_what_the_function_is_to_know_of_urls_reaches_it(packages: Packages) -> None:
     variables = properties(packages["discover"], "InvalidateLambdaFunction")["Environment"]["Variables"]
     assert {name: text for name, text in variables.items() if text and name in SETTINGS - {"INDEX_DOCUMENT"}} == {
         "QUEUE_URL": "<Queue>",
@@ -293,7 +287,7 @@ def test_what_the_function_is_to_know_of_urls_reaches_it(packages: dict[str, Pac
     }
 
 
-def test_the_function_knows_the_queues_that_there_are(packages: dict[str, Package]) -> None:
+def test_the_function_knows_the_queues_that_there_are(packages: Packages) -> None:
     for case, expected in {"queue": True, "direct": False, "eventbridge": True}.items():
         variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
         queues = {name: value for name, value in variables.items() if name.endswith("_URL")}
@@ -304,7 +298,7 @@ def test_the_function_knows_the_queues_that_there_are(packages: dict[str, Packag
 
 
 @pytest.mark.parametrize("case", ["queue", "eventbridge"])
-def test_a_queue_gathers_many_changes_and_loses_none(packages: dict[str, Package], case: str) -> None:
+def test_a_queue_gathers_many_changes_and_loses_none(packages: Packages, case: str) -> None:
     mapping = properties(packages[case], "InvalidateEventSourceMappingSQSQueue")
     queue = properties(packages[case], "Queue")
     timeout = properties(packages[case], "InvalidateLambdaFunction")["Timeout"]
@@ -317,7 +311,7 @@ def test_a_queue_gathers_many_changes_and_loses_none(packages: dict[str, Package
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "<DeadLetters.Arn>", "maxReceiveCount": 5}
 
 
-def test_a_longer_window_gathers_more(packages: dict[str, Package]) -> None:
+def test_a_longer_window_gathers_more(packages: Packages) -> None:
     mapping = properties(packages["discover"], "InvalidateEventSourceMappingSQSQueue")
     assert mapping["MaximumBatchingWindowInSeconds"] == 20
     timeout = properties(packages["discover"], "InvalidateLambdaFunction")["Timeout"]
@@ -325,14 +319,14 @@ def test_a_longer_window_gathers_more(packages: dict[str, Package]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_ticket_may_go_round_as_often_as_it_has_to(packages: dict[str, Package], case: str) -> None:
+def test_a_ticket_may_go_round_as_often_as_it_has_to(packages: Packages, case: str) -> None:
     # By default, Lambda stops a function that has sent to its own queue about 16 times in a row.
     function = properties(packages[case], "InvalidateLambdaFunction")
     assert function.get("RecursiveLoop") == ("Allow" if "Queue" in packages[case].resources else None)
 
 
 @pytest.mark.parametrize("case", ["queue", "eventbridge"])
-def test_what_is_given_up_is_kept_for_ten_days_at_least(packages: dict[str, Package], case: str) -> None:
+def test_what_is_given_up_is_kept_for_ten_days_at_least(packages: Packages, case: str) -> None:
     queue, letters = properties(packages[case], "Queue"), properties(packages[case], "DeadLetters")
     kept = letters["MessageRetentionPeriod"] - queue["MessageRetentionPeriod"]  # the age of a message is not reset
     assert kept == 10 * 24 * 60 * 60
@@ -354,7 +348,7 @@ def sending_to(of: Package, policy: str) -> Any:
     return statement["Principal"], statement["Condition"]
 
 
-def test_only_this_bucket_of_this_account_may_send_to_the_queue(packages: dict[str, Package]) -> None:
+def test_only_this_bucket_of_this_account_may_send_to_the_queue(packages: Packages) -> None:
     principal, condition = sending_to(packages["queue"], "QueuePolicy")
     assert principal == {"Service": "s3.amazonaws.com"}
     assert condition == {
@@ -363,7 +357,7 @@ def test_only_this_bucket_of_this_account_may_send_to_the_queue(packages: dict[s
     }
 
 
-def test_a_direct_event_that_fails_three_times_is_kept(packages: dict[str, Package]) -> None:
+def test_a_direct_event_that_fails_three_times_is_kept(packages: Packages) -> None:
     retries = properties(packages["direct"], "OnFailure")
     assert retries["FunctionName"] == "<InvalidateLambdaFunction>"
     assert retries["MaximumRetryAttempts"] == 2
@@ -379,7 +373,7 @@ def test_a_direct_event_that_fails_three_times_is_kept(packages: dict[str, Packa
     assert "Queue" not in packages["direct"].resources
 
 
-def test_a_rule_of_eventbridge_fills_the_queue(packages: dict[str, Package]) -> None:
+def test_a_rule_of_eventbridge_fills_the_queue(packages: Packages) -> None:
     rule = properties(packages["eventbridge"], "Rule")
     assert rule["EventPattern"] == {
         "source": ["aws.s3"],
@@ -398,7 +392,7 @@ def test_a_rule_of_eventbridge_fills_the_queue(packages: dict[str, Package]) -> 
     ("case", "target"),
     [("queue", "<Queue.Arn>"), ("direct", "<InvalidateLambdaFunction.Arn>"), ("eventbridge", "eventbridge")],
 )
-def test_the_bucket_is_connected_to_the_stack(packages: dict[str, Package], case: str, target: str) -> None:
+def test_the_bucket_is_connected_to_the_stack(packages: Packages, case: str, target: str) -> None:
     connection = properties(packages[case], "Connection")
     assert (connection["Bucket"], connection["Target"]) == ("my-origin", target)
     assert connection["EntryId"] == "<AWS::StackName>"
@@ -428,12 +422,12 @@ def test_a_request_to_connect_never_comes_late(packaged: Package) -> None:
     assert late["MaximumEventAgeInSeconds"] <= properties(packaged, "Connection")["ServiceTimeout"] / 2
 
 
-def test_each_deployment_asks_for_the_connection_anew(packages: dict[str, Package]) -> None:
+def test_each_deployment_asks_for_the_connection_anew(packages: Packages) -> None:
     asked = {properties(packages[case], "Connection")["Deployment"] for case in CASES}
     assert len(asked) == len(CASES)
 
 
-def test_prefix_and_suffix_reach_the_bucket(packages: dict[str, Package]) -> None:
+def test_prefix_and_suffix_reach_the_bucket(packages: Packages) -> None:
     for case, expected in {"queue": ("", ""), "direct": ("blog/", ".html")}.items():
         connection = properties(packages[case], "Connection")
         assert (connection["Prefix"], connection["Suffix"]) == expected
@@ -519,7 +513,7 @@ MAY_FOR_PIPELINES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_each_role_may_do_what_it_needs_on_what_it_needs(packages: dict[str, Package], case: str) -> None:
+def test_each_role_may_do_what_it_needs_on_what_it_needs(packages: Packages, case: str) -> None:
     assert allowed(packages[case], "InvalidateRole") == MAY[case] | writing_to("InvalidateLogGroup")
     assert allowed(packages[case], "ConnectRole") == writing_to("ConnectLogGroup") | {
         (f"s3:{name}", "arn:aws:s3:::my-origin")
@@ -549,7 +543,7 @@ def test_the_rights_of_a_deployer_name_every_service_of_the_stack(packaged: Pack
     assert {named_otherwise.get(name, name) for name in services} <= told
 
 
-def test_no_arn_is_tied_to_a_partition_but_that_of_the_public_layer(packages: dict[str, Package]) -> None:
+def test_no_arn_is_tied_to_a_partition_but_that_of_the_public_layer(packages: Packages) -> None:
     text = json.dumps(packages["queue"].template)
     assert re.findall(r"arn:aws[\w-]*:[^\"]*", text) == [
         "arn:aws:lambda:${AWS::Region}:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:27"
@@ -623,7 +617,7 @@ def an_account() -> StrictCloudFront:
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_function_may_make_exactly_the_calls_that_it_makes(
-    packages: dict[str, Package], case: str, called: set[str], monkeypatch: pytest.MonkeyPatch
+    packages: Packages, case: str, called: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with embedded_aws(), serve(an_account()) as account:
         monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", account)
@@ -662,7 +656,7 @@ def a_job(**wished: Any) -> Any:
 
 @pytest.mark.parametrize("case", WITH_PIPELINE)
 def test_the_pipeline_function_may_make_exactly_the_calls_that_it_makes(
-    packages: dict[str, Package], case: str, called: set[str], monkeypatch: pytest.MonkeyPatch
+    packages: Packages, case: str, called: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with embedded_aws() as aws, serve(an_account()) as account:
         monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", account)
@@ -681,7 +675,7 @@ def test_the_pipeline_function_may_make_exactly_the_calls_that_it_makes(
 
 
 def test_the_connection_may_make_exactly_the_calls_that_it_makes(
-    packages: dict[str, Package], called: set[str], monkeypatch: pytest.MonkeyPatch
+    packages: Packages, called: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = "arn:aws:sqs:us-east-1:111122223333:q"
     event: dict[str, Any] = {
@@ -759,9 +753,7 @@ def test_every_alarm_is_one_of_these(packaged: Package) -> None:
 
 
 @pytest.mark.parametrize("case", ["queue", "eventbridge"])
-def test_a_message_that_waits_is_one_that_is_neither_held_back_nor_hidden(
-    packages: dict[str, Package], case: str
-) -> None:
+def test_a_message_that_waits_is_one_that_is_neither_held_back_nor_hidden(packages: Packages, case: str) -> None:
     queue = properties(packages[case], "Queue")
     # SQS leaves messages that were received three times out of the age of the oldest message:
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html

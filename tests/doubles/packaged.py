@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
@@ -130,3 +130,21 @@ def package(folder: Path, *parameters: str) -> Package:
             assert done.returncode == 0, done.stdout + done.stderr
     template = json.loads(written.read_text())
     return Package(folder, template, dict(parameter.split("=", 1) for parameter in parameters))
+
+
+class Packages(Mapping[str, Package]):
+    """The packages of CASES, by name. Each is made when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._made = folder, dict[str, Package]()
+
+    def __getitem__(self, name: str) -> Package:
+        if name not in self._made:
+            self._made[name] = package(self._folder / f"package-{name}", *CASES[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(CASES)
+
+    def __len__(self) -> int:
+        return len(CASES)

@@ -1,8 +1,6 @@
-"""What the command line imports, and its libraries when they are first needed."""
+"""Import the command line and what its libraries import when they are first needed."""
 
 # ruff: noqa: F401
-from functools import cache
-
 import aws_lambda_powertools.logging
 import aws_lambda_powertools.metrics
 import boto3.s3.inject
@@ -30,8 +28,8 @@ import typer._click.decorators
 import invalidator.cli.app
 import invalidator.handler
 import invalidator.local.demo
+from tests.doubles.shared_sdk import share_between_sessions
 
-# Each session shares what was read of the SDK's models.
-botocore.session.create_loader = cache(botocore.session.create_loader)
+share_between_sessions()
 for _service in ("cloudfront", "s3", "sqs"):
     botocore.session.get_session().create_client(_service, region_name="us-east-1")

@@ -33,7 +33,7 @@ from tests.doubles.cloudfront_http import serve
 from tests.doubles.codepipelines import StrictCodePipeline
 from tests.doubles.emf import metrics_of, problems
 from tests.doubles.lambda_runtime import deployed
-from tests.doubles.packaged import Package
+from tests.doubles.packaged import Packages
 from tests.doubles.queues import StrictQueues
 from tests.doubles.strategies import Change
 from tests.doubles.uploads import uploads_event
@@ -375,9 +375,7 @@ def test_what_is_no_document_would_be_noticed() -> None:
 # --- in Lambda ------------------------------------------------------------------------------------------
 
 
-def test_in_lambda_the_metrics_are_in_the_log_with_one_of_the_cold_start(
-    packages: dict[str, Package], tmp_path: Path
-) -> None:
+def test_in_lambda_the_metrics_are_in_the_log_with_one_of_the_cold_start(packages: Packages, tmp_path: Path) -> None:
     environ = {
         "DISTRIBUTION_IDS": "E1",
         "POWERTOOLS_SERVICE_NAME": "my-site",
@@ -403,7 +401,7 @@ def test_in_lambda_the_metrics_are_in_the_log_with_one_of_the_cold_start(
     ]
 
 
-def test_metrics_can_be_turned_off(packages: dict[str, Package], tmp_path: Path) -> None:
+def test_metrics_can_be_turned_off(packages: Packages, tmp_path: Path) -> None:
     environ = {"DISTRIBUTION_IDS": "E1", "POWERTOOLS_METRICS_DISABLED": "True"}
     with serve(StrictCloudFront({"E1"})) as endpoint:
         archive, name = packages["queue"].zip_of("invalidate"), "invalidator.handler.lambda_handler"

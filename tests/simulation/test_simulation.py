@@ -12,7 +12,7 @@ from invalidator.delivery import pacing
 from invalidator.events import tickets
 from invalidator.model import Allowance, Item, UrlPath, Wide
 from invalidator.planning import coalesce, planner
-from tests.doubles.packaged import Package
+from tests.doubles.packaged import Packages
 from tests.simulation.many import Total, try_worlds
 from tests.simulation.protections import TURNED_OFF
 from tests.simulation.story import Story
@@ -126,7 +126,7 @@ def test_a_world_is_the_same_each_time() -> None:
     assert Story(8).play() != first.report
 
 
-def test_the_worlds_are_deployed_as_the_template_says(packages: dict[str, Package]) -> None:
+def test_the_worlds_are_deployed_as_the_template_says(packages: Packages) -> None:
     def properties(name: str) -> Any:
         return packages["queue"].resources[name]["Properties"]
 
