@@ -267,12 +267,16 @@ class Batch:
     apart: bool = False
 
     @property
+    def wildcards(self) -> int:
+        """The number of items that are wildcards."""
+        return sum(item.is_wildcard for item in self.items)
+
+    @property
     def cost(self) -> Cost:
         """The cost of sending it."""
         evicted = [item.wide.evicted for item in self.items if item.wide]
         known = [number for number in evicted if number is not None]
-        wildcards = sum(item.is_wildcard for item in self.items)
-        return Cost(len(self.items), wildcards, 1, sum(known) if len(known) == len(evicted) else None)
+        return Cost(len(self.items), self.wildcards, 1, sum(known) if len(known) == len(evicted) else None)
 
     @property
     def message_ids(self) -> set[str | None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
-from invalidator.delivery.pacing import MAX_PAUSE_SECONDS, Pace, Room
+from invalidator.delivery.pacing import MAX_CALLS, Pace, Room, pause
 from invalidator.errors import (
     CdnError,
     InProgressError,
@@ -17,7 +17,6 @@ from invalidator.errors import (
     ThrottledError,
     UnavailableError,
 )
-from invalidator.limits import SECONDS_PER_CALL
 from invalidator.model import Batch, DistributionId, Outcome, Plan
 from invalidator.planning.batches import with_items, with_next_reference
 from invalidator.workers import Workers
@@ -29,9 +28,8 @@ _TICK_SECONDS: Final = 0.001
 """The resolution of Lambda's clock."""
 
 _MAX_PARALLEL: Final = 8
-_MAX_ATTEMPTS_IN_PROGRESS: Final = 3
-_MAX_ATTEMPTS: Final = 8
-"""A batch that failed so often, after a minute or two of pauses, is given up for this invocation."""
+_MAX_INVOCATIONS_IN_PROGRESS: Final = 3
+"""Most invocations that count for a batch that waits for the invalidations of another one."""
 
 
 class Budget(NamedTuple):
@@ -92,10 +90,10 @@ def in_order(outcomes: Iterable[Outcome], distributions: Iterable[DistributionId
 
 @dataclass(slots=True)
 class _Attempt:
-    """A batch on its way: how often it was tried in this invocation, and when it is due again."""
+    """A batch on its way: how many calls were made for it in this invocation, and when it is due again."""
 
     batch: Batch
-    count: int = 0
+    calls: int = 0
     due: float = 0.0
     error: CdnError | None = None
 
@@ -202,7 +200,7 @@ class _Run:
         """Yield the outcome if it is final; otherwise queue the batch for another attempt."""
         lane, attempt = self._lanes[outcome.batch.distribution], self._running.pop(outcome.batch.distribution)
         now, attempt.error = self._now(), outcome.error
-        attempt.count += 1
+        attempt.calls += 1
         if isinstance(outcome.error, ThrottledError):
             self._pace.throttle(lane.last_start, now, self._chance())
         elif not isinstance(outcome.error, UnavailableError):
@@ -216,7 +214,7 @@ class _Run:
                 lane.wait(*map(_Attempt, _halves(outcome.batch)))
             case ThrottledError() | InProgressError() | UnavailableError() | ReferenceUsedError() as error:
                 self._prepare(lane, attempt, error)
-                if attempt.count < _MAX_ATTEMPTS:
+                if attempt.calls < MAX_CALLS:
                     lane.wait(attempt)
                 else:
                     yield self._failed(attempt, error)
@@ -229,7 +227,7 @@ class _Run:
         if isinstance(error, InProgressError):
             lane.room.refuse(now)
         elif isinstance(error, UnavailableError):
-            attempt.due = now + _pause(attempt.count, self._chance())
+            attempt.due = now + pause(attempt.calls, self._chance())
             attempt.batch = replace(attempt.batch, apart=True)
         elif isinstance(error, ReferenceUsedError):
             attempt.batch = with_next_reference(attempt.batch)
@@ -245,7 +243,7 @@ class _Run:
             attempts = 0  # it waits for our own invalidations
         elif isinstance(error, InProgressError):
             # It waits for those of another invocation: longer each time, and it is never given up for that.
-            attempts = max(batch.attempts, min(batch.attempts + 1, _MAX_ATTEMPTS_IN_PROGRESS))
+            attempts = max(batch.attempts, min(batch.attempts + 1, _MAX_INVOCATIONS_IN_PROGRESS))
         elif isinstance(error, OutOfTimeError) and self._answered:
             attempts = batch.attempts  # waiting behind others is no attempt
         else:
@@ -258,11 +256,6 @@ def _halves(batch: Batch) -> tuple[Batch, Batch]:
     middle = len(batch.items) // 2
     apart = replace(batch, apart=True, attempts=0)
     return with_items(apart, batch.items[:middle]), with_items(apart, batch.items[middle:])
-
-
-def _pause(attempts: int, chance: float) -> float:
-    """Return the seconds before the next attempt: doubling, and half of it by chance, so that functions spread out."""
-    return min(SECONDS_PER_CALL * 2.0 ** (attempts - 1), MAX_PAUSE_SECONDS) * (1 + chance) / 2
 
 
 def _try(batch: Batch, cdn: Cdn) -> Outcome:

@@ -9,8 +9,8 @@ import re
 from json.encoder import encode_basestring_ascii
 from typing import Any, Final, NamedTuple
 
-from invalidator.errors import PASSING, CdnError, EventError, InProgressError, InvalidPathError
-from invalidator.limits import MAX_DELAY_SECONDS, MAX_ITEMS_PER_CALL, MAX_MESSAGE_BYTES, MAX_WILDCARDS_PER_CALL
+from invalidator.errors import EventError
+from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_MESSAGE_BYTES, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Batch, Cause, DistributionId, Item, Request, UrlPath, Wide
 from invalidator.urls.encoding import is_path, is_tag
 
@@ -26,12 +26,8 @@ _OTHER_BYTES: Final = 8_192
 MAX_BYTES: Final = MAX_MESSAGE_BYTES - _OTHER_BYTES
 """Most bytes of the items of one ticket."""
 
-_FIRST_DELAY_SECONDS: Final = 30
-"""About the time that CloudFront takes to complete an invalidation."""
-
-# An hour and a quarter; seven and a half minutes for an error that a person has to fix.
-_MAX_ATTEMPTS: Final = 10
-_MAX_ATTEMPTS_REFUSED: Final = 5
+MAX_INVOCATIONS: Final = 10
+"""Most invocations in a row whose failure a ticket counts."""
 
 _quoted = encode_basestring_ascii
 _is_reference = re.compile(r"invalidator-[0-9a-f]{32}").fullmatch
@@ -51,7 +47,7 @@ def write(ticket: Ticket) -> str:
         "type": KIND,
         "distribution": batch.distribution,
         "caller_reference": batch.caller_reference,
-        "attempts": min(batch.attempts, _MAX_ATTEMPTS),
+        "attempts": min(batch.attempts, MAX_INVOCATIONS),
         "apart": batch.apart,
         "since": batch.since[:_MAX_SINCE_CHARACTERS],
         "why": why[:_MAX_WHY_CHARACTERS],
@@ -99,40 +95,29 @@ def read(document: _Json, message_id: str | None = None, *, redelivered: bool = 
 def _read(document: _Json, message_id: str | None, *, redelivered: bool) -> Ticket:
     reference, attempts, since = document["caller_reference"], document["attempts"], document["since"]
     known = Request("", str(reference), message_id, str(since)[:_MAX_SINCE_CHARACTERS])
-    items = tuple(
-        Item(UrlPath(path), (Cause(known._replace(key=str(key)), str(relation)),))
-        for path, relation, key in document["items"]
-    )
-    if not (_is_reference(reference) and type(attempts) is int and 0 <= attempts <= _MAX_ATTEMPTS):
+    items = tuple(_item(entry, known) for entry in document["items"])
+    if not (_is_reference(reference) and type(attempts) is int and 0 <= attempts <= MAX_INVOCATIONS):
         raise ValueError("caller_reference or attempts")
-    if not _can_be_sent(items):
-        raise ValueError("items")
     distribution, apart = DistributionId(str(document["distribution"])), bool(document["apart"])
-    return Ticket(
-        Batch(distribution, items, reference, attempts, apart or redelivered),
-        str(document["why"])[:_MAX_WHY_CHARACTERS],
-    )
+    batch = Batch(distribution, items, reference, attempts, apart or redelivered)
+    if not _can_be_sent(batch):
+        raise ValueError("items")
+    return Ticket(batch, str(document["why"])[:_MAX_WHY_CHARACTERS])
 
 
-def _can_be_sent(items: tuple[Item, ...]) -> bool:
+def _item(entry: object, known: Request) -> Item:
+    if not isinstance(entry, list):  # an object of three fields could be unpacked, too
+        raise TypeError("items")
+    path, relation, key = entry
+    return Item(UrlPath(path), (Cause(known._replace(key=str(key)), str(relation)),))
+
+
+def _can_be_sent(batch: Batch) -> bool:
+    items = batch.items
     paths = {item.path for item in items if is_path(item.path) or is_tag(item.path)}
     return (
         0 < len(items) <= MAX_ITEMS_PER_CALL
         and len(items) == len(paths)
-        and sum(item.is_wildcard for item in items) <= MAX_WILDCARDS_PER_CALL
+        and batch.wildcards <= MAX_WILDCARDS_PER_CALL
         and sum(sizes(items)) <= MAX_BYTES
     )
-
-
-def delay(attempts: int) -> int:
-    """Return the seconds before the next attempt: they double."""
-    return min(_FIRST_DELAY_SECONDS << max(attempts - 1, 0), MAX_DELAY_SECONDS)
-
-
-def is_hopeless(attempts: int, error: CdnError) -> bool:
-    """Return True if another attempt is useless until a person has fixed something."""
-    if isinstance(error, InvalidPathError):
-        return True
-    if isinstance(error, InProgressError):
-        return False  # invalidations in progress complete; an alarm tells of a distribution that stays full
-    return attempts >= (_MAX_ATTEMPTS if isinstance(error, PASSING) else _MAX_ATTEMPTS_REFUSED)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from invalidator.delivery import pacing
 from invalidator.delivery.carry_out import Budget, carry_out, in_order
 from invalidator.errors import CdnError, ConfigurationError, StorageError
 from invalidator.events import tickets
@@ -58,13 +59,13 @@ def _store(outcome: Outcome, error: CdnError, delivered: Delivered, invocation: 
     """Store what is left as a ticket or a dead letter. False if it is not stored: its messages have to come again."""
     batch, settings = outcome.batch, invocation.settings
     details = {"error": str(error), **details_of(batch)}
-    hopeless = tickets.is_hopeless(batch.attempts, error)
+    hopeless = pacing.is_hopeless(batch.attempts, error)
     url = settings.dead_letters_url if hopeless else settings.queue_url
     # A batch whose messages come again anyway needs no ticket: it would be done twice, and again with each failure.
     if not (settings.queue_url and url) or batch.message_ids <= delivered.coming_again:
         logger.error("invalidation failed", extra=details)
         return False
-    delay = 0 if hopeless else tickets.delay(batch.attempts)
+    delay = 0 if hopeless else pacing.delay(batch.attempts)
     try:
         invocation.clients.queue(url).send(tickets.write(tickets.Ticket(batch, str(error))), delay)
     except (StorageError, ConfigurationError) as failure:

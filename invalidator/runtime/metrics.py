@@ -88,7 +88,7 @@ class Tally:
         ticket count as old as the first of them.
         """
         self.count("PathsInvalidated", len(batch.items), batch.distribution)
-        self.count("Wildcards", sum(item.is_wildcard for item in batch.items))
+        self.count("Wildcards", batch.wildcards)
         self.count("EvictedNeighbours", sum((item.wide and item.wide.evicted) or 0 for item in batch.items))
         delays = self._delays.setdefault(batch.distribution, {})
         for item in batch.items:

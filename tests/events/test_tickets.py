@@ -7,23 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from invalidator.errors import (
-    CdnError,
-    EventError,
-    InProgressError,
-    InvalidPathError,
-    OutOfTimeError,
-    ReferenceUsedError,
-    ThrottledError,
-    UnavailableError,
-)
+from invalidator.delivery.pacing import is_hopeless
+from invalidator.errors import EventError, ThrottledError
 from invalidator.events import tickets
 from invalidator.events.decode import decode
 from invalidator.events.tickets import Ticket
-from invalidator.limits import MAX_DELAY_SECONDS, MAX_ITEMS_PER_CALL, MAX_MESSAGE_BYTES
+from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_MESSAGE_BYTES
 from invalidator.model import Batch, DistributionId
 from tests.doubles import strategies as make
 from tests.doubles.strategies import Change, Json, simple_plan
@@ -208,6 +200,8 @@ def test_a_ticket_is_written_as_it_always_was() -> None:
         assert json.loads(tickets.write(tickets.read(document))) == document
 
 
+@example({"/path": 0, "object": 0, "key": 0})
+@example("/ok")
 @given(make.json_values)
 def test_junk_in_place_of_an_item_is_refused(junk: Any) -> None:
     document = written(EXAMPLE)
@@ -285,41 +279,13 @@ def test_a_reference_that_is_not_ours_is_refused(reference: str) -> None:
     assert refused(written(EXAMPLE) | {"caller_reference": reference})
 
 
-# --- when, and whether at all ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("attempts", "seconds"),
-    [(0, 30), (1, 30), (2, 60), (3, 120), (4, 240), (5, 480), (6, 900), (7, 900), (10, 900), (1_000, 900)],
-)
-def test_each_attempt_is_twice_as_far_from_the_one_before(attempts: int, seconds: int) -> None:
-    assert tickets.delay(attempts) == seconds <= MAX_DELAY_SECONDS
-
-
-@pytest.mark.parametrize(
-    ("error", "attempts"),
-    [
-        (ThrottledError(), 10),
-        (InProgressError(), 13),
-        (UnavailableError(), 10),
-        (OutOfTimeError(), 10),
-        (CdnError(), 5),
-        (ReferenceUsedError(), 5),
-        (InvalidPathError(), 0),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, CdnError) else None,
-)
-def test_what_passes_has_more_attempts_than_what_a_person_has_to_mend(error: CdnError, attempts: int) -> None:
-    assert [number for number in range(13) if not tickets.is_hopeless(number, error)] == list(range(attempts))
-
-
 @quickly
 @given(batches)
 def test_a_ticket_that_was_given_up_can_be_sent_back_as_often_as_it_takes(batch: Batch) -> None:
     for _ in range(15):
         batch = replace(batch, attempts=batch.attempts + 1)
         batch = tickets.read(written(batch), "m1").batch
-    assert tickets.is_hopeless(batch.attempts, ThrottledError())
+    assert is_hopeless(batch.attempts, ThrottledError())
 
 
 def test_whatever_stands_in_tickets_is_cut_to_what_one_message_can_hold() -> None:
