@@ -1,23 +1,18 @@
 """The Lambda function: an event in, invalidations out, and an answer by which Lambda knows what to send again."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from invalidator.events.decode import decode
 from invalidator.planning.planner import make_plan
+from invalidator.runtime import reads
 from invalidator.runtime.answer import Served, answer
 from invalidator.runtime.clients import AWS, Clients
 from invalidator.runtime.deliver import deliver
-from invalidator.runtime.invocation import Invocation, LocalContext
-from invalidator.runtime.log import log_event, log_plan, logger
-from invalidator.runtime.reads import BucketKeys, find_distributions, without_unchanged
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
-
-    Context = LambdaContext | LocalContext
+from invalidator.runtime.invocation import Invocation, InvocationContext, LocalContext
+from invalidator.runtime.log import log_contents, log_event, log_plan, logger
 
 
-def lambda_handler(event: object, context: "Context | None" = None, clients: Clients = AWS) -> dict[str, Any]:
+def lambda_handler(event: object, context: "InvocationContext | None" = None, clients: Clients = AWS) -> dict[str, Any]:
     """Invalidate what the event says has changed, on every configured distribution.
 
     Stores what cannot be invalidated now as tickets, if there is a queue for them. Returns for an SQS event
@@ -39,21 +34,24 @@ def lambda_handler(event: object, context: "Context | None" = None, clients: Cli
 
 # log_event is off even where POWERTOOLS_LOGGER_LOG_EVENT asks for it: an event is shown at DEBUG only.
 @logger.inject_lambda_context(log_event=False)
-def _serve(event: object, context: "Context", clients: Clients) -> dict[str, Any]:
+def _serve(event: object, context: "InvocationContext", clients: Clients) -> dict[str, Any]:
     log_event(event)
     invocation = Invocation.begin(clients, context)
-    decoded, distributions = find_distributions(decode(event, context.aws_request_id), invocation)
-    changes = without_unchanged(decoded.changes, invocation)
-    view, allowance, keys = invocation.settings.view, invocation.settings.allowance, BucketKeys(invocation).beginning
-    plan = make_plan(changes, distributions, view, decoded.tickets, allowance, keys)
+    settings, keys = invocation.settings, reads.BucketKeys(invocation).beginning
+    decoded = decode(event, context.aws_request_id)
+    distributions = reads.find_distributions(decoded.changes, invocation)
+    decoded = reads.without_foreign_tickets(decoded, invocation)
+    log_contents(decoded)
+    distributions = reads.with_tickets_only(distributions, decoded.tickets)
+    changes = reads.without_unchanged(decoded.changes, invocation)
+    plan = make_plan(changes, distributions, settings.view, decoded.tickets, settings.allowance, keys)
     log_plan(plan)
-    delivered = deliver(plan, invocation)
-    unchanged = len(decoded.changes) - len(changes)
-    return answer(Served(decoded, unchanged, len(distributions), plan, delivered), invocation)
+    result = deliver(plan, invocation)
+    return answer(Served(decoded, changes, distributions, plan, result), invocation)
 
 
 @logger.inject_lambda_context(log_event=False)
-def _serve_job(event: Any, context: "Context", clients: Clients) -> dict[str, Any]:
+def _serve_job(event: Any, context: "InvocationContext", clients: Clients) -> dict[str, Any]:
     from invalidator.runtime.jobs import serve_job
 
     return serve_job(event, Invocation(clients, context))

@@ -13,7 +13,7 @@ from typing import Any
 from invalidator.cli.plan_view import narrate_plan
 from invalidator.cli.session import undisturbed
 from invalidator.cli.terminal import board, narrate, print_json, print_line
-from invalidator.delivery.carry_out import Budget, carry_out
+from invalidator.delivery.carry_out import TimeLeft, carry_out
 from invalidator.errors import CdnError, OutOfTimeError, UnavailableError
 from invalidator.model import DistributionId, Invalidation, Outcome, Plan
 from invalidator.operator.completion import until_completed
@@ -55,7 +55,7 @@ def carry_out_plan(report: Report, left: Callable[[], float], *, wait: bool) -> 
     # Beside the bars on a terminal, nothing can be printed.
     at_once = not (report.as_json or sys.stderr.isatty())
     with board("answered", steps, lines=False) as advance:
-        for outcome in carry_out(report.plan, clients.cloudfront(), Budget(left), Threads()):
+        for outcome in carry_out(report.plan, clients.cloudfront(), TimeLeft(left), Threads()):
             (report.refused if outcome.error else report.accepted).append(outcome)
             if at_once:
                 _print_accepted(report)

@@ -32,14 +32,14 @@ _MAX_INVOCATIONS_IN_PROGRESS: Final = 3
 """Most invocations that count for a batch that waits for the invalidations of another one."""
 
 
-class Budget(NamedTuple):
-    """The time that there is: ``left()`` seconds until the invocation is cut off.
+class TimeLeft(NamedTuple):
+    """The time for carrying out a plan: ``seconds()`` until the invocation is cut off.
 
     A batch that would have to wait longer than ``patience`` seconds for its distribution is given up at once.
     ``closing`` seconds are kept back for storing what is left.
     """
 
-    left: Callable[[], float]
+    seconds: Callable[[], float]
     patience: float = math.inf
     closing: float = 0.0
 
@@ -58,20 +58,20 @@ class Cdn(Protocol):
 def carry_out(
     plan: Plan,
     cdn: Cdn,
-    budget: Budget,
+    time_left: TimeLeft,
     workers: Workers[Outcome],
     chance: Callable[[], float] = random.random,
 ) -> Iterator[Outcome]:
     """Yield the outcome of each batch as soon as it is final: accepted, refused, or given up.
 
     Distributions are served at the same time, the batches of one distribution in turn. A batch that was throttled or
-    got no answer is sent again after a pause, with the same caller reference, if the budget allows the pause and the
+    got no answer is sent again after a pause, with the same caller reference, if there is time for the pause and the
     call after it. ``chance`` gives a number from 0 to 1.
 
     A batch with an invalid path is halved until the path is found, so that all others are accepted. The batch of an
     outcome may therefore be a part of one in the plan. It is apart if CloudFront may have accepted it.
     """
-    return _Run(plan, cdn, budget, workers, chance).outcomes()
+    return _Run(plan, cdn, time_left, workers, chance).outcomes()
 
 
 def in_order(outcomes: Iterable[Outcome], distributions: Iterable[DistributionId]) -> list[Outcome]:
@@ -121,16 +121,16 @@ class _Run:
     """The state of ``carry_out``. One thread changes it; the others only make calls."""
 
     def __init__(
-        self, plan: Plan, cdn: Cdn, budget: Budget, workers: Workers[Outcome], chance: Callable[[], float]
+        self, plan: Plan, cdn: Cdn, time_left: TimeLeft, workers: Workers[Outcome], chance: Callable[[], float]
     ) -> None:
-        self._cdn, self._patience, self._workers, self._chance = cdn, budget.patience, workers, chance
+        self._cdn, self._patience, self._workers, self._chance = cdn, time_left.patience, workers, chance
         self._lanes: dict[DistributionId, _Lane] = {}
         self._running: dict[DistributionId, _Attempt] = {}
         for batch in plan.batches:
             self._lanes.setdefault(batch.distribution, _Lane()).waiting.append(_Attempt(batch))
-        left = budget.left()
-        self._now: Callable[[], float] = lambda: left - budget.left()
-        closing = min(budget.closing + _SECONDS_TO_ANSWER, max(left / 4, _SECONDS_TO_ANSWER))
+        left = time_left.seconds()
+        self._now: Callable[[], float] = lambda: left - time_left.seconds()
+        closing = min(time_left.closing + _SECONDS_TO_ANSWER, max(left / 4, _SECONDS_TO_ANSWER))
         # No call starts later than would let it end before the closing. A function too short for that makes calls in
         # the first half of its time.
         reserve = max(_SECONDS_TO_ANSWER, min(cdn.longest_call + closing, left / 2))

@@ -113,7 +113,7 @@ def is_hopeless(invocations: int, error: CdnError) -> bool:
 
 def _doubled(first: float, failures: int, most: float) -> float:
     """Return the seconds after so many failures: twice as many after each."""
-    return min(first * 2 ** max(failures - 1, 0), most)
+    return min(first * 2.0 ** max(failures - 1, 0), most)
 
 
 def _spread(seconds: float, chance: float) -> float:

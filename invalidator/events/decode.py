@@ -99,10 +99,6 @@ class _Reader:
 
     def _read_record(self, record: object, delivery: Delivery) -> None:
         if isinstance(record, dict):
-            source = record.get("eventSource")
-            if isinstance(source, str) and source in _BY_SOURCE:
-                _BY_SOURCE[source](self, record, delivery)
-                return
             for _, is_one, read in DIALECTS:
                 if is_one(record):
                     read(self, record, delivery)
@@ -218,7 +214,4 @@ DIALECTS: Final = (
     ),
     _Dialect("s3:TestEvent", lambda d: d.get("Event") == "s3:TestEvent", _Reader.read_test_event),
 )
-"""The dialects in the order in which they are tried."""
-
-# Thousands of these may come at once, and each says by itself what it is.
-_BY_SOURCE: Final = {"aws:sqs": _Reader.read_sqs, "aws:s3": _Reader.read_s3}
+"""The dialects in the order in which they are tried: first those of which thousands may come at once."""

@@ -4,21 +4,26 @@ from typing import Any, NamedTuple
 
 from invalidator.errors import IncompleteError
 from invalidator.events.decode import Decoded
-from invalidator.model import Plan
-from invalidator.runtime.deliver import Delivered
+from invalidator.model import Distribution, ObjectChange, Plan
+from invalidator.runtime.deliver import PlanResult
 from invalidator.runtime.invocation import Invocation
 from invalidator.runtime.log import details_of
 from invalidator.runtime.metrics import MAX_DISTRIBUTIONS
 
 
 class Served(NamedTuple):
-    """An event that was served: its contents, how many uploads were unchanged, for how many distributions, and how."""
+    """An event that was served: its contents, the changes left to plan, the distributions, the plan and its result."""
 
     decoded: Decoded
-    unchanged: int
-    distributions: int
+    changes: list[ObjectChange]
+    distributions: list[Distribution]
     plan: Plan
-    delivered: Delivered
+    result: PlanResult
+
+    @property
+    def unchanged(self) -> int:
+        """The number of uploads that were skipped as unchanged."""
+        return len(self.decoded.changes) - len(self.changes)
 
 
 def answer(served: Served, invocation: Invocation) -> dict[str, Any]:
@@ -27,13 +32,13 @@ def answer(served: Served, invocation: Invocation) -> dict[str, Any]:
     Raises IncompleteError if something failed for which there is no message to name.
     """
     _count(served)
-    invocation.publish(served.delivered.tally, by_distribution=served.distributions <= MAX_DISTRIBUTIONS)
+    invocation.publish(served.result.tally, by_distribution=len(served.distributions) <= MAX_DISTRIBUTIONS)
     return _batch_answer(served) if served.decoded.from_queue else _summary(served)
 
 
 def _count(served: Served) -> None:
     """Count the records; tickets aside, which are this program's own."""
-    decoded, plan, tally = served.decoded, served.plan, served.delivered.tally
+    decoded, plan, tally = served.decoded, served.plan, served.result.tally
     refused = len(decoded.refusals)
     tally.count("RecordsReceived", len(decoded.changes) + decoded.ignored + refused)
     tally.count("RecordsIgnored", decoded.ignored + served.unchanged + plan.excluded + plan.unserved)
@@ -42,7 +47,7 @@ def _count(served: Served) -> None:
 
 def _batch_answer(served: Served) -> dict[str, Any]:
     """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html: Lambda deletes the others."""
-    ids = {refusal.message_id for refusal in served.decoded.refusals} | served.delivered.coming_again
+    ids = {refusal.message_id for refusal in served.decoded.refusals} | served.result.coming_again
     named = sorted(message_id for message_id in ids if message_id is not None)
     if len(named) < len(ids):
         raise IncompleteError(_failures(served))
@@ -50,15 +55,15 @@ def _batch_answer(served: Served) -> dict[str, Any]:
 
 
 def _summary(served: Served) -> dict[str, Any]:
-    if served.decoded.refusals or served.delivered.failed:
+    if served.decoded.refusals or served.result.failed:
         raise IncompleteError(_failures(served))
     return {
         "invalidations": [
             {"distribution": outcome.batch.distribution, "id": outcome.invalidation, **details_of(outcome.batch)}
-            for outcome in served.delivered.accepted
+            for outcome in served.result.accepted
         ],
         "ignored": served.decoded.ignored,
-        "tickets": served.delivered.tickets,
+        "tickets": served.result.tickets,
         "excluded": served.plan.excluded,
         "unserved": served.plan.unserved,
         "unchanged": served.unchanged,
@@ -66,5 +71,5 @@ def _summary(served: Served) -> dict[str, Any]:
 
 
 def _failures(served: Served) -> str:
-    failures = [outcome.failure for outcome in served.delivered.failed]
+    failures = [outcome.failure for outcome in served.result.failed]
     return "\n".join(failures + [f"refused: {refusal.reason}" for refusal in served.decoded.refusals])

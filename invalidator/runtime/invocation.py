@@ -2,20 +2,22 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import uuid4
 
 from invalidator.aws.sdk import LONGEST_ATTEMPT
-from invalidator.delivery.carry_out import Budget
+from invalidator.delivery.carry_out import TimeLeft
 from invalidator.limits import MAX_INVOCATION_SECONDS
 from invalidator.runtime.clients import Clients
-from invalidator.runtime.log import logger
+from invalidator.runtime.log import log_warnings, logger
 from invalidator.runtime.metrics import Tally
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+InvocationContext: TypeAlias = "LambdaContext | LocalContext"
 
 _PATIENCE_SECONDS: Final = 5.0
 """Longest pause on a distribution's own account where a ticket or a later job can wait instead."""
@@ -43,15 +45,14 @@ class Invocation:
     """One run of the function. A job reads its own settings later."""
 
     clients: Clients
-    context: "LambdaContext | LocalContext"
+    context: "InvocationContext"
     settings: Settings = _UNCONFIGURED
 
     @classmethod
-    def begin(cls, clients: Clients, context: "LambdaContext | LocalContext") -> "Invocation":
+    def begin(cls, clients: Clients, context: "InvocationContext") -> "Invocation":
         """Load the settings and log their warnings. Raises ConfigurationError."""
         settings = environment.load()
-        for warning in settings.warnings:
-            logger.warning(warning)
+        log_warnings(settings.warnings)
         return cls(clients, context, settings)
 
     def seconds_left(self) -> float:
@@ -62,10 +63,11 @@ class Invocation:
         """Return this part of the seconds that are left, and never more than ``most``."""
         return min(most, self.seconds_left() * part)
 
-    def budget(self, *, can_wait: bool) -> Budget:
+    def time_left(self, *, can_wait: bool) -> TimeLeft:
         """Return the time for carrying out a plan. ``can_wait``: what has to wait for long can do so elsewhere."""
-        budget = Budget(self.seconds_left)
-        return budget._replace(patience=_PATIENCE_SECONDS, closing=LONGEST_ATTEMPT) if can_wait else budget
+        if can_wait:
+            return TimeLeft(self.seconds_left, _PATIENCE_SECONDS, LONGEST_ATTEMPT)
+        return TimeLeft(self.seconds_left)
 
     def publish(self, tally: Tally, *, by_distribution: bool = False) -> None:
         """Publish the metrics; a failure is logged and changes nothing."""

@@ -86,7 +86,7 @@ def _document(job: Job, answer: JobAnswer) -> dict[str, Any]:
 def _services(invocation: Invocation, tally: Tally) -> JobServices:
     def send_batches(batches: tuple[Batch, ...]) -> Iterator[Outcome]:
         # What has to wait on its distribution's account waits in CodePipeline.
-        for outcome in send(Plan(batches), invocation.budget(can_wait=True), invocation, tally):
+        for outcome in send(Plan(batches), invocation.time_left(can_wait=True), invocation, tally):
             if outcome.error is not None:
                 details = {"error": str(outcome.error), **details_of(outcome.batch)}
                 logger.warning("not invalidated", extra=details)

@@ -2,10 +2,12 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from functools import cache
 
 from aws_lambda_powertools.logging import Logger
 
+from invalidator.events.decode import Decoded
 from invalidator.model import Batch, Plan
 from invalidator.settings import environment
 
@@ -25,13 +27,26 @@ def log_event(event: object) -> None:
         logger.debug("event", extra={"event": "not shown: it holds a job of CodePipeline" if is_job else event})
 
 
+def log_warnings(warnings: Iterable[str]) -> None:
+    """Log warnings."""
+    for warning in warnings:
+        logger.warning(warning)
+
+
+def log_contents(decoded: Decoded) -> None:
+    """Log what an event holds beside changes and tickets."""
+    if decoded.ignored:
+        logger.info("records ignored", extra={"records": decoded.ignored})
+    for refusal in decoded.refusals:
+        logger.error("record refused", extra={"reason": refusal.reason, "message_id": refusal.message_id})
+
+
 def log_plan(plan: Plan) -> None:
     """Log what a plan leaves out, widens and warns of."""
     for note in plan.notes:
         details = {"distribution": note.distribution, "reason": note.text, "records": note.changes}
         logger.info("left out on a distribution", extra=details)
-    for warning in plan.warnings:
-        logger.warning(warning)
+    log_warnings(plan.warnings)
     for batch in plan.batches:
         if wide := {item.path: item.reason for item in batch.items if item.wide}:
             details = {"distribution": batch.distribution, "evicted": batch.cost.evicted, "wildcards": wide}

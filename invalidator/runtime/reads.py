@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import ConfigurationError, ListingError
 from invalidator.events.decode import Decoded, without_strangers
-from invalidator.model import Distribution, DistributionId, ObjectChange, ObjectKey, Site
+from invalidator.model import Batch, Distribution, DistributionId, ObjectChange, ObjectKey, Site
 from invalidator.runtime.invocation import Invocation
-from invalidator.runtime.log import log_once, logger
+from invalidator.runtime.log import log_once, log_warnings, logger
 from invalidator.settings.environment import Settings, SkipUnchanged
 
 if TYPE_CHECKING:
@@ -27,21 +27,29 @@ _MAX_KEPT: Final = 50_000
 """Keys that are kept while an event is handled: some megabytes."""
 
 
-def find_distributions(decoded: Decoded, invocation: Invocation) -> tuple[Decoded, list[Distribution]]:
-    """Return the distributions that have something to do, and the contents with tickets for others refused."""
-    catalog, settings = invocation.clients.catalog(), invocation.settings
-    buckets = {change.bucket for change in decoded.changes}
-    workers, seconds = invocation.clients.workers(), invocation.share(1 / 4, _DESCRIBING_SECONDS)
-    distributions = catalog.look_up(settings, buckets, workers, seconds)
-    decoded = without_strangers(decoded, partial(_is_ours, catalog, settings))
-    for warning in catalog.warnings():
-        logger.warning(warning)
+def find_distributions(changes: list[ObjectChange], invocation: Invocation) -> list[Distribution]:
+    """Return the configured distributions and those discovered for the buckets of the changes."""
+    catalog, settings, workers = invocation.clients.catalog(), invocation.settings, invocation.clients.workers()
+    buckets = {change.bucket for change in changes}
+    distributions = catalog.look_up(settings, buckets, workers, invocation.share(1 / 4, _DESCRIBING_SECONDS))
+    log_warnings(catalog.warnings())
     if not settings.describe:
         log_once("DESCRIBE is off: every distribution is taken to serve each key as it is")
-    # A distribution that was discovered for a bucket of another event has tickets only.
-    others = {batch.distribution for batch in decoded.tickets} - {distribution.id for distribution in distributions}
-    _log(decoded)
-    return decoded, distributions + [Distribution(id_, Site(())) for id_ in sorted(others)]
+    return distributions
+
+
+def without_foreign_tickets(decoded: Decoded, invocation: Invocation) -> Decoded:
+    """Return the same contents, with each ticket for a distribution that is not ours refused."""
+    catalog = invocation.clients.catalog()
+    decoded = without_strangers(decoded, partial(_is_ours, catalog, invocation.settings))
+    log_warnings(catalog.warnings())
+    return decoded
+
+
+def with_tickets_only(distributions: list[Distribution], tickets: list[Batch]) -> list[Distribution]:
+    """Add the distributions that were discovered for a bucket of another event, and have tickets only."""
+    others = {batch.distribution for batch in tickets} - {distribution.id for distribution in distributions}
+    return distributions + [Distribution(id_, Site(())) for id_ in sorted(others)]
 
 
 def _is_ours(catalog: Catalog, settings: Settings, id_: DistributionId) -> bool:
@@ -50,13 +58,6 @@ def _is_ours(catalog: Catalog, settings: Settings, id_: DistributionId) -> bool:
     except ConfigurationError as error:
         logger.warning(str(error))
         return False  # the ticket comes again, and the others do not wait for it
-
-
-def _log(decoded: Decoded) -> None:
-    if decoded.ignored:
-        logger.info("records ignored", extra={"records": decoded.ignored})
-    for refusal in decoded.refusals:
-        logger.error("record refused", extra={"reason": refusal.reason, "message_id": refusal.message_id})
 
 
 def without_unchanged(changes: list[ObjectChange], invocation: Invocation) -> list[ObjectChange]:
@@ -81,8 +82,7 @@ def _unchanged(uploads: list[ObjectChange], invocation: Invocation) -> Container
     metadata = settings.skip_unchanged is SkipUnchanged.VERSIONS_AND_METADATA
     workers.start(partial(listings.unchanged, uploads, bounds, metadata=metadata))
     compared: Unchanged | None = workers.wait(seconds)
-    for warning in compared.warnings if compared else ["S3 does not answer; all uploads are invalidated"]:
-        logger.warning(warning)
+    log_warnings(compared.warnings if compared else ["S3 does not answer; all uploads are invalidated"])
     return compared.changes if compared else ()
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from invalidator import model
 from invalidator.aws.cloudfront import CloudFront
-from invalidator.delivery.carry_out import Budget, carry_out
+from invalidator.delivery.carry_out import TimeLeft, carry_out
 from invalidator.errors import (
     CdnError,
     ConfigurationError,
@@ -88,8 +88,8 @@ class Invocation:
             self.double.time.clock = self.clock
 
     def outcomes(self, plan: Plan) -> Iterator[Outcome]:
-        budget = Budget(lambda: self.clock.left, self.patience, self.closing)
-        for outcome in carry_out(plan, CloudFront(self.double), budget, self.workers, lambda: self.chance):
+        time_left = TimeLeft(lambda: self.clock.left, self.patience, self.closing)
+        for outcome in carry_out(plan, CloudFront(self.double), time_left, self.workers, lambda: self.chance):
             self.ended.append((outcome.batch.distribution, self.clock.now))
             yield outcome
 
@@ -648,7 +648,7 @@ def test_distributions_are_really_called_at_the_same_time() -> None:
                 sent.append(batch.distribution)
             return "I1"
 
-    outcomes = list(carry_out(plan_for(IDS, Change("a")), Meeting(), Budget(lambda: 120.0), Threads()))
+    outcomes = list(carry_out(plan_for(IDS, Change("a")), Meeting(), TimeLeft(lambda: 120.0), Threads()))
     assert not failures(outcomes)
     assert sorted(sent) == IDS
 
