@@ -1,9 +1,6 @@
 """Configurations of CloudFront, in every spelling that AWS documents and as moto makes them."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -23,6 +20,7 @@ from invalidator.distributions.describe import (
 )
 from invalidator.local.embedded import embedded_aws
 from invalidator.model import UNKNOWN_SITE, Behavior, Declared, Origin, Site
+from tests.doubles.command import run
 from tests.doubles.configurations import (
     CACHING_OPTIMIZED,
     WITH_QUERY_STRINGS,
@@ -38,7 +36,6 @@ from tests.doubles.configurations import (
     with_oai,
 )
 
-ROOT = Path(__file__).parents[2]
 BUCKETS = ["b0b", "my-origin", "www.example.com", "s3", "a.s3.eu-central-1", "s3-website"]
 
 
@@ -313,12 +310,6 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Any:
         answer = boto3.client("cloudfront").create_distribution(DistributionConfig=SHOP)  # type: ignore[arg-type]
         monkeypatch.setenv("DISTRIBUTION_IDS", "discover")
         yield answer["Distribution"]["Id"]
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "invalidator", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
 
 
 def explained(key: str) -> dict[str, Any]:

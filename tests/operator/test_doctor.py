@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
@@ -24,12 +23,12 @@ from invalidator.runtime import clients
 from invalidator.settings import stored
 from tests.doubles import cloudfront_http, strict_s3
 from tests.doubles.cloudfront import StrictCloudFront
+from tests.doubles.command import ROOT, run
 from tests.doubles.configurations import behavior, configuration, custom, of_buckets, with_oac
 from tests.doubles.loopback import Quiet, answering, serving
 from tests.doubles.strict_s3 import StrictS3
 from tests.operator.test_notification_checks import FUNCTION, QUEUE, TOPIC, configured, entry, only, wrong
 
-ROOT = Path(__file__).parents[2]
 ASKED = sending_request("s3.amazonaws.com", "arn:aws:s3:::origin", QUEUE)
 
 
@@ -85,29 +84,24 @@ def look(queue: str = "", bucket: str = "origin") -> list[Finding]:
     return list(Doctor.connect(bucket, clients.cloudfront(), clients.catalog()).findings(queue))
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "invalidator", "doctor", "--bucket", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 def test_what_is_well_is_said_and_the_status_is_0(aws: Aws) -> None:
-    done = run("origin")
+    done = run("doctor", "--bucket", "origin")
     assert (done.returncode, done.stderr) == (0, "5 findings: nothing wrong. Nothing was changed.\n")
     assert re.findall(r"^ok     ([\w ]+): ", done.stdout, re.MULTILINE) == [
         *("settings", "distributions", "notification", "region", "queue policy"),
     ]
     assert "→" not in done.stdout
-    assert run("origin", "--queue", "changes").stdout == done.stdout
+    assert run("doctor", "--bucket", "origin", "--queue", "changes").stdout == done.stdout
 
 
 def test_what_is_wrong_is_said_with_what_to_do_and_the_status_is_1(aws: Aws) -> None:
     notify()
-    done = run("origin")
+    done = run("doctor", "--bucket", "origin")
     assert (done.returncode, done.stderr) == (1, "5 findings: 1 wrong. Nothing was changed.\n")
     lines = done.stdout.splitlines()
     at = lines.index("wrong  notification: bucket origin notifies nothing: its changes are not invalidated")
     assert lines[at + 1] == f"       → python -m invalidator connect --bucket origin --queue {QUEUE}"
-    answer = json.loads(run("origin", "--json").stdout)
+    answer = json.loads(run("doctor", "--bucket", "origin", "--json").stdout)
     assert [item["verdict"] for item in answer["findings"]].count("wrong") == 1
     assert all(set(item) == {"check", "verdict", "text", "todo"} for item in answer["findings"])
 
@@ -422,7 +416,7 @@ def test_where_nothing_is_allowed_each_check_says_so(monkeypatch: pytest.MonkeyP
     with answering(head + body) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         monkeypatch.setenv("DISTRIBUTION_IDS", "E1")
-        done = run("origin", "--queue", "changes", "--json")
+        done = run("doctor", "--bucket", "origin", "--queue", "changes", "--json")
     assert done.returncode == 1
     todos = " ".join(item["todo"] for item in json.loads(done.stdout)["findings"])
     for permission in (
@@ -456,12 +450,12 @@ def test_without_a_connection_nothing_is_taken_for_well(monkeypatch: pytest.Monk
     ],
 )
 def test_wrong_usage_is_explained(arguments: tuple[str, ...], words: str) -> None:
-    done = run(*arguments)
+    done = run("doctor", "--bucket", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
 
 
 def test_text_from_outside_is_shown_as_data(aws: Aws) -> None:
     notify(entry(prefix="[red]a\u202eb"))
-    done = run("origin")
+    done = run("doctor", "--bucket", "origin")
     assert "[red]a\\u202eb" in done.stdout
