@@ -47,7 +47,8 @@ def _serve(event: object, context: "InvocationContext", clients: Clients) -> dic
     plan = make_plan(changes, distributions, settings.view, decoded.tickets, settings.allowance, keys)
     log_plan(plan)
     result = deliver(plan, invocation)
-    return answer(Served(decoded, changes, distributions, plan, result), invocation)
+    unchanged = len(decoded.changes) - len(changes)
+    return answer(Served(decoded, unchanged, len(distributions), plan, result), invocation)
 
 
 @logger.inject_lambda_context(log_event=False)

@@ -1145,6 +1145,17 @@ def test_to_describe_can_be_turned_off_which_is_said_once(
     assert len([line for line in lines_of(log) if line["message"].startswith("DESCRIBE is off")]) == 1
 
 
+def test_a_variable_of_powertools_is_warned_of_once(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "false")
+    for key in ("a", "b"):
+        lambda_handler(make.s3(Change(key)))
+    assert cloudfront.paths("E1") == ["/a", "/b"]
+    (warning,) = warnings_in(log)
+    assert warning.startswith("POWERTOOLS_TRACE_DISABLED: ")
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

@@ -1,9 +1,12 @@
 """The names of AWS: ARNs, and the URLs and names of queues."""
 
 import re
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from invalidator.errors import ConfigurationError
+
+QUEUE_ARN_FORM: Final = "arn:aws:sqs:<region>:<account>:<name>"
+QUEUE_URL_FORM: Final = "https://sqs.<region>.amazonaws.com/<account>/<name>"
 
 _arn = re.compile(r"arn:(aws[\w-]*):([a-z0-9-]+):([a-z0-9-]+):([0-9]{12}):([^\s:]\S*)", re.ASCII).fullmatch
 _queue_url = re.compile(r"https?://[^\s/]+/\S+").fullmatch
@@ -53,5 +56,5 @@ def check_queue(text: str, source: str = "") -> None:
     if not (_queue_url(text) or _queue_name(text)):
         raise ConfigurationError(
             f"{f'{source}: ' if source else ''}{text!r} is neither the URL nor the name of a queue (expected"
-            " https://sqs.<region>.amazonaws.com/<account>/<name>, or <name>; not an ARN)"
+            f" {QUEUE_URL_FORM}, or <name>; not an ARN)"
         )

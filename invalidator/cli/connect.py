@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from invalidator.aws.names import Arn
+from invalidator.aws.names import QUEUE_ARN_FORM, Arn
 from invalidator.cli import options
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained
@@ -14,7 +14,6 @@ from invalidator.notifications.bucket import Bucket
 from invalidator.notifications.merge import Configuration, NotificationEntry, diff_lines
 from invalidator.settings.environment import check_bucket_name
 
-_QUEUE_ARN: Final = "arn:aws:sqs:<region>:<account>:<name>"
 _FUNCTION_ARN: Final = "arn:aws:lambda:<region>:<account>:function:<name>"
 
 _Id = Annotated[
@@ -42,7 +41,7 @@ def connect(
         raise typer.BadParameter("give one of them", param_hint="--queue / --function")
     with errors_explained():
         _check_entry(bucket, id_, prefix, suffix)
-        target = _checked(queue, "--queue", _QUEUE_ARN) or _checked(function, "--function", _FUNCTION_ARN)
+        target = _checked(queue, "--queue", QUEUE_ARN_FORM) or _checked(function, "--function", _FUNCTION_ARN)
         entry = NotificationEntry(id_, target, prefix, suffix)
         change = Bucket.open(bucket).connect(entry, dry_run=dry_run)
     _print(*change, f"bucket {bucket} notifies {target}, by its entry {id_!r}.", dry_run=dry_run)

@@ -156,8 +156,8 @@ def _discard(
 def _narrate_missing(ids: list[str]) -> None:
     for id_ in ids:
         narrate(
-            f"not there: the dead-letter queue shows no letter {id_!r}: check the id with 'dlq --json', or try again in"
-            " ten minutes, in case another reader has it"
+            f"The dead-letter queue shows no letter {id_!r}: check the id with 'dlq --json'. If another reader has the"
+            " letter, try again in ten minutes."
         )
 
 

@@ -3,18 +3,19 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import typer
 
 from invalidator.cli import options
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, interruptible
-from invalidator.cli.terminal import narrate, plain, print_json, print_line, print_table, states_shown, utc
+from invalidator.cli.terminal import narrate, states_shown
+from invalidator.cli.verify_view import EdgeComparison, show_comparison, state_line
 from invalidator.errors import ConfigurationError, EdgeError, ObjectError
 from invalidator.limits import MAX_KEY_BYTES
 from invalidator.operator import edge
-from invalidator.operator.freshness import EdgeAnswer, Freshness, S3Object, judge
+from invalidator.operator.freshness import judge
 from invalidator.operator.objects import S3Objects
 from invalidator.settings.environment import check_bucket_name
 from invalidator.workers import within
@@ -25,7 +26,6 @@ _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 5.0
 _GROWTH: Final = 1.25
 _SHORTEST_COMPARISON: Final = 0.5
-_COLOURS: Final = {"fresh": "bold green", "stale": "bold red", "unknown": "bold yellow"}
 
 _Url = Annotated[
     str, option("--url", "The URL that viewers ask for; characters are encoded where necessary.", "https://…")
@@ -39,14 +39,6 @@ _Timeout = Annotated[
         "--timeout", f"With --until-fresh: wait at most this many seconds; if not given, {_PATIENCE}.", "SECONDS", min=1
     ),
 ]
-
-
-class EdgeComparison(NamedTuple):
-    """The answers of both sides at one time, and the verdict on them."""
-
-    stored: S3Object | None
-    served: EdgeAnswer
-    verdict: Freshness
 
 
 def verify(
@@ -78,7 +70,7 @@ def verify(
         comparison, seconds = _wait(compare, timeout or _PATIENCE) if until_fresh else (compare(_PATIENCE), None)
     if asked != url:
         narrate(f"Asked for {asked}")
-    _show(comparison, seconds, {"url": asked, "bucket": bucket, "key": key}, as_json=as_json)
+    show_comparison(comparison, seconds, {"url": asked, "bucket": bucket, "key": key}, as_json=as_json)
     if comparison.verdict.verdict != "fresh":
         raise typer.Exit(1)
 
@@ -107,7 +99,7 @@ def compare_until_fresh(
         try:
             comparison = compare(timeout - (started - begun))
             longest = max(longest, now() - started)
-            tell(_state(comparison))
+            tell(state_line(comparison))
         except EdgeError as error:
             if comparison is None or is_last or rest() <= 0:
                 raise
@@ -153,66 +145,3 @@ def _checked(key: str) -> str:
     if length > MAX_KEY_BYTES:
         raise ConfigurationError(f"--key: it has {length:,} bytes, and a key of S3 has at most {MAX_KEY_BYTES:,}")
     return key
-
-
-def _state(comparison: EdgeComparison) -> str:
-    """Say how things stand, in words that stay the same until that changes."""
-    stored, served, verdict = comparison
-    ours = f"ETag {stored.etag}" if stored else "no such object"
-    theirs = f"{served.status}{f', ETag {served.etag}' if served.etag else ''}"
-    return f"{verdict.verdict}: the edge serves {theirs}; S3 has {ours}."
-
-
-def _show(comparison: EdgeComparison, seconds: float | None, asked: dict[str, str], *, as_json: bool) -> None:
-    if as_json:
-        fresh_after = round(seconds, 3) if seconds is not None and comparison.verdict.verdict == "fresh" else None
-        print_json(asked | _as_json(comparison) | {"seconds": fresh_after})
-    else:
-        _print(comparison)
-    if seconds is not None:
-        narrate(_conclusion(comparison, seconds))
-
-
-def _conclusion(comparison: EdgeComparison, seconds: float) -> str:
-    verdict = comparison.verdict
-    if verdict.verdict == "fresh":
-        return f"Fresh after {seconds:.1f} s."
-    if verdict.final:
-        return "Waiting would not change that."
-    if verdict.verdict == "unknown":
-        return f"Not known after {seconds:.1f} s: find out why the URL answers {comparison.served.status}."
-    return (
-        f"Not fresh after {seconds:.1f} s: check that the invalidation was sent and is completed ('status' shows that),"
-        " and that it names this URL ('explain')."
-    )
-
-
-def _print(comparison: EdgeComparison) -> None:
-    """Print the answers of both sides beside each other, and the verdict below them."""
-    stored, served, verdict = comparison
-    age = "" if served.age is None else f"{served.age:,} s"
-    modified = utc(served.last_modified) if served.last_modified else ""
-    rows = [
-        ("status", "object" if stored else "no such object", str(served.status)),
-        ("ETag", stored.etag if stored else "", served.etag),
-        ("Last-Modified", utc(stored.last_modified) if stored else "", modified),
-        ("Age", "", age),
-        ("X-Cache", "", served.x_cache),
-        ("POP", "", served.pop),
-    ]
-    print_table(
-        ("", "S3", "edge"), [[(name, "cyan"), plain(ours) or "-", plain(theirs) or "-"] for name, ours, theirs in rows]
-    )
-    print_line((verdict.verdict, _COLOURS[verdict.verdict]), f": {plain(verdict.why)}.")
-
-
-def _as_json(comparison: EdgeComparison) -> dict[str, object]:
-    """Return a comparison for a program. What is not there is null."""
-    stored, served, verdict = comparison
-    theirs = {name: None if value == "" else value for name, value in served._asdict().items()}
-    return {
-        "verdict": verdict.verdict,
-        "why": verdict.why,
-        "stored": stored and stored._asdict() | {"last_modified": utc(stored.last_modified)},
-        "served": theirs | {"last_modified": served.last_modified and utc(served.last_modified)},
-    }

@@ -75,10 +75,7 @@ def carry_out(
 
 
 def in_order(outcomes: Iterable[Outcome], distributions: Iterable[DistributionId]) -> list[Outcome]:
-    """Return outcomes in the order of these distributions, others last; those of one distribution by their paths.
-
-    Distributions are served at the same time, and whoever reads the outcomes wants the same order each time.
-    """
+    """Return outcomes in the order of these distributions, others last; those of one distribution by their paths."""
     rank = {id_: number for number, id_ in enumerate(distributions)}
 
     def key(outcome: Outcome) -> tuple[int, str, str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote_plus, unquote_plus
 
-from invalidator.aws.names import Arn
+from invalidator.aws.names import QUEUE_ARN_FORM, Arn
 from invalidator.errors import NotificationError
 from invalidator.model import VISIBLE_CHANGES
 
@@ -101,7 +101,7 @@ def target_arn(text: str) -> Arn:
         return arn
     raise NotificationError(
         f"{text!r} is not the ARN of a queue, a topic or a function (expected"
-        " arn:aws:sqs:<region>:<account>:<name>, or sns, or lambda with function:<name>)"
+        f" {QUEUE_ARN_FORM}, or sns, or lambda with function:<name>)"
     )
 
 

@@ -134,10 +134,8 @@ class DeadLetterQueue:
         if configured and (configured in found or not found):
             return configured
         if len(found) != 1:
-            raise ConfigurationError(
-                f"{self._url} is the dead-letter queue of {' and of '.join(found) or 'no queue'}: name the queue to"
-                " send to with --to"
-            )
+            owners = f"{' and '.join(found)} have" if found else "no queue has"
+            raise ConfigurationError(f"{owners} {self._url} as dead-letter queue: name the queue to send to with --to")
         return str(found[0])
 
     def url_of(self, queue: str) -> str:

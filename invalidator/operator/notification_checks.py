@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from shlex import quote
 from typing import Final, NamedTuple
 
-from invalidator.aws.names import Arn
+from invalidator.aws.names import QUEUE_ARN_FORM, Arn
 from invalidator.notifications.merge import EVENTS, Configuration, NotificationEntry, entries_of, filter_words
 from invalidator.operator.findings import Finding, FindingVerdict
 from invalidator.operator.wording import agreed, all_names
@@ -119,7 +119,7 @@ def _shortened(events: Collection[str]) -> list[str]:
 
 def _connect(bucket: str, entries: Sequence[NotificationEntry], queue: str) -> str:
     """Return the command that corrects the entries, if they have one target."""
-    target = queue or (entries[0].target if entries else "arn:aws:sqs:<region>:<account>:<name>")
+    target = queue or (entries[0].target if entries else QUEUE_ARN_FORM)
     if len(_targets(entries)) > 1:
         return "name the function's queue with --queue, so that its entries alone are checked"
     if entries and _service(entries[0].target) == "sns":

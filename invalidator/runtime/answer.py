@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from invalidator.errors import IncompleteError
 from invalidator.events.decode import Decoded
-from invalidator.model import Distribution, ObjectChange, Plan
+from invalidator.model import Plan
 from invalidator.runtime.deliver import PlanResult
 from invalidator.runtime.invocation import Invocation
 from invalidator.runtime.log import details_of
@@ -12,18 +12,13 @@ from invalidator.runtime.metrics import MAX_DISTRIBUTIONS
 
 
 class Served(NamedTuple):
-    """An event that was served: its contents, the changes left to plan, the distributions, the plan and its result."""
+    """An event that was served: its contents, how many uploads were unchanged, for how many distributions, and how."""
 
     decoded: Decoded
-    changes: list[ObjectChange]
-    distributions: list[Distribution]
+    unchanged: int
+    distributions: int
     plan: Plan
     result: PlanResult
-
-    @property
-    def unchanged(self) -> int:
-        """The number of uploads that were skipped as unchanged."""
-        return len(self.decoded.changes) - len(self.changes)
 
 
 def answer(served: Served, invocation: Invocation) -> dict[str, Any]:
@@ -32,7 +27,7 @@ def answer(served: Served, invocation: Invocation) -> dict[str, Any]:
     Raises IncompleteError if something failed for which there is no message to name.
     """
     _count(served)
-    invocation.publish(served.result.tally, by_distribution=len(served.distributions) <= MAX_DISTRIBUTIONS)
+    invocation.publish(served.result.tally, by_distribution=served.distributions <= MAX_DISTRIBUTIONS)
     return _batch_answer(served) if served.decoded.from_queue else _summary(served)
 
 

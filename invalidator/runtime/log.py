@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from aws_lambda_powertools.logging import Logger
@@ -15,9 +15,9 @@ logger = Logger(service=environment.service_name())
 
 
 @cache
-def log_once(text: str) -> None:
+def log_once(text: str, log: Callable[[str], None] = logger.info) -> None:
     """Log a text at the first event of a process only."""
-    logger.info(text)
+    log(text)
 
 
 def log_event(event: object) -> None:
@@ -28,9 +28,12 @@ def log_event(event: object) -> None:
 
 
 def log_warnings(warnings: Iterable[str]) -> None:
-    """Log warnings."""
+    """Log warnings; those of Powertools' variables, which a process cannot change, once."""
     for warning in warnings:
-        logger.warning(warning)
+        if warning.startswith("POWERTOOLS_"):
+            log_once(warning, logger.warning)
+        else:
+            logger.warning(warning)
 
 
 def log_contents(decoded: Decoded) -> None:

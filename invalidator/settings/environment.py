@@ -13,7 +13,7 @@ from enum import Enum
 from functools import partial
 from typing import Final, TypeVar
 
-from invalidator.aws.names import is_queue_url
+from invalidator.aws.names import QUEUE_URL_FORM, is_queue_url
 from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.limits import MAX_DIMENSION_CHARACTERS, MAX_NAMESPACE_CHARACTERS, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Allowance, Declared, DistributionId
@@ -171,7 +171,7 @@ def metrics(environ: Mapping[str, str] = os.environ) -> bool:
 def _warnings(environ: Mapping[str, str]) -> list[str]:
     warnings = []
     if (word := environ.get("POWERTOOLS_METRICS_DISABLED", "")).lower() not in ("", *_TRUE, *_FALSE):
-        warnings.append(f"POWERTOOLS_METRICS_DISABLED: {word!r:.40} is neither true nor false; metrics are printed")
+        warnings.append(f"POWERTOOLS_METRICS_DISABLED: {word!r:.40} turns nothing off: set it to true or false")
     if environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in _FALSE:
         warnings.append("POWERTOOLS_TRACE_DISABLED: this function no longer sends traces to X-Ray; remove the variable")
     names = {
@@ -180,7 +180,7 @@ def _warnings(environ: Mapping[str, str]) -> list[str]:
     }
     return warnings + [
         f"{name}: {word!r:.40} has more than {most:,} characters, or characters outside ASCII: CloudWatch takes no"
-        " metrics under it"
+        " metrics under it; choose a shorter name in ASCII"
         for name, (word, most) in names.items()
         if len(word) > most or not (word.isascii() and word.isprintable())
     ]
@@ -241,8 +241,7 @@ def _queue_url(environ: Mapping[str, str], name: str) -> str:
     url = environ.get(name, "").strip()
     if not is_queue_url(url) and url:
         raise ConfigurationError(
-            f"{name}: {url!r} is not the URL of a queue (expected"
-            " https://sqs.<region>.amazonaws.com/<account>/<name>; not a name, not an ARN)"
+            f"{name}: {url!r} is not the URL of a queue (expected {QUEUE_URL_FORM}; not a name, not an ARN)"
         )
     return url
 

@@ -152,9 +152,9 @@ def test_an_id_that_is_not_there_is_told_and_the_others_go(dead: str) -> None:
     (id_,) = ids_in_table(run("dlq"))
     done = run("dlq", "--discard", "nope\x1b[31m", "--discard", id_)
     assert done.returncode == 1
-    assert "not there: the dead-letter queue shows no letter 'nope\\x1b[31m'" in done.stderr
+    assert "The dead-letter queue shows no letter 'nope\\x1b[31m'" in done.stderr
     assert done.stderr.endswith("1 dead letter discarded.\n")
-    assert_explained(run("dlq", "--discard", id_), 1, f"not there: the dead-letter queue shows no letter '{id_}'")
+    assert_explained(run("dlq", "--discard", id_), 1, f"The dead-letter queue shows no letter '{id_}'")
     assert json.loads(run("dlq", "--discard", id_, "--json").stdout) == {"discarded": [], "left": [], "missing": [id_]}
 
 
@@ -249,4 +249,4 @@ def test_what_keeps_dlq_from_its_queues_is_explained(dead: str) -> None:
         run("dlq", "--retry", "--to", "nope"), 1, "(check the name, the account and the Region of the queue)"
     )
     boto3.client("sqs").delete_queue(QueueUrl=dead.replace("dead", "changes"))
-    assert_explained(run("dlq", "--retry"), 2, f"{dead} is the dead-letter queue of no queue: name the queue to")
+    assert_explained(run("dlq", "--retry"), 2, f"no queue has {dead} as dead-letter queue: name the queue to")

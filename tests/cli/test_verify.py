@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 
-from invalidator.cli.verify import EdgeComparison, _comparing, _show, compare_until_fresh
+from invalidator.cli.verify import _comparing, compare_until_fresh
+from invalidator.cli.verify_view import EdgeComparison, show_comparison
 from invalidator.errors import EdgeError, ObjectError
 from invalidator.local.embedded import BUCKET, embedded_aws
 from invalidator.operator.freshness import EdgeAnswer, Freshness, S3Object
@@ -278,7 +279,7 @@ def test_the_seconds_until_it_was_fresh_are_told_and_no_others(
     narrated: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    _show(answer, seconds, {"key": "a"}, as_json=True)
+    show_comparison(answer, seconds, {"key": "a"}, as_json=True)
     shown = capsys.readouterr()
     assert json.loads(shown.out)["seconds"] == states
     assert shown.err.startswith(narrated)
