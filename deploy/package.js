@@ -19,6 +19,11 @@ const HANDLER = {
   modules: [...COMMON, 'handler', 'ttl_cache', 'workers'],
   folders: ['aws', 'delivery', 'distributions', 'events', 'planning', 'runtime', 'settings', 'urls'],
 };
+// Jobs of CodePipeline have a function of their own, so that no other zip holds their modules.
+const PIPELINE = {
+  modules: [...HANDLER.modules, 'by_hand'],
+  folders: [...HANDLER.folders, 'codepipeline'],
+};
 const CONNECT = {
   modules: [...COMMON, 'custom_resource'],
   folders: ['aws', 'notifications'],
@@ -47,11 +52,11 @@ function isCompiled(all) {
 }
 
 module.exports = () => {
-  const handler = sources(HANDLER), connect = sources(CONNECT);
-  const compiled = isCompiled([...new Set([...handler, ...connect])]);
+  const files = { handler: sources(HANDLER), pipeline: sources(PIPELINE), connect: sources(CONNECT) };
+  const compiled = isCompiled([...new Set(Object.values(files).flat())]);
   if (!compiled && process.argv.some((word) => ['deploy', 'package'].includes(word))) {
     console.error('Packaged without bytecode, so each cold start compiles: Python 3.13 was not found. Name it with PYTHON=….');
   }
-  const patterns = (files) => (compiled ? [...files, ...files.map(bytecode)] : files);
-  return { handler: { patterns: patterns(handler) }, connect: { patterns: patterns(connect) } };
+  const patterns = (all) => ({ patterns: compiled ? [...all, ...all.map(bytecode)] : all });
+  return Object.fromEntries(Object.entries(files).map(([name, all]) => [name, patterns(all)]));
 };

@@ -1,7 +1,8 @@
 """The Lambda function: an event in, invalidations out, and an answer by which Lambda knows what to send again."""
 
-from typing import Any
+from typing import Any, Final
 
+from invalidator.errors import JobError
 from invalidator.events.decode import decode
 from invalidator.planning.planner import make_plan
 from invalidator.runtime import reads
@@ -10,6 +11,11 @@ from invalidator.runtime.clients import AWS, Clients
 from invalidator.runtime.deliver import deliver
 from invalidator.runtime.invocation import Invocation, InvocationContext, LocalContext
 from invalidator.runtime.log import log_contents, log_event, log_plan, logger
+
+_NO_JOBS: Final = (
+    "this function serves no jobs of CodePipeline: deploy with --param pipeline=on, and name the function of the output"
+    " PipelineFunction in the action"
+)
 
 
 def lambda_handler(event: object, context: "InvocationContext | None" = None, clients: Clients = AWS) -> dict[str, Any]:
@@ -24,7 +30,7 @@ def lambda_handler(event: object, context: "InvocationContext | None" = None, cl
 
     Raises ConfigurationError before anything is done; IncompleteError after everything was tried, if something was
     neither done nor stored and there is no message to name, so that Lambda retries; JobError or EventError if a job
-    cannot be answered.
+    cannot be answered, which it can only where the package ``codepipeline`` is deployed.
     """
     if context is None:  # outside Lambda, where nobody collects metrics
         context, clients = LocalContext(), clients._replace(publish=lambda _documents, _context: None)
@@ -53,6 +59,10 @@ def _serve(event: object, context: "InvocationContext", clients: Clients) -> dic
 
 @logger.inject_lambda_context(log_event=False)
 def _serve_job(event: Any, context: "InvocationContext", clients: Clients) -> dict[str, Any]:
-    from invalidator.runtime.jobs import serve_job
-
+    try:
+        from invalidator.codepipeline.jobs import serve_job
+    except ModuleNotFoundError as error:
+        if error.name != "invalidator.codepipeline":
+            raise
+        raise JobError(_NO_JOBS) from None
     return serve_job(event, Invocation(clients, context))

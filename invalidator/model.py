@@ -187,7 +187,8 @@ class Distribution:
     site: Site = UNKNOWN_SITE
 
 
-def _usd(paths: int) -> float:
+def usd_for(paths: int) -> float:
+    """Return the US dollars for paths beyond the free ones of the month."""
     return round(paths * USD_PER_PATH, 3)
 
 
@@ -218,38 +219,7 @@ class Cost(NamedTuple):
     @property
     def usd(self) -> float:
         """US dollars, for paths beyond the free ones of the month."""
-        return _usd(self.paths)
-
-
-class Point(NamedTuple):
-    """A choice: so many paths, so many of them wildcards, and so many unchanged objects evicted."""
-
-    paths: int
-    wildcards: int
-    evicted: int
-
-    @property
-    def usd(self) -> float:
-        """US dollars, for paths beyond the free ones of the month."""
-        return _usd(self.paths)
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """The choices for some distributions with the same site: from few paths to many, from many evictions to few.
-
-    ``changed`` objects would take ``exact`` paths if nothing were widened. ``warnings`` say why evictions may be more.
-    """
-
-    distributions: tuple[DistributionId, ...]
-    changed: int
-    exact: int
-    points: tuple[Point, ...]
-    warnings: tuple[str, ...] = ()
-
-    def at(self, budget: int) -> Point | None:
-        """Return the choice with the fewest evictions for at most so many paths; None if no choice takes so few."""
-        return max((point for point in self.points if point.paths <= budget), default=None)
+        return usd_for(self.paths)
 
 
 @dataclass(frozen=True, slots=True)

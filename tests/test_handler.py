@@ -17,21 +17,21 @@ from moto import mock_aws
 
 from invalidator.aws import sdk
 from invalidator.aws.cloudfront import CloudFront
-from invalidator.aws.codepipeline import JobAnswer, JobDone
 from invalidator.aws.listings import Bounds, Listings
 from invalidator.aws.queues import Queue
+from invalidator.codepipeline.answers import JobAnswer, JobDone
+from invalidator.codepipeline.jobs import JobServices, answer_job
+from invalidator.codepipeline.requests import Job
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import ConfigurationError, IncompleteError
 from invalidator.events import tickets
 from invalidator.events.decode import decode
-from invalidator.events.jobs import Job
 from invalidator.handler import lambda_handler
 from invalidator.local.embedded import embedded_aws
 from invalidator.model import Batch, DistributionId, Outcome
 from invalidator.runtime import clients
 from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import LocalContext
-from invalidator.runtime.jobs import JobServices, answer_job
 from invalidator.runtime.log import logger
 from tests.doubles import codepipelines
 from tests.doubles import strategies as make

@@ -4,12 +4,12 @@ from typing import Annotated, Final
 
 import typer
 
-from invalidator.aws.names import QUEUE_ARN_FORM, Arn
 from invalidator.cli import options
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained
 from invalidator.cli.terminal import narrate, print_line
 from invalidator.errors import ConfigurationError
+from invalidator.notifications.arns import QUEUE_ARN_FORM, Arn
 from invalidator.notifications.bucket import Bucket
 from invalidator.notifications.merge import Configuration, NotificationEntry, diff_lines
 from invalidator.settings.environment import check_bucket_name

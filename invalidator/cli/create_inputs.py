@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import typer
 
+from invalidator.by_hand import EVERYTHING, batches_of, path_of
 from invalidator.cli.files import with_lines
 from invalidator.cli.plan_inputs import of_paths_and_keys
 from invalidator.cli.targets import bucket_meant, distributions_meant
@@ -13,7 +14,6 @@ from invalidator.cli.terminal import narrate
 from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.model import Plan
 from invalidator.operator.invalidations import check_invalidation_id, find_invalidation
-from invalidator.planning.by_hand import EVERYTHING, batches_of, path_of
 from invalidator.runtime import clients
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings, check_bucket_name

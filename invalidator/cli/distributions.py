@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from invalidator.cli import options
 from invalidator.cli.session import errors_explained
 from invalidator.cli.terminal import Part, narrate, print_json, print_table, progress
-from invalidator.distributions.catalog import inventory
-from invalidator.distributions.describe import Described
+from invalidator.operator.inventory import Described, inventory
 from invalidator.operator.wording import count
 from invalidator.runtime import clients
 from invalidator.settings.environment import check_bucket_name

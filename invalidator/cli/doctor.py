@@ -5,12 +5,12 @@ from typing import Annotated, Final
 
 import typer
 
-from invalidator.aws.names import check_queue
 from invalidator.cli import options
 from invalidator.cli.session import errors_explained
 from invalidator.cli.terminal import narrate, plain, print_json, print_line
 from invalidator.operator.doctor import Doctor
 from invalidator.operator.findings import Finding, are_well
+from invalidator.operator.queue_names import check_queue
 from invalidator.operator.wording import count
 from invalidator.runtime import clients
 from invalidator.settings.environment import check_bucket_name

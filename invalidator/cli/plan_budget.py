@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from invalidator.cli.plan_inputs import Preview
-from invalidator.model import Curve, DistributionId, Item, Plan, UrlPath
+from invalidator.model import DistributionId, Item, Plan, UrlPath
+from invalidator.operator.curves import Curve
 from invalidator.operator.wording import count
 
 _NO_WILDCARDS: Final = "without wildcards"

@@ -10,7 +10,7 @@ from invalidator.cli.plan_budget import below_curves
 from invalidator.cli.plan_inputs import Preview, narrate_refusals
 from invalidator.cli.terminal import narrate, print_json, print_line, stdout_console, warn
 from invalidator.limits import FREE_PATHS
-from invalidator.model import Curve
+from invalidator.operator.curves import Curve
 from invalidator.operator.plot import save
 from invalidator.operator.wording import count
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
+from invalidator.by_hand import batches_of
 from invalidator.cli.targets import distributions_serving
 from invalidator.cli.terminal import narrate, progress, warn
 from invalidator.errors import ConfigurationError, EventError, ListingError
 from invalidator.events.decode import Decoded, Refusal, decode, without_strangers
 from invalidator.events.records import change_by_hand
-from invalidator.model import Curve, Distribution, DistributionId, ObjectChange, ObjectKey, Plan
+from invalidator.model import Distribution, DistributionId, ObjectChange, ObjectKey, Plan
+from invalidator.operator.curves import Curve, Trial, curves
 from invalidator.operator.snapshots import Snapshot, difference
 from invalidator.operator.wording import count
-from invalidator.planning.by_hand import batches_of
-from invalidator.planning.coalesce import Trial
 from invalidator.planning.neighbours import ListObjects
-from invalidator.planning.planner import curves, make_plan
+from invalidator.planning.planner import make_plan
 from invalidator.runtime import clients
 from invalidator.settings.environment import Settings
 

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 from invalidator.aws.cloudfront import CloudFront, is_tenant
 from invalidator.aws.sdk import patiently
 from invalidator.distributions import describe
-from invalidator.distributions.describe import MANAGED_POLICIES, Described, has_tenants, serves
+from invalidator.distributions.describe import MANAGED_POLICIES, has_tenants, serves
 from invalidator.errors import PASSING, CdnError, ConfigurationError
 from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId, Site
 from invalidator.settings.environment import Settings
@@ -217,24 +217,6 @@ def _discovering() -> Iterator[None]:
         yield
     except CdnError as error:
         raise ConfigurationError(f"DISTRIBUTION_IDS: discover: {error}") from error
-
-
-def inventory(account: CloudFront, bucket: str) -> Iterator[Described]:
-    """List the distributions of the account for a person; with a bucket, only those that serve it.
-
-    Raises CdnError if they cannot be listed. What else cannot be read is left out.
-    """
-    for summary in account.summaries():
-        if bucket and not serves(summary, bucket):
-            continue
-        id_ = DistributionId(summary["Id"])
-        config: _Json | None = None
-        tenants: tuple[DistributionId, ...] = ()
-        with suppress(CdnError):
-            config = account.configured(id_).config
-        with suppress(CdnError):
-            tenants = tuple(account.tenants(id_)) if has_tenants(summary) else ()
-        yield describe.described(summary, config, tenants)
 
 
 def _key(id_: DistributionId, config: Settings) -> _Key:

@@ -5,12 +5,11 @@ Shapes: https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_Distribut
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 from urllib.parse import unquote
 
-from invalidator.model import Behavior, Declared, DistributionId, Origin, Site
+from invalidator.model import Behavior, Declared, Origin, Site
 
 _Json = dict[str, Any]
 
@@ -148,47 +147,6 @@ def _has_query_strings(behavior: _Json, varies_by_query: Callable[[str], bool]) 
     if policy := behavior.get("CachePolicyId"):
         return varies_by_query(policy)
     return bool((behavior.get("ForwardedValues") or {}).get("QueryString"))
-
-
-# --- for people -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """A distribution as it is shown to a person.
-
-    ``others`` are the domains of the origins that are no buckets. ``root_object`` and ``cache_tags`` are None where
-    only the summary of the distribution could be read.
-    """
-
-    id: DistributionId
-    domain: str
-    aliases: tuple[str, ...]
-    origins: tuple[Origin, ...]
-    others: tuple[str, ...]
-    root_object: str | None
-    cache_tags: bool | None
-    tenants: tuple[DistributionId, ...]
-
-
-def described(summary: _Json, config: _Json | None, tenants: tuple[DistributionId, ...]) -> Described:
-    """Make the description from a DistributionSummary, the DistributionConfig, if it could be read, and the tenants."""
-    domains = [(item["DomainName"], item.get("OriginPath") or "") for item in _items(summary, "Origins")]
-    buckets = [of_bucket(*domain) for domain in domains]
-    root_object, cache_tags = None, None
-    if config is not None:
-        site = site_of(config, lambda _: False)
-        root_object, cache_tags = site.root_object, site.cache_tags
-    return Described(
-        DistributionId(summary["Id"]),
-        summary.get("DomainName", ""),
-        tuple((summary.get("Aliases") or {}).get("Items") or ()),
-        tuple(dict.fromkeys(filter(None, buckets))),
-        tuple(domain for (domain, _), origin in zip(domains, buckets, strict=True) if not origin),
-        root_object,
-        cache_tags,
-        tenants,
-    )
 
 
 def has_tenants(summary: _Json) -> bool:

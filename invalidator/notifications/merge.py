@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote_plus, unquote_plus
 
-from invalidator.aws.names import QUEUE_ARN_FORM, Arn
 from invalidator.errors import NotificationError
 from invalidator.model import VISIBLE_CHANGES
+from invalidator.notifications.arns import QUEUE_ARN_FORM, Arn
 
 Configuration = Mapping[str, Any]
 

@@ -9,10 +9,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from invalidator.aws import sdk
-from invalidator.aws.names import Arn, check_queue, is_queue_url, queue_account, queue_region
 from invalidator.aws.queues import Queue
 from invalidator.errors import ConfigurationError, DeadLettersError, StorageError
 from invalidator.limits import MAX_MESSAGES_PER_RECEIVE
+from invalidator.notifications.arns import Arn
 from invalidator.operator.dead_letters import (
     FAILED_INVOCATION,
     DeadLetter,
@@ -20,6 +20,8 @@ from invalidator.operator.dead_letters import (
     body_to_resend,
     document_of,
 )
+from invalidator.operator.queue_names import check_queue, queue_account, queue_region
+from invalidator.settings.environment import is_queue_url
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient

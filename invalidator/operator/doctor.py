@@ -7,19 +7,20 @@ from typing import Any, Final, Self, TypeVar
 
 from invalidator.aws import sdk
 from invalidator.aws.cloudfront import CloudFront
-from invalidator.aws.names import Arn, is_queue_url, queue_region
 from invalidator.distributions import describe
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import ConfigurationError, InvalidatorError
 from invalidator.model import DistributionId, Site
+from invalidator.notifications.arns import Arn
 from invalidator.notifications.bucket import Bucket, s3_client
 from invalidator.notifications.merge import Configuration
 from invalidator.operator.distribution_checks import check_distributions, check_origin_path, key_prefix
 from invalidator.operator.findings import Failure, Finding, failed_check, unusable_settings
 from invalidator.operator.notification_checks import check_notification, check_regions, entries_for
 from invalidator.operator.policy_checks import check_encryption, check_policy, sending_request
+from invalidator.operator.queue_names import queue_region
 from invalidator.settings import environment
-from invalidator.settings.environment import Settings
+from invalidator.settings.environment import Settings, is_queue_url
 from invalidator.workers import Threads
 
 _T = TypeVar("_T")

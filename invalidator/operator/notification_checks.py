@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from shlex import quote
 from typing import Final, NamedTuple
 
-from invalidator.aws.names import QUEUE_ARN_FORM, Arn
+from invalidator.notifications.arns import QUEUE_ARN_FORM, Arn
 from invalidator.notifications.merge import EVENTS, Configuration, NotificationEntry, entries_of, filter_words
 from invalidator.operator.findings import Finding, FindingVerdict
 from invalidator.operator.wording import agreed, all_names

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from invalidator.errors import ConfigurationError
 from invalidator.limits import FREE_PATHS, USD_PER_PATH
-from invalidator.model import Curve, Point
+from invalidator.operator.curves import Curve, Point
 from invalidator.operator.wording import count, names
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from invalidator.errors import ListingError
-from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
-from invalidator.model import Allowance, Item, Point, UrlPath, Wide
+from invalidator.limits import MAX_ITEMS_PER_CALL
+from invalidator.model import Allowance, Item, UrlPath, Wide
 
 if TYPE_CHECKING:
     from invalidator.planning.cover import Cover, Prefixes
@@ -21,10 +21,6 @@ ListNeighbours = Callable[[str], Iterable[tuple[UrlPath, ...]]]
 
 _MAX_LEVEL: Final = 50
 """The deepest level of directories that is told apart, so that no key can make the search long."""
-
-_ALL: Final = 40
-_SOME: Final = 30
-"""The budgets to try for a curve: each, if there are fewer than ``_ALL``, or else ``_SOME`` of them."""
 
 _MAX_NEIGHBOURS: Final = 50_000
 """The most objects to list only because that may save paths: 50 pages, which take some 5 to 10 seconds."""
@@ -50,10 +46,10 @@ def coalesce(
     lossless = saves if allowance.lossless is None else allowance.lossless
     if not _may_widen(items, allowance, lossless=lossless):
         return Coalesced(items)
-    items = _widened(items, {})
+    items = widened(items, {})
     if not _may_widen(items, allowance, lossless=lossless):
         return Coalesced(items)
-    demand = _demand(items, allowance)
+    demand = demand_of(items, allowance)
     # A single URL, perhaps the wildcard of a rule, cannot become fewer, whatever there is beside it.
     if demand.paths < 1 or len(demand.urls) <= 1:
         return Coalesced(items, TAGS_ALONE if demand.is_over else "")
@@ -63,11 +59,11 @@ def coalesce(
 
 
 def _may_widen(items: tuple[Item, ...], allowance: Allowance, *, lossless: bool) -> bool:
-    return allowance.wildcards > 0 and (lossless or _demand(items, allowance).is_over)
+    return allowance.wildcards > 0 and (lossless or demand_of(items, allowance).is_over)
 
 
 def _covered(
-    items: tuple[Item, ...], demand: "_Demand", neighbours: ListNeighbours, most: int | None, sites: int
+    items: tuple[Item, ...], demand: "Demand", neighbours: ListNeighbours, most: int | None, sites: int
 ) -> Coalesced:
     prefixes = _prefixes(demand.urls)
     try:
@@ -77,9 +73,9 @@ def _covered(
         if not demand.is_over:
             return Coalesced(items, f"{error}; wildcards that would evict nothing were not looked for")
         directories = dict.fromkeys(_directories(demand))
-        return Coalesced(_widened(items, directories), f"{error}; whole directories are cleared")
+        return Coalesced(widened(items, directories), f"{error}; whole directories are cleared")
     cover = prefixes.cover(demand.paths, demand.wildcards, sites)
-    return Coalesced(_widened(items, cover.wide), _doubt(cover)) if cover else Coalesced(items)
+    return Coalesced(widened(items, cover.wide), _doubt(cover)) if cover else Coalesced(items)
 
 
 def _up_to(most: int, objects: Iterable[tuple[UrlPath, ...]]) -> Iterator[tuple[UrlPath, ...]]:
@@ -105,58 +101,7 @@ def _doubt(cover: "Cover") -> str:
     )
 
 
-class Trial(NamedTuple):
-    """The budgets to try for a curve: ``also`` these, each with so many wildcards. ``begin`` is called before each."""
-
-    wildcards: int = MAX_WILDCARDS_PER_CALL
-    also: tuple[int, ...] = ()
-    begin: Callable[[], object] = lambda: None
-
-
-def curve(items: tuple[Item, ...], trial: Trial, neighbours: ListNeighbours) -> tuple[Point, ...]:
-    """Return the evictions that budgets of paths cost, from one listing: each point evicts less than the one before.
-
-    Of the budgets between the fewest paths and the fewest that evict the least, all are tried if they are few, or else
-    some, which are closer together where they are small. Raises ListingError.
-    """
-    items = _widened(items, {})
-    urls = _demand(items, Allowance()).urls
-    if not trial.wildcards or len(urls) <= 1:
-        return (Point(len(items), _wildcards(item.path for item in items), 0),)
-    prefixes = _prefixes(urls)
-    prefixes.count(neighbours(prefixes.common))
-    tags = len(items) - len(urls)
-
-    def points(budgets: Iterable[int]) -> Iterator[Point]:
-        for budget in budgets:
-            trial.begin()
-            demand = _demand(items, Allowance(budget, trial.wildcards))
-            if demand.paths > 0 and (cover := prefixes.cover(demand.paths, demand.wildcards)):
-                yield Point(tags + len(cover.items), _wildcards(cover.items), cover.evicted)
-
-    dearest = list(points([len(items)]))
-    most = max((point.paths for point in dearest), default=len(items))
-    return _pareto([*dearest, *points(sorted({*_spread(tags + 1, most), *trial.also}))])
-
-
-def _spread(low: int, high: int) -> Iterable[int]:
-    """Return all whole numbers from ``low`` to ``high``, or some that grow by about the same factor."""
-    if high - low < _ALL:
-        return range(low, high + 1)
-    ratio = (high / low) ** (1 / (_SOME - 1))
-    return {low, high - 1, high, *(round(low * ratio**step) for step in range(1, _SOME - 1))}
-
-
-def _pareto(points: list[Point]) -> tuple[Point, ...]:
-    """Leave out the points that evict no less than one with fewer paths."""
-    best: list[Point] = []
-    for point in sorted(points, key=lambda point: (point.paths, point.evicted)):
-        if not best or point.evicted < best[-1].evicted:
-            best.append(point)
-    return tuple(best)
-
-
-class _Demand(NamedTuple):
+class Demand(NamedTuple):
     """The URLs to clear, and the numbers of items and of wildcards among them that are allowed for it."""
 
     urls: list[UrlPath]
@@ -165,25 +110,28 @@ class _Demand(NamedTuple):
 
     @property
     def is_over(self) -> bool:
-        return len(self.urls) > self.paths or _wildcards(self.urls) > self.wildcards
+        """True if they are more than is allowed."""
+        return len(self.urls) > self.paths or count_wildcards(self.urls) > self.wildcards
 
 
-def _demand(items: tuple[Item, ...], allowance: Allowance) -> _Demand:
+def demand_of(items: tuple[Item, ...], allowance: Allowance) -> Demand:
+    """Return the URLs among items, and what an allowance leaves for them beside the cache tags."""
     urls = [item.path for item in items if item.path[0] != "#"]
     paths, wildcards = allowance.paths - (len(items) - len(urls)), allowance.wildcards
     if allowance.paths > MAX_ITEMS_PER_CALL:  # such an allowance asks for items to wait rather than to be widened
-        wildcards = max(wildcards, _wildcards(urls))
-    return _Demand(urls, paths, wildcards)
+        wildcards = max(wildcards, count_wildcards(urls))
+    return Demand(urls, paths, wildcards)
 
 
-def _wildcards(paths: Iterable[str]) -> int:
+def count_wildcards(paths: Iterable[str]) -> int:
+    """Return how many of the paths are wildcards."""
     return len([path for path in paths if path[-1] == "*"])
 
 
 # --- widening -------------------------------------------------------------------------------------------
 
 
-def _widened(items: tuple[Item, ...], wide: Mapping[str, int | None]) -> tuple[Item, ...]:
+def widened(items: tuple[Item, ...], wide: Mapping[str, int | None]) -> tuple[Item, ...]:
     """Add wildcards, each with its evictions. An item under any wildcard is dropped, and its causes go to that."""
     prefixes = _outermost([*wide, *(item.path for item in items if item.is_wildcard)])
     if not prefixes:
@@ -213,7 +161,7 @@ def _merged(path: str, group: list[Item], wide: Mapping[str, int | None]) -> Ite
     return Item(UrlPath(path), causes, Wide(changed, wide[path]) if path in wide else None)
 
 
-def _directories(demand: _Demand) -> list[str]:
+def _directories(demand: Demand) -> list[str]:
     """Return wildcards of the directories with the most changes, of the deepest level at which they are enough."""
     level = min(max(url.count("/") for url in demand.urls) - 1, _MAX_LEVEL)
     while (directories := _of_level(level, demand)) is None:
@@ -221,7 +169,7 @@ def _directories(demand: _Demand) -> list[str]:
     return directories
 
 
-def _of_level(level: int, demand: _Demand) -> list[str] | None:
+def _of_level(level: int, demand: Demand) -> list[str] | None:
     below: dict[str, list[str]] = {}
     for url in demand.urls:
         names = url.split("/", level + 1)
@@ -229,11 +177,11 @@ def _of_level(level: int, demand: _Demand) -> list[str] | None:
             below.setdefault("/".join(names[:-1]) + "/*", []).append(url)
     directories: list[str] = []
     missing_paths = len(demand.urls) - demand.paths
-    missing_wildcards = _wildcards(demand.urls) - demand.wildcards
+    missing_wildcards = count_wildcards(demand.urls) - demand.wildcards
     for directory in sorted(below, key=lambda directory: (-len(below[directory]), directory)):
         if missing_paths <= 0 and missing_wildcards <= 0:
             break
         directories.append(directory)
         missing_paths -= len(below[directory]) - 1
-        missing_wildcards -= _wildcards(below[directory]) - 1
+        missing_wildcards -= count_wildcards(below[directory]) - 1
     return directories if missing_paths <= 0 and missing_wildcards <= 0 else None

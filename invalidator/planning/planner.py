@@ -10,7 +10,6 @@ from invalidator.model import (
     Allowance,
     Batch,
     Cause,
-    Curve,
     Distribution,
     DistributionId,
     Item,
@@ -21,7 +20,7 @@ from invalidator.model import (
     UrlPath,
 )
 from invalidator.planning.batches import Chunk, batch_of, chunks, distinct, merge
-from invalidator.planning.coalesce import Trial, coalesce, curve
+from invalidator.planning.coalesce import coalesce
 from invalidator.planning.neighbours import ListObjects, Neighbours
 from invalidator.urls.viewers import StalePath, View, Viewers
 
@@ -49,10 +48,10 @@ def make_plan(
     others are merged with the changes, so that they take no calls of their own.
     """
     distributions, changes = list(distributions), list(changes)
-    taken = _taken(changes, view)
+    taken = taken_changes(changes, view)
     # Many distributions are alike: for those, everything but the caller reference is the same.
     sites = Counter(item.site for item in distributions)
-    stale = {site: _stale(taken, site, view) for site in sites}
+    stale = {site: stale_items(taken, site, view) for site in sites}
     saves = sum(number * len(stale[site].items) for site, number in sites.items()) > FREE_PATHS
     work: dict[Site, _Work] = {}
     for site in sites:
@@ -70,34 +69,12 @@ def make_plan(
     )
 
 
-def curves(
-    changes: Iterable[ObjectChange],
-    distributions: Iterable[Distribution],
-    view: View,
-    list_objects: ListObjects,
-    trial: Trial,
-) -> Iterator[Curve]:
-    """Yield the evictions that budgets of paths cost, for each group of distributions with the same stale site.
-
-    Raises ListingError.
-    """
-    taken = _taken(list(changes), view)
-    alike: dict[Site, list[DistributionId]] = {}
-    for distribution in distributions:
-        alike.setdefault(distribution.site, []).append(distribution.id)
-    for site, ids in alike.items():
-        if items := _stale(taken, site, view).items:
-            changed = len({cause.source.subject for item in items for cause in item.causes})
-            neighbours = Neighbours(taken, site, view, list_objects)
-            points = curve(items, trial, neighbours.urls)
-            yield Curve(tuple(ids), changed, len(items), points, tuple(neighbours.warnings))
-
-
-def _taken(changes: list[ObjectChange], view: View) -> list[ObjectChange]:
+def taken_changes(changes: list[ObjectChange], view: View) -> list[ObjectChange]:
+    """Return the changes that the settings do not exclude."""
     return [change for change in changes if view.takes(change.key)] if view.include or view.exclude else changes
 
 
-class _Stale(NamedTuple):
+class StaleItems(NamedTuple):
     """The stale items of a site, and for each note the number of changes that it is about.
 
     ``unserved`` are the indices of the changes that make nothing stale.
@@ -108,7 +85,8 @@ class _Stale(NamedTuple):
     unserved: set[int]
 
 
-def _stale(changes: Sequence[ObjectChange], site: Site, view: View) -> _Stale:
+def stale_items(changes: Sequence[ObjectChange], site: Site, view: View) -> StaleItems:
+    """Return what changes make stale on a site."""
     viewers, notes, unserved = Viewers(site, view), Counter[str](), set[int]()
     paths: list[StalePath] = []
     for number, change in enumerate(changes):
@@ -117,7 +95,7 @@ def _stale(changes: Sequence[ObjectChange], site: Site, view: View) -> _Stale:
             notes.update(set(reasons))
             if len(paths) == before:
                 unserved.add(number)
-    return _Stale(_items(paths), sorted(notes.items()), unserved)
+    return StaleItems(_items(paths), sorted(notes.items()), unserved)
 
 
 def _items(stale: Iterable[StalePath]) -> tuple[Item, ...]:
@@ -156,7 +134,7 @@ def _since(left: list[Batch]) -> str:
     return min((batch.since for batch in left), default="~")
 
 
-def _notes(distributions: list[Distribution], stale: dict[Site, _Stale]) -> Iterator[Note]:
+def _notes(distributions: list[Distribution], stale: dict[Site, StaleItems]) -> Iterator[Note]:
     for distribution in distributions:
         # A distribution that is planned for only because of its tickets has no behaviours.
         if distribution.site.behaviors:

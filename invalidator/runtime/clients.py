@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from invalidator.aws import sdk
 from invalidator.aws.cloudfront import CloudFront
 from invalidator.delivery.carry_out import Cdn
 from invalidator.distributions.catalog import Catalog
@@ -14,7 +15,6 @@ from invalidator.runtime.log import log_once
 from invalidator.workers import Threads, Workers
 
 if TYPE_CHECKING:
-    from invalidator.aws.codepipeline import Pipeline
     from invalidator.aws.listings import Listings
     from invalidator.aws.queues import Queue
 
@@ -40,11 +40,9 @@ def queue(url: str) -> "Queue":
 
 
 @cache
-def pipeline() -> "Pipeline":
-    """Return the client of CodePipeline, which takes the answers of jobs."""
-    from invalidator.aws.codepipeline import Pipeline
-
-    return Pipeline.connect()
+def pipeline() -> Any:
+    """Return the SDK's client of CodePipeline, which takes the answers of jobs."""
+    return sdk.client("codepipeline", attempts=3)
 
 
 @cache
@@ -75,7 +73,7 @@ class Clients(NamedTuple):
     catalog: Callable[[], Catalog] = catalog
     queue: "Callable[[str], Queue]" = queue
     listings: "Callable[[], Listings]" = listings
-    pipeline: "Callable[[], Pipeline]" = pipeline
+    pipeline: Callable[[], Any] = pipeline
     workers: Callable[[], Workers[Any]] = Threads
     # Seconds since 1970.
     now: Callable[[], float] = time.time

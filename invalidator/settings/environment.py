@@ -13,7 +13,6 @@ from enum import Enum
 from functools import partial
 from typing import Final, TypeVar
 
-from invalidator.aws.names import QUEUE_URL_FORM, is_queue_url
 from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.limits import MAX_DIMENSION_CHARACTERS, MAX_NAMESPACE_CHARACTERS, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Allowance, Declared, DistributionId
@@ -23,6 +22,8 @@ from invalidator.urls import rules
 from invalidator.urls.viewers import View
 
 _T = TypeVar("_T")
+
+QUEUE_URL_FORM: Final = "https://sqs.<region>.amazonaws.com/<account>/<name>"
 
 _DEFAULT_INDEX_DOCUMENT: Final = "index.html"
 _DEFAULT_TTL_SECONDS: Final = 300
@@ -131,6 +132,11 @@ def offline(environ: Mapping[str, str] = os.environ, instead: Sequence[str] = ()
         discover=False,
         warnings=tuple(f"{name} is not read: AWS is not asked here" for name in unread),
     )
+
+
+def is_queue_url(text: str) -> bool:
+    """Return whether a text can be the URL of a queue, of AWS or of another endpoint."""
+    return re.fullmatch(r"https?://[^\s/]+/\S+", text) is not None
 
 
 def view(environ: Mapping[str, str] = os.environ) -> View:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import typer
 
+from invalidator.by_hand import batches_of
 from invalidator.cli.create_report import Report, tell_interrupted, why_refused
 from invalidator.cli.session import interruptible, undisturbed
 from invalidator.errors import OutOfTimeError, UnavailableError
 from invalidator.model import DistributionId, Outcome, Plan
-from invalidator.planning.by_hand import batches_of
 from tests.doubles.cloudfront import DENIED, THROTTLED, UNAVAILABLE, StrictCloudFront
 from tests.doubles.command import COMMAND, ROOT, assert_explained, run, start
 from tests.doubles.configurations import behavior as default

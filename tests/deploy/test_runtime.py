@@ -1,5 +1,6 @@
 """The packaged zip runs under Lambda's own runtime client and returns the answers that Lambda expects."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tests.doubles.cloudformation import QUEUE, waiting_stack
 from tests.doubles.cloudfront import DENIED, StrictCloudFront
 from tests.doubles.cloudfront_http import serve
 from tests.doubles.lambda_runtime import Function, deployed
-from tests.doubles.packaged import Packages
+from tests.doubles.packaged import ROOT, Packages
 from tests.doubles.strategies import Change
 from tests.doubles.strict_s3 import StrictS3
 from tests.doubles.uploads import uploads_event
@@ -84,6 +85,13 @@ def test_an_error_is_told_to_lambda_and_the_process_goes_on(function: Function, 
     assert not function.invoke(make.s3(Change("a"))).failed
     assert (double.paths("E1"), double.paths("E2")) == (["/a"], ["/a"])
     assert function.process.poll() is None
+
+
+def test_a_function_without_the_modules_for_jobs_says_so(function: Function) -> None:
+    answer = function.invoke(json.loads((ROOT / "events" / "codepipeline-job.json").read_text()))
+    assert answer.failed
+    assert answer.payload["errorType"] == "JobError"
+    assert "deploy with --param pipeline=on" in answer.payload["errorMessage"]
 
 
 def test_wrong_settings_are_told_to_lambda_at_each_event(packages: Packages, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from invalidator.aws.cloudfront import CloudFront
-from invalidator.distributions.catalog import Answer, Catalog, inventory
+from invalidator.distributions.catalog import Answer, Catalog
 from invalidator.errors import ConfigurationError
 from invalidator.model import UNKNOWN_SITE, Behavior, Declared, DistributionId, Origin, Site
 from invalidator.settings.environment import Settings
@@ -540,21 +540,3 @@ def test_a_ticket_may_be_for_any_that_could_have_been_found() -> None:
     assert account.catalog.has(DistributionId("E000"), account.config)
     assert not account.catalog.has(DistributionId("E001"), account.config)
     assert not look().catalog.has(E2, look().config)
-
-
-# --- for people -----------------------------------------------------------------------------------------
-
-
-def test_the_inventory_shows_what_may_be_read() -> None:
-    account = many().double
-    account.configs["E042"] |= {"DefaultRootObject": "home.html", "ConnectionMode": "tenant-only"}
-    account.tenants["dt_1"] = ("E042", {})
-    (first, second) = inventory(CloudFront(account), "origin")
-    assert (first.id, first.root_object, first.tenants) == ("E042", "home.html", ("dt_1",))
-    assert (second.id, second.origins) == ("E099", (Origin("origin"), Origin("other")))
-    account.unreadable = dict.fromkeys(["GetDistributionConfig", "ListDistributionTenants"], DENIED)
-    (first, _) = inventory(CloudFront(account), "origin")
-    assert (first.root_object, first.cache_tags, first.tenants) == (None, None, ())
-    account.read.clear()
-    assert len(list(inventory(CloudFront(account), ""))) == 100
-    assert [id_ for operation, id_ in account.read if operation == "ListDistributionTenants"] == ["E042"]

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invalidator.distributions.describe import (
-    described,
     has_tenants,
     of_bucket,
     policy_ids,
@@ -266,19 +265,6 @@ def test_a_parameter_that_nobody_has_a_value_for_stays_as_it_is() -> None:
     config = configuration([with_oac("o", "b.s3.amazonaws.com", "/{{one}}/{{two}}")], behavior("o"))
     config |= {"TenantConfig": {"ParameterDefinitions": definitions}}
     assert site(config, parameters={"two": "2"}).behaviors[-1].origins == (Origin("b", "/{{one}}/2"),)
-
-
-def test_what_may_not_be_read_is_unknown_and_not_off() -> None:
-    summary = of_buckets("one") | {"Id": "E1", "DomainName": "d1.cloudfront.net"}
-    assert described(summary, None, ()).cache_tags is None
-    assert described(summary, None, ()).root_object is None
-    assert described(summary, of_buckets("one"), ()).cache_tags is False
-
-
-def test_a_bucket_behind_two_origins_is_shown_once() -> None:
-    origins = [with_oac("one", "b.s3.amazonaws.com"), with_oac("two", "b.s3.eu-central-1.amazonaws.com")]
-    summary = configuration(origins, behavior("one")) | {"Id": "E1"}
-    assert described(summary, None, ()).origins == (Origin("b"),)
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("tenant-only", True), ("direct", False), (None, False)])

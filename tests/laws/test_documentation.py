@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import deployment, figures, plots, report
-from invalidator.aws.codepipeline import JobDone, output_variables
+from invalidator.codepipeline.answers import JobDone, output_variables
+from invalidator.codepipeline.requests import PARAMETERS, job_request
 from invalidator.events import decode
-from invalidator.events.jobs import PARAMETERS, job_request
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(

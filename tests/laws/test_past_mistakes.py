@@ -4,7 +4,6 @@ from collections import deque
 
 import pytest
 
-from invalidator.aws.codepipeline import Pipeline
 from invalidator.aws.listings import Listings
 from invalidator.errors import IncompleteError
 from invalidator.handler import lambda_handler
@@ -43,7 +42,7 @@ def test_an_event_that_is_delivered_again_is_not_billed_again(cloudfront: Strict
 
 def test_a_job_that_is_tried_again_is_not_billed_again(cloudfront: StrictCloudFront) -> None:
     pipeline = StrictCodePipeline(faults=deque([("ThrottlingException", 400)]))
-    edge = Clients(pipeline=lambda: Pipeline(pipeline))
+    edge = Clients(pipeline=lambda: pipeline)
     cloudfront.looks_to_complete = 3
     answer = pipeline.run_to_the_end(lambda event: lambda_handler(event, LocalContext(), edge), {"wait": True})
     assert answer.is_success

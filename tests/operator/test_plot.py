@@ -7,8 +7,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from invalidator.errors import ConfigurationError
-from invalidator.model import Curve, DistributionId, Point
+from invalidator.model import DistributionId
 from invalidator.operator import plot
+from invalidator.operator.curves import Curve, Point
 
 FEW = (Point(1, 1, 18), Point(4, 2, 17), Point(12, 2, 0))
 MANY = (Point(2, 2, 1_500), Point(9, 2, 530), Point(750, 15, 0))

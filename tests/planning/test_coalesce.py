@@ -1,6 +1,5 @@
 """Laws of what is widened: nothing while all fits; then what evicts the least; and without a listing, directories."""
 
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,9 +9,9 @@ from hypothesis import strategies as st
 
 from invalidator.errors import ListingError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
-from invalidator.model import EXACT, Allowance, Cause, Item, ObjectChange, ObjectKey, Point, UrlPath, Wide
+from invalidator.model import EXACT, Allowance, Cause, Item, ObjectChange, ObjectKey, UrlPath, Wide
 from invalidator.planning import cover
-from invalidator.planning.coalesce import TAGS_ALONE, Coalesced, ListNeighbours, Trial, coalesce, curve
+from invalidator.planning.coalesce import TAGS_ALONE, Coalesced, ListNeighbours, coalesce
 from tests.planning.test_cover import clears, url_of
 
 paths = st.text("ab/", max_size=6).map(url_of)
@@ -277,54 +276,3 @@ def test_no_key_is_so_deep_that_it_takes_long() -> None:
     urls = [f"{deep}{number}" for number in range(MAX_ITEMS_PER_CALL)] + [f"/b{number}" for number in range(2)]
     found = coalesce(items(*urls), Allowance(wildcards=MAX_WILDCARDS_PER_CALL), unlisted, saves=False)
     assert paths_of(found) == ["/" + "a/" * 50 + "*", "/b0", "/b1"]
-
-
-# --- what budgets cost --------------------------------------------------------------------------------
-
-
-def cost_of(found: Coalesced) -> Point:
-    evicted = sum(item.wide.evicted or 0 for item in found.items if item.wide)
-    return Point(len(found.items), wildcards(paths_of(found)), evicted)
-
-
-@given(items_of_urls, st.lists(paths, max_size=12), st.integers(0, 4))
-def test_a_curve_is_the_cost_of_all_budgets_without_those_no_better(
-    urls: list[str], others: list[str], most: int
-) -> None:
-    given_, tags = items(*urls), sum(url[0] == "#" for url in urls)
-    points = curve(given_, Trial(most), beside(*others))
-    assert all(one.paths < two.paths and one.evicted > two.evicted for one, two in itertools.pairwise(points))
-    if most and len(urls) > tags + 1:
-        for budget in range(tags + 1, len(urls) + 1):
-            planned = coalesce(given_, Allowance(budget, most, lossless=True), beside(*others), saves=False)
-            bought = max(point for point in points if point.paths <= budget)
-            assert bought.evicted == cost_of(planned).evicted
-            assert bought.paths <= cost_of(planned).paths
-
-
-@pytest.mark.parametrize(
-    ("urls", "most"), [(["/a", "/b", "/c*"], 0), (["/a"], 15), (["#red", "#blue", "/a*"], 15), (["#red"], 15)]
-)
-def test_where_there_is_no_choice_there_is_one_point_and_nothing_is_listed(urls: list[str], most: int) -> None:
-    assert curve(items(*urls), Trial(most), never) == (Point(len(urls), wildcards(urls), 0),)
-
-
-def test_of_many_budgets_some_are_tried_with_one_listing() -> None:
-    listed: list[str] = []
-    others = [f"/{directory}/x{number}" for directory in range(40) for number in range(1 + directory % 7)]
-
-    def neighbours(prefix: str) -> list[tuple[UrlPath, ...]]:
-        listed.append(prefix)
-        return [(UrlPath(url),) for url in others if url.startswith(prefix)]
-
-    urls = [f"/{directory}/{number}" for directory in range(40) for number in range(10)]
-    points = curve(items(*urls), Trial(15, (100, 123)), neighbours)
-    assert listed == ["/"]
-    assert points[0] == Point(1, 1, len(others))
-    assert points[-1] == Point(400, 0, 0)
-    assert 10 < len(points) <= 35
-
-
-def test_without_a_listing_there_is_no_curve() -> None:
-    with pytest.raises(ListingError, match="AccessDenied"):
-        curve(items("/a/1", "/a/2"), Trial(), unlisted)

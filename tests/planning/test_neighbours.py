@@ -24,8 +24,7 @@ from invalidator.model import (
     Plan,
     Site,
 )
-from invalidator.planning.coalesce import Trial
-from invalidator.planning.planner import curves, make_plan
+from invalidator.planning.planner import make_plan
 from invalidator.urls.rules import parse
 from invalidator.urls.viewers import View
 from tests.doubles import strategies as make
@@ -364,34 +363,3 @@ def test_what_was_left_over_is_sent_as_it_is_beside_what_is_widened() -> None:
     plan = make_plan(changes, [Distribution(E1)], View(), [left], Allowance(1), Buckets(origin=["z/3"]))
     assert [item.path for item in plan.batches[0].items] == ["/k0", "/k1", "/k2", "/z/*"]
     assert plan.cost.evicted == 1
-
-
-# --- what budgets cost --------------------------------------------------------------------------------
-
-
-def test_distributions_with_the_same_site_have_one_curve_and_one_listing() -> None:
-    changes = decode(make.s3(*(Change(f"posts/{number}") for number in range(4)), Change("a.map"))).changes
-    buckets = Buckets(origin=["posts/x", "posts/1x", "b"])
-    prod = Site((Behavior("*", (Origin("origin", "/posts"),)),))
-    idle = Site((Behavior("*", (Origin("another"),)),))
-    distributions = [Distribution(DistributionId("E3"), prod), *map(Distribution, (E1, E2))]
-    distributions += [Distribution(DistributionId("E4"), idle)]
-    of_prod, of_rest = curves(changes, distributions, View(exclude=("*.map",)), buckets, Trial(also=(2,)))
-    assert (of_prod.distributions, of_rest.distributions) == ((DistributionId("E3"),), (E1, E2))
-    assert (of_rest.changed, of_rest.exact) == (4, 4)
-    assert of_rest.points == ((1, 1, 2), (4, 0, 0))
-    assert [of_rest.at(budget) for budget in (0, 1, 3, 9)] == [None, (1, 1, 2), (1, 1, 2), (4, 0, 0)]
-    assert len(buckets.asked) == 2
-
-
-def test_where_another_bucket_cannot_be_listed_a_curve_says_so() -> None:
-    def objects(bucket: str, _prefix: str) -> list[ObjectKey]:
-        if bucket != "origin":
-            raise ListingError("AccessDenied")
-        return []
-
-    site = Site((Behavior("img/*", (Origin("images"),)), Behavior("*", (Origin("origin"),))))
-    changes = decode(make.s3(Change("a"), Change("k"))).changes
-    (found,) = curves(changes, [Distribution(E1, site)], View(), objects, Trial())
-    assert found.points == ((1, 1, 1), (2, 0, 0))
-    assert found.warnings == ("AccessDenied; each path pattern that leads there counts as one object",)

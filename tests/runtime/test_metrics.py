@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invalidator.aws.cloudfront import CloudFront
-from invalidator.aws.codepipeline import Pipeline
 from invalidator.aws.listings import Listings
 from invalidator.aws.queues import Queue
 from invalidator.distributions.catalog import Catalog
@@ -64,7 +63,7 @@ class World:
             workers=lambda: Calls(self.clock),
             catalog=lambda: Catalog(cdn, lambda: self.clock.now, lambda _: None),
             invalidation=cdn.invalidation,
-            pipeline=lambda: Pipeline(self.jobs),
+            pipeline=lambda: self.jobs,
             now=lambda: UPLOADED + LATE + self.clock.now,
             publish=lambda documents, _: self.printed.extend(map(line_of, documents)),
         )

@@ -45,11 +45,6 @@ class Pipeline:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    @classmethod
-    def connect(cls) -> "Pipeline":
-        """Return the CodePipeline of the function's Region. Raises ConfigurationError if the SDK cannot be set up."""
-        return cls(sdk.client("codepipeline", attempts=3))
-
     def answer(self, job: str, answer: JobAnswer) -> bool:
         """Answer a job. False if CodePipeline does not wait for it any more. Raises JobError if that cannot be done."""
         try:

@@ -18,17 +18,17 @@ from moto import mock_aws
 
 from invalidator.aws import sdk
 from invalidator.aws.cloudfront import CloudFront
-from invalidator.aws.codepipeline import JobRunning, Pipeline
+from invalidator.codepipeline.answers import JobRunning
+from invalidator.codepipeline.jobs import JobServices, answer_job
+from invalidator.codepipeline.progress import Progress, SentBatch
+from invalidator.codepipeline.requests import Job
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import EventError, IncompleteError, JobError
-from invalidator.events.jobs import Job
 from invalidator.handler import lambda_handler
 from invalidator.limits import MAX_CONTINUATION_TOKEN_CHARACTERS, MAX_JOB_MESSAGE_CHARACTERS
 from invalidator.model import DistributionId, Invalidation, Outcome
 from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import LocalContext
-from invalidator.runtime.job_progress import Progress, SentBatch
-from invalidator.runtime.jobs import JobServices, answer_job
 from invalidator.runtime.log import logger
 from invalidator.settings import stored
 from tests.doubles import codepipelines
@@ -64,7 +64,7 @@ class World:
             workers=lambda: Calls(self.clock),
             catalog=lambda: catalog,
             invalidation=cdn.invalidation,
-            pipeline=lambda: Pipeline(self.pipeline),
+            pipeline=lambda: self.pipeline,
             now=lambda: EPOCH + self.clock.now,
         )
         self.told.append(lambda_handler(event, OnClock(clock=self.clock), edge))

@@ -1,19 +1,12 @@
-"""Laws of AWS's names: an ARN is read as it was made, a queue's URL gives its place, and junk is refused."""
+"""Laws of the names of queues: a queue's URL gives its place, and junk is refused."""
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from invalidator.aws.names import (
-    QUEUE_ARN_FORM,
-    QUEUE_URL_FORM,
-    Arn,
-    check_queue,
-    is_queue_url,
-    queue_account,
-    queue_region,
-)
 from invalidator.errors import ConfigurationError
+from invalidator.operator.queue_names import check_queue, queue_account, queue_region
+from invalidator.settings.environment import QUEUE_URL_FORM, is_queue_url
 
 # A Region of each partition, and the domain of its queues:
 # https://docs.aws.amazon.com/general/latest/gr/sqs-service.html (2026-11-28)
@@ -25,37 +18,6 @@ PARTITIONS = {
 }
 accounts = st.text("0123456789", min_size=12, max_size=12)
 queue_names = st.from_regex(r"[A-Za-z0-9_-]{1,75}(\.fifo)?", fullmatch=True)
-arns = st.builds(
-    Arn,
-    st.sampled_from(sorted({partition for partition, _ in PARTITIONS})),
-    st.from_regex(r"[a-z0-9-]+", fullmatch=True),
-    st.from_regex(r"[a-z]{2}(-gov)?-[a-z]+-[1-9]", fullmatch=True),
-    accounts,
-    queue_names | queue_names.map("function:{}".format),
-)
-
-
-@given(arns)
-def test_an_arn_that_is_made_of_its_parts_is_read_again(arn: Arn) -> None:
-    assert Arn.parse(":".join(["arn", *arn])) == arn
-
-
-@given(arns, st.integers(0, 4))
-def test_an_arn_without_one_of_its_parts_is_none(arn: Arn, number: int) -> None:
-    parts = ["arn", *arn]
-    parts[number + 1] = ""
-    assert Arn.parse(":".join(parts)) is None
-
-
-@given(st.text())
-@example("arn:aws:s3:::my-origin")
-@example("arn:aws:sqs:eu-central-1:12345678901:q")
-@example(f"arn:aws:sqs:eu-central-1:{12 * chr(0xFF11)}:q")
-@example("arn:aws:sqs:eu-central-1:123456789012:q\n")
-@example(" arn:aws:sqs:eu-central-1:123456789012:q")
-@example(QUEUE_ARN_FORM)
-def test_what_is_no_arn_of_a_region_and_account_is_none(text: str) -> None:
-    assert Arn.parse(text) is None
 
 
 @given(st.sampled_from(sorted(PARTITIONS)), accounts, queue_names)

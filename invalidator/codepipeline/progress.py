@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from invalidator.codepipeline.requests import Job, is_job_id
 from invalidator.errors import ConfigurationError, EventError
-from invalidator.events.jobs import Job, is_job_id
 from invalidator.limits import MAX_CONTINUATION_TOKEN_CHARACTERS
 from invalidator.model import Batch
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from invalidator.by_hand import EVERYTHING, batches_of, path_of
 from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_PATH_CHARACTERS, MAX_TAG_CHARACTERS, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Batch, DistributionId, ObjectKey
-from invalidator.planning.by_hand import EVERYTHING, batches_of, path_of
 from invalidator.urls.encoding import is_path, is_tag, spellings
 from tests.doubles.cloudfront import StrictCloudFront, check_items
 from tests.doubles.strategies import keys

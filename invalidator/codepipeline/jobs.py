@@ -12,7 +12,10 @@ from typing import Any, Final, NamedTuple
 
 from invalidator.aws import sdk
 from invalidator.aws.advice import is_denied
-from invalidator.aws.codepipeline import JobAnswer, JobDone, JobFailed, JobRunning
+from invalidator.by_hand import EVERYTHING, batches_of
+from invalidator.codepipeline.answers import JobAnswer, JobDone, JobFailed, JobRunning, Pipeline
+from invalidator.codepipeline.progress import Progress, SentBatch
+from invalidator.codepipeline.requests import Job, JobRequest, job_request, read_job
 from invalidator.delivery.carry_out import in_order
 from invalidator.errors import (
     PASSING,
@@ -24,13 +27,10 @@ from invalidator.errors import (
     UnconfiguredError,
     UnknownIdError,
 )
-from invalidator.events.jobs import Job, JobRequest, job_request, read_job
 from invalidator.limits import MAX_JOB_MESSAGE_CHARACTERS, MAX_JOB_SUMMARY_CHARACTERS
 from invalidator.model import Batch, DistributionId, Invalidation, Outcome, Plan
-from invalidator.planning.by_hand import EVERYTHING, batches_of
 from invalidator.runtime.deliver import send
 from invalidator.runtime.invocation import Invocation
-from invalidator.runtime.job_progress import Progress, SentBatch
 from invalidator.runtime.log import details_of, logger
 from invalidator.runtime.metrics import Tally
 from invalidator.settings import environment
@@ -65,7 +65,7 @@ def serve_job(event: Any, invocation: Invocation) -> dict[str, Any]:
         logger.info("job served", extra=shown)
     # Before the answer, which may fail. Not by distribution: whoever writes jobs could name any number of them.
     invocation.publish(tally)
-    if not clients.pipeline().answer(job.id, answer):
+    if not Pipeline(clients.pipeline()).answer(job.id, answer):
         logger.warning("the pipeline does not wait for this job any more", extra={"job": job.id})
     return shown
 
