@@ -25,7 +25,7 @@ def state_line(comparison: EdgeComparison) -> str:
 
 
 def show_comparison(comparison: EdgeComparison, seconds: float | None, asked: dict[str, str], *, as_json: bool) -> None:
-    """Show a comparison and the verdict on it; if it took ``seconds`` of waiting, what follows from that, too."""
+    """Show a comparison and its verdict and, after ``seconds`` of waiting, the conclusion."""
     if as_json:
         fresh_after = round(seconds, 3) if seconds is not None and comparison.verdict.verdict == "fresh" else None
         print_json(asked | _as_json(comparison) | {"seconds": fresh_after})

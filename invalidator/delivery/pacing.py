@@ -20,9 +20,11 @@ from invalidator.model import Batch
 MAX_CALLS: Final = 8
 """Most calls for a batch in one invocation. After a minute or two of pauses it is given up for this invocation."""
 
-# A ticket is given up after MAX_INVOCATIONS, an hour and a quarter; after seven and a half minutes if a person has to
-# fix the error.
 _MAX_INVOCATIONS_REFUSED: Final = 5
+"""Most invocations for a batch if a person has to fix the error: seven and a half minutes.
+
+For an error that passes, they are MAX_INVOCATIONS: an hour and a quarter.
+"""
 
 _MAX_PAUSE_SECONDS: Final = 20.0
 """Longest pause before a call that was throttled or got no answer is made again."""

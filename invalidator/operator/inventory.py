@@ -51,9 +51,7 @@ def inventory(account: CloudFront, bucket: str) -> Iterator[Described]:
 
 def described(summary: _Json, config: _Json | None, tenants: tuple[DistributionId, ...]) -> Described:
     """Make the description from a DistributionSummary, the DistributionConfig, if it could be read, and the tenants."""
-    domains = [
-        (item["DomainName"], item.get("OriginPath") or "") for item in (summary.get("Origins") or {}).get("Items") or ()
-    ]
+    domains = [(item["DomainName"], item.get("OriginPath") or "") for item in _items(summary, "Origins")]
     buckets = [of_bucket(*domain) for domain in domains]
     root_object, cache_tags = None, None
     if config is not None:
