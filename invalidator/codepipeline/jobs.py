@@ -31,7 +31,7 @@ from invalidator.limits import MAX_JOB_MESSAGE_CHARACTERS, MAX_JOB_SUMMARY_CHARA
 from invalidator.model import Batch, DistributionId, Invalidation, Outcome, Plan
 from invalidator.runtime.deliver import send
 from invalidator.runtime.invocation import Invocation
-from invalidator.runtime.log import details_of, logger
+from invalidator.runtime.log import details_of, log_warnings, logger
 from invalidator.runtime.metrics import Tally
 from invalidator.settings import environment
 
@@ -107,8 +107,7 @@ def _distributions(invocation: Invocation, ids: Sequence[str]) -> list[Distribut
     settings, catalog = replace(settings, describe=False), invocation.clients.catalog()
     distributions = catalog.look_up(settings, {settings.discover_bucket} - {""}, invocation.clients.workers(), 0.0)
     warnings = [*settings.warnings, *catalog.warnings()]
-    for warning in warnings:
-        logger.warning(warning)
+    log_warnings(warnings)
     if not distributions:
         raise ConfigurationError("; ".join(warnings) or f"no distribution serves bucket {settings.discover_bucket}")
     return [distribution.id for distribution in distributions]
