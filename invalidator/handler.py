@@ -1,6 +1,6 @@
 """The Lambda function: an event in, invalidations out, and an answer by which Lambda knows what to send again."""
 
-from typing import Any, Final
+from typing import Any
 
 from invalidator.errors import JobError
 from invalidator.events.decode import decode
@@ -12,11 +12,6 @@ from invalidator.runtime.deliver import deliver
 from invalidator.runtime.invocation import Invocation, InvocationContext, LocalContext
 from invalidator.runtime.log import log_contents, log_event, log_plan, logger
 
-_NO_JOBS: Final = (
-    "this function serves no jobs of CodePipeline: deploy with --param pipeline=on, and name the function of the output"
-    " PipelineFunction in the action"
-)
-
 
 def lambda_handler(event: object, context: "InvocationContext | None" = None, clients: Clients = AWS) -> dict[str, Any]:
     """Invalidate what the event says has changed, on every configured distribution.
@@ -24,13 +19,11 @@ def lambda_handler(event: object, context: "InvocationContext | None" = None, cl
     Stores what cannot be invalidated now as tickets, if there is a queue for them. Returns for an SQS event
     ``{"batchItemFailures": [{"itemIdentifier"}…]}``, the messages to deliver again, and for any other event
     ``{"invalidations": [{"distribution", "id", "items", "caller_reference"}…], "ignored": n, "tickets": n,
-    "excluded": n, "unserved": n, "unchanged": n}``. The last three count changes that the settings exclude, that
-    concern none of the distributions, or that wrote what was there before. Answers a job of CodePipeline and returns
-    ``{"job": id, "result": "succeeded", "failed" or "running", …}``.
+    "excluded": n, "unserved": n, "unchanged": n}``: changes that the settings exclude, that no distribution serves,
+    and that wrote what was there before. Answers a job of CodePipeline and returns ``{"job": id, "result": …}``.
 
-    Raises ConfigurationError before anything is done; IncompleteError after everything was tried, if something was
-    neither done nor stored and there is no message to name, so that Lambda retries; JobError or EventError if a job
-    cannot be answered, which it can only where the package ``codepipeline`` is deployed.
+    Raises ConfigurationError before anything is done; IncompleteError if something was neither done nor stored and no
+    message can be named, so that Lambda retries; JobError or EventError if a job cannot be answered.
     """
     if context is None:  # outside Lambda, where nobody collects metrics
         context, clients = LocalContext(), clients._replace(publish=lambda _documents, _context: None)
@@ -53,8 +46,7 @@ def _serve(event: object, context: "InvocationContext", clients: Clients) -> dic
     plan = make_plan(changes, distributions, settings.view, decoded.tickets, settings.allowance, keys)
     log_plan(plan)
     result = deliver(plan, invocation)
-    unchanged = len(decoded.changes) - len(changes)
-    return answer(Served(decoded, unchanged, len(distributions), plan, result), invocation)
+    return answer(Served(decoded, len(decoded.changes) - len(changes), len(distributions), plan, result), invocation)
 
 
 @logger.inject_lambda_context(log_event=False)
@@ -62,7 +54,7 @@ def _serve_job(event: Any, context: "InvocationContext", clients: Clients) -> di
     try:
         from invalidator.codepipeline.jobs import serve_job
     except ModuleNotFoundError as error:
-        if error.name != "invalidator.codepipeline":
-            raise
-        raise JobError(_NO_JOBS) from None
+        raise JobError(
+            "this function serves no jobs: name that of the output PipelineFunction (pipeline=on)"
+        ) from error
     return serve_job(event, Invocation(clients, context))
