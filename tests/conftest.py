@@ -1,9 +1,11 @@
 """A machine without AWS: tests see no credentials, settings or connections of the person who runs them."""
 
+import gc
 import os
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import hypothesis
@@ -18,7 +20,7 @@ from tests.doubles.packaged import Packages
 from tests.doubles.shared_sdk import share_between_sessions
 
 # Without a deadline, because the machines of a CI are shared. The benchmarks measure speed.
-for _profile, _examples in {"quick": 10, "test": 50, "long": 100}.items():
+for _profile, _examples in {"quick": 10, "test": 30, "long": 100}.items():
     hypothesis.settings.register_profile(_profile, deadline=None, max_examples=_examples)
 hypothesis.settings.load_profile("test")
 
@@ -45,12 +47,18 @@ SETTINGS = {
 }
 
 
-# These start processes, package, or try many cases.
+# These start processes or servers, package, or try many cases.
 SLOW = re.compile(
-    r"tests/(benchmarks|cli|deploy|local|simulation)/|tests/laws/test_documentation|tests/urls/test_edge_caches"
-    r"|tests/planning/test_(knapsack|cover|coalesce)|tests/operator/test_(doctor|dead_letters|edge|plot)"
-    r"|tests/runtime/test_cold_start|tests/test_custom_resource|tests/distributions/"
+    r"tests/(benchmarks|cli|codepipeline|deploy|distributions|local|simulation)/|tests/urls/test_edge_caches"
+    r"|tests/laws/test_(documentation|past_mistakes)|tests/planning/test_(knapsack|cover|coalesce)"
+    r"|tests/operator/test_(dead_letters|doctor|edge|objects|plot)|tests/runtime/test_cold_start|tests/test_custom_resource"
 )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave what make quick would leave out unread: to import it takes longer than many tests."""
+    is_slow = SLOW.match(f"{collection_path.relative_to(config.rootpath).as_posix()}/")
+    return True if config.getoption("markexpr") == "not slow" and is_slow else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,6 +66,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SLOW.match(item.nodeid) or "packages" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking through all tests again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

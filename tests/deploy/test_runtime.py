@@ -91,7 +91,7 @@ def test_a_function_without_the_modules_for_jobs_says_so(function: Function) -> 
     answer = function.invoke(json.loads((ROOT / "events" / "codepipeline-job.json").read_text()))
     assert answer.failed
     assert answer.payload["errorType"] == "JobError"
-    assert "deploy with --param pipeline=on" in answer.payload["errorMessage"]
+    assert "this function serves no jobs" in answer.payload["errorMessage"]
 
 
 def test_wrong_settings_are_told_to_lambda_at_each_event(packages: Packages, tmp_path: Path) -> None:

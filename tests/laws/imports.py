@@ -1,6 +1,7 @@
 """The imports of the package's modules, read from their sources."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +18,7 @@ FILES = {name_of(file): file for file in sorted(PACKAGE.rglob("*.py"))}
 MODULES = sorted(name for name, file in FILES.items() if file.name != "__init__.py")
 
 
+@cache
 def imports(module: str) -> set[str]:
     """Return the full names of all imports in a module, at any depth."""
     names = set()

@@ -4,12 +4,17 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 
 from tests.laws.imports import FILES, MODULES, ROOT, imports
 
 SOURCES = [file for name in ("invalidator", "tests", "benchmarks", "docs") for file in (ROOT / name).rglob("*.py")]
-TREES = [ast.parse(file.read_text()) for file in SOURCES]
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@cache
+def trees() -> list[ast.Module]:
+    return [ast.parse(file.read_text()) for file in SOURCES]
 
 
 def defined(tree: ast.Module) -> Iterator[str]:
@@ -37,12 +42,12 @@ def test_a_private_name_stays_in_its_file() -> None:
 
 
 def test_a_docstring_says_what_a_thing_is_or_does() -> None:
-    nodes = [node for tree in TREES for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
+    nodes = [node for tree in trees() for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
     texts = [text for node in nodes if (text := ast.get_docstring(node))]
     assert [text for text in texts if text.split()[0] in {"What", "That", "Those", "Whether", "How"}] == []
 
 
 def test_a_name_of_a_test_fits_in_seventy_characters() -> None:
-    functions = [node for tree in TREES for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    functions = [node for tree in trees() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     tests = [node.name for node in functions if node.name.startswith("test_")]
     assert [name for name in tests if len(name) > 70] == []
