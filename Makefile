@@ -13,15 +13,15 @@ PARAMS ?= --param bucket=my-origin --param distributions=E1A2B3C4D5E6F7,E7F6D5C4
 SEEDS ?= 500
 SEED ?=
 
-# One worker more than processors, because many tests wait for processes of their own.
-workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+# Twice as many workers as processors, because many tests wait for processes of their own.
+workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
 
 .PHONY: help demo quick test check lint formatting complexity types format docs simulate bench bench-deployment bench-planner \
 	package requirements clean
 
 help:
 	@echo 'make demo              watch uploads become invalidations, on an embedded AWS'
-	@echo 'make quick             run the quick tests, while you work: less than a minute'
+	@echo 'make quick             run the quick tests, while you work: 45 seconds'
 	@echo 'make test              run all tests'
 	@echo 'make check             check lint, formatting, complexity and types; each of these is a target, too'
 	@echo 'make format            format the code, and fix lint that can be fixed'

@@ -49,9 +49,9 @@ SETTINGS = {
 
 # These start processes or servers, package, or try many cases.
 SLOW = re.compile(
-    r"tests/(benchmarks|cli|codepipeline|deploy|distributions|local|simulation)/|tests/urls/test_edge_caches"
-    r"|tests/laws/test_(documentation|past_mistakes)|tests/planning/test_(knapsack|cover|coalesce)"
-    r"|tests/operator/test_(dead_letters|doctor|edge|objects|plot)|tests/runtime/test_cold_start|tests/test_custom_resource"
+    r"tests/(benchmarks|cli|codepipeline|deploy|distributions|laws|local|notifications|simulation)/"
+    r"|tests/(aws/test_listings|runtime/test_cold_start|test_custom_resource|urls/test_edge_caches)"
+    r"|tests/operator/test_(dead_letters|doctor|edge|objects|plot)|tests/planning/test_(knapsack|cover|coalesce)"
 )
 
 
