@@ -64,10 +64,7 @@ class CloudFront:
         invalidation. Raises CdnError, or the kind of it that says more.
         """
         paths = [item.path for item in batch.items]
-        content = {
-            "Paths": {"Quantity": len(paths), "Items": paths},
-            "CallerReference": batch.caller_reference,
-        }
+        content = {"Paths": {"Quantity": len(paths), "Items": paths}, "CallerReference": batch.caller_reference}
         with _errors_explained():
             if is_tenant(batch.distribution):
                 answer = self._client.create_invalidation_for_distribution_tenant(

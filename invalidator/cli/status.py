@@ -27,8 +27,7 @@ from invalidator.runtime import clients
 _REFRESHING_SECONDS: Final = 5.0
 
 _Id = Annotated[
-    str | None,
-    typer.Argument(help="An invalidation, to see all of its items.", metavar="ID", show_default=False),
+    str | None, typer.Argument(help="An invalidation, to see all of its items.", metavar="ID", show_default=False)
 ]
 _Bucket = Annotated[
     str | None, options.bucket_option("Ask the distributions that serve this bucket, in place of the configured ones.")

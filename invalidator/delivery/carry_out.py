@@ -56,11 +56,7 @@ class Cdn(Protocol):
 
 
 def carry_out(
-    plan: Plan,
-    cdn: Cdn,
-    time_left: TimeLeft,
-    workers: Workers[Outcome],
-    chance: Callable[[], float] = random.random,
+    plan: Plan, cdn: Cdn, time_left: TimeLeft, workers: Workers[Outcome], chance: Callable[[], float] = random.random
 ) -> Iterator[Outcome]:
     """Yield the outcome of each batch as soon as it is final: accepted, refused, or given up.
 

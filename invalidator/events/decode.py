@@ -208,9 +208,7 @@ DIALECTS: Final = (
     ),
     _Dialect("a ticket", lambda d: d.get("type") == tickets.KIND, _Reader.read_ticket),
     _Dialect(
-        "a failed invocation",
-        lambda d: "requestContext" in d and "requestPayload" in d,
-        _Reader.read_failed_invocation,
+        "a failed invocation", lambda d: "requestContext" in d and "requestPayload" in d, _Reader.read_failed_invocation
     ),
     _Dialect("s3:TestEvent", lambda d: d.get("Event") == "s3:TestEvent", _Reader.read_test_event),
 )

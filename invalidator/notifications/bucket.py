@@ -141,9 +141,7 @@ class Bucket:
         if after is not before and not dry_run:
             try:
                 self._client.put_bucket_notification_configuration(
-                    Bucket=self._name,
-                    NotificationConfiguration=after,
-                    SkipDestinationValidation=not check_targets,
+                    Bucket=self._name, NotificationConfiguration=after, SkipDestinationValidation=not check_targets
                 )
             except sdk.ERRORS as error:
                 if not isinstance(error, ClientError) or _may_have_been_done(error):

@@ -13,13 +13,7 @@ from invalidator.aws.queues import Queue
 from invalidator.errors import ConfigurationError, DeadLettersError, StorageError
 from invalidator.limits import MAX_MESSAGES_PER_RECEIVE
 from invalidator.notifications.arns import Arn
-from invalidator.operator.dead_letters import (
-    FAILED_INVOCATION,
-    DeadLetter,
-    LetterContents,
-    body_to_resend,
-    document_of,
-)
+from invalidator.operator.dead_letters import FAILED_INVOCATION, DeadLetter, LetterContents, body_to_resend, document_of
 from invalidator.operator.queue_names import check_queue, queue_account, queue_region
 from invalidator.settings.environment import is_queue_url
 

@@ -9,12 +9,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from invalidator.aws.cloudfront import CloudFront
 from invalidator.aws.sdk import patiently
-from invalidator.errors import (
-    CdnError,
-    ConfigurationError,
-    ForbiddenError,
-    UnknownIdError,
-)
+from invalidator.errors import CdnError, ConfigurationError, ForbiddenError, UnknownIdError
 from invalidator.model import DistributionId, Invalidation
 from invalidator.operator.wording import count, names, names_by_value
 from invalidator.workers import Threads, Workers

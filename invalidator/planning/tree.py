@@ -34,8 +34,7 @@ class Tree(NamedTuple):
             if not kept[node]:
                 new[node] = new[self.parent[node]]
         return Tree(
-            [new[self.parent[node]] for node in numbers],
-            *([values[node] for node in numbers] for values in self[1:]),
+            [new[self.parent[node]] for node in numbers], *([values[node] for node in numbers] for values in self[1:])
         ), numbers
 
     def largest_last(self) -> "tuple[Tree, list[int]]":
@@ -52,8 +51,7 @@ class Tree(NamedTuple):
         new = {node: number for number, node in enumerate(order)}
         order.pop()
         return Tree(
-            [new[self.parent[node]] for node in order],
-            *([values[node] for node in order] for values in self[1:]),
+            [new[self.parent[node]] for node in order], *([values[node] for node in order] for values in self[1:])
         ), order
 
 

@@ -60,8 +60,4 @@ def log_plan(plan: Plan) -> None:
 
 def details_of(batch: Batch) -> dict[str, str | int]:
     """Return the fields by which a batch is found again in the log and in CloudFront."""
-    return {
-        "distribution": batch.distribution,
-        "items": len(batch.items),
-        "caller_reference": batch.caller_reference,
-    }
+    return {"distribution": batch.distribution, "items": len(batch.items), "caller_reference": batch.caller_reference}

@@ -38,11 +38,7 @@ def _table(*, space: str, plus: str, raw: bytes = _RAW) -> tuple[str, ...]:
 # A cache keeps an object under the spelling in the viewer's request. "%20" and "%2B" have one meaning. A "+" is a
 # space to S3 (its console's "object URL" has it) and a plus sign to others, so it may stand for either, though not for
 # both in one URL.
-_TABLES: Final = (
-    _table(space="%20", plus="+"),
-    _table(space="%20", plus="%2B"),
-    _table(space="+", plus="%2B"),
-)
+_TABLES: Final = (_table(space="%20", plus="+"), _table(space="%20", plus="%2B"), _table(space="+", plus="%2B"))
 _ONCE: Final = _table(space="%20", plus="+", raw=_RAW + b"?*")
 
 

@@ -72,9 +72,7 @@ def test_a_bucket_stands_for_the_distributions_that_serve_it(cloudfront: StrictC
     assert cloudfront.paths("E9") == ["/a.html", "/x"]
 
 
-def test_a_key_without_a_bucket_is_in_the_one_that_is_served(
-    cloudfront: StrictCloudFront,
-) -> None:
+def test_a_key_without_a_bucket_is_in_the_one_that_is_served(cloudfront: StrictCloudFront) -> None:
     origin = with_oac("o", "my-origin.s3.eu-central-1.amazonaws.com", "/prod")
     cloudfront.configs["E2"] = configuration([origin], default("o"))
     assert run("create", "--key", "prod/a.html", "--distribution-id", "E2").returncode == 0

@@ -116,10 +116,7 @@ def test_names_of_files_are_left_to_the_shell() -> None:
 
 @pytest.mark.parametrize(
     ("shell", "environ", "shown"),
-    [
-        ("zsh", {}, """_arguments '*: :(("create":"""),
-        ("fish", {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}, "create\t"),
-    ],
+    [("zsh", {}, """_arguments '*: :(("create":"""), ("fish", {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}, "create\t")],
 )
 def test_other_shells_are_answered_in_their_words(shell: str, environ: dict[str, str], shown: str) -> None:
     asked = {"_INVALIDATOR_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": "invalidator cre"}

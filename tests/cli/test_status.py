@@ -127,9 +127,7 @@ def test_where_nothing_was_invalidated_that_is_said(cloudfront: StrictCloudFront
     assert done.stderr == "0 invalidations on 2 distributions, none in progress.\n"
 
 
-def test_distributions_that_cannot_be_read_are_one_warning(
-    cloudfront: StrictCloudFront,
-) -> None:
+def test_distributions_that_cannot_be_read_are_one_warning(cloudfront: StrictCloudFront) -> None:
     (id_,) = accepting(cloudfront, "E2", 1)
     done = run("status", DISTRIBUTION_IDS="E8,E2,E9")
     assert done.returncode == 1
@@ -243,9 +241,7 @@ def test_the_distributions_of_a_bucket_are_found(cloudfront: StrictCloudFront) -
     assert run("status", id_, "--bucket", "mine").stdout.startswith(f"E3  {id_}")
 
 
-def test_without_configuration_the_whole_account_is_asked(
-    cloudfront: StrictCloudFront,
-) -> None:
+def test_without_configuration_the_whole_account_is_asked(cloudfront: StrictCloudFront) -> None:
     cloudfront.configs = {"E2": of_buckets("origin") | {"ConnectionMode": "tenant-only"}}
     cloudfront.tenants = {"dt_1": ("E2", {}), "dt_2": ("E2", {})}
     cloudfront.page = 1

@@ -289,8 +289,7 @@ def test_where_nothing_is_discovered_the_job_fails(world: World, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("fault", "type_"),
-    [(DENIED, "PermissionError"), (THROTTLED, "SystemUnavailable"), (("Strange", 400), "JobFailed")],
+    ("fault", "type_"), [(DENIED, "PermissionError"), (THROTTLED, "SystemUnavailable"), (("Strange", 400), "JobFailed")]
 )
 def test_where_discovery_fails_the_job_does_in_the_same_way(
     world: World, monkeypatch: pytest.MonkeyPatch, fault: tuple[str, int], type_: str

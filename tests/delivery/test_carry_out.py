@@ -203,10 +203,7 @@ def test_without_time_nothing_is_sent_and_everything_reported() -> None:
 @given(st.floats(0, 20), st.floats(90, 900))
 def test_a_call_that_hangs_is_left_behind_in_time_to_store_what_is_left(closing: float, limit: float) -> None:
     invocation = Invocation(
-        StrictCloudFront(IDS),
-        limit,
-        closing=closing,
-        takes=lambda batch: inf if batch.distribution == "E1" else 0.1,
+        StrictCloudFront(IDS), limit, closing=closing, takes=lambda batch: inf if batch.distribution == "E1" else 0.1
     )
     outcomes = invocation.run(plan_for(IDS, Change("a")))
     *_, hung = outcomes
@@ -721,8 +718,7 @@ def test_no_region_is_needed(cloudfront: StrictCloudFront, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("AWS_PROFILE", "nope"), ("AWS_ENDPOINT_URL", "nonsense"), ("AWS_DEFAULT_REGION", "eu west")],
+    ("name", "value"), [("AWS_PROFILE", "nope"), ("AWS_ENDPOINT_URL", "nonsense"), ("AWS_DEFAULT_REGION", "eu west")]
 )
 def test_an_sdk_that_cannot_be_set_up_is_a_configuration_error(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
@@ -762,8 +758,7 @@ def test_what_was_accepted_is_listed_page_by_page_and_told_one_by_one(
 
 
 @pytest.mark.parametrize(
-    ("id_", "code"),
-    [("E9", "NoSuchDistribution"), ("dt_9", "EntityNotFound"), ("E1", "NoSuchInvalidation")],
+    ("id_", "code"), [("E9", "NoSuchDistribution"), ("dt_9", "EntityNotFound"), ("E1", "NoSuchInvalidation")]
 )
 def test_what_is_not_there_cannot_be_told(id_: str, code: str, cloudfront: StrictCloudFront) -> None:
     cdn = CloudFront.connect()

@@ -303,10 +303,7 @@ LISTING = {("ListDistributions", "*"), ("ListDistributionTenants", "*")}
         (["secret=x"], MAKING_ALL),
         (["parameter=x"], MAKING_ALL),
         (["distributions=E1,discover"], MAKING_ALL | LISTING),
-        (
-            ["distributions=discover", "discover-tag=team"],
-            MAKING_ALL | LISTING | {("ListTagsForResource", ANY)},
-        ),
+        (["distributions=discover", "discover-tag=team"], MAKING_ALL | LISTING | {("ListTagsForResource", ANY)}),
     ],
 )
 def test_the_function_of_pipelines_may_do_to_distributions_what_jobs_take(

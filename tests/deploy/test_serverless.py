@@ -486,12 +486,7 @@ MAY = {
     | parameter("cloudfront/rules"),
     "direct": KEEPING
     | INVALIDATING_ANY
-    | {
-        (
-            "secretsmanager:GetSecretValue",
-            "arn:aws:secretsmanager:us-east-1:111122223333:secret:cloudfront/ids-??????",
-        ),
-    },
+    | {("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:111122223333:secret:cloudfront/ids-??????")},
     "eventbridge": RECEIVING
     | STORING
     | INVALIDATING_ANY
@@ -693,11 +688,7 @@ def test_the_connection_may_make_exactly_the_calls_that_it_makes(
 # --- alarms ---------------------------------------------------------------------------------------------
 
 
-ONLY_WITH = {
-    "OldMessagesAlarm": "Queue",
-    "TicketsAlarm": "Queue",
-    "PipelineErrorsAlarm": "PipelineLambdaFunction",
-}
+ONLY_WITH = {"OldMessagesAlarm": "Queue", "TicketsAlarm": "Queue", "PipelineErrorsAlarm": "PipelineLambdaFunction"}
 # Statistic, seconds and number of periods. A single ticket for a busy distribution is normal; tickets for a quarter of
 # an hour are not.
 WITHIN = {

@@ -5,10 +5,7 @@ from typing import Any
 
 import boto3
 
-from invalidator.settings.environment import (
-    Settings,
-    load,
-)
+from invalidator.settings.environment import Settings, load
 
 IDS = ("E1A2B3C4D5E6F7", "EDFDVBD6EXAMPLE")
 FORMS = [

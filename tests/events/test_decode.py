@@ -164,10 +164,7 @@ def test_any_minor_version_of_2_is_read(version: str) -> None:
         (make.sqs("{not JSON"), "9 characters that are not JSON: Expecting property name"),
         (make.sqs("[" * 100_000), "that are not JSON"),
         (make.sqs(make.sqs(make.s3(Change("a")))), "an SQS record in an envelope"),
-        (
-            {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {}}}]},
-            "without bucket.name and object.key",
-        ),
+        ({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {}}}]}, "without bucket.name and object.key"),
         (make.s3(Change("é" * 513)), "a key of 1,026 bytes; S3 has none above 1,024"),
         (make.eventbridge(Change("\ud800")), "a key that is not Unicode text: '\\ud800'"),
         (make.eventbridge(Change("\udc80x")), "a key that is not Unicode text"),

@@ -80,9 +80,7 @@ def lines(cloudfront: StrictCloudFront, log: StringIO, monkeypatch: pytest.Monke
     def invoke(*bodies: Any) -> None:
         clock = Clock()
         edge = Clients(
-            queue=partial(Queue, queues),
-            workers=lambda: Calls(clock),
-            listings=lambda: Listings(bucket, lambda: 0.0),
+            queue=partial(Queue, queues), workers=lambda: Calls(clock), listings=lambda: Listings(bucket, lambda: 0.0)
         )
         lambda_handler(make.sqs(*bodies), OnClock(clock=clock), edge)
 

@@ -20,7 +20,7 @@ OTHER = "arn:aws:lambda:us-east-1:111122223333:function:thumbnails"
 ENTRY = NotificationEntry("invalidator", QUEUE)
 OTHERS = {
     "LambdaFunctionConfigurations": [
-        {"Id": "thumbnails", "LambdaFunctionArn": OTHER, "Events": ["s3:ObjectTagging:*"]},
+        {"Id": "thumbnails", "LambdaFunctionArn": OTHER, "Events": ["s3:ObjectTagging:*"]}
     ],
     "EventBridgeConfiguration": {},
 }
@@ -34,9 +34,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictS3]:
         client = s3_client()
         for bucket in ("origin", "west"):
             client.put_bucket_notification_configuration(
-                Bucket=bucket,
-                NotificationConfiguration=OTHERS,
-                SkipDestinationValidation=True,
+                Bucket=bucket, NotificationConfiguration=OTHERS, SkipDestinationValidation=True
             )
         double.puts = 0
         yield double

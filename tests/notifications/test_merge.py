@@ -137,9 +137,7 @@ def test_disconnecting_undoes_connecting(case: tuple[Any, NotificationEntry]) ->
 
 
 @given(agreeable())
-def test_there_is_one_entry_of_ours_at_most_and_it_is_the_last_one(
-    case: tuple[Any, NotificationEntry],
-) -> None:
+def test_there_is_one_entry_of_ours_at_most_and_it_is_the_last_one(case: tuple[Any, NotificationEntry]) -> None:
     configuration, entry = case
     (item,) = ours(connected(configuration, entry))
     assert entry.target in item.values()

@@ -310,10 +310,7 @@ def deny(queue: DeadLetterQueue, operation: str) -> None:
 
 @pytest.mark.parametrize(
     ("operation", "permission"),
-    [
-        ("ReceiveMessage", "sqs:ReceiveMessage"),
-        ("ChangeMessageVisibilityBatch", "sqs:ChangeMessageVisibility"),
-    ],
+    [("ReceiveMessage", "sqs:ReceiveMessage"), ("ChangeMessageVisibilityBatch", "sqs:ChangeMessageVisibility")],
 )
 def test_a_permission_that_is_missing_is_named(dead: str, operation: str, permission: str) -> None:
     put(dead, "a")

@@ -88,7 +88,7 @@ def test_what_is_well_is_said_and_the_status_is_0(aws: Aws) -> None:
     done = run("doctor", "--bucket", "origin")
     assert (done.returncode, done.stderr) == (0, "5 findings: nothing wrong. Nothing was changed.\n")
     assert re.findall(r"^ok     ([\w ]+): ", done.stdout, re.MULTILINE) == [
-        *("settings", "distributions", "notification", "region", "queue policy"),
+        *("settings", "distributions", "notification", "region", "queue policy")
     ]
     assert "→" not in done.stdout
     assert run("doctor", "--bucket", "origin", "--queue", "changes").stdout == done.stdout
@@ -222,10 +222,7 @@ def test_a_function_is_looked_at_like_a_queue(aws: Aws, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     ("statements", "verdict"),
-    [
-        ([], "wrong"),
-        ([allowing_statement(sending_request("s3.amazonaws.com", "arn:aws:s3:::origin", FUNCTION))], "ok"),
-    ],
+    [([], "wrong"), ([allowing_statement(sending_request("s3.amazonaws.com", "arn:aws:s3:::origin", FUNCTION))], "ok")],
 )
 def test_the_policy_of_a_function_is_judged(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, statements: list[Any], verdict: str

@@ -76,10 +76,7 @@ def test_nothing_is_an_empty_bucket(text: str) -> None:
         ('[{"Key": "", "ETag": "1"}]', "item 0 of its Contents has no Key"),
         ('[{"Key": 1, "ETag": "1"}]', "item 0 of its Contents has no Key"),
         ('[{"Key": "a"}]', "item 0 of its Contents has neither ETag nor Size"),
-        (
-            '[{"Key": "a", "ETag": "1"}, {"Key": "a", "ETag": "1"}]',
-            "item 1 of its Contents has the Key 'a' of an item",
-        ),
+        ('[{"Key": "a", "ETag": "1"}, {"Key": "a", "ETag": "1"}]', "item 1 of its Contents has the Key 'a' of an item"),
     ],
 )
 def test_what_is_no_whole_listing_is_refused(text: str, words: str) -> None:

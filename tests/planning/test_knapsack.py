@@ -186,11 +186,7 @@ def test_of_a_flat_site_with_random_names_the_least_is_found_and_proven(name: st
     assert (found.price, found.bound) == (LEAST[name, paths],) * 2
 
 
-HARD = {
-    1_000: 13_419,
-    1_500: 12_295,
-    3_000: 9_302,
-}
+HARD = {1_000: 13_419, 1_500: 12_295, 3_000: 9_302}
 
 
 @pytest.mark.parametrize("paths", HARD)

@@ -13,16 +13,7 @@ from hypothesis import strategies as st
 from invalidator.events import tickets
 from invalidator.events.decode import decode
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
-from invalidator.model import (
-    Batch,
-    Behavior,
-    Distribution,
-    DistributionId,
-    Note,
-    Origin,
-    Plan,
-    Site,
-)
+from invalidator.model import Batch, Behavior, Distribution, DistributionId, Note, Origin, Plan, Site
 from invalidator.planning.batches import with_items, with_next_reference
 from invalidator.planning.planner import make_plan
 from invalidator.urls.rules import parse

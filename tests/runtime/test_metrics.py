@@ -375,11 +375,7 @@ def test_what_is_no_document_would_be_noticed() -> None:
 
 
 def test_in_lambda_the_metrics_are_in_the_log_with_one_of_the_cold_start(packages: Packages, tmp_path: Path) -> None:
-    environ = {
-        "DISTRIBUTION_IDS": "E1",
-        "POWERTOOLS_SERVICE_NAME": "my-site",
-        "POWERTOOLS_METRICS_NAMESPACE": "Sites",
-    }
+    environ = {"DISTRIBUTION_IDS": "E1", "POWERTOOLS_SERVICE_NAME": "my-site", "POWERTOOLS_METRICS_NAMESPACE": "Sites"}
     directive = '{"Namespace":"evil","Dimensions":[[]],"Metrics":[{"Name":"a"}]}'
     hostile = f'\n{{"_aws":{{"Timestamp":1,"CloudWatchMetrics":[{directive}]}},"a":1}}\n'
     with serve(StrictCloudFront({"E1"})) as endpoint:

@@ -197,11 +197,7 @@ def test_lossless_wildcards_are_used_always_never_or_where_they_save_money(text:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [
-        ("", None),
-        ("versions", SkipUnchanged.VERSIONS),
-        ("Versions+Metadata ", SkipUnchanged.VERSIONS_AND_METADATA),
-    ],
+    [("", None), ("versions", SkipUnchanged.VERSIONS), ("Versions+Metadata ", SkipUnchanged.VERSIONS_AND_METADATA)],
 )
 def test_uploads_are_compared_as_it_is_said(text: str, expected: SkipUnchanged | None) -> None:
     assert load({"DISTRIBUTION_IDS": "E1", "SKIP_UNCHANGED": text}).skip_unchanged is expected
@@ -220,11 +216,7 @@ def test_rules_come_from_the_variable_and_then_from_the_parameter() -> None:
     with embedded_aws():
         ssm = boto3.client("ssm")
         ssm.put_parameter(Name="/rules", Value='[{"match": "b", "also": ["/b"]}]', Type="String")
-        environ = {
-            "DISTRIBUTION_IDS": "E1",
-            "RULES": '[{"match": "a", "also": ["/a"]}]',
-            "RULES_PARAMETER": "/rules",
-        }
+        environ = {"DISTRIBUTION_IDS": "E1", "RULES": '[{"match": "a", "also": ["/a"]}]', "RULES_PARAMETER": "/rules"}
         assert [rule.also[0].literals for rule in load(environ).view.rules] == [("/a",), ("/b",)]
         ssm.put_parameter(Name="/rules", Value="[", Type="String", Overwrite=True)
         still = load(environ, now=lambda: monotonic() + 300)
@@ -294,10 +286,7 @@ def test_a_warning_says_that_traces_are_gone_where_they_are_asked_for(word: str)
 
 @pytest.mark.parametrize(
     ("name", "read", "most"),
-    [
-        ("POWERTOOLS_SERVICE_NAME", service_name, 1_024),
-        ("POWERTOOLS_METRICS_NAMESPACE", metrics_namespace, 255),
-    ],
+    [("POWERTOOLS_SERVICE_NAME", service_name, 1_024), ("POWERTOOLS_METRICS_NAMESPACE", metrics_namespace, 255)],
 )
 def test_a_name_under_which_cloudwatch_takes_no_metrics_is_a_warning(
     name: str, read: Callable[[dict[str, str]], str], most: int

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from invalidator.errors import ConfigurationError
 from invalidator.model import Declared
-from invalidator.settings.environment import (
-    load,
-)
+from invalidator.settings.environment import load
 from invalidator.settings.stored import forget_stored
 from tests.doubles.loopback import answering
 from tests.doubles.stored import FORMS, IDS, StoredIds, put_parameter, put_secret

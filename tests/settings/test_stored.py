@@ -4,10 +4,7 @@ import boto3
 import pytest
 
 from invalidator.errors import ConfigurationError
-from invalidator.settings.environment import (
-    Settings,
-    load,
-)
+from invalidator.settings.environment import Settings, load
 from invalidator.settings.stored import forget_stored
 from tests.doubles.stored import IDS, StoredIds, put_parameter, put_secret
 

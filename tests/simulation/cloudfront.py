@@ -135,11 +135,7 @@ class Client:
     """The client of the SDK. A call takes time on its way there and back, and either way may fail."""
 
     def __init__(
-        self,
-        cloudfront: CloudFront,
-        world: World,
-        weather: Weather,
-        watch: Callable[[str, list[str], str], None],
+        self, cloudfront: CloudFront, world: World, weather: Weather, watch: Callable[[str, list[str], str], None]
     ) -> None:
         self._cloudfront, self._world, self._weather, self._watch = cloudfront, world, weather, watch
 

@@ -142,12 +142,7 @@ class Function:
     """
 
     def __init__(
-        self,
-        world: World,
-        weather: Weather,
-        deployment: Deployment,
-        aws: Aws,
-        handle: Handler = handler.lambda_handler,
+        self, world: World, weather: Weather, deployment: Deployment, aws: Aws, handle: Handler = handler.lambda_handler
     ) -> None:
         self._world, self._queue, self._aws = world, aws.queue, aws
         self.weather, self._deployment, self._handle = weather, deployment, handle

@@ -24,11 +24,6 @@ class Weather:
     bad_paths: int = 0  # objects of each deploy with paths that CloudFront refuses
     unlisted: float = 0.0  # S3: a page of a listing is forbidden, throttled, or never comes
 
-    @property
-    def is_calm(self) -> bool:
-        """Return true if nothing goes wrong."""
-        return self == Weather()
-
 
 CALM = Weather()
 
