@@ -5,12 +5,12 @@ from typing import Any
 from invalidator.errors import JobError
 from invalidator.events.decode import decode
 from invalidator.planning.planner import make_plan
-from invalidator.runtime import reads
 from invalidator.runtime.answer import Served, answer
 from invalidator.runtime.clients import AWS, Clients
 from invalidator.runtime.deliver import deliver
 from invalidator.runtime.invocation import Invocation, InvocationContext, LocalContext
 from invalidator.runtime.log import log_contents, log_event, log_plan, logger
+from invalidator.runtime.reads import BucketKeys, find_distributions, without_unchanged
 
 
 def lambda_handler(event: object, context: "InvocationContext | None" = None, clients: Clients = AWS) -> dict[str, Any]:
@@ -36,13 +36,10 @@ def lambda_handler(event: object, context: "InvocationContext | None" = None, cl
 def _serve(event: object, context: "InvocationContext", clients: Clients) -> dict[str, Any]:
     log_event(event)
     invocation = Invocation.begin(clients, context)
-    settings, keys = invocation.settings, reads.BucketKeys(invocation).beginning
-    decoded = decode(event, context.aws_request_id)
-    distributions = reads.find_distributions(decoded.changes, invocation)
-    decoded = reads.without_foreign_tickets(decoded, invocation)
+    settings = invocation.settings
+    decoded, distributions = find_distributions(decode(event, context.aws_request_id), invocation)
     log_contents(decoded)
-    distributions = reads.with_tickets_only(distributions, decoded.tickets)
-    changes = reads.without_unchanged(decoded.changes, invocation)
+    changes, keys = without_unchanged(decoded.changes, invocation), BucketKeys(invocation).beginning
     plan = make_plan(changes, distributions, settings.view, decoded.tickets, settings.allowance, keys)
     log_plan(plan)
     result = deliver(plan, invocation)
@@ -54,7 +51,7 @@ def _serve_job(event: Any, context: "InvocationContext", clients: Clients) -> di
     try:
         from invalidator.codepipeline.jobs import serve_job
     except ModuleNotFoundError as error:
-        raise JobError(
-            "this function serves no jobs: name that of the output PipelineFunction (pipeline=on)"
-        ) from error
+        if error.name != "invalidator.codepipeline":
+            raise
+        raise JobError("this function serves no jobs: name the one of the output PipelineFunction") from error
     return serve_job(event, Invocation(clients, context))

@@ -1,4 +1,4 @@
-"""The only calls that list objects: the keys under a prefix, and the versions of uploaded objects."""
+"""Listings of a bucket: the keys under a prefix, and the versions of uploaded objects."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator

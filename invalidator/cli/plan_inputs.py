@@ -26,7 +26,7 @@ ANY: Final = "any"
 
 _LISTING_SECONDS: Final = 60.0
 _SHOWN_EACH: Final = 1_000
-"""ListObjects that are listed between two updates of the progress."""
+"""Objects listed between two updates of the progress."""
 
 
 @dataclass(slots=True)

@@ -58,7 +58,7 @@ def site_of(
         buckets = origins.get(described.get("TargetOriginId", ""), ())
         return Behavior(pattern, buckets, _has_query_strings(described, varies_by_query))
 
-    others = [behavior(described, described.get("PathPattern", "")) for described in _items(config, "CacheBehaviors")]
+    others = [behavior(described, described.get("PathPattern", "")) for described in items_of(config, "CacheBehaviors")]
     default = behavior(config.get("DefaultCacheBehavior") or {}, _DEFAULT_PATTERN)
     tags = bool((config.get("CacheTagConfig") or {}).get("HeaderName")) or bool(declared and declared.cache_tags)
     return Site((*others, default), (config.get("DefaultRootObject") or "").removeprefix("/"), tags)
@@ -75,7 +75,7 @@ def serves(config: _Json, bucket: str) -> bool:
 
     Where the domain of an origin has parameters of tenants, any bucket may be.
     """
-    if any(_placeholder.search(item.get("DomainName") or "") for item in _items(config, "Origins")):
+    if any(_placeholder.search(item.get("DomainName") or "") for item in items_of(config, "Origins")):
         return True
     return any(origin.bucket == bucket for origins in _origins(config, None, {}).values() for origin in origins)
 
@@ -84,12 +84,12 @@ def _origins(config: _Json, declared: Declared | None, parameters: Mapping[str, 
     """Return the buckets behind the id of each origin and of each group of origins."""
     hidden = declared.origin if declared else None
     buckets: dict[str, tuple[Origin, ...]] = {}
-    for described in _items(config, "Origins"):
+    for described in items_of(config, "Origins"):
         domain, path = (_filled(described.get(name) or "", parameters) for name in ("DomainName", "OriginPath"))
         origin = of_bucket(domain, path) or hidden
         buckets[described.get("Id", "")] = (origin,) if origin else ()
-    for group in _items(config, "OriginGroups"):
-        members = [buckets.get(member.get("OriginId", ""), ()) for member in _items(group, "Members")]
+    for group in items_of(config, "OriginGroups"):
+        members = [buckets.get(member.get("OriginId", ""), ()) for member in items_of(group, "Members")]
         buckets[group.get("Id", "")] = tuple(dict.fromkeys(chain.from_iterable(members)))
     return buckets
 
@@ -104,7 +104,8 @@ def _defaults(config: _Json) -> dict[str, str]:
     return values
 
 
-def _items(holder: _Json, name: str) -> list[_Json]:
+def items_of(holder: _Json, name: str) -> list[Any]:
+    """Return a list of CloudFront's, which is left out where it is empty."""
     return (holder.get(name) or {}).get("Items") or []
 
 
@@ -130,7 +131,7 @@ MANAGED_POLICIES: Final = {
 
 def policy_ids(config: _Json) -> set[str]:
     """Return the ids of the cache policies that a DistributionConfig refers to."""
-    behaviors = [config.get("DefaultCacheBehavior") or {}, *_items(config, "CacheBehaviors")]
+    behaviors = [config.get("DefaultCacheBehavior") or {}, *items_of(config, "CacheBehaviors")]
     return {described["CachePolicyId"] for described in behaviors if described.get("CachePolicyId")}
 
 
@@ -139,7 +140,7 @@ def policy_varies_by_query(config: _Json) -> bool:
     query_strings = (config.get("ParametersInCacheKeyAndForwardedToOrigin") or {}).get("QueryStringsConfig") or {}
     behavior = query_strings.get("QueryStringBehavior") or "none"
     if behavior == "whitelist":
-        return bool(_items(query_strings, "QueryStrings"))
+        return bool(items_of(query_strings, "QueryStrings"))
     return bool(behavior != "none")
 
 

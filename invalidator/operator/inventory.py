@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from invalidator.aws.cloudfront import CloudFront
-from invalidator.distributions.describe import has_tenants, of_bucket, serves, site_of
+from invalidator.distributions.describe import has_tenants, items_of, of_bucket, serves, site_of
 from invalidator.errors import CdnError
 from invalidator.model import DistributionId, Origin
 
@@ -51,7 +51,7 @@ def inventory(account: CloudFront, bucket: str) -> Iterator[Described]:
 
 def described(summary: _Json, config: _Json | None, tenants: tuple[DistributionId, ...]) -> Described:
     """Make the description from a DistributionSummary, the DistributionConfig, if it could be read, and the tenants."""
-    domains = [(item["DomainName"], item.get("OriginPath") or "") for item in _items(summary, "Origins")]
+    domains = [(item["DomainName"], item.get("OriginPath") or "") for item in items_of(summary, "Origins")]
     buckets = [of_bucket(*domain) for domain in domains]
     root_object, cache_tags = None, None
     if config is not None:
@@ -60,14 +60,10 @@ def described(summary: _Json, config: _Json | None, tenants: tuple[DistributionI
     return Described(
         DistributionId(summary["Id"]),
         summary.get("DomainName", ""),
-        tuple(_items(summary, "Aliases")),
+        tuple(items_of(summary, "Aliases")),
         tuple(dict.fromkeys(filter(None, buckets))),
         tuple(domain for (domain, _), origin in zip(domains, buckets, strict=True) if not origin),
         root_object,
         cache_tags,
         tenants,
     )
-
-
-def _items(summary: _Json, name: str) -> list[Any]:
-    return (summary.get(name) or {}).get("Items") or []

@@ -12,7 +12,7 @@ from invalidator.runtime.metrics import MAX_DISTRIBUTIONS
 
 
 class Served(NamedTuple):
-    """An event that was served: its contents, how many uploads were unchanged, for how many distributions, and how."""
+    """An event that was served: its contents, the numbers of unchanged uploads and distributions, plan and result."""
 
     decoded: Decoded
     unchanged: int
@@ -41,7 +41,10 @@ def _count(served: Served) -> None:
 
 
 def _batch_answer(served: Served) -> dict[str, Any]:
-    """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html: Lambda deletes the others."""
+    """Name the messages to deliver again. Lambda deletes the others.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    """
     ids = {refusal.message_id for refusal in served.decoded.refusals} | served.result.coming_again
     named = sorted(message_id for message_id in ids if message_id is not None)
     if len(named) < len(ids):

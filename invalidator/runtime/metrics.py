@@ -19,8 +19,8 @@ from aws_lambda_powertools.metrics.provider import cold_start
 
 from invalidator.delivery.carry_out import Cdn
 from invalidator.errors import ThrottledError
-from invalidator.limits import MAX_RETENTION_SECONDS, MAX_VALUES_PER_METRIC, USD_PER_PATH
-from invalidator.model import Batch, DistributionId
+from invalidator.limits import MAX_RETENTION_SECONDS, MAX_VALUES_PER_METRIC
+from invalidator.model import Batch, DistributionId, usd_for
 from invalidator.settings import environment
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Tally:
         for id_, counter in counts.items():
             values = _values(counter)
             if id_ is None and paths:
-                values["EstimatedCostUSD"] = [round(paths * USD_PER_PATH, 3)]
+                values["EstimatedCostUSD"] = [usd_for(paths)]
             yield from _documents(id_, values, delays.get(id_, []))
 
 

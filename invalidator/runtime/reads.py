@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import ConfigurationError, ListingError
 from invalidator.events.decode import Decoded, without_strangers
-from invalidator.model import Batch, Distribution, DistributionId, ObjectChange, ObjectKey, Site
+from invalidator.model import Distribution, DistributionId, ObjectChange, ObjectKey, Site
 from invalidator.runtime.invocation import Invocation
 from invalidator.runtime.log import log_once, log_warnings, logger
 from invalidator.settings.environment import Settings, SkipUnchanged
@@ -27,7 +27,16 @@ _MAX_KEPT: Final = 50_000
 """Keys that are kept while an event is handled: some megabytes."""
 
 
-def find_distributions(changes: list[ObjectChange], invocation: Invocation) -> list[Distribution]:
+def find_distributions(decoded: Decoded, invocation: Invocation) -> tuple[Decoded, list[Distribution]]:
+    """Return the contents without the tickets of foreign distributions, and the distributions that they concern."""
+    distributions = _distributions_of(decoded.changes, invocation)
+    decoded = _without_foreign_tickets(decoded, invocation)
+    # A ticket may be for a distribution that was discovered for a bucket of another event.
+    others = {batch.distribution for batch in decoded.tickets} - {distribution.id for distribution in distributions}
+    return decoded, distributions + [Distribution(id_, Site(())) for id_ in sorted(others)]
+
+
+def _distributions_of(changes: list[ObjectChange], invocation: Invocation) -> list[Distribution]:
     """Return the configured distributions and those discovered for the buckets of the changes."""
     catalog, settings, workers = invocation.clients.catalog(), invocation.settings, invocation.clients.workers()
     buckets = {change.bucket for change in changes}
@@ -38,18 +47,12 @@ def find_distributions(changes: list[ObjectChange], invocation: Invocation) -> l
     return distributions
 
 
-def without_foreign_tickets(decoded: Decoded, invocation: Invocation) -> Decoded:
+def _without_foreign_tickets(decoded: Decoded, invocation: Invocation) -> Decoded:
     """Return the same contents, with each ticket for a distribution that is not ours refused."""
     catalog = invocation.clients.catalog()
     decoded = without_strangers(decoded, partial(_is_ours, catalog, invocation.settings))
     log_warnings(catalog.warnings())
     return decoded
-
-
-def with_tickets_only(distributions: list[Distribution], tickets: list[Batch]) -> list[Distribution]:
-    """Add the distributions that were discovered for a bucket of another event, and have tickets only."""
-    others = {batch.distribution for batch in tickets} - {distribution.id for distribution in distributions}
-    return distributions + [Distribution(id_, Site(())) for id_ in sorted(others)]
 
 
 def _is_ours(catalog: Catalog, settings: Settings, id_: DistributionId) -> bool:

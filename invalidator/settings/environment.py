@@ -1,6 +1,6 @@
 """Settings: the environment, secrets and parameters, checked once and put into one object.
 
-Nothing but this package and ``local`` reads the environment. The README has a table of all variables.
+Nothing but this package and ``local`` reads the environment. docs/configuration.md has a table of all variables.
 """
 
 import json
