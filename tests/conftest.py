@@ -20,7 +20,7 @@ from tests.doubles.packaged import Packages
 from tests.doubles.shared_sdk import share_between_sessions
 
 # Without a deadline, because the machines of a CI are shared. The benchmarks measure speed.
-for _profile, _examples in {"quick": 10, "test": 30, "long": 60}.items():
+for _profile, _examples in {"quick": 10, "test": 30, "long": 100}.items():
     hypothesis.settings.register_profile(_profile, deadline=None, max_examples=_examples)
 hypothesis.settings.load_profile("test")
 
