@@ -360,10 +360,12 @@ def test_interrupted_it_ends_with_a_sentence(edge: EdgeCache, stop: signal.Signa
     with start(*command) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        process.stderr.readline()
+        state = process.stderr.readline()
         process.send_signal(stop)
         assert process.stdout.read() == ""
-        *_, narrated = process.stderr.read().splitlines()
+        *again, narrated = process.stderr.read().splitlines(keepends=True)
+    # Rich writes a line again if the signal comes after it wrote the line and before it forgot it.
+    assert set(again) <= {state}
     assert process.returncode == 130
     assert narrated.startswith("Stopped after ")
 

@@ -1,7 +1,7 @@
-"""Start commands fast: a server has imported the slow libraries, and forks a process for each command.
+"""Start commands fast: a server has imported what they need, and forks a process for each command.
 
-The command's own modules are imported anew. Its arguments, folder, environment and streams are those of the client that
-it was started with.
+Its arguments, folder, environment and streams are those of the client that started it. A variable that is read by an
+import has no effect here; tests.doubles.command starts a new Python for these.
 """
 
 import atexit
@@ -16,26 +16,28 @@ import sys
 import threading
 from functools import cache
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 
 
 @cache
 def command() -> list[str]:
     """Return what starts the command line. The first call in a process begins the server, which ends with it."""
-    address = f"{mkdtemp()}/commands"
+    folder = mkdtemp()
+    address = f"{folder}/commands"
     until_we_end, _ = os.pipe()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(100)
         listener.set_inheritable(True)
-        server = [sys.executable, "-m", __name__, str(listener.fileno())]
+        server = [sys.executable, "-m", __name__, folder, str(listener.fileno())]
         streams = [(os.POSIX_SPAWN_DUP2, until_we_end, 0)]
         os.posix_spawn(sys.executable, server, os.environ, file_actions=streams)
     os.close(until_we_end)
     return [sys.executable, "-IS", str(Path(__file__).with_name("warm_client.py")), address]
 
 
-def _serve(number: int) -> None:
+def _serve(folder: str, number: int) -> None:
     from tests.doubles import warm_imports  # noqa: F401, PLC0415 in the server alone
 
     with socket.socket(fileno=number) as listener:
@@ -47,6 +49,7 @@ def _serve(number: int) -> None:
                 listener.close()
                 _answer(client)
             client.close()
+    rmtree(folder)
 
 
 def _answer(client: socket.socket) -> None:
@@ -95,4 +98,4 @@ def _become(arguments: list[str], folder: str, environ: dict[str, str], streams:
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]))
+    _serve(sys.argv[1], int(sys.argv[2]))

@@ -478,7 +478,7 @@ def distributions(draw: st.DrawFn, sources: list[Source], rewriting: str, bare: 
     )
 
 
-@make.times(10)
+@make.times(20)
 @given(accounts())
 def test_nothing_stale_is_kept_and_nothing_else_is_evicted(world: World) -> None:
     check(world, world.plan())
