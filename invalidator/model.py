@@ -226,8 +226,9 @@ class Cost(NamedTuple):
 class Batch:
     """The contents of one CreateInvalidation call: 1 to 3,000 items without duplicates, sorted by path.
 
-    ``attempts`` counts the invocations in a row in which the distribution refused it. A batch that is ``apart`` has to
-    be sent as it is, with nothing else: CloudFront may know its reference, or refused a path in it.
+    ``attempts`` counts the invocations in a row in which the distribution refused it or did not answer; ``crowded``
+    those in which the distribution had too much in progress for it, and accepted nothing else either. A batch that is
+    ``apart`` has to be sent as it is, with nothing else: CloudFront may know its reference, or refused a path in it.
     """
 
     distribution: DistributionId
@@ -235,6 +236,7 @@ class Batch:
     caller_reference: str
     attempts: int = 0
     apart: bool = False
+    crowded: int = 0
 
     @property
     def wildcards(self) -> int:

@@ -29,6 +29,9 @@ MAX_BYTES: Final = MAX_MESSAGE_BYTES - _OTHER_BYTES
 MAX_INVOCATIONS: Final = 10
 """Most invocations in a row whose failure a ticket counts."""
 
+MAX_CROWDED: Final = 32
+"""Most invocations in a row without room on the distribution that a ticket counts."""
+
 _quoted = encode_basestring_ascii
 _is_reference = re.compile(r"invalidator-[0-9a-f]{32}").fullmatch
 
@@ -56,6 +59,8 @@ def write(ticket: Ticket) -> str:
             for path, causes, wide in batch.items
         ],
     }
+    if batch.crowded:
+        document["crowded"] = min(batch.crowded, MAX_CROWDED)
     return json.dumps(document, separators=(",", ":"))
 
 
@@ -96,13 +101,18 @@ def _read(document: _Json, message_id: str | None, *, redelivered: bool) -> Tick
     reference, attempts, since = document["caller_reference"], document["attempts"], document["since"]
     known = Request("", str(reference), message_id, str(since)[:_MAX_SINCE_CHARACTERS])
     items = tuple(_item(entry, known) for entry in document["items"])
-    if not (_is_reference(reference) and type(attempts) is int and 0 <= attempts <= MAX_INVOCATIONS):
-        raise ValueError("caller_reference or attempts")
+    crowded = document.get("crowded", 0)  # tickets of older versions have none
+    if not (_is_reference(reference) and _is_count(attempts, MAX_INVOCATIONS) and _is_count(crowded, MAX_CROWDED)):
+        raise ValueError("caller_reference, attempts or crowded")
     distribution, apart = DistributionId(str(document["distribution"])), bool(document["apart"])
-    batch = Batch(distribution, items, reference, attempts, apart or redelivered)
+    batch = Batch(distribution, items, reference, attempts, apart or redelivered, crowded)
     if not _can_be_sent(batch):
         raise ValueError("items")
     return Ticket(batch, str(document["why"])[:_MAX_WHY_CHARACTERS])
+
+
+def _is_count(value: object, most: int) -> bool:
+    return type(value) is int and 0 <= value <= most
 
 
 def _item(entry: object, known: Request) -> Item:

@@ -30,10 +30,13 @@ def batches_of(*changes: Change) -> tuple[Batch, ...]:
 
 deploys = st.lists(make.changes, min_size=1, max_size=4)
 batches = st.builds(
-    lambda deploy, attempts, apart: replace(batches_of(*deploy)[0], attempts=attempts, apart=apart),
+    lambda deploy, attempts, apart, crowded: replace(
+        batches_of(*deploy)[0], attempts=attempts, apart=apart, crowded=crowded
+    ),
     deploys,
     st.integers(0, 10),
     st.booleans(),
+    st.integers(0, 32),
 )
 
 
@@ -46,11 +49,12 @@ def written(batch: Batch, why: str = "Throttling: Rate exceeded") -> Json:
 @given(batches, st.text(max_size=600))
 def test_what_is_written_is_read_again(batch: Batch, why: str) -> None:
     read, why_again = tickets.read(written(batch, why), "m7")
-    assert (read.distribution, read.caller_reference, read.attempts, read.apart, read.since) == (
+    assert (read.distribution, read.caller_reference, read.attempts, read.apart, read.crowded, read.since) == (
         batch.distribution,
         batch.caller_reference,
         batch.attempts,
         batch.apart,
+        batch.crowded,
         batch.since,
     )
     assert [(item.path, cause.relation, cause.source.key) for item in read.items for cause in item.causes] == [
