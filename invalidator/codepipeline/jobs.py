@@ -35,9 +35,6 @@ from invalidator.runtime.log import details_of, log_warnings, logger
 from invalidator.runtime.metrics import Tally
 from invalidator.settings import environment
 
-_LONGEST_SECONDS: Final = 3_600
-"""A job is continued for so long: far longer than anything takes, and a small part of the 24 hours that it may take."""
-
 _MAX_NAMED: Final = 20
 
 
@@ -119,13 +116,11 @@ def _distributions(invocation: Invocation, ids: Sequence[str]) -> list[Distribut
 def answer_job(job: Job, services: JobServices, now: float) -> JobAnswer:
     """Do what a job asks for, as far as that can be done now. Raises nothing: a job is always answered."""
     progress = Progress(job.id, int(now))
-    is_late = False
     try:
         progress = Progress.of(job, int(now))
-        is_late = now - progress.since > _LONGEST_SECONDS
-        return _Run(job_request(job.parameters), progress, services).answer(is_late=is_late)
+        return _Run(job_request(job.parameters), progress, services).answer(now)
     except InvalidatorError as error:
-        if _is_passing(error) and not is_late:
+        if _is_passing(error) and not progress.is_late(now):
             return JobRunning(progress.token(), _text(str(error), MAX_JOB_SUMMARY_CHARACTERS), 0)
         return JobFailed(_type(error), _text(str(error)))
     except Exception as error:  # noqa: BLE001 an unanswered job would keep its pipeline waiting
@@ -142,49 +137,60 @@ class _Run:
 
     def __init__(self, request: JobRequest, progress: Progress, services: JobServices) -> None:
         self._request, self._progress, self._services = request, progress, services
+        self._reserve = min(2 * sdk.LONGEST_ATTEMPT, services.seconds_left() / 4)
         self._accepted: list[Outcome] = []
-        self._unaccepted = 0
+        self._unaccepted = self._unsent = self._looked = 0
         self._problems: list[tuple[str, CdnError]] = []
 
-    def answer(self, *, is_late: bool) -> JobAnswer:
-        reserve = min(2 * sdk.LONGEST_ATTEMPT, self._services.seconds_left() / 4)
-        self._send()
-        if self._request.wait:
-            self._look(reserve)
-        if not (self._problems or self._waiting()):
+    def answer(self, now: float) -> JobAnswer:
+        self._serve()
+        if not (self._problems or self._unsent or self._waiting()):
             return JobDone(tuple((id_, sent.invalidation) for id_, sent in self._sent()), self._request.wait)
         errors = [error for _, error in self._problems]
-        if all(isinstance(error, PASSING) for error in errors) and not is_late:
+        if all(isinstance(error, PASSING) for error in errors) and not self._progress.is_late(now):
             return JobRunning(self._progress.token(), self._summary(), self._percent())
         return JobFailed(_type_of(errors), self._message())
 
-    def _send(self) -> None:
-        """Send what was not accepted before."""
+    def _serve(self) -> None:
+        """Send what was not accepted before, and look once at what is not completed."""
         distributions = self._services.distributions(self._request.distributions)
-        batches = batches_of(
-            self._request.paths or (EVERYTHING,), "objectPaths", distributions, f"job {self._progress.job}"
-        )
-        self._progress.keep_only(batches)
-        accepted = [Outcome(batch) for batch in batches if self._progress.get(batch)]
-        for outcome in self._services.send(tuple(batch for batch in batches if not self._progress.get(batch))):
-            if outcome.error is None:
-                # Perhaps a part of a batch: that is sent again next time, and known by then.
-                self._progress.put(outcome.batch, SentBatch(str(outcome.invalidation), not self._request.wait))
-                accepted.append(outcome)
-            else:
+        paths = self._request.paths or (EVERYTHING,)
+        batches = batches_of(paths, "objectPaths", distributions, f"job {self._progress.job}")
+        self._progress.recall(batches)
+        self._accepted = [Outcome(batch) for batch in batches if self._progress.get(batch)]
+        self._look()
+        self._send(tuple(batch for batch in batches if not self._progress.get(batch)))
+        self._look()
+        self._accepted = in_order(self._accepted, distributions)
+
+    def _send(self, batches: tuple[Batch, ...]) -> None:
+        """Send batches, until the token has no room for another one that has to be looked at again."""
+        self._unsent = len(batches)
+        for outcome in self._services.send(batches):
+            self._unsent -= 1
+            if outcome.error is not None:
                 self._problems.append((outcome.failure, outcome.error))
-        self._unaccepted = len(self._problems)
-        self._accepted = in_order(accepted, distributions)
+                self._unaccepted += 1
+                continue
+            # Perhaps a part of a batch: that is sent again next time, and known by then.
+            self._progress.put(outcome.batch, SentBatch(str(outcome.invalidation), not self._request.wait))
+            self._accepted.append(outcome)
+            if self._request.wait and self._unsent and not self._progress.has_room():
+                self._looked = 0
+                self._look()
+                if not self._progress.has_room():
+                    return
 
     def _sent(self) -> list[tuple[DistributionId, SentBatch]]:
         batches = [outcome.batch for outcome in self._accepted]
         return [(batch.distribution, sent) for batch in batches if (sent := self._progress.get(batch))]
 
-    def _look(self, reserve: float) -> None:
-        """See which batches are completed, until ``reserve`` seconds are left."""
-        for batch in [outcome.batch for outcome in self._accepted]:
+    def _look(self) -> None:
+        """See which of the batches not looked at are completed, until the reserve of seconds is left."""
+        first, self._looked = self._looked, len(self._accepted)
+        for batch in [outcome.batch for outcome in self._accepted[first:]]:
             sent = self._progress.get(batch)
-            if sent is None or sent.settled or self._services.seconds_left() < reserve:
+            if sent is None or sent.settled or self._services.seconds_left() < self._reserve:
                 continue
             try:
                 invalidation = self._services.invalidation(batch.distribution, sent.invalidation)
@@ -201,18 +207,23 @@ class _Run:
     def _completed(self) -> int:
         return sum(sent.settled for _, sent in self._sent()) if self._request.wait else 0
 
+    def _number(self) -> int:
+        return len(self._accepted) + self._unaccepted + self._unsent
+
     def _percent(self) -> int:
-        steps = (len(self._accepted) + self._unaccepted) * (2 if self._request.wait else 1)
+        steps = self._number() * (2 if self._request.wait else 1)
         return 100 * (len(self._accepted) + self._completed()) // steps
 
     def _summary(self) -> str:
         completed = f", {self._completed():,} completed" if self._request.wait else ""
-        number = len(self._accepted) + self._unaccepted
+        number = self._number()
         return f"{len(self._accepted):,} of {number:,} invalidation{'' if number == 1 else 's'} accepted{completed}"
 
     def _message(self) -> str:
         """Return why a job failed. However much that is, its end says what was accepted: the first of it by id."""
-        reasons = [text for text, _ in self._problems] or [f"not completed within {_LONGEST_SECONDS // 60} minutes"]
+        reasons = [text for text, _ in self._problems] or [
+            f"not completed within {self._progress.longest_seconds // 60:,.0f} minutes"
+        ]
         names = [f"{sent.invalidation or 'one'} on {id_}" for id_, sent in self._sent()]
         more = f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
         accepted = f": {', '.join(names[:_MAX_NAMED])}{more}" if names else ""

@@ -1,16 +1,32 @@
 """The progress of a job of CodePipeline, carried from each of its jobs to the next in a continuation token. Pure."""
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from invalidator.codepipeline.requests import Job, is_job_id
 from invalidator.errors import ConfigurationError, EventError
-from invalidator.limits import MAX_CONTINUATION_TOKEN_CHARACTERS
+from invalidator.limits import MAX_CONTINUATION_TOKEN_CHARACTERS, SECONDS_PER_CALL
 from invalidator.model import Batch
 
-_NAME_DIGITS: Final = 8
-_is_entry = re.compile(r"([0-9a-f]{8})([+-])(\w{0,64})(?<!-)").fullmatch
+_MAX_DIGITS: Final = 1_200
+"""Hexadecimal digits for what is settled: 4,800 batches, more than an account may send in two hours."""
+
+_ROOM: Final = 8 * 32
+"""Characters for the ids, of up to 26 characters, of as many batches as are sent at the same time."""
+
+_LONGEST_SECONDS: Final = 3_600
+"""A job is continued for so long, and twice as long as its calls take at the account's rate.
+
+That is far longer than anything takes, and a small part of the 24 hours that it may take.
+"""
+
+_is_settled = re.compile(r"[0-9a-f]{8}\.[0-9a-f]+").fullmatch
+_is_id = re.compile(r"[0-9]{1,6}:\w{1,64}").fullmatch
+# Earlier versions wrote these.
+_is_old_entry = re.compile(r"([0-9a-f]{8})([+-])(\w{0,64})(?<!-)").fullmatch
 
 
 class SentBatch(NamedTuple):
@@ -25,11 +41,16 @@ class SentBatch(NamedTuple):
 
 @dataclass(slots=True)
 class Progress:
-    """The batches that were sent so far. ``job`` is the id of the first job, ``since`` the second in which it came."""
+    """The batches that were sent so far. ``job`` is the id of the first job, ``since`` the second in which it came.
+
+    A token says which batches are settled, in one bit each, and gives the ids of those that have to be looked at again.
+    """
 
     job: str
     since: int
-    # By the first digits of the caller reference.
+    _words: list[str] = field(default_factory=list)
+    # The caller references of all batches of the job, sorted, and what is known about some.
+    _references: list[str] = field(default_factory=list)
     _sent: dict[str, SentBatch] = field(default_factory=dict)
 
     @classmethod
@@ -43,45 +64,84 @@ class Progress:
         if not job.token:
             return cls(job.id, now)
         first, _, rest = job.token.partition(" ")
-        since, *texts = rest.split(" ")
-        entries = [_is_entry(text) for text in texts]
-        if not (is_job_id(first) and re.fullmatch(r"[0-9]{1,12}", since) and all(entries)):
+        since, *words = rest.split(" ")
+        is_ours = all(map(_is_old_entry, words)) or (_is_settled(words[0]) and all(map(_is_id, words[1:])))
+        if not (is_job_id(first) and re.fullmatch(r"[0-9]{1,12}", since) and is_ours):
             raise ConfigurationError("the continuation token is none that was given out here; run the action again")
-        return cls(first, int(since), {entry[1]: SentBatch(entry[3], entry[2] == "+") for entry in entries if entry})
+        return cls(first, int(since), words)
 
-    def keep_only(self, batches: list[Batch]) -> None:
-        """Forget every other batch: the list of distributions may have changed since the first job."""
-        names = [_name(batch) for batch in batches]
-        self._sent = {name: self._sent[name] for name in names if name in self._sent}
+    def recall(self, batches: Iterable[Batch]) -> None:
+        """Take up what the token says about the batches of the job.
+
+        It says nothing if it was made for others, since the list of distributions changed: all are sent again then,
+        and CloudFront answers with the earlier invalidations.
+        """
+        self._references = sorted(batch.caller_reference for batch in batches)
+        if all(map(_is_old_entry, self._words)):
+            self._sent = dict(self._recalled_from_old())
+            return
+        head, *entries = self._words
+        _, _, settled = head.partition(".")
+        if head == self._head(settled, entries):
+            ids = dict(entry.split(":") for entry in entries)
+            for number, reference in enumerate(self._references):
+                sent = SentBatch(ids.get(str(number), ""), bool(int(settled, 16) >> number & 1))
+                if any(sent):
+                    self._sent[reference] = sent
+
+    def _recalled_from_old(self) -> Iterator[tuple[str, SentBatch]]:
+        entries = {entry[1]: entry for entry in map(_is_old_entry, self._words) if entry}
+        for reference in self._references:
+            if entry := entries.get(reference.removeprefix("invalidator-")[:8]):
+                yield reference, SentBatch(entry[3], entry[2] == "+")
 
     def get(self, batch: Batch) -> SentBatch | None:
         """Return what was sent for a batch; None if it was not accepted yet."""
-        return self._sent.get(_name(batch))
+        return self._sent.get(batch.caller_reference)
 
     def put(self, batch: Batch, sent: SentBatch) -> None:
         """Note that a batch was accepted, or how it stands now."""
-        self._sent[_name(batch)] = sent
+        self._sent[batch.caller_reference] = sent
+
+    @property
+    def longest_seconds(self) -> float:
+        """Return the seconds for which the job is continued."""
+        return _LONGEST_SECONDS + 2 * SECONDS_PER_CALL * len(self._references)
+
+    def is_late(self, now: float) -> bool:
+        """Return True if the job has to end."""
+        return now - self.since > self.longest_seconds
+
+    def has_room(self) -> bool:
+        """Return True if the token has room for more batches that have to be looked at again."""
+        return self._room_for_entries() - sum(len(entry) + 1 for entry in self._entries(settled=False)) >= _ROOM
 
     def token(self) -> str:
-        """Return what has room: first that batches are settled (some 200), then which to look at again, then ids.
+        """Return the token for the next job: ids to look at again come before those that are only told at the end.
 
-        What has no room is sent again, and CloudFront answers with the earlier invalidation. That must not be much:
-        CloudFront lets through no more than some ten calls at once.
+        What has no room is sent again, and CloudFront answers with the earlier invalidation.
         """
-        token = f"{self.job} {self.since}"
-        entry = 1 + _NAME_DIGITS + 1
-        settled = sum(sent.settled for sent in self._sent.values())
-        room = MAX_CONTINUATION_TOKEN_CHARACTERS - len(token) - entry * settled
-        for name, sent in sorted(self._sent.items(), key=lambda item: item[1].settled):
-            needed = len(sent.invalidation) + (0 if sent.settled else entry)
-            has_room = needed <= room
-            room -= needed if has_room else 0
-            longer = f"{token} {name}{'+' if sent.settled else '-'}{sent.invalidation if has_room else ''}"
-            if (sent.settled or has_room) and len(longer) <= MAX_CONTINUATION_TOKEN_CHARACTERS:
-                token = longer
-        return token
+        if not self._references:
+            return " ".join([self.job, str(self.since), *self._words])
+        settled = 0
+        for number, reference in enumerate(self._references[: 4 * _MAX_DIGITS]):
+            if reference in self._sent and self._sent[reference].settled:
+                settled |= 1 << number
+        room, entries = self._room_for_entries(), []
+        for entry in [*self._entries(settled=False), *self._entries(settled=True)]:
+            room -= len(entry) + 1
+            if room >= 0:
+                entries.append(entry)
+        return " ".join([self.job, str(self.since), self._head(f"{settled:x}", entries), *entries])
 
+    def _room_for_entries(self) -> int:
+        digits = min(len(self._references) // 4 + 1, _MAX_DIGITS)
+        return MAX_CONTINUATION_TOKEN_CHARACTERS - len(f"{self.job} {self.since} {self._head('', [])}") - digits
 
-def _name(batch: Batch) -> str:
-    """Return enough of a caller reference to tell it from the others of a job."""
-    return batch.caller_reference.removeprefix("invalidator-")[:_NAME_DIGITS]
+    def _entries(self, *, settled: bool) -> list[str]:
+        sent = ((number, self._sent.get(reference)) for number, reference in enumerate(self._references))
+        return [f"{number}:{one[0]}" for number, one in sent if one and one.invalidation and one.settled == settled]
+
+    def _head(self, settled: str, entries: list[str]) -> str:
+        """Return what is settled, behind a digest by which the next job sees that it is about the same batches."""
+        return f"{sha256(' '.join([*self._references, settled, *entries]).encode()).hexdigest()[:8]}.{settled}"
