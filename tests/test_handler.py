@@ -291,7 +291,7 @@ def test_what_a_distribution_refuses_is_stored_and_acknowledged(
     assert failed(invoke(event, queues)) == []
     assert cloudfront.paths("E2") == ["/a", "/b", "/c"]
     (left,) = stored(queues)
-    assert (left.distribution, paths(left), left.attempts) == ("E1", ["/a", "/b", "/c"], 1)
+    assert (left.distribution, paths(left), left.attempts + left.crowded) == ("E1", ["/a", "/b", "/c"], 1)
     assert {call.reference for call in cloudfront.log if call.distribution == "E1"} == {left.caller_reference}
     assert left.apart == (fault[1] >= 500)
     assert left.since == "2026-11-20T09:30:12.345Z"
@@ -472,14 +472,18 @@ def test_what_is_refused_too_often_is_given_up(
     assert (left.attempts, paths(left)) == (before + 1, ["/a"])
 
 
-@pytest.mark.parametrize(("before", "after"), [(0, 1), (2, 3), (3, 3), (9, 9)])
-def test_what_waits_for_others_to_complete_is_never_given_up(
-    cloudfront: StrictCloudFront, queues: StrictQueues, before: int, after: int
+@pytest.mark.parametrize(
+    ("before", "where"),
+    [(0, (QUEUE, 30)), (1, (QUEUE, 60)), (2, (QUEUE, 120)), (30, (QUEUE, 120)), (31, (DEAD_LETTERS, 0))],
+)
+def test_what_waits_for_others_to_complete_is_given_up_after_an_hour(
+    cloudfront: StrictCloudFront, queues: StrictQueues, before: int, where: tuple[str, int]
 ) -> None:
     cloudfront.broken["E1"] = IN_PROGRESS
-    assert failed(invoke(make.sqs(ticket(Change("a"), attempts=before)), queues)) == []
-    (left,) = stored(queues, QUEUE)
-    assert left.attempts == after
+    assert failed(invoke(make.sqs(ticket(Change("a"), attempts=9, crowded=before)), queues)) == []
+    assert delayed(queues) == [where]
+    (left,) = stored(queues, where[0])
+    assert (left.attempts, left.crowded) == (9, before + 1)
 
 
 def test_a_deploy_of_many_wildcards_ends_with_all_of_them_accepted(

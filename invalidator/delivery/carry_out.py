@@ -3,11 +3,13 @@
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
-from invalidator.delivery.pacing import MAX_CALLS, Pace, Room, pause
+from invalidator.delivery.halving import halves_apart
+from invalidator.delivery.lanes import Attempt, Lane, Waiting
+from invalidator.delivery.pacing import MAX_CALLS, Pace, pause
 from invalidator.errors import (
     CdnError,
     InProgressError,
@@ -18,7 +20,7 @@ from invalidator.errors import (
     UnavailableError,
 )
 from invalidator.model import Batch, DistributionId, Outcome, Plan
-from invalidator.planning.batches import with_items, with_next_reference
+from invalidator.planning.batches import with_next_reference
 from invalidator.workers import Workers
 
 _SECONDS_TO_ANSWER: Final = 1.0
@@ -28,8 +30,6 @@ _TICK_SECONDS: Final = 0.001
 """The resolution of Lambda's clock."""
 
 _MAX_PARALLEL: Final = 8
-_MAX_INVOCATIONS_IN_PROGRESS: Final = 3
-"""Most invocations that count for a batch that waits for the invalidations of another one."""
 
 
 class TimeLeft(NamedTuple):
@@ -81,35 +81,6 @@ def in_order(outcomes: Iterable[Outcome], distributions: Iterable[DistributionId
     return sorted(outcomes, key=key)
 
 
-@dataclass(slots=True)
-class _Attempt:
-    """A batch on its way: how many calls were made for it in this invocation, and when it is due again."""
-
-    batch: Batch
-    calls: int = 0
-    due: float = 0.0
-    error: CdnError | None = None
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One distribution, to which one call is made at a time."""
-
-    room: Room = field(default_factory=Room)
-    waiting: list[_Attempt] = field(default_factory=list)
-    last_start: float = -1.0
-
-    @property
-    def due(self) -> float:
-        """The time at which the next batch may be sent to this distribution."""
-        head = self.waiting[0]
-        return max(head.due, self.room.free_at(head.batch))
-
-    def wait(self, *attempts: _Attempt) -> None:
-        """Queue attempts, in front of those that are due later or at the same time."""
-        self.waiting = sorted([*attempts, *self.waiting], key=lambda attempt: attempt.due)
-
-
 class _Run:
     """The state of ``carry_out``. One thread changes it; the others only make calls."""
 
@@ -117,12 +88,14 @@ class _Run:
         self, plan: Plan, cdn: Cdn, time_left: TimeLeft, workers: Workers[Outcome], chance: Callable[[], float]
     ) -> None:
         self._cdn, self._patience, self._workers, self._chance = cdn, time_left.patience, workers, chance
-        self._lanes: dict[DistributionId, _Lane] = {}
-        self._running: dict[DistributionId, _Attempt] = {}
-        for batch in plan.batches:
-            self._lanes.setdefault(batch.distribution, _Lane()).waiting.append(_Attempt(batch))
+        self._lanes: dict[DistributionId, Lane] = {}
+        self._waiting = Waiting()
+        self._running: dict[DistributionId, Attempt] = {}
+        for order, batch in enumerate(plan.batches):
+            self._lanes.setdefault(batch.distribution, Lane(order)).wait(Attempt(batch, order))
         left = time_left.seconds()
-        self._now: Callable[[], float] = lambda: left - time_left.seconds()
+        self._clock: Callable[[], float] = lambda: left - time_left.seconds()
+        self._clock_time = self._set_back = 0.0
         closing = min(time_left.closing + _SECONDS_TO_ANSWER, max(left / 4, _SECONDS_TO_ANSWER))
         # No call starts later than would let it end before the closing. A function too short for that makes calls in
         # the first half of its time.
@@ -132,56 +105,72 @@ class _Run:
         self._answered = False
 
     def outcomes(self) -> Iterator[Outcome]:
-        while True:
+        for lane in self._lanes.values():
+            yield from self._queue(lane)
+        while self._running or self._waiting:
             yield from self._give_up()
             self._start()
-            if self._running and self._now() + _TICK_SECONDS >= self._end:
-                yield self._unanswered()
-            elif self._running or self._waiting():
-                ended = self._workers.wait(self._next() - self._now())
-                if ended is not None:
-                    yield from self._settle(ended)
-            else:
-                return
+            if (ended := self._wait()) is not None:
+                yield from self._settle(ended)
+            elif self._running and self._is_over():
+                yield from self._leave_running()
+        yield from self._late()
 
-    def _waiting(self) -> list[_Lane]:
-        return [lane for id_, lane in self._lanes.items() if lane.waiting and id_ not in self._running]
+    def _now(self) -> float:
+        """Return the seconds since the beginning. A clock that is set back does not make them fewer."""
+        before, self._clock_time = self._clock_time, self._clock()
+        self._set_back += max(before - self._clock_time, 0.0)
+        return self._clock_time + self._set_back
 
-    def _next(self) -> float:
-        """Return the time of the next step, unless a call ends before."""
-        dues = [max(lane.due, self._pace.due) for lane in self._waiting()]
-        return min(self._end, *dues) if dues and len(self._running) < _MAX_PARALLEL else self._end
+    def _is_over(self) -> bool:
+        return self._now() + _TICK_SECONDS >= self._end
+
+    def _wait(self) -> Outcome | None:
+        """Wait until the next step, or until a call ends. At the end, take only what has ended already."""
+        if not (self._running or self._waiting):
+            return None
+        now, until = self._now(), self._end
+        if self._waiting and len(self._running) < _MAX_PARALLEL:
+            until = min(until, max(self._waiting.next(), self._pace.due))
+        seconds = 0.0 if self._running and self._is_over() else until - now
+        ended = self._workers.wait(seconds)
+        if ended is None:
+            # So much time has passed, whatever the clock says.
+            missing = now + seconds - self._now()
+            self._set_back += max(missing, 0.0)
+        return ended
+
+    def _late(self) -> Iterator[Outcome]:
+        """Yield what has been accepted although it was given up a moment ago."""
+        while self._is_over() and (ended := self._workers.wait(0.0)) is not None:
+            yield from self._settle(ended)
 
     # --- before a call ----------------------------------------------------------------------------------
 
+    def _queue(self, lane: Lane) -> Iterator[Outcome]:
+        """Let a lane wait for its turn. Yield the batches that would wait too long, or longer than there is time."""
+        now = self._now()
+        while heads := lane.heads(now):
+            due, _, queue = max(heads)
+            if due - now <= self._patience and max(due, self._pace.due) < self._last_start:
+                self._waiting.push(lane, min(heads)[0])
+                return
+            attempt = lane.take(queue)
+            yield from self._fail(lane, attempt, attempt.error or _not_sent(is_full=due > now))
+
     def _give_up(self) -> Iterator[Outcome]:
-        """Yield the batches that cannot be sent any more: they would wait too long, or the time is over."""
-        for lane in self._waiting():
-            while lane.waiting and self._is_late(lane):
-                outcome = self._given_up(lane)
-                del lane.waiting[0]
-                yield outcome
-
-    def _is_late(self, lane: _Lane) -> bool:
-        now, due = self._now(), lane.due
-        return due - now > self._patience or max(now, due, self._pace.due) >= self._last_start
-
-    def _given_up(self, lane: _Lane) -> Outcome:
-        attempt = lane.waiting[0]
-        if attempt.error:
-            return self._failed(attempt, attempt.error)
-        if lane.due > self._now():
-            return self._failed(attempt, InProgressError("not sent: earlier invalidations have to complete first"))
-        error = OutOfTimeError("not sent: the invocation is about to end; give the function more time")
-        return self._failed(attempt, error)
+        """Yield everything that waits, if there is no time for another call."""
+        if max(self._now(), self._pace.due) >= self._last_start:
+            for lane in self._waiting.drain():
+                yield from self._queue(lane)
 
     def _start(self) -> None:
         """Begin the calls that are due. Other distributions come before a second call of the same one."""
-        for lane in sorted(self._waiting(), key=lambda lane: lane.last_start):
+        while len(self._running) < _MAX_PARALLEL:
             now = self._now()
-            if max(lane.due, self._pace.due) > now + _TICK_SECONDS or len(self._running) >= _MAX_PARALLEL:
-                continue
-            attempt = lane.waiting.pop(0)
+            if self._pace.due > now + _TICK_SECONDS or (lane := self._waiting.pop(now + _TICK_SECONDS)) is None:
+                return
+            attempt = lane.take(min(lane.heads(now))[2])
             self._running[attempt.batch.distribution] = attempt
             lane.last_start = now
             self._pace.start(now)
@@ -191,64 +180,87 @@ class _Run:
 
     def _settle(self, outcome: Outcome) -> Iterator[Outcome]:
         """Yield the outcome if it is final; otherwise queue the batch for another attempt."""
-        lane, attempt = self._lanes[outcome.batch.distribution], self._running.pop(outcome.batch.distribution)
-        now, attempt.error = self._now(), outcome.error
+        attempt = self._running.pop(outcome.batch.distribution, None)
+        if attempt is None:
+            # It was given up before its answer came. What was accepted is not left to do.
+            if outcome.error is None:
+                yield outcome
+            return
+        lane, error = self._lanes[outcome.batch.distribution], outcome.error
+        again, attempt.error = isinstance(attempt.error, InProgressError), error
         attempt.calls += 1
-        if isinstance(outcome.error, ThrottledError):
-            self._pace.throttle(lane.last_start, now, self._chance())
-        elif not isinstance(outcome.error, UnavailableError):
+        self._keep_pace(lane, error)
+        match error:
+            case None:
+                lane.room.accept(outcome.batch, self._now())
+                attempt.family.accept()
+                lane.release(attempt)
+                yield outcome
+            case InvalidPathError():
+                yield from self._find_invalid(lane, attempt, error)
+            case ThrottledError() | InProgressError() | UnavailableError() | ReferenceUsedError():
+                parts = self._prepared(lane, attempt, error, again=again)
+                if attempt.calls < MAX_CALLS or len(parts) > 1:
+                    lane.wait(*parts)
+                else:
+                    yield from self._fail(lane, attempt, error)
+            case _:
+                yield from self._fail(lane, attempt, error)
+        yield from self._queue(lane)
+
+    def _keep_pace(self, lane: Lane, error: CdnError | None) -> None:
+        if isinstance(error, ThrottledError):
+            self._pace.throttle(lane.last_start, self._now(), self._chance())
+        elif not isinstance(error, UnavailableError):
             self._pace.let_through()
             self._answered = True
-        match outcome.error:
-            case None:
-                lane.room.accept(outcome.batch, now)
-                yield outcome
-            case InvalidPathError() if len(outcome.batch.items) > 1:
-                lane.wait(*map(_Attempt, _halves(outcome.batch)))
-            case ThrottledError() | InProgressError() | UnavailableError() | ReferenceUsedError() as error:
-                self._prepare(lane, attempt, error)
-                if attempt.calls < MAX_CALLS:
-                    lane.wait(attempt)
-                else:
-                    yield self._failed(attempt, error)
-            case error:
-                yield self._failed(attempt, error)
 
-    def _prepare(self, lane: _Lane, attempt: _Attempt, error: CdnError) -> None:
-        """Change what has to be different in the next attempt."""
-        now = self._now()
+    def _prepared(self, lane: Lane, attempt: Attempt, error: CdnError, *, again: bool) -> list[Attempt]:
+        """Return what to send the next time: the batch with what has to be different, or parts of it."""
+        batch, now = attempt.batch, self._now()
         if isinstance(error, InProgressError):
-            lane.room.refuse(now)
-        elif isinstance(error, UnavailableError):
+            lane.room.refuse(batch, now)
+            return attempt.smaller(error, again=again)
+        if isinstance(error, UnavailableError):
             attempt.due = now + pause(attempt.calls, self._chance())
-            attempt.batch = replace(attempt.batch, apart=True)
+            attempt.batch = replace(batch, apart=True)
         elif isinstance(error, ReferenceUsedError):
-            attempt.batch = with_next_reference(attempt.batch)
+            attempt.batch = with_next_reference(batch)
+        return [attempt]
 
-    def _unanswered(self) -> Outcome:
-        _, attempt = self._running.popitem()
+    def _find_invalid(self, lane: Lane, attempt: Attempt, error: InvalidPathError) -> Iterator[Outcome]:
+        """Queue parts of a batch with an invalid path. Yield a path that was refused alone, and what is hopeless."""
+        family, batch = attempt.family, attempt.batch
+        if len(batch.items) > 1:
+            lane.wait(*map(attempt.part, [family.probe(batch)] if family.probes else halves_apart(batch)))
+            return
+        yield lane.failed(attempt, error, answered=self._answered)
+        if family.refuse(error):
+            parts = lane.take_all(family)
+            family.probes = len(parts)
+            # A part that was sent before may have been accepted. It is sent as it was.
+            lane.wait(*(part if part.calls else part.part(family.probe(part.batch)) for part in parts))
+        if given_up := family.given_up():
+            rest, error = given_up
+            yield lane.failed(attempt.part(rest), error, answered=self._answered)
+
+    def _leave_running(self) -> Iterator[Outcome]:
+        """Give up a call that did not end in time."""
+        id_, attempt = self._running.popitem()
+        lane = self._lanes[id_]
         attempt.batch = replace(attempt.batch, apart=True)
-        return self._failed(attempt, UnavailableError("no answer before the invocation had to end"))
+        yield from self._fail(lane, attempt, UnavailableError("no answer before the invocation had to end"))
+        yield from self._queue(lane)
 
-    def _failed(self, attempt: _Attempt, error: CdnError) -> Outcome:
-        batch = attempt.batch
-        if isinstance(error, InProgressError) and self._lanes[batch.distribution].room.has_accepted:
-            attempts = 0  # it waits for our own invalidations
-        elif isinstance(error, InProgressError):
-            # It waits for those of another invocation: longer each time, and it is never given up for that.
-            attempts = max(batch.attempts, min(batch.attempts + 1, _MAX_INVOCATIONS_IN_PROGRESS))
-        elif isinstance(error, OutOfTimeError) and self._answered:
-            attempts = batch.attempts  # waiting behind others is no attempt
-        else:
-            attempts = batch.attempts + 1
-        return Outcome(replace(batch, attempts=attempts), error=error)
+    def _fail(self, lane: Lane, attempt: Attempt, error: CdnError) -> Iterator[Outcome]:
+        yield lane.failed(attempt, error, answered=self._answered)
+        lane.release(attempt)
 
 
-def _halves(batch: Batch) -> tuple[Batch, Batch]:
-    """Return both halves, apart: mixed with other batches they would have to be halved from the beginning."""
-    middle = len(batch.items) // 2
-    apart = replace(batch, apart=True, attempts=0)
-    return with_items(apart, batch.items[:middle]), with_items(apart, batch.items[middle:])
+def _not_sent(*, is_full: bool) -> CdnError:
+    if is_full:
+        return InProgressError("not sent: earlier invalidations have to complete first")
+    return OutOfTimeError("not sent: the invocation is about to end; give the function more time")
 
 
 def _try(batch: Batch, cdn: Cdn) -> Outcome:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from invalidator.errors import PASSING, CdnError, InProgressError, InvalidPathError
-from invalidator.events.tickets import MAX_INVOCATIONS
+from invalidator.events.tickets import MAX_CROWDED, MAX_INVOCATIONS
 from invalidator.limits import (
     MAX_DELAY_SECONDS,
     MAX_ITEMS_PER_CALL,
@@ -31,6 +31,9 @@ _MAX_PAUSE_SECONDS: Final = 20.0
 
 _FIRST_DELAY_SECONDS: Final = 30
 """About the time that CloudFront takes to complete an invalidation."""
+
+_MAX_CROWDED_DELAY_SECONDS: Final = 120
+"""Longest delay of a ticket whose distribution is full: room that others leave free does not stay free for long."""
 
 _SECONDS_UNTIL_ROOM: Final = 30.0
 """Pause of a distribution that has too much in progress: a little longer than most invalidations take."""
@@ -63,35 +66,56 @@ class Pace:
 
 @dataclass(slots=True)
 class Room:
-    """The invalidations in progress on one distribution, as far as this invocation knows."""
+    """The invalidations in progress on one distribution, as far as this invocation knows.
 
-    # Nothing may be sent before this time, because CloudFront said that too much is in progress.
-    _held: float = 0.0
-    # Accepted batches: until when each is in progress, its plain items, its wildcards.
-    _accepted: list[tuple[float, int, int]] = field(default_factory=list)
+    Plain items and wildcards have quotas of their own: a pair has a number for each of these two kinds, in this order.
+    """
 
-    @property
-    def has_accepted(self) -> bool:
-        """True if it accepted anything in this invocation."""
-        return bool(self._accepted)
+    # No call is made with a kind before this time, because CloudFront said that too much is in progress.
+    _held: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    _refused: set[int] = field(default_factory=set)
+    _taken: set[int] = field(default_factory=set)
+    # Accepted batches that are in progress: until when, and how many items of each kind.
+    _accepted: list[tuple[float, tuple[int, int]]] = field(default_factory=list)
+
+    def is_full(self, batch: Batch) -> bool:
+        """Return True if CloudFront refused a kind of items in the batch, and accepted none of that kind."""
+        return any(kind in self._refused and kind not in self._taken for kind in _kinds(batch))
 
     def accept(self, batch: Batch, now: float) -> None:
         """Note that a batch was accepted."""
-        self._accepted.append((now + SECONDS_TO_COMPLETE, len(batch.items) - batch.wildcards, batch.wildcards))
+        in_progress = [entry for entry in self._accepted if entry[0] > now]
+        self._accepted = [*in_progress, (now + SECONDS_TO_COMPLETE, _counts(batch))]
+        self._taken.update(_kinds(batch))
 
-    def refuse(self, now: float) -> None:
-        """Note that CloudFront says that too much is in progress."""
-        self._held = now + _SECONDS_UNTIL_ROOM
+    def refuse(self, batch: Batch, now: float) -> None:
+        """Note that CloudFront says that too much is in progress for a batch.
+
+        A batch of both kinds does not show which of them is to blame. It holds up the scarcer one, the wildcards:
+        then a batch of plain items tells about the other.
+        """
+        kinds = _kinds(batch)
+        self._held[kinds[-1]] = now + _SECONDS_UNTIL_ROOM
+        self._refused.update(kinds)
 
     def free_at(self, batch: Batch) -> float:
         """Return the time at which there is room for a batch."""
-        wildcards = batch.wildcards
-        plain = len(batch.items) - wildcards
-        for until, earlier_plain, earlier_wildcards in reversed(self._accepted):
+        held = max(self._held[kind] for kind in _kinds(batch))
+        plain, wildcards = _counts(batch)
+        for until, (earlier_plain, earlier_wildcards) in reversed(self._accepted):
             plain, wildcards = plain + earlier_plain, wildcards + earlier_wildcards
             if plain > MAX_ITEMS_PER_CALL or wildcards > MAX_WILDCARDS_PER_CALL:
-                return max(self._held, until)
-        return self._held
+                return max(held, until)
+        return held
+
+
+def _counts(batch: Batch) -> tuple[int, int]:
+    wildcards = batch.wildcards
+    return len(batch.items) - wildcards, wildcards
+
+
+def _kinds(batch: Batch) -> list[int]:
+    return [kind for kind, count in enumerate(_counts(batch)) if count]
 
 
 def pause(calls: int, chance: float) -> float:
@@ -99,18 +123,23 @@ def pause(calls: int, chance: float) -> float:
     return _spread(_doubled(SECONDS_PER_CALL, calls, _MAX_PAUSE_SECONDS), chance)
 
 
-def delay(invocations: int) -> int:
-    """Return the seconds until a ticket is tried again, after so many invocations that failed."""
-    return int(_doubled(_FIRST_DELAY_SECONDS, invocations, MAX_DELAY_SECONDS))
+def delay(batch: Batch, error: CdnError) -> int:
+    """Return the seconds until the ticket of a batch is tried again, after the invocations that failed."""
+    if isinstance(error, InProgressError):
+        return int(_doubled(_FIRST_DELAY_SECONDS, batch.crowded, _MAX_CROWDED_DELAY_SECONDS))
+    return int(_doubled(_FIRST_DELAY_SECONDS, batch.attempts, MAX_DELAY_SECONDS))
 
 
-def is_hopeless(invocations: int, error: CdnError) -> bool:
-    """Return True if another invocation is useless until a person has fixed something."""
+def is_hopeless(batch: Batch, error: CdnError) -> bool:
+    """Return True if another invocation is useless until a person has fixed something.
+
+    For a distribution that stays full that is after 32 invocations, an hour: 30 + 60 + 29 x 120 = 3,570 seconds.
+    """
     if isinstance(error, InvalidPathError):
         return True
     if isinstance(error, InProgressError):
-        return False  # invalidations in progress complete; an alarm tells of a distribution that stays full
-    return invocations >= (MAX_INVOCATIONS if isinstance(error, PASSING) else _MAX_INVOCATIONS_REFUSED)
+        return batch.crowded >= MAX_CROWDED
+    return batch.attempts >= (MAX_INVOCATIONS if isinstance(error, PASSING) else _MAX_INVOCATIONS_REFUSED)
 
 
 def _doubled(first: float, failures: int, most: float) -> float:

@@ -59,13 +59,13 @@ def _store(outcome: Outcome, error: CdnError, result: PlanResult, invocation: In
     """Store what is left as a ticket or a dead letter. False if it is not stored: its messages have to come again."""
     batch, settings = outcome.batch, invocation.settings
     details = {"error": str(error), **details_of(batch)}
-    hopeless = pacing.is_hopeless(batch.attempts, error)
+    hopeless = pacing.is_hopeless(batch, error)
     url = settings.dead_letters_url if hopeless else settings.queue_url
     # A batch whose messages come again anyway needs no ticket: it would be done twice, and again with each failure.
     if not (settings.queue_url and url) or batch.message_ids <= result.coming_again:
         logger.error("invalidation failed", extra=details)
         return False
-    delay = 0 if hopeless else pacing.delay(batch.attempts)
+    delay = 0 if hopeless else pacing.delay(batch, error)
     try:
         invocation.clients.queue(url).send(tickets.write(tickets.Ticket(batch, str(error))), delay)
     except (StorageError, ConfigurationError) as failure:

@@ -1,11 +1,10 @@
 """Laws of carrying out, against a CloudFront that keeps the documented rules."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
-from math import ceil, inf, log2
+from math import inf
 from threading import Barrier, Event, Lock
 
 import pytest
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from invalidator import model
 from invalidator.aws.cloudfront import CloudFront
 from invalidator.delivery.carry_out import TimeLeft, carry_out
+from invalidator.delivery.pacing import Room
 from invalidator.errors import (
     CdnError,
     ConfigurationError,
@@ -28,87 +28,13 @@ from invalidator.errors import (
     UnavailableError,
     UnknownIdError,
 )
-from invalidator.events.decode import decode
-from invalidator.limits import SECONDS_TO_COMPLETE
-from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, ObjectKey, Outcome, Plan, UrlPath
+from invalidator.model import Batch, DistributionId, Outcome, Plan
 from invalidator.workers import Threads
 from tests.doubles import strategies as make
-from tests.doubles.clock import Calls, Clock
-from tests.doubles.cloudfront import (
-    BIRTH,
-    DENIED,
-    IN_PROGRESS,
-    THROTTLED,
-    UNAVAILABLE,
-    Invalidation,
-    StrictCloudFront,
-    Time,
-)
+from tests.doubles.carrying import IDS, PLAIN, Invocation, batch_of, failures, plan_for, run, timed
+from tests.doubles.cloudfront import BIRTH, DENIED, IN_PROGRESS, THROTTLED, UNAVAILABLE, Invalidation, StrictCloudFront
 from tests.doubles.loopback import answering, ok
-from tests.doubles.strategies import Change, simple_plan
-
-IDS = [f"E{number}" for number in range(1, 6)]
-
-
-def plan_for(ids: list[str], *changes: Change) -> Plan:
-    return simple_plan(decode(make.s3(*changes)).changes, map(DistributionId, ids), "index.html")
-
-
-def _items(form: str, count: int) -> tuple[Item, ...]:
-    paths = [form.format(number) for number in range(count)]
-    return tuple(
-        Item(UrlPath(path), (Cause(ObjectChange("origin", ObjectKey(path[1:]), f"change of {path}"), "object"),))
-        for path in paths
-    )
-
-
-PLAIN, WILDCARDS = _items("/{:04}", 3_000), _items("/w{:02}*", 15)
-
-
-def batch_of(plain: int, wildcards: int = 0, distribution: str = "E1", reference: str = "r") -> Batch:
-    return Batch(DistributionId(distribution), PLAIN[:plain] + WILDCARDS[:wildcards], reference)
-
-
-@dataclass
-class Invocation:
-    """One carrying out in virtual time. ``ended`` is when each outcome was known."""
-
-    double: StrictCloudFront
-    limit: float = 120.0
-    patience: float = inf
-    closing: float = 0.0
-    chance: float = 1.0
-    takes: Callable[[Batch], float] = lambda _: 0.0
-    ended: list[tuple[str, float]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.clock = Clock(self.limit)
-        self.workers = Calls(self.clock, self.takes)
-        if self.double.time:
-            self.double.time.clock = self.clock
-
-    def outcomes(self, plan: Plan) -> Iterator[Outcome]:
-        time_left = TimeLeft(lambda: self.clock.left, self.patience, self.closing)
-        for outcome in carry_out(plan, CloudFront(self.double), time_left, self.workers, lambda: self.chance):
-            self.ended.append((outcome.batch.distribution, self.clock.now))
-            yield outcome
-
-    def run(self, plan: Plan) -> list[Outcome]:
-        return list(self.outcomes(plan))
-
-
-def run(plan: Plan, double: StrictCloudFront, limit: float = 120.0) -> list[Outcome]:
-    return Invocation(double, limit).run(plan)
-
-
-def timed(ids: list[str], rate: float = inf, burst: float = inf) -> StrictCloudFront:
-    """A CloudFront that knows what time it is."""
-    return StrictCloudFront(ids, time=Time(Clock(), rate, burst))
-
-
-def failures(outcomes: list[Outcome]) -> list[str]:
-    return [outcome.batch.distribution for outcome in outcomes if outcome.error]
-
+from tests.doubles.strategies import Change
 
 deploys = st.lists(make.changes, min_size=1, max_size=8)
 
@@ -255,6 +181,89 @@ def test_what_is_refused_for_good_is_tried_once() -> None:
     assert invocation.workers.pauses == []
 
 
+# --- clocks that are set, and answers that come late ----------------------------------------------------
+
+steps = st.dictionaries(st.floats(0, 120), st.floats(-300, 300), max_size=4)
+durations = st.lists(st.floats(0, LONGEST) | st.just(inf), min_size=5, max_size=5)
+
+
+@given(steps, durations, st.lists(passing, max_size=9), st.integers(0, 3))
+def test_whatever_the_clock_does_each_batch_has_its_true_outcome(
+    set_: dict[float, float], takes: list[float], faults: list[tuple[str, int] | None], lost: int
+) -> None:
+    double = StrictCloudFront(IDS, lose_answers=lost)
+    double.faults.extend(faults)
+    invocation = Invocation(
+        double, steps=set_, closing=9.0, patience=5.0, takes=lambda batch: takes[int(batch.distribution[1:]) - 1]
+    )
+    outcomes = invocation.run(plan_for(IDS, Change("a")))
+    accepted = {outcome.batch.distribution for outcome in outcomes if not outcome.error}
+    failed = {outcome.batch.distribution: outcome for outcome in outcomes if outcome.error}
+    assert accepted | set(failed) == set(IDS)
+    billed = {item.distribution for item in double.accepted}
+    assert accepted <= billed
+    # What may have been accepted is known as such.
+    assert billed - accepted <= {id_ for id_ in failed if failed[id_].batch.apart}
+
+
+@given(st.floats(0.001, 100), st.floats(1, 1_000), st.floats(0.1, LONGEST) | st.just(inf))
+def test_a_clock_that_is_set_back_hides_the_time_of_one_call_at_most(at: float, by: float, call: float) -> None:
+    plan = Plan(tuple(batch_of(1, 0, id_, f"r{number}") for number in range(300) for id_ in IDS))
+    invocation = Invocation(StrictCloudFront(IDS), steps={at: -by}, closing=9.0, takes=lambda _: call)
+    outcomes = invocation.run(plan)
+    assert len(outcomes) == len(plan.batches)
+    assert invocation.clock.left >= 9 + ALMOST - (call if call < inf else 0)
+    assert call < inf or invocation.clock.left <= 10.1
+
+
+def test_answers_that_are_there_when_the_time_is_suddenly_over_are_taken() -> None:
+    invocation = Invocation(StrictCloudFront(IDS), steps={5.0: 1_000.0}, takes=lambda _: 5.0)
+    assert not failures(invocation.run(plan_for(IDS, Change("a"))))
+
+
+@pytest.mark.parametrize("fault", [None, DENIED, UNAVAILABLE, ("InvalidArgument", 400)])
+def test_an_acceptance_that_arrives_late_is_told_and_a_refusal_is_not(fault: tuple[str, int] | None) -> None:
+    double = StrictCloudFront(["E1", "E2"], broken={"E2": fault} if fault else {})
+    invocation = Invocation(double, takes=lambda batch: inf if batch.distribution == "E1" else 119.5)
+    outcomes = invocation.outcomes(plan_for(["E1", "E2"], Change("a")))
+    hung = next(outcomes)
+    assert (hung.batch.distribution, type(hung.error), hung.batch.apart) == ("E2", UnavailableError, True)
+    invocation.clock.now += 1.0  # to store it takes a while
+    late = [(outcome.batch.distribution, outcome.invalidation) for outcome in outcomes]
+    assert late == [("E2", double.accepted[-1].id), ("E1", None)] if fault is None else [("E1", None)]
+
+
+# --- many distributions ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [None, THROTTLED, IN_PROGRESS, DENIED])
+@pytest.mark.parametrize("patience", [5.0, inf])
+def test_the_work_for_a_distribution_does_not_grow_with_their_number(
+    fault: tuple[str, int] | None, patience: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+
+    def counted(room: Room, batch: Batch) -> float:
+        nonlocal looks
+        looks += 1
+        return free_at(room, batch)
+
+    free_at = Room.free_at
+    monkeypatch.setattr(Room, "free_at", counted)
+
+    def work(count: int) -> float:
+        nonlocal looks
+        looks = 0
+        double = StrictCloudFront([f"E{number}" for number in range(count)])
+        double.faults.extend([fault] * 9)
+        invocation = Invocation(double, 900, patience, takes=lambda _: 0.1)
+        plan = Plan(tuple(batch_of(1, 1, id_, f"r{number}") for number in range(2) for id_ in double.distributions))
+        assert len(invocation.run(plan)) >= 2 * count
+        return (looks + invocation.asked) / count
+
+    assert work(400) <= 1.1 * work(50)
+
+
 # --- the pace of the account ----------------------------------------------------------------------------
 
 
@@ -385,79 +394,6 @@ def test_at_most_eight_calls_are_on_their_way_and_one_a_distribution(
         assert all(gap >= seconds - 1e-6 for gap in gaps)
 
 
-# --- what is in progress --------------------------------------------------------------------------------
-
-
-def test_a_chunk_that_fails_leaves_the_other_chunks_done() -> None:
-    double = StrictCloudFront(["E1"])
-    double.faults.append(DENIED)
-    outcomes = run(plan_for(["E1"], *[Change(f"a{number}") for number in range(7_000)]), double)
-    assert [outcome.error is None for outcome in outcomes] == [False, True, True]
-    assert len(double.paths("E1")) == 4_000
-
-
-sizes = st.tuples(st.sampled_from([1, 10, 1_000, 1_500, 2_985]), st.integers(0, 15)) | st.just((3_000, 0))
-
-
-@make.times(0.4)
-@given(st.lists(sizes, min_size=1, max_size=7), st.lists(sizes, max_size=3), st.floats(0, 10))
-def test_a_distribution_never_gets_more_in_progress_than_it_takes(
-    one: list[tuple[int, int]], other: list[tuple[int, int]], call: float
-) -> None:
-    double = timed(["E1", "E2"])
-    plan = Plan(
-        tuple(batch_of(*size, "E1", f"r{n}") for n, size in enumerate(one))
-        + tuple(batch_of(*size, "E2", f"r{n}") for n, size in enumerate(other))
-    )
-    assert not failures(Invocation(double, 900, takes=lambda _: call).run(plan))
-    assert double.refused == Counter()
-    assert double.calls == len(plan.batches)
-
-
-def test_what_has_room_is_sent_at_once_and_the_rest_when_it_has() -> None:
-    double = timed(["E1"])
-    plan = Plan(tuple(batch_of(1_500, 5, reference=f"r{number}") for number in range(5)))
-    Invocation(double, 900).run(plan)
-    second = SECONDS_TO_COMPLETE
-    assert [made.at for made in double.log] == pytest.approx([0.0, 0.0, second, second, 2 * second])
-
-
-@given(st.integers(1, 7), st.floats(0, 1), st.floats(0, 10))
-def test_a_distribution_with_too_much_in_progress_is_left_alone(refusals: int, chance: float, call: float) -> None:
-    double = timed(["E1"])
-    double.faults.extend([IN_PROGRESS] * refusals)
-    plan = Plan(tuple(batch_of(1, reference=f"r{number}") for number in range(3)))
-    assert not failures(Invocation(double, 900, chance=chance, takes=lambda _: call).run(plan))
-    starts = [made.at for made in double.log]
-    assert all(later - earlier >= 25 for earlier, later in pairwise(starts[: refusals + 1]))
-    assert double.calls == refusals + 3
-
-
-def test_what_would_wait_longer_than_patience_is_given_up_at_once() -> None:
-    double = timed(["E1", "E2"])
-    double.broken["E1"] = IN_PROGRESS
-    refused = tuple(batch_of(1, reference=f"r{number}") for number in range(3))
-    invocation = Invocation(double, 900, patience=5.0)
-    outcomes = invocation.run(Plan((*refused, batch_of(1, distribution="E2"))))
-    assert failures(outcomes) == ["E1"] * 3
-    for outcome in outcomes:
-        assert isinstance(outcome.error, InProgressError | None)
-        assert outcome.batch.apart is False
-        assert outcome.batch.attempts == (1 if outcome.error else 0)
-    assert Counter(made.distribution for made in double.log) == {"E1": 1, "E2": 1}
-    assert invocation.clock.now == 0.0
-
-
-def test_what_waits_for_our_own_invalidations_was_not_refused() -> None:
-    double = timed(["E1"])
-    tried = tuple(replace(batch_of(3_000, reference=f"r{number}"), attempts=4) for number in range(3))
-    done, *left = Invocation(double, 900, patience=5.0).run(Plan(tried))
-    assert done.error is None
-    assert [type(outcome.error) for outcome in left] == [InProgressError] * 2
-    assert [outcome.batch.attempts for outcome in left] == [0, 0]
-    assert double.calls == 1
-
-
 def test_a_pause_for_want_of_an_answer_is_no_longer_than_patience_either() -> None:
     double = StrictCloudFront(["E1", "E2"], broken={"E1": UNAVAILABLE})
     invocation = Invocation(double, 900, patience=5.0)
@@ -470,66 +406,6 @@ def test_patience_does_not_end_what_waits_for_the_account() -> None:
     double = StrictCloudFront(["E1"])
     double.faults.extend([THROTTLED] * 6)
     assert not failures(Invocation(double, 900, patience=5.0).run(plan_for(["E1"], Change("a"))))
-
-
-# --- invalid paths --------------------------------------------------------------------------------------
-
-
-@given(st.integers(1, 120), st.data())
-def test_exactly_the_invalid_paths_are_refused_and_all_others_accepted(count: int, data: st.DataObject) -> None:
-    bad = data.draw(st.sets(st.integers(0, count - 1)))
-    _bisect(count, bad)
-
-
-@pytest.mark.parametrize("bad", [{0}, {2_999}, {1_499, 1_500}, set(range(0, 3_000, 500))])
-def test_an_invalid_path_is_found_among_three_thousand(bad: set[int]) -> None:
-    _bisect(3_000, bad)
-
-
-def _bisect(count: int, bad: set[int]) -> None:
-    double = timed(["E1"])
-    double.rejects = {PLAIN[number].path for number in bad}
-    outcomes = Invocation(double, 900).run(Plan((batch_of(count),)))
-    refused = [outcome for outcome in outcomes if outcome.error]
-    assert [[item.path for item in outcome.batch.items] for outcome in refused] == [
-        [PLAIN[n].path] for n in sorted(bad)
-    ]
-    assert {type(outcome.error) for outcome in refused} <= {InvalidPathError}
-    # The object that is to blame is known to the end.
-    assert [outcome.batch.items[0] for outcome in refused] == [PLAIN[number] for number in sorted(bad)]
-    assert sorted(double.paths("E1")) == [PLAIN[number].path for number in range(count) if number not in bad]
-    assert len({made.reference for made in double.log}) == double.calls
-    assert double.calls <= 1 + 2 * len(bad) * ceil(log2(count))
-
-
-def test_the_parts_of_a_batch_have_the_same_references_each_time() -> None:
-    logs = []
-    for _ in range(2):
-        double = timed(["E1", "E2"])
-        double.rejects = {PLAIN[7].path}
-        Invocation(double).run(Plan((batch_of(20), batch_of(20, distribution="E2"))))
-        logs.append([(made.distribution, made.reference) for made in double.log])
-    assert logs[0] == logs[1]
-    assert len(set(logs[0])) == len(logs[0])
-
-
-def test_what_is_left_of_a_batch_with_an_invalid_path_stays_apart() -> None:
-    double = timed(["E1"])
-    double.rejects = {PLAIN[0].path}
-    double.faults.extend([None, IN_PROGRESS])
-    outcomes = Invocation(double, patience=5.0).run(Plan((replace(batch_of(20), attempts=4),)))
-    assert [(len(outcome.batch.items), outcome.batch.apart) for outcome in outcomes] == [(10, True), (10, True)]
-    # The half was never refused before.
-    assert [outcome.batch.attempts for outcome in outcomes] == [1, 1]
-
-
-def test_an_invalid_path_on_one_distribution_holds_up_no_other_batch() -> None:
-    double = timed(["E1"])
-    double.rejects = {PLAIN[0].path}
-    healthy = Batch(DistributionId("E1"), PLAIN[500:600], "healthy")
-    outcomes = Invocation(double).run(Plan((batch_of(20), healthy)))
-    assert len([outcome for outcome in outcomes if outcome.error]) == 1
-    assert len(double.paths("E1")) == 19 + 100
 
 
 # --- references -----------------------------------------------------------------------------------------
@@ -586,7 +462,8 @@ def test_a_batch_is_apart_if_cloudfront_may_have_accepted_it(
     double.faults.extend(faults)
     batch = replace(batch_of(3), apart=before, attempts=2)
     (outcome,) = Invocation(double, 900, patience=25.0).run(Plan((batch,)))
-    assert outcome.batch == replace(batch, apart=apart or before, attempts=3)
+    full = faults[-1] == IN_PROGRESS
+    assert outcome.batch == replace(batch, apart=apart or before, attempts=2 if full else 3, crowded=1 if full else 0)
 
 
 # --- threads --------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Laws of the pauses after a failure: each is twice as long as the one before, and some failures end them."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,9 @@ from invalidator.errors import (
     ThrottledError,
     UnavailableError,
 )
+from invalidator.events.tickets import MAX_CROWDED
 from invalidator.limits import MAX_DELAY_SECONDS
+from tests.doubles.carrying import batch_of
 
 
 @pytest.mark.parametrize(
@@ -22,15 +26,32 @@ from invalidator.limits import MAX_DELAY_SECONDS
     [(0, 30), (1, 30), (2, 60), (3, 120), (4, 240), (5, 480), (6, 900), (7, 900), (10, 900), (1_000, 900)],
 )
 def test_each_attempt_is_twice_as_far_from_the_one_before(attempts: int, seconds: int) -> None:
-    assert delay(attempts) == seconds <= MAX_DELAY_SECONDS
-    assert type(delay(attempts)) is int  # SQS takes no other
+    for error in (ThrottledError(), UnavailableError(), CdnError()):
+        after = delay(replace(batch_of(1), attempts=attempts, crowded=9), error)
+        assert after == seconds <= MAX_DELAY_SECONDS
+        assert type(after) is int  # SQS takes no other
+
+
+@pytest.mark.parametrize(
+    ("crowded", "seconds"), [(0, 30), (1, 30), (2, 60), (3, 120), (4, 120), (5, 120), (MAX_CROWDED, 120)]
+)
+def test_a_distribution_without_room_is_asked_every_two_minutes(crowded: int, seconds: int) -> None:
+    after = delay(replace(batch_of(1), crowded=crowded, attempts=9), InProgressError())
+    assert after == seconds
+    assert type(after) is int
+
+
+def test_a_distribution_that_stays_full_is_given_up_after_an_hour() -> None:
+    batches = [replace(batch_of(1), crowded=crowded) for crowded in range(1, MAX_CROWDED + 1)]
+    *again, last = [is_hopeless(batch, InProgressError()) for batch in batches]
+    assert (set(again), last) == ({False}, True)
+    assert sum(delay(batch, InProgressError()) for batch in batches[:-1]) == 30 + 60 + 29 * 120 == 3_570
 
 
 @pytest.mark.parametrize(
     ("error", "attempts"),
     [
         (ThrottledError(), 10),
-        (InProgressError(), 13),
         (UnavailableError(), 10),
         (OutOfTimeError(), 10),
         (CdnError(), 5),
@@ -40,7 +61,13 @@ def test_each_attempt_is_twice_as_far_from_the_one_before(attempts: int, seconds
     ids=lambda value: type(value).__name__ if isinstance(value, CdnError) else None,
 )
 def test_what_passes_has_more_attempts_than_what_a_person_has_to_fix(error: CdnError, attempts: int) -> None:
-    assert [number for number in range(13) if not is_hopeless(number, error)] == list(range(attempts))
+    batches = [replace(batch_of(1), attempts=number, crowded=MAX_CROWDED) for number in range(13)]
+    assert [batch.attempts for batch in batches if not is_hopeless(batch, error)] == list(range(attempts))
+
+
+@given(st.integers(0, 1_000))
+def test_no_other_refusals_count_where_there_is_no_room(attempts: int) -> None:
+    assert not is_hopeless(replace(batch_of(1), attempts=attempts), InProgressError())
 
 
 @given(st.integers(1, MAX_CALLS), st.floats(0, 1))

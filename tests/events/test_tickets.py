@@ -289,7 +289,7 @@ def test_a_ticket_that_was_given_up_can_be_sent_back_as_often_as_it_takes(batch:
     for _ in range(15):
         batch = replace(batch, attempts=batch.attempts + 1)
         batch = tickets.read(written(batch), "m1").batch
-    assert is_hopeless(batch.attempts, ThrottledError())
+    assert is_hopeless(batch, ThrottledError())
 
 
 def test_whatever_stands_in_tickets_is_cut_to_what_one_message_can_hold() -> None:

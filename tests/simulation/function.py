@@ -97,7 +97,8 @@ class Invocation:
                 self._left.setdefault(distribution, set()).add(path)
         self.tasks: list[greenlet] = []
         self._accepted: list[tuple[float, str, int, int]] = []
-        self._refused: dict[str, float] = {}
+        # For each distribution the times of refusals for want of room, and the kinds of items: true for wildcards.
+        self._refused: dict[str, list[tuple[float, set[bool]]]] = {}
         cdn = edge_of_cloudfront.CloudFront(aws.cloudfront.client(self._watch))
         listings = Listings(s3.Client(world, aws.bucket, weather), lambda: world.now)
         self.edge = Clients(
@@ -113,9 +114,8 @@ class Invocation:
     def _watch(self, distribution: str, paths: list[str], result: str) -> None:
         now, wildcards = self._world.now, sum(path.endswith("*") for path in paths)
         if result in {"accepted", "TooManyInvalidationsInProgress"}:
-            assert now - self._refused.get(distribution, -inf) >= 25.0, "a full distribution was hammered"
+            self._check_refusals(distribution, {path.endswith("*") for path in paths}, result)
         if result == "TooManyInvalidationsInProgress":
-            self._refused[distribution] = now
             # The seconds that the call itself takes are not counted against the handler.
             mine = [entry for entry in self._accepted if entry[1] == distribution and entry[0] > now - 24.0]
             assert len(paths) - wildcards + sum(entry[2] for entry in mine) <= PLAIN, "our own calls exceed the quota"
@@ -124,6 +124,14 @@ class Invocation:
             self._accepted.append((now, distribution, len(paths) - wildcards, wildcards))
         assert result not in {"BatchTooLarge", "InconsistentQuantities"}, result
         self._check_new_work(distribution, paths)
+
+    def _check_refusals(self, distribution: str, kinds: set[bool], result: str) -> None:
+        now, refused = self._world.now, self._refused.setdefault(distribution, [])
+        recent = [before for at, before in refused if now - at < 25.0]
+        assert not any(len(before) == 1 and before <= kinds for before in recent), "a full quota was hammered"
+        if result != "accepted":
+            assert len(recent) < 2, "a full distribution was hammered"
+            refused.append((now, kinds))
 
     def _check_new_work(self, distribution: str, paths: list[str]) -> None:
         new = self._new.setdefault(distribution, set())

@@ -1,0 +1,138 @@
+"""Distributions in turn: what waits for each, and which of them is next."""
+
+from bisect import insort_left
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+
+from invalidator.delivery.halving import Family, by_kind, halves
+from invalidator.delivery.pacing import Room
+from invalidator.errors import CdnError, InProgressError, OutOfTimeError
+from invalidator.events.tickets import MAX_CROWDED
+from invalidator.model import Batch, Outcome
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A batch on its way: how many calls were made for it in this invocation, and when it is due again.
+
+    ``order`` is the place in the plan of the batch that it is or was a part of.
+    """
+
+    batch: Batch
+    order: int
+    family: Family = field(default_factory=Family)
+    calls: int = 0
+    due: float = 0.0
+    error: CdnError | None = None
+
+    def part(self, batch: Batch, error: CdnError | None = None) -> "Attempt":
+        """Return the attempt to send a part of this batch."""
+        return Attempt(batch, self.order, self.family, error=error)
+
+    def smaller(self, error: CdnError, *, again: bool) -> list["Attempt"]:
+        """Return the parts in which it has a better chance on a crowded distribution, or itself.
+
+        It is halved only if it was refused ``again``, for lack of room.
+        """
+        batch = self.batch
+        # One that is apart CloudFront may know: in parts it would be billed twice. And each probe has to be told of.
+        if batch.apart or len(batch.items) == 1 or self.family.probes:
+            return [self]
+        if len(parts := by_kind(batch)) > 1:
+            plain, wildcards = parts
+            return [self.part(plain), self.part(wildcards, error)]
+        return [self.part(half, error) for half in halves(batch)] if again else [self]
+
+
+@dataclass(slots=True)
+class Lane:
+    """One distribution, to which one call is made at a time."""
+
+    number: int
+    room: Room = field(default_factory=Room)
+    last_start: float = -1.0
+    # Plain paths, and batches with wildcards: each kind has a quota of its own, and must not wait for the other.
+    _queues: tuple[list[Attempt], list[Attempt]] = field(default_factory=lambda: ([], []))
+
+    def wait(self, *attempts: Attempt) -> None:
+        """Queue attempts by the time at which they are due, then by the order of the plan; parts before later parts."""
+        for attempt in reversed(attempts):
+            insort_left(self._queues[attempt.batch.wildcards > 0], attempt, key=_rank)
+
+    def heads(self, now: float) -> list[tuple[float, int, int]]:
+        """Return when the first batch of each queue can be sent, its order, and the number of the queue."""
+        return [
+            (max(now, queue[0].due, self.room.free_at(queue[0].batch)), queue[0].order, number)
+            for number, queue in enumerate(self._queues)
+            if queue
+        ]
+
+    def take(self, queue: int) -> Attempt:
+        """Remove the first attempt of a queue."""
+        return self._queues[queue].pop(0)
+
+    def take_all(self, family: Family) -> list[Attempt]:
+        """Remove all attempts of a family."""
+        taken = [attempt for queue in self._queues for attempt in queue if attempt.family is family]
+        for queue in self._queues:
+            queue[:] = [attempt for attempt in queue if attempt.family is not family]
+        return taken
+
+    def release(self, attempt: Attempt) -> None:
+        """Queue what its family keeps waiting for probes, because a probe did not turn out to be invalid."""
+        self.wait(*map(attempt.part, attempt.family.release()))
+
+    def failed(self, attempt: Attempt, error: CdnError, *, answered: bool) -> Outcome:
+        """Return the outcome of a batch that is given up, with its counts as they are now.
+
+        ``answered`` tells that CloudFront answered some call in this invocation.
+        """
+        batch = attempt.batch
+        if isinstance(error, InProgressError):
+            if self.room.is_full(batch):
+                crowded = min(batch.crowded + 1, MAX_CROWDED)
+                # A batch that is apart may have been accepted in an earlier invocation. When it is refused for the
+                # second time, its own invalidation would be complete, and CloudFront would have answered with that.
+                # So CloudFront does not know it, and the next plan may cut it. It must have been called for now, and
+                # only once: another call of this invocation may have been accepted without an answer.
+                apart = batch.apart and not (crowded > 1 and attempt.calls == 1)
+                batch = replace(batch, crowded=crowded, apart=apart)
+        elif not (isinstance(error, OutOfTimeError) and answered):  # waiting behind others is no attempt
+            batch = replace(batch, attempts=batch.attempts + 1)
+        return Outcome(batch, error=error)
+
+
+class Waiting:
+    """Lanes that wait for a call: those of later by their time, and those that are due by their last call."""
+
+    def __init__(self) -> None:
+        self._later: list[tuple[float, int, Lane]] = []
+        self._due: list[tuple[float, int, Lane]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._later or self._due)
+
+    def push(self, lane: Lane, due: float) -> None:
+        """Let a lane wait until this time."""
+        heappush(self._later, (due, lane.number, lane))
+
+    def pop(self, now: float) -> Lane | None:
+        """Return the lane that is due and was served longest ago; None if none is due."""
+        while self._later and self._later[0][0] <= now:
+            lane = heappop(self._later)[2]
+            heappush(self._due, (lane.last_start, lane.number, lane))
+        return heappop(self._due)[2] if self._due else None
+
+    def next(self) -> float:
+        """Return the time at which a lane is due."""
+        return 0.0 if self._due else self._later[0][0]
+
+    def drain(self) -> list[Lane]:
+        """Remove all lanes."""
+        lanes = [lane for _, _, lane in self._due + self._later]
+        self._due, self._later = [], []
+        return sorted(lanes, key=lambda lane: lane.number)
+
+
+def _rank(attempt: Attempt) -> tuple[float, int]:
+    return attempt.due, attempt.order
