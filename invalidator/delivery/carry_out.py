@@ -5,10 +5,11 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from heapq import heappop, heappush
 from typing import Final, NamedTuple, Protocol
 
 from invalidator.delivery.halving import halves_apart
-from invalidator.delivery.lanes import Attempt, Lane, Waiting
+from invalidator.delivery.lanes import Attempt, Lane
 from invalidator.delivery.pacing import MAX_CALLS, Pace, pause
 from invalidator.errors import (
     CdnError,
@@ -89,7 +90,8 @@ class _Run:
     ) -> None:
         self._cdn, self._patience, self._workers, self._chance = cdn, time_left.patience, workers, chance
         self._lanes: dict[DistributionId, Lane] = {}
-        self._waiting = Waiting()
+        # Lanes with batches, by the time at which the next one can be sent; at the same time by that of the last call.
+        self._waiting: list[tuple[float, float, int, Lane]] = []
         self._running: dict[DistributionId, Attempt] = {}
         for order, batch in enumerate(plan.batches):
             self._lanes.setdefault(batch.distribution, Lane(order)).wait(Attempt(batch, order))
@@ -131,7 +133,7 @@ class _Run:
             return None
         now, until = self._now(), self._end
         if self._waiting and len(self._running) < _MAX_PARALLEL:
-            until = min(until, max(self._waiting.next(), self._pace.due))
+            until = min(until, max(self._waiting[0][0], self._pace.due))
         seconds = 0.0 if self._running and self._is_over() else until - now
         ended = self._workers.wait(seconds)
         if ended is None:
@@ -153,7 +155,7 @@ class _Run:
         while heads := lane.heads(now):
             due, _, queue = max(heads)
             if due - now <= self._patience and max(due, self._pace.due) < self._last_start:
-                self._waiting.push(lane, min(heads)[0])
+                heappush(self._waiting, (min(heads)[0], lane.last_start, lane.number, lane))
                 return
             attempt = lane.take(queue)
             yield from self._fail(lane, attempt, attempt.error or _not_sent(is_full=due > now))
@@ -161,15 +163,16 @@ class _Run:
     def _give_up(self) -> Iterator[Outcome]:
         """Yield everything that waits, if there is no time for another call."""
         if max(self._now(), self._pace.due) >= self._last_start:
-            for lane in self._waiting.drain():
-                yield from self._queue(lane)
+            while self._waiting:
+                yield from self._queue(heappop(self._waiting)[-1])
 
     def _start(self) -> None:
         """Begin the calls that are due. Other distributions come before a second call of the same one."""
-        while len(self._running) < _MAX_PARALLEL:
+        while self._waiting and len(self._running) < _MAX_PARALLEL:
             now = self._now()
-            if self._pace.due > now + _TICK_SECONDS or (lane := self._waiting.pop(now + _TICK_SECONDS)) is None:
+            if max(self._waiting[0][0], self._pace.due) > now + _TICK_SECONDS:
                 return
+            lane = heappop(self._waiting)[-1]
             attempt = lane.take(min(lane.heads(now))[2])
             self._running[attempt.batch.distribution] = attempt
             lane.last_start = now

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from invalidator.errors import InvalidPathError
-from invalidator.model import Batch, Item
+from invalidator.model import Batch
 from invalidator.planning.batches import with_items
 
 _SINGLE_PATHS_REFUSED: Final = 8
@@ -54,7 +54,7 @@ class Family:
         if self.probes or not self._rests:
             return None
         rests = self.release()
-        items = sorted((item for batch in rests for item in batch.items), key=_path)
+        items = sorted(item for batch in rests for item in batch.items)
         return with_items(rests[0], tuple(items)), InvalidPathError(
             f"CloudFront accepts no path of this batch: it refused each one that was sent alone, the first with"
             f" ({self._first_refusal}). Look for the cause in the distribution or in the identity that calls,"
@@ -70,16 +70,10 @@ def halves(batch: Batch) -> list[Batch]:
 
 def halves_apart(batch: Batch) -> list[Batch]:
     """Return both halves, apart: mixed with other batches they would have to be halved from the beginning."""
-    return halves(replace(batch, apart=True, attempts=0))
+    return halves(replace(batch, apart=True, attempts=0, crowded=0))
 
 
 def by_kind(batch: Batch) -> list[Batch]:
-    """Return the plain paths and the wildcards as two batches, or the whole batch if it has only one kind."""
-    if not 0 < batch.wildcards < len(batch.items):
-        return [batch]
-    plain, wildcards = ([item for item in batch.items if item.is_wildcard is kind] for kind in (False, True))
-    return [with_items(batch, tuple(plain)), with_items(batch, tuple(wildcards))]
-
-
-def _path(item: Item) -> str:
-    return item.path
+    """Return the plain paths and the wildcards of a batch as batches, if it has any."""
+    kinds = [tuple(item for item in batch.items if item.is_wildcard is kind) for kind in (False, True)]
+    return [with_items(batch, items) for items in kinds if items]

@@ -1,8 +1,7 @@
-"""Distributions in turn: what waits for each, and which of them is next."""
+"""The batches that wait for each distribution, and what becomes of those that it refuses."""
 
 from bisect import insort_left
 from dataclasses import dataclass, field, replace
-from heapq import heappop, heappush
 
 from invalidator.delivery.halving import Family, by_kind, halves
 from invalidator.delivery.pacing import Room
@@ -35,7 +34,7 @@ class Attempt:
         It is halved only if it was refused ``again``, for lack of room.
         """
         batch = self.batch
-        # One that is apart CloudFront may know: in parts it would be billed twice. And each probe has to be told of.
+        # CloudFront may know a batch that is apart: in parts it would be billed twice. Probes are counted.
         if batch.apart or len(batch.items) == 1 or self.family.probes:
             return [self]
         if len(parts := by_kind(batch)) > 1:
@@ -100,38 +99,6 @@ class Lane:
         elif not (isinstance(error, OutOfTimeError) and answered):  # waiting behind others is no attempt
             batch = replace(batch, attempts=batch.attempts + 1)
         return Outcome(batch, error=error)
-
-
-class Waiting:
-    """Lanes that wait for a call: those of later by their time, and those that are due by their last call."""
-
-    def __init__(self) -> None:
-        self._later: list[tuple[float, int, Lane]] = []
-        self._due: list[tuple[float, int, Lane]] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._later or self._due)
-
-    def push(self, lane: Lane, due: float) -> None:
-        """Let a lane wait until this time."""
-        heappush(self._later, (due, lane.number, lane))
-
-    def pop(self, now: float) -> Lane | None:
-        """Return the lane that is due and was served longest ago; None if none is due."""
-        while self._later and self._later[0][0] <= now:
-            lane = heappop(self._later)[2]
-            heappush(self._due, (lane.last_start, lane.number, lane))
-        return heappop(self._due)[2] if self._due else None
-
-    def next(self) -> float:
-        """Return the time at which a lane is due."""
-        return 0.0 if self._due else self._later[0][0]
-
-    def drain(self) -> list[Lane]:
-        """Remove all lanes."""
-        lanes = [lane for _, _, lane in self._due + self._later]
-        self._due, self._later = [], []
-        return sorted(lanes, key=lambda lane: lane.number)
 
 
 def _rank(attempt: Attempt) -> tuple[float, int]:
