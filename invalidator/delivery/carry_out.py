@@ -65,8 +65,10 @@ def carry_out(
     got no answer is sent again after a pause, with the same caller reference, if there is time for the pause and the
     call after it. ``chance`` gives a number from 0 to 1.
 
-    A batch with an invalid path is halved until the path is found, so that all others are accepted. The batch of an
-    outcome may therefore be a part of one in the plan. It is apart if CloudFront may have accepted it.
+    A batch with an invalid path is halved until the path is found, so that all others are accepted; but not where no
+    path at all is accepted. A batch for which there is no room is cut into smaller ones. The batch of an outcome may
+    therefore be a part of one in the plan. It is apart if CloudFront may have accepted it. If the answer to a call
+    arrives after the batch was given up, and it was accepted, that is a second outcome of this caller reference.
     """
     return _Run(plan, cdn, time_left, workers, chance).outcomes()
 
