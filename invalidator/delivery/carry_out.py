@@ -130,17 +130,16 @@ class _Run:
         return self._now() + _TICK_SECONDS >= self._end
 
     def _wait(self) -> Outcome | None:
-        """Wait until the next step, or until a call ends. At the end, take only what has ended already."""
+        """Wait until the next step, or until a call ends; at the end of the time, take what has ended already."""
         if not (self._running or self._waiting):
             return None
         now, until = self._now(), self._end
         if self._waiting and len(self._running) < _MAX_PARALLEL:
             until = min(until, max(self._waiting[0][0], self._pace.due))
-        seconds = 0.0 if self._running and self._is_over() else until - now
-        ended = self._workers.wait(seconds)
+        ended = self._workers.wait(until - now)
         if ended is None:
             # So much time has passed, whatever the clock says.
-            missing = now + seconds - self._now()
+            missing = until - self._now()
             self._set_back += max(missing, 0.0)
         return ended
 

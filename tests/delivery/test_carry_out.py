@@ -233,6 +233,15 @@ def test_an_acceptance_that_arrives_late_is_told_and_a_refusal_is_not(fault: tup
     assert late == [("E2", double.accepted[-1].id), ("E1", None)] if fault is None else [("E1", None)]
 
 
+def test_the_last_call_that_is_given_up_may_still_be_told_as_accepted() -> None:
+    double = StrictCloudFront(["E1"])
+    invocation = Invocation(double, takes=lambda _: 119.5)
+    outcomes = invocation.outcomes(plan_for(["E1"], Change("a")))
+    assert isinstance(next(outcomes).error, UnavailableError)
+    invocation.clock.now += 1.0
+    assert [outcome.invalidation for outcome in outcomes] == [double.accepted[0].id]
+
+
 # --- many distributions ---------------------------------------------------------------------------------
 
 

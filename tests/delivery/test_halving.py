@@ -162,6 +162,15 @@ def test_in_any_weather_each_path_is_told_of_once_and_none_wrongly(
     assert all(outcome.invalidation for outcome in outcomes if not outcome.error)
 
 
+def test_a_half_that_may_have_been_accepted_is_no_probe_but_sent_again_whole() -> None:
+    double = refusing(set(range(16, 32)))
+    double.lose_answers = 1
+    outcomes = Invocation(double, 900).run(Plan((batch_of(32),)))
+    assert double.paths("E1") == [item.path for item in PLAIN[:16]]
+    assert {type(outcome.error) for outcome in outcomes if len(outcome.batch.items) == 1} == {InvalidPathError}
+    assert len(outcomes) == 17
+
+
 def test_what_waits_for_probes_is_left_as_not_sent_when_the_time_is_over() -> None:
     double = refusing(set(range(300)))
     outcomes = Invocation(double, 60.0, takes=lambda _: 2.0).run(Plan((batch_of(300),)))
