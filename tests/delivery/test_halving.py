@@ -162,7 +162,7 @@ def test_in_any_weather_each_path_is_told_of_once_and_none_wrongly(
     assert all(outcome.invalidation for outcome in outcomes if not outcome.error)
 
 
-def test_a_half_that_may_have_been_accepted_is_no_probe_but_sent_again_whole() -> None:
+def test_a_half_that_may_have_been_accepted_is_sent_again_as_it_was() -> None:
     double = refusing(set(range(16, 32)))
     double.lose_answers = 1
     outcomes = Invocation(double, 900).run(Plan((batch_of(32),)))
