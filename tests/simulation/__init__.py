@@ -3,6 +3,7 @@
 One seed is one world. It depends on nothing but the seed, not even on the machine, its clock or its threads: a world
 that fails once fails every time.
 
-``world`` is the clock. ``sqs``, ``s3``, ``cloudfront`` and ``function`` are AWS, ``weather`` is its trouble. ``story``
-plays one world and checks it, ``many`` plays many.
+``world`` is the clock. ``uploads``, ``messages`` and ``sites`` are what happens, what tells of it, and who serves it.
+``sqs``, ``s3``, ``cloudfront`` with ``reading``, ``container`` and ``function`` are AWS; ``weather`` and ``troubles``
+are what goes wrong with it. ``story`` plays one world, ``books`` checks it, ``many`` plays many.
 """

@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.sdk import client_error
+from tests.simulation.reading import Reader
+from tests.simulation.sites import Place
 from tests.simulation.weather import Weather
 from tests.simulation.world import World
 
@@ -19,10 +21,6 @@ _refusal = partial(client_error, "CreateInvalidation")
 
 RATE, BURST = 0.5, 10.0
 PLAIN, WILDCARDS = 3_000, 15
-
-
-Place = tuple[str, str]
-"""A distribution, and a path or wildcard on it."""
 
 
 def clearing(place: Place) -> Iterator[Place]:
@@ -43,25 +41,37 @@ class CloudFront:
     """The distributions of the account with their edges.
 
     ``edges`` are the versions that viewers get, by distribution and path. ``accepted_at`` is the time at which an item
-    was last accepted, ``fresh_at`` the time at which that reached the edges. ``called`` counts the calls by answer.
+    was last accepted, ``fresh_at`` the time at which that reached the edges. ``called`` counts the calls by answer,
+    ``accepting`` is called with what is newly accepted. ``unreadable``, ``invalid`` and ``expired`` are troubles: what
+    cannot be described and how, distributions that take no path, and credentials.
     """
 
     def __init__(self, world: World, weather: Weather, distributions: list[str]) -> None:
-        self._world, self._weather = world, weather
-        self.double = StrictCloudFront(set(distributions))
+        self._world, self.weather = world, weather
+        self.double = StrictCloudFront({id_ for id_ in distributions if not id_.startswith("dt_")})
         self.edges: dict[str, dict[str, int | None]] = {id_: {} for id_ in distributions}
         self.accepted_at: dict[Place, float] = {}
         self.fresh_at: dict[Place, float] = {}
         self.called: Counter[str] = Counter()
         self.in_progress: dict[str, Counter[str]] = {id_: Counter() for id_ in distributions}
         self.references: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.known: set[tuple[str, str]] = set()  # accepted references
+        self.accepting: list[Callable[[str, list[str]], None]] = []
         self.bad: set[str] = set()  # paths that are refused as invalid
+        self.unreadable: dict[str, str] = {}
+        self.invalid: set[str] = set()
+        self.expired = False
         self.last_accepted = 0.0
         self._tokens, self._refilled = BURST, 0.0
 
-    def client(self, watch: "Callable[[str, list[str], str], None]") -> "Client":
-        """Return the client of one invocation. ``watch`` is called with each call and its answer."""
-        return Client(self, self._world, self._weather, watch)
+    def client(
+        self, watch: Callable[[str, list[str], str], None], begin: Callable[[str], None] = lambda _: None
+    ) -> "Client":
+        """Return the client of one invocation.
+
+        ``watch`` is called with each call and its answer, ``begin`` with the distribution as a call begins.
+        """
+        return Client(self, self._world, watch, begin)
 
     def view(self, distribution: str, path: str, version: int | None) -> None:
         """Let a viewer ask: on a miss, the edge fetches this version from the origin."""
@@ -72,9 +82,12 @@ class CloudFront:
         paths, reference = batch["Paths"]["Items"], batch["CallerReference"]
         known = self.references.setdefault((distribution, reference), tuple(paths))
         assert known == tuple(paths), f"the reference {reference} was used with two contents"
+        assert distribution in self.edges, f"{distribution} does not serve the bucket"
+        if self.expired:
+            raise _refusal("ExpiredToken", 403, "The security token included in the request is expired")
         if not self._let_through():
             raise _refusal("Throttling", 400, "Rate exceeded")
-        if self.bad.intersection(paths):
+        if distribution in self.invalid or self.bad.intersection(paths):
             raise client_error(
                 "CreateInvalidation",
                 "InvalidArgument",
@@ -83,7 +96,7 @@ class CloudFront:
             )
         before = len(self.double.accepted)
         wildcards = sum(path.endswith("*") for path in paths)
-        new = not any((i.distribution, i.reference) == (distribution, reference) for i in self.double.accepted)
+        new = (distribution, reference) not in self.known
         busy = self.in_progress[distribution]
         if new and (busy["plain"] + len(paths) - wildcards > PLAIN or busy["wild"] + wildcards > WILDCARDS):
             # An invalid call is refused first, whatever is in progress.
@@ -95,6 +108,7 @@ class CloudFront:
             )
         answer = self.double.create_invalidation(DistributionId=distribution, InvalidationBatch=batch)
         if len(self.double.accepted) > before:
+            self.known.add((distribution, reference))
             self._accept(distribution, paths, wildcards)
         else:
             self.called["replayed"] += 1
@@ -104,6 +118,8 @@ class CloudFront:
         world, busy = self._world, self.in_progress[distribution]
         self.called["accepted"] += 1
         self.last_accepted = world.now
+        for listener in self.accepting:
+            listener(distribution, paths)
         for path in paths:
             self.accepted_at[distribution, path] = world.now
         content = Counter(plain=len(paths) - wildcards, wild=wildcards)
@@ -131,16 +147,21 @@ class CloudFront:
         return True
 
 
-class Client:
+class Client(Reader):
     """The client of the SDK. A call takes time on its way there and back, and either way may fail."""
 
     def __init__(
-        self, cloudfront: CloudFront, world: World, weather: Weather, watch: Callable[[str, list[str], str], None]
+        self,
+        cloudfront: CloudFront,
+        world: World,
+        watch: Callable[[str, list[str], str], None],
+        begin: Callable[[str], None],
     ) -> None:
-        self._cloudfront, self._world, self._weather, self._watch = cloudfront, world, weather, watch
+        super().__init__(world, lambda: cloudfront.weather, cloudfront.double, cloudfront.unreadable)
+        self._cloudfront, self._watch, self._begin = cloudfront, watch, begin
 
     def create_invalidation(self, *, DistributionId: str, InvalidationBatch: Any) -> dict[str, Any]:  # noqa: N803
-        paths = InvalidationBatch["Paths"]["Items"]
+        self._begin(DistributionId)
         try:
             answer = self._call(DistributionId, InvalidationBatch)
         except ClientError as error:
@@ -150,25 +171,20 @@ class Client:
             self._note(DistributionId, InvalidationBatch, "no answer")
             raise
         self._note(DistributionId, InvalidationBatch, "accepted")
-        self._watch(DistributionId, paths, "accepted")
         return answer
 
-    def get_distribution_config(self, *, Id: str) -> dict[str, Any]:  # noqa: N803
-        world, weather = self._world, self._weather
-        world.sleep(10.0 if world.happens(weather.hangs) else world.rng.uniform(0.1, 0.8))
-        if world.happens(weather.unavailable):
-            raise client_error("GetDistributionConfig", "ServiceUnavailable", 503, "not described")
-        return self._cloudfront.double.get_distribution_config(Id=Id)
+    def create_invalidation_for_distribution_tenant(self, *, Id: str, InvalidationBatch: Any) -> dict[str, Any]:  # noqa: N803
+        return self.create_invalidation(DistributionId=Id, InvalidationBatch=InvalidationBatch)
 
     def _note(self, distribution: str, batch: Any, result: str) -> None:
         paths = batch["Paths"]["Items"]
         self._world.note(f"{distribution} {batch['CallerReference'][-8:]} {len(paths)} {paths[:3]}: {result}")
         if result != "accepted":
             self._cloudfront.called[result] += 1
-            self._watch(distribution, paths, result)
+        self._watch(distribution, paths, result)
 
     def _call(self, distribution: str, batch: Any) -> dict[str, Any]:
-        world, weather = self._world, self._weather
+        world, weather = self._world, self._weather()
         world.sleep(world.rng.uniform(0.05, 0.4))
         if world.happens(weather.unavailable):
             raise _refusal("ServiceUnavailable", 503, "before anything was done")

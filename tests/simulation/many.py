@@ -9,6 +9,7 @@ from math import nan
 from multiprocessing import get_context
 from typing import Final
 
+from invalidator.model import usd_for
 from tests.simulation.story import Report, Story
 
 MOST_PATHS: Final = 1.5
@@ -39,6 +40,7 @@ class Total:
     letters: int = 0
     paths: int = 0
     wildcards: int = 0
+    doubled: int = 0
     batches: int = 0
     twins: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
@@ -56,6 +58,7 @@ class Total:
         self.letters += report.letters
         self.paths += report.billed
         self.wildcards += report.wildcards
+        self.doubled += report.doubled
         self.batches += report.accepted
         self.answers.update(report.answers)
         self.unlisted.update(report.unlisted)
@@ -95,7 +98,9 @@ class Total:
             f" {refused:,} calls refused or unanswered, {self.tickets:,} tickets, {self.letters:,} dead letters.\n"
             f"{self.paths:,} paths were billed, {self.wildcards:,} of them wildcards:"
             f" {self.paths_ratio:.2f} times those of the same uploads where nothing goes wrong.\n"
-            f"{self.batches:,} calls were accepted: {self.batches_ratio:.2f} times."
+            f"{self.batches:,} calls were accepted: {self.batches_ratio:.2f} times.\n"
+            f"{self.doubled:,} paths ({usd_for(self.doubled):,.2f} USD) were billed twice, where the function was"
+            " killed between storing and answering."
         )
 
 

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import takewhile
 from math import inf
 from typing import Any
@@ -41,13 +41,13 @@ class Bucket:
 class Client:
     """The client of the SDK. A call takes time, is forbidden or throttled, or is never answered."""
 
-    def __init__(self, world: World, bucket: Bucket, weather: Weather) -> None:
+    def __init__(self, world: World, bucket: Bucket, weather: Callable[[], Weather]) -> None:
         self._world, self._bucket, self._weather = world, bucket, weather
 
     def list_objects_v2(self, **arguments: str) -> Any:
         prefix, token = arguments["Prefix"], arguments.get("ContinuationToken")
         self._world.sleep(self._world.rng.uniform(0.02, 0.1))
-        if self._world.happens(self._weather.unlisted):
+        if self._world.happens(self._weather().unlisted):
             self._fail()
         if arguments["Bucket"] != "origin":
             return {"IsTruncated": False}

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ReadTimeoutError
 
 from tests.doubles.sdk import client_error
 from tests.simulation.world import Signal, World
+
+MOST_BYTES = 1_048_576
 
 
 @dataclass
@@ -22,7 +24,11 @@ class Message:
 
 
 class Queue:
-    """A queue with its dead letters. ``deleting`` and ``storing`` are called with each such message."""
+    """A queue with its dead letters. ``deleting``, ``storing`` and ``burying`` are called with each such message.
+
+    ``limit`` is the most bytes of a message, ``trouble`` the answer to all that is sent: "hangs", the code of an error,
+    or none.
+    """
 
     def __init__(self, world: World, visibility: float, receives: int) -> None:
         self._world, self._visibility, self._receives = world, visibility, receives
@@ -31,6 +37,8 @@ class Queue:
         self.dead: list[Message] = []
         self.arrived = Signal()
         self.storing: list[Callable[[str], None]] = []
+        self.burying: list[Callable[[str], None]] = []
+        self.limit, self.trouble = MOST_BYTES, ""
         self.deleting: list[Callable[[Message], None]] = []
 
     def send(self, body: str, delay: float = 0.0) -> None:
@@ -44,7 +52,7 @@ class Queue:
     def bury(self, body: str) -> None:
         """Store a message in the dead letters."""
         self.dead.append(Message(f"m{next(self._numbers)}", body, self._world.now))
-        for listener in self.storing:
+        for listener in self.burying:
             listener(body)
 
     def next_visible(self) -> float | None:
@@ -84,26 +92,63 @@ class Queue:
 
 
 class Client:
-    """The client of the SDK. A call takes time, and may fail before or after the message is stored."""
+    """The client of the SDK. A call takes time, and may fail before or after a message is stored."""
 
-    def __init__(self, world: World, queue: Queue, fails: float) -> None:
+    def __init__(self, world: World, queue: Queue, fails: Callable[[], float]) -> None:
         self._world, self._queue, self._fails = world, queue, fails
 
     def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int) -> Any:  # noqa: N803
-        assert len(MessageBody.encode()) <= 1_048_576
-        assert 0 <= DelaySeconds <= 900
-        self._world.sleep(self._world.rng.uniform(0.005, 0.05))
-        if self._world.happens(self._fails):
-            raise self._fault()
-        if QueueUrl.endswith("dead-letters"):
-            self._queue.bury(MessageBody)
-        else:
-            self._queue.send(MessageBody, DelaySeconds)
-        self._world.note(f"stored for {DelaySeconds} s: {MessageBody[:150]}")
-        self._world.sleep(self._world.rng.uniform(0.005, 0.05))
-        if self._world.happens(self._fails):
-            raise self._fault()
-        return {"MessageId": "stored"}
+        def take() -> Any:
+            if problem := self._problem(MessageBody, DelaySeconds):
+                raise client_error("SendMessage", problem, 400)
+            self._store(QueueUrl, MessageBody, DelaySeconds)
+            return {"MessageId": "stored"}
 
-    def _fault(self) -> ClientError:
-        return client_error("SendMessage", "InternalError", 500)
+        return self._call("SendMessage", take)
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[Any]) -> Any:  # noqa: N803
+        assert 1 <= len(Entries) <= 10
+        assert len({entry["Id"] for entry in Entries}) == len(Entries)
+        assert sum(len(entry["MessageBody"]) for entry in Entries) <= MOST_BYTES
+
+        def take() -> Any:
+            taken, failed = [], []
+            for entry in Entries:
+                problem = self._problem(entry["MessageBody"], entry["DelaySeconds"])
+                if problem or self._world.happens(self._fails()):
+                    about = {"Code": problem or "InternalError", "SenderFault": bool(problem), "Message": "not stored"}
+                    failed.append({"Id": entry["Id"], **about})
+                else:
+                    self._store(QueueUrl, entry["MessageBody"], entry["DelaySeconds"])
+                    taken.append({"Id": entry["Id"], "MessageId": "stored"})
+            return {"Successful": taken, "Failed": failed}
+
+        return self._call("SendMessageBatch", take)
+
+    def _call(self, operation: str, take: Callable[[], Any]) -> Any:
+        self._world.sleep(self._world.rng.uniform(0.005, 0.05))
+        if self._queue.trouble == "hangs":
+            self._world.sleep(10.0)
+            raise ReadTimeoutError(endpoint_url="https://sqs.amazonaws.com")
+        if self._queue.trouble:
+            raise client_error(operation, self._queue.trouble, 403)
+        if self._world.happens(self._fails()):
+            raise client_error(operation, "InternalError", 500)
+        answer = take()
+        self._world.sleep(self._world.rng.uniform(0.005, 0.05))
+        if self._world.happens(self._fails()):
+            raise client_error(operation, "InternalError", 500)
+        return answer
+
+    def _problem(self, body: str, delay: int) -> str:
+        """Return the code of the error for a message that the queue refuses."""
+        assert 0 <= delay <= 900
+        assert len(body) <= MOST_BYTES
+        return "InvalidParameterValue" if len(body) > self._queue.limit else ""
+
+    def _store(self, url: str, body: str, delay: int) -> None:
+        if url.endswith("dead-letters"):
+            self._queue.bury(body)
+        else:
+            self._queue.send(body, delay)
+        self._world.note(f"stored for {delay} s: {body[:150]}")

@@ -23,16 +23,25 @@ class Weather:
     broken: float = 0.0  # CloudFront: a distribution is deleted or forbidden for a while
     bad_paths: int = 0  # objects of each deploy with paths that CloudFront refuses
     unlisted: float = 0.0  # S3: a page of a listing is forbidden, throttled, or never comes
+    cold: float = 1.0  # Lambda: an invocation has a new process
+    cut: float = 0.0  # Lambda: killed when everything is done, and nothing acknowledged yet
+    stepped: float = 0.0  # Lambda: the clock steps during an invocation
+    undescribed: float = 0.0  # CloudFront: a distribution, a policy or the list cannot be read for a while
+    expired: float = 0.0  # CloudFront: the credentials have expired for a while
+    invalid: float = 0.0  # CloudFront: a distribution takes no path at all for a while
+    unstored: float = 0.0  # SQS: nothing is stored for a while, or nothing large
+    crowded: float = 0.0  # other tools: they occupy some of the quotas of a distribution
+    removed: float = 0.0  # settings: a distribution is no longer named
 
 
 CALM = Weather()
 
 
 def weather_of(rng: Random) -> Weather:
-    """Draw the weather. Each kind of trouble is absent in half of the worlds, so that all combinations occur."""
+    """Draw the weather. At least half of the worlds are without each kind of trouble, so that combinations occur."""
 
-    def up_to(most: float) -> float:
-        return rng.uniform(0, most) if rng.random() < 0.5 else 0.0
+    def up_to(most: float, share: float = 0.5) -> float:
+        return rng.uniform(0, most) if rng.random() < share else 0.0
 
     return Weather(
         unavailable=up_to(0.3),
@@ -47,7 +56,21 @@ def weather_of(rng: Random) -> Weather:
         short=up_to(0.3),
         broken=up_to(0.6),
         bad_paths=rng.choice([0, 0, 0, 1, 3]),
+        cold=rng.choice([0.0, 0.1, 0.5, 1.0]),
+        cut=up_to(0.1, 0.3),
+        stepped=up_to(0.2, 0.2),
+        undescribed=up_to(1.0, 0.0),
+        expired=up_to(1.0, 0.1),
+        invalid=up_to(0.5, 0.1),
+        unstored=up_to(1.0, 0.1),
+        crowded=up_to(1.0, 0.2),
+        removed=up_to(0.5, 0.1),
     )
+
+
+def prompt_weather(rng: Random) -> Weather:
+    """Draw the weather of a world in which everything has to be accepted within minutes."""
+    return Weather(twice=rng.choice([0.0, 0.05]), split=rng.choice([0.0, 0.3]), cold=rng.choice([0.0, 0.5, 1.0]))
 
 
 def widening_of(rng: Random) -> tuple[Allowance, float]:

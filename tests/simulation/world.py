@@ -30,6 +30,22 @@ class Signal:
             wake()
 
 
+class Process:
+    """Tasks that stand still together while their process is frozen."""
+
+    def __init__(self) -> None:
+        self.tasks: list[greenlet] = []
+        self.frozen = False
+        self.missed: list[Action] = []
+
+    def run(self, action: Action) -> None:
+        """Run an action of a task, or keep it until the process goes on."""
+        if self.frozen:
+            self.missed.append(action)
+        else:
+            action()
+
+
 class World:
     """A clock in seconds, a timetable, and a source of chance."""
 
@@ -41,6 +57,7 @@ class World:
         self._due: list[tuple[float, int, Action]] = []
         self._hub = getcurrent()
         self._tasks: list[greenlet] = []
+        self._processes: dict[greenlet, Process] = {}
 
     def note(self, text: str) -> None:
         """Add a line to the trace."""
@@ -54,21 +71,36 @@ class World:
         """Schedule an action."""
         heapq.heappush(self._due, (self.now + seconds, next(self._order), action))
 
-    def spawn(self, run: Action) -> greenlet:
-        """Return a new task, which begins when its turn comes."""
+    def spawn(self, run: Action, process: Process | None = None) -> greenlet:
+        """Return a new task, perhaps of a process, which begins when its turn comes."""
         task = greenlet(run, self._hub)
         self._tasks.append(task)
-        self.after(0.0, task.switch)
+        if process:
+            self._processes[task] = process
+            process.tasks = [one for one in process.tasks if not one.dead] + [task]
+            self.after(0.0, partial(process.run, task.switch))
+        else:
+            self.after(0.0, task.switch)
         return task
+
+    def thaw(self, process: Process) -> None:
+        """Let a frozen process go on: what its tasks waited for has come meanwhile."""
+        missed, process.missed, process.frozen = process.missed, [], False
+        for action in missed:
+            self.after(0.0, partial(process.run, action))
 
     def sleep(self, seconds: float, signal: Signal | None = None) -> None:
         """Let time pass for the calling task, at most until the signal fires."""
         task, slept = getcurrent(), False
+        process = self._processes.get(task)
 
         def wake() -> None:
             nonlocal slept
             # The clock and the signal may both wake the task: only the first does, and none if the task has ended.
             if not slept and not task.dead:
+                if process and process.frozen:
+                    process.missed.append(wake)
+                    return
                 slept = True
                 task.switch()
 

@@ -1,0 +1,189 @@
+"""The books of a world: what was notified, stored, accepted and billed; and the laws that they have to keep."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection
+from math import inf
+
+from tests.simulation.cloudfront import CloudFront, clearing
+from tests.simulation.messages import number_of, ticket_of
+from tests.simulation.sites import Place, Sites
+from tests.simulation.sqs import Message, Queue
+from tests.simulation.uploads import Upload
+from tests.simulation.world import World
+
+_SECONDS_OF_TRIES = 0.0
+"""Fewest seconds for which a change is tried before it is given up."""
+_MOST_SECONDS = 600.0
+"""Within so many seconds everything is accepted where only others' uploads and invalidations are in the way."""
+_MOST_ATTEMPTS, _MOST_CROWDED = 10, 32
+
+
+class Books:
+    """Records everything, and checks each acknowledgement and each bill.
+
+    ``hopeless`` are the paths that are refused as invalid. ``doubled`` counts the paths that were billed twice because
+    an invocation was killed between storing and answering.
+    """
+
+    def __init__(self, world: World, cloudfront: CloudFront, queue: Queue, sites: Sites, uploads: list[Upload]) -> None:
+        self._world, self._cloudfront, self._sites, self._uploads = world, cloudfront, sites, uploads
+        self.hopeless: set[str] = set()
+        self.once_invalid: set[str] = set()
+        self.tickets = self.doubled = 0
+        self._changed_at: dict[str, float] = {}  # by message id
+        self._uploaded_at: dict[str, float] = {}  # by key
+        self._waiting: Counter[Place] = Counter()  # in tickets
+        self._given_up: Counter[Place] = Counter()  # in dead letters
+        self._acknowledged: dict[Place, tuple[float, float]] = {}  # the newest change, and when it was acknowledged
+        self._may_bill: Counter[Place] = Counter()
+        self._billed_at: dict[Place, list[float]] = defaultdict(list)
+        self._cut: dict[Place, float] = {}
+        self._awaited: dict[Place, float] = {}
+        queue.storing.append(self._store)
+        queue.burying.append(self._bury)
+        queue.deleting.append(self._acknowledge)
+        cloudfront.accepting.append(self._bill)
+
+    # --- what is noted ----------------------------------------------------------------------------------
+
+    def upload(self, key: str) -> None:
+        """Note that an object changes now."""
+        self._uploaded_at[key] = self._world.now
+
+    def notify(self, message_id: str, changed_at: float) -> None:
+        """Note which message tells of a change."""
+        self._changed_at[message_id] = changed_at
+
+    def wait_for(self, upload: int) -> None:
+        """Expect everything that an upload concerns to be accepted soon."""
+        for place in self._sites.places(self._uploads[upload].key, self._sites.served):
+            self._awaited.setdefault(place, self._world.now)
+
+    def deliver(self, messages: list[Message]) -> None:
+        """Count the deliveries that may be billed.
+
+        Each of a notification is. Of a ticket, the first is not, and another one only if the ticket was not accepted
+        under its own reference: it may have been merged with other work then.
+        """
+        for message in messages:
+            ticket = ticket_of(message.body)
+            if ticket is None:
+                self._may_bill.update(self._viewed(message))
+            elif message.received > 1 and ticket.reference not in self._cloudfront.known:
+                self._may_bill.update(ticket.places(self._sites))
+
+    def cut(self, since: float) -> None:
+        """Note that an invocation, begun at ``since``, was killed when everything was accepted or stored."""
+        accepted = self._cloudfront.accepted_at
+        self._cut |= {place: self._world.now for place, at in accepted.items() if at >= since}
+
+    def redrive(self) -> None:
+        """Note that all dead letters are on the queue again."""
+        self._waiting.update(self._given_up)
+        self._given_up.clear()
+
+    def _store(self, body: str) -> None:
+        ticket = ticket_of(body)
+        if ticket is not None:
+            assert ticket.attempts <= _MOST_ATTEMPTS, f"{ticket.attempts} attempts: {body[:300]}"
+            assert ticket.crowded <= _MOST_CROWDED, f"{ticket.crowded} times without room: {body[:300]}"
+            self.tickets += 1
+            self._waiting.update(ticket.places(self._sites))
+
+    def _bury(self, body: str) -> None:
+        ticket = ticket_of(body)
+        assert ticket is not None, f"a dead letter that is no ticket: {body[:300]}"
+        self.tickets += 1
+        self._given_up.update(ticket.places(self._sites))
+
+    def _bill(self, distribution: str, paths: list[str]) -> None:
+        accepted = {(distribution, path) for path in paths}
+        for place in accepted if self._cut else ():
+            if place in self._cut and self._is_unchanged(place):
+                self.doubled += 1
+            self._cut.pop(place, None)
+        for place in [place for place in self._awaited if not accepted.isdisjoint(clearing(place))]:
+            seconds = self._world.now - self._awaited.pop(place)
+            assert seconds <= _MOST_SECONDS, f"{place} was accepted after {seconds:.0f} seconds"
+
+    def _is_unchanged(self, place: Place) -> bool:
+        """Return true if no object behind a place has changed since it was last accepted."""
+        accepted = self._cloudfront.accepted_at[place]
+        site, path = self._sites.all[place[0]], place[1].removesuffix("*")
+        keys = (key for key in self._uploaded_at if any(url.startswith(path) for url in site.viewed_at(key)))
+        return all(self._uploaded_at[key] < accepted for key in keys)
+
+    def _viewed(self, notification: Message) -> list[Place]:
+        return self._sites.places(self._uploads[number_of(notification.body)].key, self._sites.served)
+
+    # --- what has to be true ----------------------------------------------------------------------------
+
+    def _acknowledge(self, message: Message) -> None:
+        """Check that all of a message was accepted after the change, or is stored elsewhere."""
+        ticket, now = ticket_of(message.body), self._world.now
+        if ticket is None:
+            changed_at = self._changed_at[message.id]
+            places = self._viewed(message)
+            for place in places:
+                known = self._acknowledged.get(place, (-inf, 0.0))[0]
+                self._acknowledged[place] = max(known, changed_at), now
+        else:
+            places, changed_at = ticket.places(self._sites), ticket.since
+            self._waiting.subtract(places)
+        for place in places:
+            since = max(changed_at, self._acknowledged.get(place, (-inf, 0.0))[0])
+            if not self._is_done(place, since):
+                raise AssertionError(f"{place} of {message.id} was acknowledged, and neither accepted nor stored")
+
+    def _is_done(self, place: Place, since: float) -> bool:
+        accepted_at = self._cloudfront.accepted_at
+        items = list(clearing(place))
+        if any(accepted_at.get(item, -1.0) >= since or self._waiting[item] > 0 for item in items):
+            return True
+        given_up = any(self._given_up[item] > 0 for item in items)
+        return given_up and self._may_be_given_up(place)
+
+    def _may_be_given_up(self, place: Place) -> bool:
+        """Return true if a place may be given up: an invalid path at once, all else after some time only."""
+        if place[0] in self.once_invalid or self.is_hopeless(place):
+            return True
+        _, tried_since = self._acknowledged.get(place, (0.0, -inf))
+        return self._world.now - tried_since >= _SECONDS_OF_TRIES
+
+    def is_hopeless(self, place: Place) -> bool:
+        """Return true if a path, with any query string, is refused as invalid."""
+        path = place[1]
+        return not self.hopeless.isdisjoint({path, path.partition("?")[0], path.removesuffix("*")})
+
+    def places(self, message: Message) -> list[Place]:
+        """Return everything that a message stands for."""
+        ticket = ticket_of(message.body)
+        return self._viewed(message) if ticket is None else ticket.places(self._sites)
+
+    def check_promptness(self) -> None:
+        """Check that nothing is waited for any more."""
+        assert not self._awaited, f"never accepted: {sorted(self._awaited)[:5]}"
+
+    def check_bill(self) -> None:
+        """Check that each billed item has a delivery of its own of something that it clears.
+
+        The numbers alone tell, because of two items that clear the same path, one clears everything the other does.
+        """
+        accepted = self._cloudfront.double.accepted
+        billed = Counter((each.distribution, path) for each in accepted for path in each.paths)
+        all_billed, may_bill = _below(billed, billed), _below(billed, self._may_bill)
+        for place, times in all_billed.items():
+            allowed = may_bill[place]
+            assert times <= allowed, f"{place} was billed {times} times, and delivered {allowed} times"
+
+
+def _below(items: Collection[Place], numbers: Counter[Place]) -> Counter[Place]:
+    """Return the sum of the numbers of all items that each item clears, its own included."""
+    if not any(path.endswith("*") for _, path in items):
+        return numbers  # no wildcards, as in most worlds
+    sums: Counter[Place] = Counter()
+    for place, number in numbers.items():
+        for item in clearing(place):
+            if item in items:
+                sums[item] += number
+    return sums

@@ -1,0 +1,73 @@
+"""The messages of the queue: notifications of S3, tickets of a batch, and tickets of changes."""
+
+import json
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import quote_plus
+
+from tests.simulation.sites import Place, Sites
+from tests.simulation.uploads import Upload
+from tests.simulation.world import BEGINNING
+
+
+class Ticket(NamedTuple):
+    """A ticket: either of a batch, with its places and reference, or of changes: keys for some distributions.
+
+    ``since`` is when the earliest of its changes happened.
+    """
+
+    since: float
+    attempts: int
+    crowded: int
+    batch: tuple[Place, ...]
+    reference: tuple[str, str]
+    distributions: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+    def places(self, sites: Sites) -> list[Place]:
+        """Return everything that it stands for. "discover" stands for the distributions that no setting names."""
+        if not self.distributions:
+            return list(self.batch)
+        named = [id_ for id_ in self.distributions if id_ in sites.all]
+        found = sites.discovered if "discover" in self.distributions else []
+        return [place for key in self.keys for place in sites.places(key, dict.fromkeys([*named, *found]))]
+
+
+@lru_cache(maxsize=512)
+def ticket_of(body: str) -> Ticket | None:
+    """Return the ticket in a message; None if it is a notification."""
+    if body.startswith('{"Records"'):
+        return None
+    document = json.loads(body)
+    since, attempts, crowded = _seconds_of(document["since"]), document["attempts"], document.get("crowded", 0)
+    if "changes" in document:
+        keys = tuple(change[1] for change in document["changes"])
+        return Ticket(since, attempts, crowded, (), ("", ""), tuple(document["distributions"]), keys)
+    id_ = document["distribution"]
+    places = tuple((id_, path) for path, *_ in document["items"])
+    return Ticket(since, attempts, crowded, places, (id_, document["caller_reference"]))
+
+
+def _seconds_of(time: str) -> float:
+    return (datetime.fromisoformat(time) - BEGINNING).total_seconds() if time else 0.0
+
+
+def notification(number: int, upload: Upload) -> str:
+    """Return what S3 tells of an upload."""
+    return json.dumps({"Records": [_record(number, upload)]})
+
+
+def _record(number: int, upload: Upload) -> dict[str, Any]:
+    return {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "eventTime": (BEGINNING + timedelta(seconds=upload.at)).isoformat().replace("+00:00", "Z"),
+        "eventName": "ObjectRemoved:Delete" if upload.removed else "ObjectCreated:Put",
+        "s3": {"bucket": {"name": "origin"}, "object": {"key": quote_plus(upload.key), "sequencer": f"{number:018X}"}},
+    }
+
+
+def number_of(body: str) -> int:
+    """Return the number of the upload that a notification tells of."""
+    return int(json.loads(body)["Records"][0]["s3"]["object"]["sequencer"], 16)
