@@ -11,6 +11,7 @@ from invalidator.runtime.deliver import deliver
 from invalidator.runtime.invocation import Invocation, InvocationContext, LocalContext
 from invalidator.runtime.log import log_contents, log_event, log_plan, logger
 from invalidator.runtime.reads import BucketKeys, find_distributions, without_unchanged
+from invalidator.runtime.unplanned import unplanned
 
 
 def lambda_handler(event: object, context: "InvocationContext | None" = None, clients: Clients = AWS) -> dict[str, Any]:
@@ -37,13 +38,13 @@ def _serve(event: object, context: "InvocationContext", clients: Clients) -> dic
     log_event(event)
     invocation = Invocation.begin(clients, context)
     settings = invocation.settings
-    decoded, distributions = find_distributions(decode(event, context.aws_request_id), invocation)
+    decoded, known, unknown, undecided = find_distributions(decode(event, context.aws_request_id), invocation)
     log_contents(decoded)
     changes, keys = without_unchanged(decoded.changes, invocation), BucketKeys(invocation).beginning
-    plan = make_plan(changes, distributions, settings.view, decoded.tickets, settings.allowance, keys)
+    plan = make_plan(changes, known, settings.view, decoded.tickets, settings.allowance, keys)
     log_plan(plan)
-    result = deliver(plan, invocation)
-    return answer(Served(decoded, len(decoded.changes) - len(changes), len(distributions), plan, result), invocation)
+    result = deliver(plan, unplanned(changes, unknown, settings.view), undecided, invocation)
+    return answer(Served(decoded, len(decoded.changes) - len(changes), len(known), plan, result), invocation)
 
 
 @logger.inject_lambda_context(log_event=False)

@@ -66,10 +66,11 @@ MAX_MESSAGES_PER_EVENT: Final = 4_000
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html (2026-11-20)
 """
 
-MAX_MESSAGES_PER_RECEIVE: Final = 10
-"""Messages that one ReceiveMessage call returns.
+MAX_MESSAGES_PER_CALL: Final = 10
+"""Messages that one call of ReceiveMessage returns, or one of SendMessageBatch takes, of MAX_MESSAGE_BYTES together.
 
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html (2026-11-20)
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html (2026-11-20),
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html (2026-11-28)
 """
 
 MAX_MESSAGE_BYTES: Final = 1_048_576

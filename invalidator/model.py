@@ -50,6 +50,25 @@ class ObjectChange(NamedTuple):
         return self.bucket, self.key
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldChanges:
+    """Changes that wait until it is known what some distributions serve, and why it is not.
+
+    ``distributions`` may contain the word ``discover``, for those that have to be discovered. ``attempts`` counts the
+    invocations in a row that could not learn it.
+    """
+
+    distributions: tuple[DistributionId, ...]
+    changes: tuple[ObjectChange, ...]
+    attempts: int = 0
+    why: str = ""
+
+    @property
+    def since(self) -> str:
+        """The time of the earliest change, as far as that is known; else empty."""
+        return min((change.time for change in self.changes if change.time), default="")
+
+
 class Request(NamedTuple):
     """A path that somebody asks for, or that an earlier invocation left; there is no record of S3 behind it.
 
@@ -181,10 +200,25 @@ UNKNOWN_SITE: Final = Site((Behavior("*", (Origin(""),)),))
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution or a tenant, and its site."""
+    """A distribution or a tenant, its site, and the changes that have waited for it.
+
+    The new changes of an event concern it only if it ``takes_new`` ones.
+    """
 
     id: DistributionId
     site: Site = UNKNOWN_SITE
+    held: tuple[HeldChanges, ...] = ()
+    takes_new: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownDistribution:
+    """A distribution of which nobody knows what it serves, and why; otherwise as a Distribution."""
+
+    id: DistributionId
+    error: CdnError
+    held: tuple[HeldChanges, ...] = ()
+    takes_new: bool = True
 
 
 def usd_for(paths: int) -> float:

@@ -1,11 +1,15 @@
 """Calls that are made at the same time."""
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+
+MAX_PARALLEL: Final = 8
+"""Calls to one service that are made at the same time."""
 
 
 class Workers(Protocol[T]):
@@ -26,6 +30,23 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     if ended is None:
         raise TimeoutError
     return ended[0]
+
+
+def at_once(calls: "deque[Callable[[], T]]", workers: Workers[T], seconds: Callable[[], float]) -> Iterator[T]:
+    """Make calls, eight at a time, and yield what they return, in any order, until no ``seconds()`` are left.
+
+    Calls may be added meanwhile. Those that were not made, or have not ended by then, are left behind.
+    """
+    running = 0
+    while calls or running:
+        while calls and running < MAX_PARALLEL:
+            workers.start(calls.popleft())
+            running += 1
+        ended = workers.wait(seconds())
+        if ended is None:
+            return
+        running -= 1
+        yield ended
 
 
 class Threads(Generic[T]):

@@ -18,7 +18,7 @@ _ACTIONS: Final = {
     "HeadObject": ("s3:GetObjectVersion", "this object, and kms:Decrypt on its key if it is encrypted with one,"),
     # Without s3:ListBucket, S3 answers 403 for an object that does not exist.
     "GetObject": ("s3:GetObject", "this object and s3:ListBucket on its bucket"),
-    "SendMessage": ("sqs:SendMessage", _QUEUE),
+    "SendMessageBatch": ("sqs:SendMessage", _QUEUE),
     "ReceiveMessage": ("sqs:ReceiveMessage", _QUEUE),
     "DeleteMessage": ("sqs:DeleteMessage", _QUEUE),
     "ChangeMessageVisibilityBatch": ("sqs:ChangeMessageVisibility", _QUEUE),
@@ -70,8 +70,8 @@ _REMEDIES: Final = {
 }
 # What the same code means for one operation.
 _REMEDIES_OF_OPERATIONS: Final = {
-    ("SendMessage", "AWS.SimpleQueueService.NonExistentQueue"): _NO_QUEUE_TO_SEND_TO,
-    ("SendMessage", "QueueDoesNotExist"): _NO_QUEUE_TO_SEND_TO,
+    ("SendMessageBatch", "AWS.SimpleQueueService.NonExistentQueue"): _NO_QUEUE_TO_SEND_TO,
+    ("SendMessageBatch", "QueueDoesNotExist"): _NO_QUEUE_TO_SEND_TO,
     ("CreateInvalidation", "InvalidArgument"): _BAD_PATH,
     ("CreateInvalidationForDistributionTenant", "InvalidArgument"): _BAD_PATH,
 }

@@ -107,12 +107,23 @@ class CloudFront:
                 parameters = {item["Name"]: item["Value"] for item in tenant.get("Parameters") or []}
                 distribution = DistributionId(tenant.get("DistributionId", ""))
             answer = self._client.get_distribution_config(Id=distribution)
-        return Configured(_object(answer, "DistributionConfig"), parameters)
+        config = _object(answer, "DistributionConfig")
+        # Without these it would be a distribution that serves nothing.
+        if not (
+            _object(config, "Origins").get("Items") and _object(config, "DefaultCacheBehavior").get("TargetOriginId")
+        ):
+            raise UnavailableError("CloudFront answered without the origins of a distribution")
+        for name in config.keys() & {"Origins", "CacheBehaviors", "OriginGroups"}:
+            _check_whole(config, name)
+        return Configured(config, parameters)
 
     def cache_policy(self, id_: str) -> _Json:
         """Return the CachePolicyConfig of a cache policy."""
         with _errors_explained():
-            return _object(self._client.get_cache_policy_config(Id=id_), "CachePolicyConfig")
+            policy = _object(self._client.get_cache_policy_config(Id=id_), "CachePolicyConfig")
+        if "Name" not in policy:  # each has one: without it this is no answer, rather than a policy without settings
+            raise UnavailableError("CloudFront answered without the name of a cache policy")
+        return policy
 
     def summaries(self) -> Iterator[_Json]:
         """Yield each distribution of the account, as a DistributionSummary."""
@@ -127,7 +138,9 @@ class CloudFront:
                 page = self._client.list_distribution_tenants(
                     AssociationFilter={"DistributionId": distribution}, **marker
                 )
-            yield from (tenant["Id"] for tenant in page.get("DistributionTenantList") or [])
+            if not isinstance(page.get("DistributionTenantList"), list):
+                raise UnavailableError("CloudFront answered without DistributionTenantList")
+            yield from (tenant["Id"] for tenant in page["DistributionTenantList"])
             if not page.get("NextMarker") or marker == {"Marker": page["NextMarker"]}:
                 return
             marker = {"Marker": page["NextMarker"]}
@@ -165,13 +178,18 @@ def _pages(call: Callable[..., Any], name: str) -> Iterator[_Json]:
     while True:
         with _errors_explained():
             page = _object(call(**marker), name)
-        if "Quantity" not in page:  # every page has it: without it this is no answer, rather than an empty list
-            raise UnavailableError(f"CloudFront answered without {name}")
+        _check_whole({name: page}, name)
         yield page
         following = page.get("NextMarker") if page.get("IsTruncated") else None
         if not following or marker == {"Marker": following}:
             return
         marker = {"Marker": following}
+
+
+def _check_whole(holder: _Json, name: str) -> None:
+    """Raise UnavailableError if a list has not as many items as it says: it always says so, even if it is empty."""
+    if len(_object(holder, name).get("Items") or ()) != holder[name].get("Quantity"):
+        raise UnavailableError(f"CloudFront answered without all of {name}")
 
 
 def _invalidation(distribution: DistributionId, answer: _Json) -> Invalidation:

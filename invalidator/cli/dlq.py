@@ -18,7 +18,7 @@ from invalidator.cli.dlq_view import (
 )
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, interruptible
-from invalidator.cli.targets import distributions_serving
+from invalidator.cli.targets import distributions_as_known
 from invalidator.cli.terminal import narrate, print_json
 from invalidator.errors import ConfigurationError
 from invalidator.model import Distribution
@@ -116,8 +116,8 @@ def _read(held: Iterable[DeadLetter]) -> list[ReadLetter]:
 
 
 def _described(settings: Settings, buckets: set[str]) -> list[Distribution]:
-    distributions, _ = distributions_serving(settings, buckets)
-    return distributions
+    """Return the distributions. Of those that nobody can describe now, letters are shown all the same."""
+    return distributions_as_known(settings, buckets)
 
 
 def _list(letters: list[ReadLetter], *, every: bool, as_json: bool) -> None:

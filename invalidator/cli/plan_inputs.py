@@ -7,10 +7,10 @@ from functools import cache
 from typing import Final
 
 from invalidator.by_hand import batches_of
-from invalidator.cli.targets import distributions_serving
+from invalidator.cli.targets import distributions_concerned, distributions_serving
 from invalidator.cli.terminal import narrate, progress, warn
 from invalidator.errors import ConfigurationError, EventError, ListingError
-from invalidator.events.decode import Decoded, Refusal, decode, without_strangers
+from invalidator.events.decode import Decoded, Refusal, decode
 from invalidator.events.records import change_by_hand
 from invalidator.model import Distribution, DistributionId, ObjectChange, ObjectKey, Plan
 from invalidator.operator.curves import Curve, Trial, curves
@@ -130,8 +130,7 @@ def _common_bucket(distributions: Iterable[Distribution]) -> str:
 
 
 def _served(decoded: Decoded, settings: Settings, list_objects: ListObjects) -> Preview:
-    distributions, _ = distributions_serving(settings, {change.bucket for change in decoded.changes})
-    decoded = without_strangers(decoded, lambda id_: clients.catalog().has(id_, settings))
+    decoded, distributions, _, _ = distributions_concerned(settings, decoded)
     ignored = f"{count(decoded.ignored, 'record')} ignored" if decoded.ignored else ""
     return Preview(decoded, distributions, settings, list_objects, ignored)
 

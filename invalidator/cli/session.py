@@ -22,8 +22,9 @@ def errors_explained() -> Iterator[None]:
     try:
         yield
     except InvalidatorError as error:
-        if isinstance(error.__cause__, CdnError):  # to the function it is a setting that does not work; not to a person
-            narrate(f"error: distributions cannot be discovered: {error.__cause__}")
+        # To the function it is a setting that does not work; not to a person.
+        if isinstance(error, ConfigurationError) and isinstance(error.__cause__, CdnError):
+            narrate(f"error: {error.__cause__}")
             raise typer.Exit(1) from error
         narrate(f"error: {error}")
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from error

@@ -6,8 +6,11 @@ from typing import Final
 
 from invalidator.aws.cloudfront import CloudFront
 from invalidator.cli.terminal import warn
+from invalidator.distributions.catalog import DISCOVERY
+from invalidator.distributions.concerned import Concerned, asked_by, buckets_of, concerned
 from invalidator.distributions.describe import has_tenants
 from invalidator.errors import ConfigurationError, UnconfiguredError
+from invalidator.events.decode import Decoded
 from invalidator.model import Distribution, DistributionId
 from invalidator.runtime import clients
 from invalidator.settings import environment
@@ -53,15 +56,38 @@ def distributions_meant(ids: list[str], bucket: str | None) -> list[Distribution
 
 
 def distributions_serving(settings: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
-    """Return the distributions that may serve these buckets, described, and warnings, which are narrated."""
+    """Return the distributions that may serve these buckets, described, and warnings, which are narrated.
+
+    Raises ConfigurationError or CdnError if one is not known.
+    """
     distributions, warnings = _look_up(settings, buckets)
     warn(warnings)
     return distributions, warnings
 
 
-def _look_up(settings: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
+def distributions_as_known(settings: Settings, buckets: set[str]) -> list[Distribution]:
+    """Return the distributions that may serve these buckets. Each that cannot be described now serves all keys."""
     catalog = clients.catalog()
-    return catalog.look_up(settings, buckets, Threads(), _SECONDS), catalog.warnings()
+    found = catalog.look_up(settings, buckets, Threads(), _SECONDS)
+    warn(catalog.warnings())
+    return found.known + [Distribution(id_) for id_ in found.unknown if id_ != DISCOVERY]
+
+
+def distributions_concerned(settings: Settings, decoded: Decoded) -> Concerned:
+    """Return the distributions that an event concerns, as the function does. Raises as ``distributions_serving``."""
+    catalog = clients.catalog()
+    found = catalog.look_up(settings, buckets_of(decoded), Threads(), _SECONDS, asked_by(decoded))
+    warn(catalog.warnings() if not found.unknown else ())
+    found.certain()
+    return concerned(decoded, found, settings)
+
+
+def _look_up(settings: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
+    """Return the distributions and warnings; the error of an unknown one says what a warning would say."""
+    catalog = clients.catalog()
+    found = catalog.look_up(settings, buckets, Threads(), _SECONDS)
+    warnings = catalog.warnings()
+    return found.certain(), warnings
 
 
 def _everything(account: CloudFront) -> Iterator[DistributionId]:

@@ -102,7 +102,8 @@ def _distributions(invocation: Invocation, ids: Sequence[str]) -> list[Distribut
     if settings.discover and not settings.discover_bucket:
         raise ConfigurationError("DISCOVER_BUCKET is missing, without which there is nothing to discover for a job")
     settings, catalog = replace(settings, describe=False), invocation.clients.catalog()
-    distributions = catalog.look_up(settings, {settings.discover_bucket} - {""}, invocation.clients.workers(), 0.0)
+    bucket, seconds = {settings.discover_bucket} - {""}, invocation.share(1 / 4, sdk.LONGEST_ATTEMPT)
+    distributions = catalog.look_up(settings, bucket, invocation.clients.workers(), seconds).certain()
     warnings = [*settings.warnings, *catalog.warnings()]
     log_warnings(warnings)
     if not distributions:

@@ -15,7 +15,7 @@ from invalidator.limits import (
     SECONDS_PER_CALL,
     SECONDS_TO_COMPLETE,
 )
-from invalidator.model import Batch
+from invalidator.model import Batch, HeldChanges
 
 MAX_CALLS: Final = 8
 """Most calls for a batch in one invocation. After a minute or two of pauses it is given up for this invocation."""
@@ -123,23 +123,23 @@ def pause(calls: int, chance: float) -> float:
     return _spread(_doubled(SECONDS_PER_CALL, calls, _MAX_PAUSE_SECONDS), chance)
 
 
-def delay(batch: Batch, error: CdnError) -> int:
-    """Return the seconds until the ticket of a batch is tried again, after the invocations that failed."""
-    if isinstance(error, InProgressError):
-        return int(_doubled(_FIRST_DELAY_SECONDS, batch.crowded, _MAX_CROWDED_DELAY_SECONDS))
-    return int(_doubled(_FIRST_DELAY_SECONDS, batch.attempts, MAX_DELAY_SECONDS))
+def delay(waiting: Batch | HeldChanges, error: CdnError) -> int:
+    """Return the seconds until a ticket is tried again, after the invocations that failed."""
+    if isinstance(error, InProgressError) and isinstance(waiting, Batch):
+        return int(_doubled(_FIRST_DELAY_SECONDS, waiting.crowded, _MAX_CROWDED_DELAY_SECONDS))
+    return int(_doubled(_FIRST_DELAY_SECONDS, waiting.attempts, MAX_DELAY_SECONDS))
 
 
-def is_hopeless(batch: Batch, error: CdnError) -> bool:
+def is_hopeless(waiting: Batch | HeldChanges, error: CdnError) -> bool:
     """Return True if another invocation is useless until a person has fixed something.
 
     For a distribution that stays full that is after 32 invocations, an hour: 30 + 60 + 29 x 120 = 3,570 seconds.
     """
     if isinstance(error, InvalidPathError):
         return True
-    if isinstance(error, InProgressError):
-        return batch.crowded >= MAX_CROWDED
-    return batch.attempts >= (MAX_INVOCATIONS if isinstance(error, PASSING) else _MAX_INVOCATIONS_REFUSED)
+    if isinstance(error, InProgressError) and isinstance(waiting, Batch):
+        return waiting.crowded >= MAX_CROWDED
+    return waiting.attempts >= (MAX_INVOCATIONS if isinstance(error, PASSING) else _MAX_INVOCATIONS_REFUSED)
 
 
 def _doubled(first: float, failures: int, most: float) -> float:

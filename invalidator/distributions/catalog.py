@@ -1,37 +1,53 @@
-"""The distributions and how CloudFront describes them: read once in a while, and kept between invocations."""
+"""The distributions that an event concerns, each with its site: asked for at the same time, within one deadline."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
-from invalidator.aws.cloudfront import CloudFront, is_tenant
+from invalidator.aws.cloudfront import CloudFront
 from invalidator.aws.sdk import patiently
 from invalidator.distributions import describe
-from invalidator.distributions.describe import MANAGED_POLICIES, has_tenants, serves
-from invalidator.errors import PASSING, CdnError, ConfigurationError
+from invalidator.distributions.known import Ask, Discovered, Known
+from invalidator.errors import CdnError, ConfigurationError, ForbiddenError, UnavailableError
 from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId, Site
 from invalidator.settings.environment import Settings
-from invalidator.ttl_cache import PATIENCE_SECONDS, TtlCache
-from invalidator.workers import Workers
+from invalidator.settings.ids import DISCOVER
+from invalidator.workers import Workers, at_once
 
-_T = TypeVar("_T")
-_Key = tuple[object, ...]
-_Json = dict[str, Any]
-
-_PATIENCE_SECONDS_PASSING: Final = 5
-"""The longest time until a distribution is asked about again after an error that will pass soon."""
-_MAX_PARALLEL: Final = 8
+DISCOVERY: Final = DistributionId(DISCOVER)
+"""Stands for the distributions that are still to be discovered."""
 
 
 class Answer(NamedTuple):
-    """The result of describing a distribution: its site, or the reason why there is none."""
+    """The site of a distribution or, under the name DISCOVERY, what was discovered; or why it is unknown."""
 
-    distribution: DistributionId
-    site: Site | None
-    problem: str = ""
-    is_passing: bool = False
+    name: DistributionId
+    value: Site | Discovered | CdnError
+
+
+class Found(NamedTuple):
+    """Distributions with their sites, and those of which nothing is known, each with the reason.
+
+    ``discovered`` are the ids that were discovered for the buckets. If they could not be, DISCOVERY is ``unknown``, and
+    so is each id that was asked for and may have to be discovered. ``strangers`` were asked for and are not ours.
+    """
+
+    known: list[Distribution]
+    discovered: Collection[DistributionId] = ()
+    unknown: Mapping[DistributionId, CdnError] = MappingProxyType({})
+    strangers: Collection[DistributionId] = ()
+
+    def certain(self) -> list[Distribution]:
+        """Return the distributions if all are known. Raises ConfigurationError or CdnError if one is not."""
+        if DISCOVERY in self.unknown:
+            error = self.unknown[DISCOVERY]
+            raise ConfigurationError(f"DISTRIBUTION_IDS: {error}") from error
+        for error in self.unknown.values():
+            raise error
+        return self.known
 
 
 class Catalog:
@@ -43,190 +59,109 @@ class Catalog:
         now: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._account, self._now, self._pause = account, now, pause
-        self._cache = TtlCache(now, CdnError)
-        self._problems: dict[_Key, str] = {}
-        self._warnings: list[str] = []
+        self._now, self._pause = now, pause
+        self._known = Known(account, now)
+        self.warnings = self._known.warnings
 
     def look_up(
-        self, config: Settings, buckets: Iterable[str], workers: Workers[Answer], seconds: float
-    ) -> list[Distribution]:
+        self,
+        config: Settings,
+        buckets: Collection[str],
+        workers: Workers[Answer],
+        seconds: float,
+        asked: Mapping[DistributionId, bool] = MappingProxyType({}),
+    ) -> Found:
         """Return the configured distributions and those discovered for the buckets, each with its site.
 
-        Descriptions are waited for at most ``seconds``. A distribution that cannot be described by then keeps its last
-        site; without one it is taken to serve each key as it is. Without buckets nothing is described. Raises
-        ConfigurationError if distributions have to be discovered and cannot be listed.
+        ``asked`` are the ids of tickets, which may be for other distributions of the account, and whether the site
+        matters. All answers together are waited for at most ``seconds``; what is not read by then stays as it was last
+        known. Without buckets nothing is described.
         """
-        ids = list(config.distributions)
-        buckets = sorted(buckets)
-        for bucket in buckets if config.discover else ():
-            ids += self._discovered(bucket, config)
-        ids = list(dict.fromkeys(ids))
-        if not (config.describe and buckets):
-            return [Distribution(id_, _assumed(id_, config)) for id_ in ids]
-        sites = self._sites(ids, config, workers, seconds)
-        return [Distribution(id_, sites[id_]) for id_ in ids]
-
-    def has(self, id_: DistributionId, config: Settings) -> bool:
-        """Return whether a distribution is configured, or could be discovered for some bucket.
-
-        Raises ConfigurationError if distributions have to be discovered and cannot be listed.
-        """
-        if id_ in config.distributions:
-            return True
-        if not config.discover:
-            return False
-        with _discovering():
-            alike = [summary for summary in self._summaries(config) if has_tenants(summary) == is_tenant(id_)]
-            return any(id_ in self._viewed(summary, config) and self._is_chosen(summary, config) for summary in alike)
-
-    def warnings(self) -> list[str]:
-        """Return the warnings since the last call. A problem that lasts is reported once."""
-        new, self._warnings = sorted(self._warnings), []
-        return new
-
-    def _report(self, key: _Key, warning: str) -> None:
-        """Warn of a problem, unless it was the last thing reported of its key; an empty text ends it."""
-        if warning and self._problems.get(key) != warning:
-            self._warnings.append(warning)
-        self._problems[key] = warning
-
-    def _cached(self, key: tuple[str, str], config: Settings, read: Callable[[], _T]) -> _T:
-        """Return what was read no longer than the TTL ago. Raises CdnError if it cannot be read and never was.
-
-        With no other way to know it, a cold start tries up to three times.
-        """
-        value, problem = self._cache.read(key, config.ttl, lambda: patiently(read, self._pause))
-        kind, name = key
-        stays = f"{kind} {name} cannot be read; what was known of it stays in force: {problem}"
-        self._report(key, stays if problem else "")
-        return value
-
-    # --- descriptions -----------------------------------------------------------------------------------
-
-    def _sites(
-        self, ids: list[DistributionId], config: Settings, workers: Workers[Answer], seconds: float
-    ) -> dict[DistributionId, Site]:
-        cached = {id_: self._cache.fresh(_key(id_, config)) for id_ in ids}
-        sites = {id_: _site(entry.value, id_, config) for id_, entry in cached.items() if entry}
-        waiting = [id_ for id_ in ids if id_ not in sites]
-        for answer in self._answers(waiting, config, workers, seconds):
-            sites[answer.distribution] = self._settled(answer, config)
-        return sites
-
-    def _answers(
-        self, waiting: list[DistributionId], config: Settings, workers: Workers[Answer], seconds: float
-    ) -> Iterator[Answer]:
-        """Describe several distributions at a time; yield an answer for each, in any order."""
-        running: dict[DistributionId, None] = {}
+        search = _Search(self._known, config, buckets, asked, self._patiently)
         end = self._now() + seconds
-        while waiting or running:
-            while waiting and len(running) < _MAX_PARALLEL:
-                id_ = waiting.pop(0)
-                running[id_] = None
-                workers.start(partial(self._describe, id_, config))
-            answer = workers.wait(end - self._now())
-            if answer is None:
-                break
-            del running[answer.distribution]
-            yield answer
-        for id_ in [*running, *waiting]:
-            yield Answer(id_, None, "no answer in time", is_passing=True)
+        for answer in at_once(search.calls, workers, lambda: end - self._now()):
+            search.take(answer)
+        return search.found()
 
-    def _describe(self, id_: DistributionId, config: Settings) -> Answer:
-        key = _key(id_, config)
+    def _patiently(self, call: Callable[[], Any]) -> Any:
+        return patiently(call, self._pause)
+
+
+class _Search:
+    """One look-up: the calls that are still to be made, and the answers so far."""
+
+    def __init__(
+        self, known: Known, config: Settings, buckets: Collection[str], asked: Mapping[DistributionId, bool], ask: Ask
+    ) -> None:
+        self._known, self._config, self._buckets, self._asked, self._ask = known, config, sorted(buckets), asked, ask
+        self._others = set(asked) - {DISCOVERY, *config.distributions}
+        self._answers: dict[DistributionId, Site | Discovered | CdnError | None] = {}
+        self.calls = deque[Callable[[], Answer]]()
+        if config.discover and (buckets or self._others):
+            self._begin([DISCOVERY])
+        self._describe(config.distributions)
+
+    def take(self, answer: Answer) -> None:
+        """Note an answer. What was discovered has to be described."""
+        self._answers[answer.name] = answer.value
+        if isinstance(answer.value, CdnError) and answer.value is not self._known.recent_failure(answer.name):
+            self._known.remember(answer.name, answer.value, self._config)
+        if isinstance(answer.value, Discovered):
+            self._describe([*answer.value.serving, *(id_ for id_ in sorted(answer.value.ours) if self._asked[id_])])
+
+    def found(self) -> Found:
+        """Return the result. What has no answer yet stays as it was last known."""
+        while unanswered := [name for name, value in self._answers.items() if value is None]:
+            for name in unanswered:
+                self.take(self._answer(name, partial(_fail, UnavailableError("no answer in time"))))
+        unknown = {
+            name: self._told(name, value) for name, value in self._answers.items() if isinstance(value, CdnError)
+        }
+        if DISCOVERY in unknown:
+            unknown |= dict.fromkeys(sorted(self._others), unknown[DISCOVERY])
+        discovery = self._answers.get(DISCOVERY)
+        serving, ours = discovery if isinstance(discovery, Discovered) else ((), set[DistributionId]())
+        ids = dict.fromkeys((*self._config.distributions, *serving, *sorted(ours)))
+        return Found(self._distributions(ids), serving, unknown, self._others - ours - set(unknown))
+
+    def _distributions(self, ids: Iterable[DistributionId]) -> list[Distribution]:
+        """Return those that are known. One that nobody was asked about serves what is declared."""
+        answers = [(id_, self._answers.get(id_) or _assumed(id_, self._config)) for id_ in ids]
+        return [Distribution(id_, answer) for id_, answer in answers if isinstance(answer, Site)]
+
+    def _describe(self, ids: Iterable[DistributionId]) -> None:
+        if self._config.describe and self._buckets:
+            self._begin(ids)
+
+    def _begin(self, names: Iterable[DistributionId]) -> None:
+        for name in names:
+            if name not in self._answers:
+                self._answers[name] = None
+                if failure := self._known.recent_failure(name):
+                    self.take(self._answer(name, partial(_fail, failure)))
+                else:
+                    self.calls.append(partial(self._answer, name, self._ask))
+
+    def _answer(self, name: DistributionId, ask: Ask) -> Answer:
         try:
-            described, parameters = patiently(lambda: self._account.configured(id_), self._pause)
-            varies = {policy: self._varies(policy, config) for policy in describe.policy_ids(described)}
-            site = describe.site_of(described, varies.__getitem__, config.declared.get(id_), parameters)
+            if name == DISCOVERY:
+                return Answer(name, self._known.discovered(self._buckets, self._others, self._config, ask))
+            return Answer(name, self._known.site(name, self._config, ask))
         except CdnError as error:
-            return Answer(id_, None, str(error), is_passing=isinstance(error, PASSING))
-        except (LookupError, TypeError, AttributeError, ValueError) as error:
-            return Answer(id_, None, f"CloudFront's description of it cannot be understood ({error!r:.80})")
-        # Kept here, since it may come too late for the invocation that asked, and in time for the next.
-        self._cache.keep(key, site, config.ttl)
-        self._report(key, "")
-        return Answer(id_, site)
+            return Answer(name, error)
 
-    def _varies(self, policy: str, config: Settings) -> bool:
-        if policy in MANAGED_POLICIES:
-            return MANAGED_POLICIES[policy]
-        key = ("cache policy", policy)
-        try:
-            return self._cached(
-                key, config, lambda: describe.policy_varies_by_query(self._account.cache_policy(policy))
-            )
-        except CdnError as error:
-            self._report(
-                key, f"cache policy {policy} cannot be read; query strings are taken to make no difference: {error}"
-            )
-            return False
-
-    def _settled(self, answer: Answer, config: Settings) -> Site:
-        """Return the site of an answer; if it has none, that of an answer that came too late, or the last one."""
-        id_, site, problem, is_passing = answer
-        if site is not None:
-            return site
-        key = _key(id_, config)
-        entry = self._cache.fresh(key)
-        if entry is None:
-            patience = _PATIENCE_SECONDS_PASSING if is_passing else PATIENCE_SECONDS
-            entry = self._cache.retain(key, min(config.ttl, patience), problem)
-            stays = (
-                "it is taken to serve each key as it is"
-                if entry.value is None
-                else "what was known of it stays in force"
-            )
-            self._report(key, f"distribution {id_} cannot be described; {stays}: {problem}")
-        return _site(entry.value, id_, config)
-
-    # --- discovery --------------------------------------------------------------------------------------
-
-    def _discovered(self, bucket: str, config: Settings) -> list[DistributionId]:
-        with _discovering():
-            serving = [item for item in self._summaries(config) if item.get("Enabled", True) and serves(item, bucket)]
-            chosen = [summary for summary in serving if self._is_chosen(summary, config)]
-            ids = [id_ for summary in chosen for id_ in self._viewed(summary, config)]
-        if not ids:
-            tagged = f" and the tag {config.discover_tag}" if config.discover_tag else ""
-            self._report(("bucket", bucket), f"no distribution was found with an origin in bucket {bucket}{tagged}")
-        return ids
-
-    def _summaries(self, config: Settings) -> list[_Json]:
-        return self._cached(("the list of", "distributions"), config, lambda: list(self._account.summaries()))
-
-    def _viewed(self, summary: _Json, config: Settings) -> list[DistributionId]:
-        """Return the distribution itself or, if it has no viewers of its own, its tenants."""
-        id_ = DistributionId(summary["Id"])
-        if not has_tenants(summary):
-            return [id_]
-        return self._cached(("the list of tenants of", id_), config, lambda: list(self._account.tenants(id_)))
-
-    def _is_chosen(self, summary: _Json, config: Settings) -> bool:
-        name, equals, value = config.discover_tag.partition("=")
-        if not name:
-            return True
-        arn = summary["ARN"]
-        tags = self._cached(("tags of", arn), config, lambda: self._account.tags(arn))
-        return name in tags and (not equals or tags[name] == value)
+    def _told(self, name: DistributionId, error: CdnError) -> CdnError:
+        """Return an error that says what is unknown, and warn of it."""
+        what = "distributions cannot be discovered" if name == DISCOVERY else f"distribution {name} cannot be described"
+        instead = ", or set DESCRIBE=off" if isinstance(error, ForbiddenError) and name != DISCOVERY else ""
+        self._known.report((name,), f"{what}: {error}{instead}; what changes there has to wait")
+        return type(error)(f"{what}: {error}{instead}")
 
 
-@contextmanager
-def _discovering() -> Iterator[None]:
-    try:
-        yield
-    except CdnError as error:
-        raise ConfigurationError(f"DISTRIBUTION_IDS: discover: {error}") from error
-
-
-def _key(id_: DistributionId, config: Settings) -> _Key:
-    return "distribution", id_, config.declared.get(id_)
+def _fail(error: CdnError, _call: object) -> Any:
+    raise error
 
 
 def _assumed(id_: DistributionId, config: Settings) -> Site:
     declared = config.declared.get(id_)
     return describe.undescribed(declared) if declared else UNKNOWN_SITE
-
-
-def _site(known: Site | None, id_: DistributionId, config: Settings) -> Site:
-    return _assumed(id_, config) if known is None else known

@@ -9,14 +9,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.htm
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from invalidator.errors import EventError
-from invalidator.events import tickets
+from invalidator.events import held, tickets
 from invalidator.events.records import Delivery, change_of_event, change_of_record, description_of
-from invalidator.model import Batch, DistributionId, ObjectChange
+from invalidator.model import Batch, DistributionId, HeldChanges, ObjectChange
 
 _Json = dict[str, Any]
 
@@ -38,10 +38,14 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The contents of an event. ``ignored`` counts the records that change nothing for viewers."""
+    """The contents of an event. ``ignored`` counts the records that change nothing for viewers.
+
+    ``tickets`` and ``held`` were left by earlier invocations.
+    """
 
     changes: list[ObjectChange] = field(default_factory=list)
     tickets: list[Batch] = field(default_factory=list)
+    held: list[HeldChanges] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     ignored: int = 0
     from_queue: bool = False
@@ -55,14 +59,14 @@ def decode(event: object, delivery_id: str = "") -> Decoded:
     """
     reader = _Reader()
     reader.read(event, Delivery(delivery_id))
-    return Decoded(reader.changes, reader.tickets, reader.refusals, reader.ignored, reader.from_queue)
+    return Decoded(reader.changes, reader.tickets, reader.held, reader.refusals, reader.ignored, reader.from_queue)
 
 
-def without_strangers(decoded: Decoded, is_ours: Callable[[DistributionId], bool]) -> Decoded:
-    """Return the same contents, with each ticket for another distribution refused: the queue decides nothing more."""
+def without_strangers(decoded: Decoded, strangers: Container[DistributionId]) -> Decoded:
+    """Return the same contents, with each ticket for a stranger refused: the queue decides nothing more."""
     ours, refusals = list[Batch](), list(decoded.refusals)
     for batch in decoded.tickets:
-        if is_ours(batch.distribution):
+        if batch.distribution not in strangers:
             ours.append(batch)
         else:
             reason = f"a ticket for {batch.distribution!r:.40}, which is not one of the configured distributions"
@@ -76,6 +80,7 @@ class _Reader:
     def __init__(self) -> None:
         self.changes: list[ObjectChange] = []
         self.tickets: list[Batch] = []
+        self.held: list[HeldChanges] = []
         self.refusals: list[Refusal] = []
         self.ignored = 0
         self.from_queue = False
@@ -124,7 +129,10 @@ class _Reader:
         self._add(change_of_event(event, delivery))
 
     def read_ticket(self, document: _Json, delivery: Delivery) -> None:
-        self.tickets.append(tickets.read(document, delivery.message_id, redelivered=delivery.redelivered).batch)
+        if held.is_held(document):
+            self.held.append(held.read(document, delivery.message_id))
+        else:
+            self.tickets.append(tickets.read(document, delivery.message_id, redelivered=delivery.redelivered).batch)
 
     def read_test_event(self, _document: _Json, _delivery: Delivery) -> None:
         self.ignored += 1

@@ -81,6 +81,19 @@ def change_by_hand(bucket: str, key: str, identity: str) -> ObjectChange:
     return _change(bucket, key, f"delivery {identity}", None, None, "")
 
 
+def change_again(change: ObjectChange) -> ObjectChange:
+    """Return a change that has only its own part of an identity with the whole of it. Raises EventError."""
+    if not (change.bucket and change.key and change.identity):
+        raise EventError("a change without bucket, key or identity")
+    _check_key(change.key, errors="surrogateescape")
+    return _change(*change)
+
+
+def own_identity(change: ObjectChange) -> str:
+    """Return the part of a change's identity that does not name the object."""
+    return change.identity.removeprefix(_name_of(change.bucket, change.key))
+
+
 def _object_of(holder: Any) -> tuple[str, str, _Json]:
     """Return bucket, key as it is written, and the other details of ``{"bucket": {"name"}, "object": {"key", …}}``."""
     try:
@@ -112,9 +125,13 @@ def _version(version: object, *, is_upload: bool) -> str:
     return version if is_upload and isinstance(version, str) else ""
 
 
-def _change(bucket: str, key: str, identity: str, message_id: str | None, time: object, version: str) -> ObjectChange:
+def _name_of(bucket: str, key: str) -> str:
     # The lengths keep apart what a key with blanks in it could blur.
-    whole = f"{len(bucket)} {len(key)} {bucket} {key} {identity}"
+    return f"{len(bucket)} {len(key)} {bucket} {key} "
+
+
+def _change(bucket: str, key: str, identity: str, message_id: str | None, time: object, version: str) -> ObjectChange:
+    whole = _name_of(bucket, key) + identity
     return ObjectChange(bucket, ObjectKey(key), whole, message_id, time if isinstance(time, str) else "", version)
 
 

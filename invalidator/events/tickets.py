@@ -18,8 +18,8 @@ _Json = dict[str, Any]
 
 KIND: Final = "invalidator ticket"
 
-_MAX_WHY_CHARACTERS: Final = 500
-_MAX_SINCE_CHARACTERS: Final = 40
+MAX_WHY_CHARACTERS: Final = 500
+MAX_SINCE_CHARACTERS: Final = 40
 _OTHER_BYTES: Final = 8_192
 """Most bytes of a ticket beside its items: the reason may take six bytes a character."""
 
@@ -52,8 +52,8 @@ def write(ticket: Ticket) -> str:
         "caller_reference": batch.caller_reference,
         "attempts": min(batch.attempts, MAX_INVOCATIONS),
         "apart": batch.apart,
-        "since": batch.since[:_MAX_SINCE_CHARACTERS],
-        "why": why[:_MAX_WHY_CHARACTERS],
+        "since": batch.since[:MAX_SINCE_CHARACTERS],
+        "why": why[:MAX_WHY_CHARACTERS],
         "items": [
             [path, (_price(wide) if wide else "") + causes[0].relation, causes[0].source.key]
             for path, causes, wide in batch.items
@@ -99,19 +99,20 @@ def read(document: _Json, message_id: str | None = None, *, redelivered: bool = 
 
 def _read(document: _Json, message_id: str | None, *, redelivered: bool) -> Ticket:
     reference, attempts, since = document["caller_reference"], document["attempts"], document["since"]
-    known = Request("", str(reference), message_id, str(since)[:_MAX_SINCE_CHARACTERS])
+    known = Request("", str(reference), message_id, str(since)[:MAX_SINCE_CHARACTERS])
     items = tuple(_item(entry, known) for entry in document["items"])
     crowded = document.get("crowded", 0)  # tickets of older versions have none
-    if not (_is_reference(reference) and _is_count(attempts, MAX_INVOCATIONS) and _is_count(crowded, MAX_CROWDED)):
+    if not (_is_reference(reference) and is_count(attempts, MAX_INVOCATIONS) and is_count(crowded, MAX_CROWDED)):
         raise ValueError("caller_reference, attempts or crowded")
     distribution, apart = DistributionId(str(document["distribution"])), bool(document["apart"])
     batch = Batch(distribution, items, reference, attempts, apart or redelivered, crowded)
     if not _can_be_sent(batch):
         raise ValueError("items")
-    return Ticket(batch, str(document["why"])[:_MAX_WHY_CHARACTERS])
+    return Ticket(batch, str(document["why"])[:MAX_WHY_CHARACTERS])
 
 
-def _is_count(value: object, most: int) -> bool:
+def is_count(value: object, most: int) -> bool:
+    """Return whether a value is a whole number from 0 to ``most``."""
     return type(value) is int and 0 <= value <= most
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from invalidator import handler
-from invalidator.limits import MAX_MESSAGES_PER_EVENT, MAX_MESSAGES_PER_RECEIVE
+from invalidator.limits import MAX_MESSAGES_PER_CALL, MAX_MESSAGES_PER_EVENT
 from invalidator.local.embedded import BUCKET, REGION
 from invalidator.notifications.bucket import Bucket
 from invalidator.notifications.merge import NotificationEntry
@@ -37,7 +37,7 @@ class QueueWorker:
         while len(messages) < MAX_MESSAGES_PER_EVENT:
             answer = self._sqs.receive_message(
                 QueueUrl=self._url,
-                MaxNumberOfMessages=MAX_MESSAGES_PER_RECEIVE,
+                MaxNumberOfMessages=MAX_MESSAGES_PER_CALL,
                 WaitTimeSeconds=0 if messages else wait_seconds,
             )
             if not answer.get("Messages"):

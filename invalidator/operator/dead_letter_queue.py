@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from invalidator.aws import sdk
 from invalidator.aws.queues import Queue
 from invalidator.errors import ConfigurationError, DeadLettersError, StorageError
-from invalidator.limits import MAX_MESSAGES_PER_RECEIVE
+from invalidator.limits import MAX_MESSAGES_PER_CALL
 from invalidator.notifications.arns import Arn
 from invalidator.operator.dead_letters import FAILED_INVOCATION, DeadLetter, LetterContents, body_to_resend, document_of
 from invalidator.operator.queue_names import check_queue, queue_account, queue_region
@@ -85,7 +85,7 @@ class DeadLetterQueue:
         while is_new:
             answer = self._call(
                 self._client.receive_message,
-                MaxNumberOfMessages=MAX_MESSAGES_PER_RECEIVE,
+                MaxNumberOfMessages=MAX_MESSAGES_PER_CALL,
                 VisibilityTimeout=_VISIBILITY_TIMEOUT,
                 WaitTimeSeconds=_WAIT_SECONDS,
                 MessageSystemAttributeNames=["SentTimestamp"],
@@ -96,10 +96,10 @@ class DeadLetterQueue:
             received |= {letter.id: letter for letter in letters}
 
     def _give_back(self, letters: list[DeadLetter]) -> None:
-        for start in range(0, len(letters), MAX_MESSAGES_PER_RECEIVE):
+        for start in range(0, len(letters), MAX_MESSAGES_PER_CALL):
             entries = [
                 {"Id": str(number), "ReceiptHandle": letter.receipt, "VisibilityTimeout": 0}
-                for number, letter in enumerate(letters[start : start + MAX_MESSAGES_PER_RECEIVE])
+                for number, letter in enumerate(letters[start : start + MAX_MESSAGES_PER_CALL])
             ]
             try:
                 self._call(self._client.change_message_visibility_batch, Entries=entries)

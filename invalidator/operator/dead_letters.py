@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from invalidator.events import tickets
+from invalidator.events import held, tickets
 from invalidator.events.decode import DIALECTS, decode
 from invalidator.model import EXACT, Batch, Distribution, DistributionId
 from invalidator.planning.planner import make_plan
+from invalidator.settings.ids import DISCOVER
 from invalidator.urls.viewers import View
 
 EVERY: Final = DistributionId("")
@@ -66,8 +67,7 @@ def contents_of(
     document = document_of(letter.body)
     kind = _kind(document)
     if kind == TICKET and not problem:
-        batch, why = tickets.read(document)
-        return LetterContents(kind, tuple(_uncleared([batch], batch.attempts, why, letter)))
+        return LetterContents(kind, tuple(_left_by_ticket(letter, document, serving, view)))
     attempts, why = None, letter.error or _NO_REASON
     distributions = serving({change.bucket for change in decoded.changes})
     if kind == FAILED_INVOCATION:
@@ -76,6 +76,21 @@ def contents_of(
     plan = make_plan(decoded.changes, distributions, view, allowance=EXACT)
     batches = [*plan.batches, *decoded.tickets]
     return LetterContents(kind, tuple(_uncleared(batches, attempts, why, letter)), problem)
+
+
+def _left_by_ticket(
+    letter: DeadLetter, document: Any, serving: Callable[[set[str]], Sequence[Distribution]], view: View
+) -> Iterator[UnclearedPath]:
+    if not held.is_held(document):
+        batch, why = tickets.read(document)
+        return _uncleared([batch], batch.attempts, why, letter)
+    waiting = held.read(document)
+    known = {one.id: one for one in serving({change.bucket for change in waiting.changes})}
+    named = [known.get(id_, Distribution(id_)) for id_ in waiting.distributions if id_ != DISCOVER]
+    if DISCOVER in waiting.distributions:
+        named = list(known.values())
+    plan = make_plan(waiting.changes, named, view, allowance=EXACT)
+    return _uncleared(plan.batches, waiting.attempts, waiting.why, letter)
 
 
 def merged(contents: Iterable[LetterContents]) -> list[UnclearedPath]:
@@ -92,8 +107,11 @@ def body_to_resend(letter: DeadLetter, contents: LetterContents) -> str:
     """Return the body to send again. A ticket starts with no attempts, or its next refusal would bring it back here."""
     if contents.kind != TICKET:
         return letter.body
-    batch, why = tickets.read(document_of(letter.body))
-    return tickets.write(tickets.Ticket(replace(batch, attempts=0), why))
+    document = document_of(letter.body)
+    if held.is_held(document):
+        return next(held.write(replace(held.read(document), attempts=0)))[0]
+    batch, why = tickets.read(document)
+    return tickets.write(tickets.Ticket(replace(batch, attempts=0, crowded=0), why))
 
 
 def document_of(body: str) -> Any:

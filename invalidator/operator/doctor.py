@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, Final, Self, TypeVar
 
 from invalidator.aws import sdk
@@ -112,8 +111,8 @@ class Doctor:
         if config is None:
             return
         ids = replace(config, describe=False)  # they are described one by one below, to tell which cannot be
-        listing = partial(self._catalog.look_up, ids, [self._name], Threads(), _SECONDS)
-        for id_ in [found.id for found in _read("distributions", "the distributions of the account", listing)]:
+        found = self._catalog.look_up(ids, [self._name], Threads(), _SECONDS)
+        for id_ in [known.id for known in _read("distributions", "the distributions of the account", found.certain)]:
             try:
                 described, parameters = _read("distributions", f"distribution {id_}", self._account.configured, id_)
             except UnreadableError as error:

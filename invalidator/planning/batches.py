@@ -5,11 +5,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from invalidator.events import tickets
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Batch, DistributionId, Item, UrlPath
+
+_FIRST_HALVINGS: Final = 4
+"""The most halvings of what is new on a distribution without room."""
 
 
 class Chunk(NamedTuple):
@@ -19,9 +22,9 @@ class Chunk(NamedTuple):
     digest: bytes
 
 
-def chunks(items: tuple[Item, ...]) -> list[Chunk]:
-    """Cut items into as few chunks as one call and one queue message can carry each."""
-    return [Chunk(some, _digest(some)) for some in _cut(items)]
+def chunks(items: tuple[Item, ...], most: int = MAX_ITEMS_PER_CALL) -> list[Chunk]:
+    """Cut items into as few chunks as one call and one queue message can carry each, of at most so many items."""
+    return [Chunk(some, _digest(some)) for some in _cut(items, most)]
 
 
 def batch_of(distribution: DistributionId, chunk: Chunk, attempts: int = 0) -> Batch:
@@ -45,19 +48,62 @@ def with_next_reference(batch: Batch) -> Batch:
     return replace(batch, caller_reference=_caller_reference(batch.distribution, digest))
 
 
+class _Standing(NamedTuple):
+    """The failures that the items of a batch share: invocations without room for it, and others."""
+
+    crowded: int
+    attempts: int
+
+
+_NEW: Final = _Standing(0, 0)
+
+
 def merge(distribution: DistributionId, items: tuple[Item, ...], left: list[Batch]) -> list[Batch]:
     """Return the batches that send new items together with those of batches left by earlier invocations.
 
-    A single batch that nothing is added to stays as it is, reference and all.
+    Only items with equally many failures share a batch; a path with anything new behind it counts as new. A batch that
+    nothing is added to or taken from stays as it is, reference and all. What has waited longest for room comes first.
     """
-    if not items and len(left) == 1:
-        return left
-    merged: dict[UrlPath, Item] = {}
-    for item in chain(items, *(batch.items for batch in left)):
-        known = merged.get(item.path)
-        merged[item.path] = Item(item.path, known.causes + item.causes, known.wide or item.wide) if known else item
-    attempts = max(batch.attempts for batch in left)
-    return make_batches(distribution, tuple(merged[path] for path in sorted(merged)), attempts)
+    crowding, batches = _crowding(left), list[Batch]()
+    for standing, some in sorted(_parts(items, left).items(), reverse=True):
+        same = [batch for batch in left if batch.items == some and not any(crowding)]
+        batches += same[:1] or _cut_to_fit(distribution, some, standing, crowding)
+    return batches
+
+
+def _parts(items: tuple[Item, ...], left: list[Batch]) -> dict[_Standing, tuple[Item, ...]]:
+    """Return new items and those of batches, each path once, by standing and sorted by path."""
+    parts: dict[_Standing, dict[UrlPath, Item]] = {_NEW: {item.path: item for item in items}}
+    place = dict.fromkeys(parts[_NEW], _NEW)
+    for batch in sorted(left, key=lambda batch: (batch.attempts, batch.crowded)):
+        standing = _Standing(batch.crowded, batch.attempts)
+        parts.setdefault(standing, {})
+        for item in batch.items:
+            part = parts[place.setdefault(item.path, standing)]
+            known = part.get(item.path)
+            part[item.path] = Item(item.path, known.causes + item.causes, known.wide or item.wide) if known else item
+    return {standing: tuple(part[path] for path in sorted(part)) for standing, part in parts.items()}
+
+
+def _crowding(left: list[Batch]) -> tuple[int, int]:
+    """Return the most invocations in which there was no room for plain items, and for wildcards."""
+    plain = max((batch.crowded for batch in left if batch.wildcards < len(batch.items)), default=0)
+    return plain, max((batch.crowded for batch in left if batch.wildcards), default=0)
+
+
+def _cut_to_fit(
+    distribution: DistributionId, items: tuple[Item, ...], standing: _Standing, crowding: tuple[int, int]
+) -> Iterator[Batch]:
+    """Yield batches that halve with each invocation without room, wildcards apart: they have a quota of their own."""
+    if not any(crowding):
+        yield from make_batches(distribution, items, standing.attempts)
+        return
+    plain = tuple(item for item in items if not item.is_wildcard)
+    wildcards = tuple(item for item in items if item.is_wildcard)
+    for some, known, most in (plain, crowding[0], MAX_ITEMS_PER_CALL), (wildcards, crowding[1], MAX_WILDCARDS_PER_CALL):
+        crowded = max(standing.crowded, min(known, _FIRST_HALVINGS))
+        for chunk in chunks(some, max(most >> crowded, 1)):
+            yield replace(batch_of(distribution, chunk, standing.attempts), crowded=crowded)
 
 
 def distinct(left: Iterable[Batch]) -> Iterator[Batch]:
@@ -82,17 +128,18 @@ def _joined(twins: list[Batch]) -> Batch:
         first,
         items=tuple(items),
         attempts=max(batch.attempts for batch in twins),
+        crowded=max(batch.crowded for batch in twins),
         apart=any(batch.apart for batch in twins),
     )
 
 
-def _cut(items: tuple[Item, ...]) -> Iterator[tuple[Item, ...]]:
+def _cut(items: tuple[Item, ...], most: int) -> Iterator[tuple[Item, ...]]:
     start = wildcards = size = 0
     for end, bytes_ in enumerate(tickets.sizes(items)):
         wild = 1 if items[end][0][-1] == "*" else 0
         size += bytes_
         wildcards += wild
-        if end - start == MAX_ITEMS_PER_CALL or wildcards > MAX_WILDCARDS_PER_CALL or size > tickets.MAX_BYTES:
+        if end - start == most or wildcards > MAX_WILDCARDS_PER_CALL or size > tickets.MAX_BYTES:
             yield items[start:end]
             start, wildcards, size = end, wild, bytes_
     if items:

@@ -12,6 +12,7 @@ from invalidator.model import (
     Cause,
     Distribution,
     DistributionId,
+    HeldChanges,
     Item,
     Note,
     ObjectChange,
@@ -29,6 +30,14 @@ _DEFAULT_ALLOWANCE: Final = Allowance()
 
 def _unlisted(_bucket: str, _prefix: str) -> NoReturn:
     raise ListingError("what else is in the bucket is not known")
+
+
+class _Case(NamedTuple):
+    """A site and the changes that concern it: for all distributions alike, but for the caller references."""
+
+    site: Site
+    takes_new: bool
+    held: tuple[HeldChanges, ...]
 
 
 def make_plan(
@@ -49,17 +58,17 @@ def make_plan(
     """
     distributions, changes = list(distributions), list(changes)
     taken = taken_changes(changes, view)
-    # Many distributions are alike: for those, everything but the caller reference is the same.
-    sites = Counter(item.site for item in distributions)
-    stale = {site: stale_items(taken, site, view) for site in sites}
-    saves = sum(number * len(stale[site].items) for site, number in sites.items()) > FREE_PATHS
-    work: dict[Site, _Work] = {}
-    for site in sites:
-        neighbours = Neighbours(taken, site, view, list_objects)
-        items, warning = coalesce(stale[site].items, allowance, neighbours.urls, saves=saves, sites=len(sites))
-        work[site] = _Work(items, chunks(items), [*neighbours.warnings, warning])
+    cases = Counter(map(_case, distributions))
+    concerning = {case: _concerning(case, taken, view) for case in cases}
+    stale = {case: stale_items(concerning[case], case.site, view) for case in cases}
+    saves = sum(number * len(stale[case].items) for case, number in cases.items()) > FREE_PATHS
+    work: dict[_Case, _Work] = {}
+    for case in cases:
+        neighbours = Neighbours(concerning[case], case.site, view, list_objects)
+        items, warning = coalesce(stale[case].items, allowance, neighbours.urls, saves=saves, sites=len(cases))
+        work[case] = _Work(items, chunks(items), [*neighbours.warnings, warning])
     warnings = dict.fromkeys(warning for one in work.values() for warning in one.warnings if warning)
-    unserved = set[int](range(len(taken))).intersection(*(one.unserved for one in stale.values()))
+    unserved = set(range(len(taken))).intersection(*(stale[case].unserved for case in cases if case.takes_new))
     return Plan(
         tuple(_batches(distributions, work, left)),
         tuple(_notes(distributions, stale)),
@@ -67,6 +76,17 @@ def make_plan(
         len(unserved),
         tuple(warnings),
     )
+
+
+def _case(distribution: Distribution) -> _Case:
+    return _Case(distribution.site, distribution.takes_new, distribution.held)
+
+
+def _concerning(case: _Case, taken: list[ObjectChange], view: View) -> list[ObjectChange]:
+    if not case.held:
+        return taken if case.takes_new else []
+    earlier = taken_changes([change for held in case.held for change in held.changes], view)
+    return [*taken, *earlier] if case.takes_new else earlier
 
 
 def taken_changes(changes: list[ObjectChange], view: View) -> list[ObjectChange]:
@@ -113,13 +133,13 @@ class _Work(NamedTuple):
     warnings: list[str]
 
 
-def _batches(distributions: list[Distribution], work: dict[Site, _Work], left: Iterable[Batch]) -> Iterator[Batch]:
+def _batches(distributions: list[Distribution], work: dict[_Case, _Work], left: Iterable[Batch]) -> Iterator[Batch]:
     waiting: dict[DistributionId, list[Batch]] = {}
     for batch in distinct(left):
         waiting.setdefault(batch.distribution, []).append(batch)
     # The oldest work comes first: with more work than an invocation has time for, the last would wait for ever.
     for distribution in sorted(distributions, key=lambda distribution: _since(waiting.get(distribution.id, []))):
-        id_, new = distribution.id, work[distribution.site]
+        id_, new = distribution.id, work[_case(distribution)]
         apart = [batch for batch in waiting.get(id_, []) if batch.apart]
         if others := [batch for batch in waiting.get(id_, []) if not batch.apart]:
             yield from merge(id_, new.items, others)
@@ -134,8 +154,8 @@ def _since(left: list[Batch]) -> str:
     return min((batch.since for batch in left), default="~")
 
 
-def _notes(distributions: list[Distribution], stale: dict[Site, StaleItems]) -> Iterator[Note]:
+def _notes(distributions: list[Distribution], stale: dict[_Case, StaleItems]) -> Iterator[Note]:
     for distribution in distributions:
         # A distribution that is planned for only because of its tickets has no behaviours.
         if distribution.site.behaviors:
-            yield from (Note(distribution.id, text, number) for text, number in stale[distribution.site].notes)
+            yield from (Note(distribution.id, text, number) for text, number in stale[_case(distribution)].notes)

@@ -53,7 +53,7 @@ def _batch_answer(served: Served) -> dict[str, Any]:
 
 
 def _summary(served: Served) -> dict[str, Any]:
-    if served.decoded.refusals or served.result.failed:
+    if served.decoded.refusals or served.result.failures:
         raise IncompleteError(_failures(served))
     return {
         "invalidations": [
@@ -69,5 +69,4 @@ def _summary(served: Served) -> dict[str, Any]:
 
 
 def _failures(served: Served) -> str:
-    failures = [outcome.failure for outcome in served.result.failed]
-    return "\n".join(failures + [f"refused: {refusal.reason}" for refusal in served.decoded.refusals])
+    return "\n".join(served.result.failures + [f"refused: {refusal.reason}" for refusal in served.decoded.refusals])

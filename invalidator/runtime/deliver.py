@@ -1,16 +1,25 @@
 """Carry out a plan in Lambda: a batch is accepted, or stored as a ticket, or its messages come again."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
+from invalidator.aws.queues import Message
 from invalidator.delivery import pacing
 from invalidator.delivery.carry_out import TimeLeft, carry_out, in_order
-from invalidator.errors import CdnError, ConfigurationError, StorageError
+from invalidator.errors import CdnError, InvalidPathError
 from invalidator.events import tickets
-from invalidator.model import Outcome, Plan
+from invalidator.model import Batch, DistributionId, Outcome, Plan
+from invalidator.planning.batches import make_batches
 from invalidator.runtime.invocation import Invocation
 from invalidator.runtime.log import details_of, logger
 from invalidator.runtime.metrics import Tally
+from invalidator.runtime.store import Leftover, store
+
+_MAX_PATHS_AT_ONCE: Final = 1_000
+"""The most new paths, worth 5 USD, that are sent before their plan is stored: a crash may bill them twice."""
+
+_FROZEN: Final = "a large plan, stored before it is sent"
 
 
 @dataclass(slots=True)
@@ -18,10 +27,11 @@ class PlanResult:
     """The outcomes of an event's plan. ``tally`` counts them for CloudWatch."""
 
     accepted: list[Outcome] = field(default_factory=list)
-    failed: list[Outcome] = field(default_factory=list)
+    # For a person: what was neither accepted nor stored.
+    failures: list[str] = field(default_factory=list)
     tickets: int = 0
     tally: Tally = field(default_factory=Tally)
-    # The messages of what failed; None for an event that is no queue's.
+    # The messages of those failures; None for an event that is no queue's.
     coming_again: set[str | None] = field(default_factory=set)
 
 
@@ -36,45 +46,86 @@ def send(plan: Plan, time_left: TimeLeft, invocation: Invocation, tally: Tally) 
         yield outcome
 
 
-def deliver(plan: Plan, invocation: Invocation) -> PlanResult:
-    """Carry out the plan of an event; what CloudFront does not accept now is stored, if there is a queue for it."""
+def deliver(
+    plan: Plan, unplanned: Iterable[Leftover], undecided: Iterable[Outcome], invocation: Invocation
+) -> PlanResult:
+    """Carry out the plan of an event. What CloudFront does not accept now is stored, if there is a queue for it.
+
+    So is what is ``unplanned``, and so are the ``undecided`` outcomes of batches that nobody may send yet.
+    """
     result = PlanResult()
+    plan = _frozen(plan, result, invocation)
     time_left = invocation.time_left(can_wait=bool(invocation.settings.queue_url))
+    failed = {_key(outcome): outcome for outcome in undecided}
     for outcome in send(plan, time_left, invocation, result.tally):
-        if outcome.error is None:
+        if outcome.error is None:  # perhaps late, after it was given up
+            failed.pop(_key(outcome), None)
             result.accepted.append(outcome)
-        elif _store(outcome, outcome.error, result, invocation):
-            result.tickets += 1
         else:
-            result.tally.count("Failures", 1, outcome.batch.distribution)
-            result.failed.append(outcome)
-            result.coming_again |= outcome.batch.message_ids
+            failed[_key(outcome)] = outcome
     distributions = invocation.settings.distributions
     result.accepted = in_order(result.accepted, distributions)
-    result.failed = in_order(result.failed, distributions)
+    _store([*unplanned, *_leftovers(in_order(failed.values(), distributions))], result, invocation)
     return result
 
 
-def _store(outcome: Outcome, error: CdnError, result: PlanResult, invocation: Invocation) -> bool:
-    """Store what is left as a ticket or a dead letter. False if it is not stored: its messages have to come again."""
-    batch, settings = outcome.batch, invocation.settings
-    details = {"error": str(error), **details_of(batch)}
-    hopeless = pacing.is_hopeless(batch, error)
-    url = settings.dead_letters_url if hopeless else settings.queue_url
-    # A batch whose messages come again anyway needs no ticket: it would be done twice, and again with each failure.
-    if not (settings.queue_url and url) or batch.message_ids <= result.coming_again:
-        logger.error("invalidation failed", extra=details)
-        return False
-    delay = 0 if hopeless else pacing.delay(batch, error)
-    try:
-        invocation.clients.queue(url).send(tickets.write(tickets.Ticket(batch, str(error))), delay)
-    except (StorageError, ConfigurationError) as failure:
-        # An operator has no use for the place in the code.
-        logger.error("invalidation failed", extra={"not_stored": str(failure), **details})
-        return False
-    result.tally.count("Failures" if hopeless else "Tickets", 1, batch.distribution)
-    if hopeless:
-        logger.error("invalidation given up", extra=details)
-    else:
-        logger.warning("invalidation put off", extra={"seconds": delay, **details})
-    return True
+def _key(outcome: Outcome) -> tuple[DistributionId, str]:
+    return outcome.batch.distribution, outcome.batch.caller_reference
+
+
+def _frozen(plan: Plan, result: PlanResult, invocation: Invocation) -> Plan:
+    """Store the batches of a large plan as they are, and return what is left to send.
+
+    Once they are stored, the event is done. Whoever receives the tickets sends them under the same references, so that
+    no crash makes other ones.
+    """
+    apart = [batch for batch in plan.batches if batch.apart]
+    new = [replace(batch, apart=True) for batch in plan.batches if not batch.apart]
+    if not invocation.settings.queue_url or Plan(tuple(new)).cost.paths <= _MAX_PATHS_AT_ONCE:
+        return plan
+    ends = store([_leftover(batch, _FROZEN) for batch in new], invocation, set())
+    unstored = [batch for batch, end in zip(new, ends, strict=True) if not end.is_stored]
+    result.tickets += len(new) - len(unstored)
+    logger.info("large plan stored", extra={"tickets": len(new) - len(unstored)})
+    return replace(plan, batches=(*unstored, *apart))
+
+
+def _store(leftovers: list[Leftover], result: PlanResult, invocation: Invocation) -> None:
+    """Store what is left. What is not stored is a failure, and its messages come again."""
+    ends = store(leftovers, invocation, result.coming_again)
+    for leftover, (is_stored, problem) in zip(leftovers, ends, strict=True):
+        if not is_stored:
+            # An operator has no use for the place in the code.
+            why = {"not_stored": problem} if problem else {}
+            logger.error("invalidation failed", extra=why | leftover.details)
+            result.failures += leftover.failures
+        elif leftover.is_hopeless:
+            logger.error("invalidation given up", extra=leftover.details)
+        else:
+            logger.warning("invalidation put off", extra={"seconds": leftover.message.delay, **leftover.details})
+        result.tickets += is_stored
+        only = leftover.distributions[0] if len(leftover.distributions) == 1 else None
+        result.tally.count("Tickets" if is_stored and not leftover.is_hopeless else "Failures", 1, only)
+
+
+def _leftovers(failed: list[Outcome]) -> Iterator[Leftover]:
+    """Yield what has to be stored of failed outcomes; the invalid paths of a distribution share a dead letter."""
+    invalid: dict[DistributionId, list[Outcome]] = {}
+    for outcome in failed:
+        if isinstance(outcome.error, InvalidPathError):
+            invalid.setdefault(outcome.batch.distribution, []).append(outcome)
+        elif outcome.error:
+            yield _leftover(outcome.batch, str(outcome.error), outcome.error, [outcome.failure])
+    for id_, outcomes in invalid.items():
+        failures = {item: outcome.failure for outcome in outcomes for item in outcome.batch.items}
+        for batch in make_batches(id_, tuple(sorted(failures))):
+            said = dict.fromkeys(failures[item] for item in batch.items)
+            yield _leftover(replace(batch, apart=True), str(outcomes[0].error), outcomes[0].error, list(said))
+
+
+def _leftover(batch: Batch, why: str, error: CdnError | None = None, failures: Sequence[str] = ()) -> Leftover:
+    is_hopeless = error is not None and pacing.is_hopeless(batch, error)
+    delay = 0 if is_hopeless or error is None else pacing.delay(batch, error)
+    message = Message(tickets.write(tickets.Ticket(batch, why)), delay)
+    details = {"error": why, **details_of(batch)}
+    return Leftover(message, [batch.distribution], batch.message_ids, failures, details, is_hopeless)

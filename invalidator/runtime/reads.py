@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from invalidator.distributions.catalog import Catalog
-from invalidator.errors import ConfigurationError, ListingError
-from invalidator.events.decode import Decoded, without_strangers
-from invalidator.model import Distribution, DistributionId, ObjectChange, ObjectKey, Site
+from invalidator.distributions.concerned import Concerned, asked_by, buckets_of, concerned
+from invalidator.errors import ListingError
+from invalidator.events.decode import Decoded
+from invalidator.model import ObjectChange, ObjectKey
 from invalidator.runtime.invocation import Invocation
 from invalidator.runtime.log import log_once, log_warnings, logger
-from invalidator.settings.environment import Settings, SkipUnchanged
+from invalidator.settings.environment import SkipUnchanged
 
 if TYPE_CHECKING:
     from invalidator.aws.listings import Bounds, Unchanged
@@ -27,40 +27,15 @@ _MAX_KEPT: Final = 50_000
 """Keys that are kept while an event is handled: some megabytes."""
 
 
-def find_distributions(decoded: Decoded, invocation: Invocation) -> tuple[Decoded, list[Distribution]]:
-    """Return the contents without the tickets of foreign distributions, and the distributions that they concern."""
-    distributions = _distributions_of(decoded.changes, invocation)
-    decoded = _without_foreign_tickets(decoded, invocation)
-    # A ticket may be for a distribution that was discovered for a bucket of another event.
-    others = {batch.distribution for batch in decoded.tickets} - {distribution.id for distribution in distributions}
-    return decoded, distributions + [Distribution(id_, Site(())) for id_ in sorted(others)]
-
-
-def _distributions_of(changes: list[ObjectChange], invocation: Invocation) -> list[Distribution]:
-    """Return the configured distributions and those discovered for the buckets of the changes."""
-    catalog, settings, workers = invocation.clients.catalog(), invocation.settings, invocation.clients.workers()
-    buckets = {change.bucket for change in changes}
-    distributions = catalog.look_up(settings, buckets, workers, invocation.share(1 / 4, _DESCRIBING_SECONDS))
+def find_distributions(decoded: Decoded, invocation: Invocation) -> Concerned:
+    """Return the distributions that an event concerns, with what has waited for each of them."""
+    catalog, settings = invocation.clients.catalog(), invocation.settings
+    seconds = invocation.share(1 / 4, _DESCRIBING_SECONDS)
+    found = catalog.look_up(settings, buckets_of(decoded), invocation.clients.workers(), seconds, asked_by(decoded))
     log_warnings(catalog.warnings())
     if not settings.describe:
         log_once("DESCRIBE is off: every distribution is taken to serve each key as it is")
-    return distributions
-
-
-def _without_foreign_tickets(decoded: Decoded, invocation: Invocation) -> Decoded:
-    """Return the same contents, with each ticket for a distribution that is not ours refused."""
-    catalog = invocation.clients.catalog()
-    decoded = without_strangers(decoded, partial(_is_ours, catalog, invocation.settings))
-    log_warnings(catalog.warnings())
-    return decoded
-
-
-def _is_ours(catalog: Catalog, settings: Settings, id_: DistributionId) -> bool:
-    try:
-        return catalog.has(id_, settings)
-    except ConfigurationError as error:
-        logger.warning(str(error))
-        return False  # the ticket comes again, and the others do not wait for it
+    return concerned(decoded, found, settings)
 
 
 def without_unchanged(changes: list[ObjectChange], invocation: Invocation) -> list[ObjectChange]:

@@ -22,18 +22,34 @@ class StrictQueues:
 
     urls: set[str]
     messages: list[Message] = field(default_factory=list)
+    # The numbers of messages in each call.
+    calls: list[int] = field(default_factory=list)
+    # Bytes of a call, and of a message.
+    largest: int = 1_048_576
     # The error of every call to a queue.
     broken: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int) -> Any:  # noqa: N803
-        """Send a message, as the SDK calls the operation. Raises the SDK's ClientError."""
-        parameters = {"QueueUrl": QueueUrl, "MessageBody": MessageBody, "DelaySeconds": DelaySeconds}
-        validate_parameters(parameters, operation_model("sqs", "SendMessage").input_shape)
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> Any:  # noqa: N803
+        """Send messages, as the SDK calls the operation. Raises the SDK's ClientError."""
+        parameters = {"QueueUrl": QueueUrl, "Entries": Entries}
+        validate_parameters(parameters, operation_model("sqs", "SendMessageBatch").input_shape)
+        self.calls.append(len(Entries))
         if QueueUrl in self.broken:
-            raise client_error("SendMessage", *self.broken[QueueUrl], "on demand")
+            raise client_error("SendMessageBatch", *self.broken[QueueUrl], "on demand")
         if QueueUrl not in self.urls:
-            raise client_error("SendMessage", "AWS.SimpleQueueService.NonExistentQueue", 400, "It does not exist.")
-        if not 0 <= DelaySeconds <= 900 or not 0 < len(MessageBody.encode()) <= 1_048_576:
-            raise client_error("SendMessage", "InvalidParameterValue", 400, "Reason: it is too long, or of no use.")
-        self.messages.append(Message(QueueUrl, MessageBody, DelaySeconds))
-        return {"MessageId": f"sent-{len(self.messages)}"}
+            raise client_error("SendMessageBatch", "AWS.SimpleQueueService.NonExistentQueue", 400, "It does not exist.")
+        ids = {entry["Id"] for entry in Entries}
+        if not 0 < len(ids) == len(Entries) <= 10:
+            raise client_error("SendMessageBatch", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest", 400)
+        if sum(len(entry["MessageBody"].encode()) for entry in Entries) > self.largest:
+            raise client_error("SendMessageBatch", "AWS.SimpleQueueService.BatchRequestTooLong", 400, "too long")
+        answer: dict[str, list[dict[str, Any]]] = {"Successful": [], "Failed": []}
+        for entry in Entries:
+            body, delay = entry["MessageBody"], entry["DelaySeconds"]
+            if not 0 <= delay <= 900 or not body:
+                reason = {"Code": "InvalidParameterValue", "Message": "of no use", "SenderFault": True}
+                answer["Failed"].append({"Id": entry["Id"], **reason})
+                continue
+            self.messages.append(Message(QueueUrl, body, delay))
+            answer["Successful"].append({"Id": entry["Id"], "MessageId": f"sent-{len(self.messages)}"})
+        return answer

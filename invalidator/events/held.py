@@ -1,0 +1,85 @@
+"""A ticket of changes: they wait on the function's own queue until it is known what some distributions serve. Pure.
+
+It is the second version of a ticket. An older version of this program does not know it, and leaves it on the queue.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from invalidator.errors import EventError
+from invalidator.events.records import change_again, own_identity
+from invalidator.events.tickets import KIND, MAX_INVOCATIONS, MAX_SINCE_CHARACTERS, MAX_WHY_CHARACTERS, is_count
+from invalidator.limits import MAX_MESSAGE_BYTES
+from invalidator.model import DistributionId, HeldChanges, ObjectChange
+
+_Json = dict[str, Any]
+
+VERSION: Final = 2
+
+_MAX_ID_CHARACTERS: Final = 80
+
+
+def is_held(ticket: _Json) -> bool:
+    """Return whether a ticket is one of changes, or of a later version, rather than of a batch."""
+    return "version" in ticket
+
+
+def write(held: HeldChanges) -> Iterator[tuple[str, tuple[ObjectChange, ...]]]:
+    """Yield the body of a message with the changes in it; several if there are more than a message holds."""
+    head = json.dumps(
+        {
+            "type": KIND,
+            "version": VERSION,
+            "distributions": held.distributions,
+            "attempts": min(held.attempts, MAX_INVOCATIONS),
+            "since": held.since[:MAX_SINCE_CHARACTERS],
+            "why": held.why[:MAX_WHY_CHARACTERS],
+            "changes": [],
+        },
+        separators=(",", ":"),
+    )
+    start = size = 0
+    texts = [_written(change) for change in held.changes]
+    for end, text in enumerate([*texts, ""]):
+        size += len(text) + 1
+        if end > start and (end == len(texts) or len(head) + size > MAX_MESSAGE_BYTES):
+            yield f"{head[:-2]}{','.join(texts[start:end])}]}}", held.changes[start:end]
+            start, size = end, len(text) + 1
+
+
+def _written(change: ObjectChange) -> str:
+    entry = change.bucket, change.key, own_identity(change), change.time, change.version
+    return json.dumps(entry, separators=(",", ":"))
+
+
+def read(document: _Json, message_id: str | None = None) -> HeldChanges:
+    """Return the changes in a ticket. Raises EventError if it was not written here."""
+    version = document.get("version")
+    if version != VERSION:
+        raise EventError(f"a ticket of version {version!r:.20}, of a later invalidator: update this one")
+    try:
+        return _read(document, message_id)
+    except (KeyError, TypeError, ValueError) as error:
+        raise EventError(f"a ticket that this program did not write ({error!r:.80})") from error
+
+
+def _read(document: _Json, message_id: str | None) -> HeldChanges:
+    attempts, ids, entries = document["attempts"], document["distributions"], document["changes"]
+    if not (is_count(attempts, MAX_INVOCATIONS) and _is_filled(ids) and _is_filled(entries)):
+        raise ValueError("attempts, distributions or changes")
+    if not all(isinstance(id_, str) and 0 < len(id_) <= _MAX_ID_CHARACTERS for id_ in ids):
+        raise ValueError("distributions")
+    changes = tuple(_change(entry, message_id) for entry in entries)
+    return HeldChanges(tuple(dict.fromkeys(map(DistributionId, ids))), changes, attempts, str(document["why"]))
+
+
+def _is_filled(value: object) -> bool:
+    return isinstance(value, list) and bool(value)
+
+
+def _change(entry: object, message_id: str | None) -> ObjectChange:
+    if not (isinstance(entry, list) and all(isinstance(text, str) for text in entry)):
+        raise TypeError("changes")
+    bucket, key, identity, time, version = entry
+    return change_again(ObjectChange(bucket, key, identity, message_id, time[:MAX_SINCE_CHARACTERS], version))
