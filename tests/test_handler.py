@@ -28,7 +28,7 @@ from invalidator.events import tickets
 from invalidator.events.decode import decode
 from invalidator.handler import lambda_handler
 from invalidator.local.embedded import embedded_aws
-from invalidator.model import Batch, DistributionId, Outcome
+from invalidator.model import Batch, DistributionId, HeldChanges, Outcome
 from invalidator.runtime import clients
 from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import LocalContext
@@ -38,7 +38,7 @@ from tests.doubles import strategies as make
 from tests.doubles.clock import Calls, Clock, HurriedContext, OnClock
 from tests.doubles.cloudfront import DENIED, IN_PROGRESS, THROTTLED, UNAVAILABLE, StrictCloudFront, Time
 from tests.doubles.codepipelines import StrictCodePipeline
-from tests.doubles.configurations import WITH_QUERY_STRINGS, behavior, of_buckets
+from tests.doubles.configurations import WITH_QUERY_STRINGS, behavior, configuration, of_buckets, policy, with_oac
 from tests.doubles.queues import StrictQueues
 from tests.doubles.strategies import ROUTES, TEST_EVENT, Change, simple_plan
 from tests.doubles.versioned_s3 import VersionedS3
@@ -61,6 +61,16 @@ def invoke(
     clock = clock or Clock(limit)
     edge = Clients(queue=partial(Queue, queues or StrictQueues(set())), workers=lambda: workers(clock))
     return lambda_handler(event, OnClock(aws_request_id=request, clock=clock), edge)
+
+
+def cold(event: Any, queues: StrictQueues | None = None) -> dict[str, Any]:
+    """Run the function in virtual time, in a new container, which knows no distribution yet."""
+    clock = Clock()
+    known = Catalog(clients.cloudfront(), lambda: clock.now, lambda _: None)
+    edge = Clients(
+        queue=partial(Queue, queues or StrictQueues(set())), workers=lambda: Calls(clock), catalog=lambda: known
+    )
+    return lambda_handler(event, OnClock(aws_request_id="request", clock=clock), edge)
 
 
 def failed(answer: dict[str, Any]) -> list[str]:
@@ -258,7 +268,7 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> StrictQueues:
 
 
 def stored(queues: StrictQueues, url: str = QUEUE) -> list[Batch]:
-    return [tickets.read(json.loads(message.body)).batch for message in queues.messages if message.url == url]
+    return decode(make.sqs(*(message.body for message in queues.messages if message.url == url))).tickets
 
 
 def paths(batch: Batch) -> list[str]:
@@ -345,28 +355,63 @@ def test_an_answer_without_messages_says_how_many_tickets_there_are(
     assert [batch.distribution for batch in stored(queues)] == ["E1"]
 
 
-def test_more_than_a_distribution_takes_is_stored_without_a_call(
+FULL = ("AWS.SimpleQueueService.OverLimit", 403)
+
+
+def with_ids(queues: StrictQueues, first: int = 0) -> dict[str, Any]:
+    """The event that brings what is stored, and empties the queue."""
+    event = redelivered(queues)
+    for number, record in enumerate(event["Records"], first):
+        record["messageId"] = f"t{number}"
+    return dict(event)
+
+
+def test_a_large_plan_is_stored_before_it_is_sent(
     cloudfront: StrictCloudFront, queues: StrictQueues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAX_PATHS", "4000")
     event = make.sqs(*[make.s3(Change(f"{number:04}")) for number in range(4_000)])
     assert failed(invoke(event, queues)) == []
+    assert cloudfront.calls == 0
+    assert [(batch.distribution, len(batch.items), batch.attempts, batch.apart) for batch in stored(queues)] == [
+        (id_, number, 0, True) for id_ in ("E1", "E2") for number in (3_000, 1_000)
+    ]
+    assert {message.delay for message in queues.messages} == {0}
+    references = {batch.caller_reference for batch in stored(queues)}
+    # More than a distribution takes at a time waits for room, without a call.
+    event = with_ids(queues)
+    assert failed(invoke(event, queues)) == []
     assert cloudfront.calls == 2
-    assert [(batch.distribution, len(batch.items), batch.attempts) for batch in stored(queues)] == [
+    assert [(batch.distribution, len(batch.items) % 2_000, batch.attempts) for batch in stored(queues)] == [
         ("E1", 1_000, 0),
         ("E2", 1_000, 0),
     ]
-    assert failed(invoke(redelivered(queues), queues)) == []
-    assert sorted(cloudfront.paths("E1")) == [f"/{number:04}" for number in range(4_000)]
+    # An invocation that was cut off after this brings everything again, among other changes: nothing is billed twice.
+    event["Records"] += make.sqs(make.s3(Change("0000", sequencer="later")))["Records"]
+    event["Records"][-1]["messageId"] = "new"
+    queues.messages.clear()
+    assert failed(invoke(event, queues)) == []
+    assert failed(invoke(with_ids(queues), queues)) == []
+    assert sorted(cloudfront.paths("E1")) == sorted([f"/{number:04}" for number in range(4_000)] + ["/0000"])
+    assert references <= {item.reference for item in cloudfront.accepted}
+
+
+def test_what_of_a_large_plan_is_not_stored_is_sent_at_once(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    queues.broken[QUEUE] = FULL
+    event = make.sqs(*[make.s3(Change(f"{number:03}")) for number in range(501)])
+    assert failed(invoke(event, queues)) == []
+    assert len(cloudfront.paths("E1")) == len(cloudfront.paths("E2")) == 501
+
+
+def test_without_a_queue_a_large_plan_is_sent_at_once(cloudfront: StrictCloudFront) -> None:
+    assert invoke(make.s3(*[Change(f"{number:03}") for number in range(501)]))["tickets"] == 0
+    assert len(cloudfront.paths("E1")) == 501
 
 
 def test_an_invocation_that_is_too_short_stores_everything(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
     assert failed(invoke(make.sqs(make.s3(Change("a"))), queues, limit=0.9)) == []
     assert [(batch.distribution, batch.apart) for batch in stored(queues)] == [("E1", False), ("E2", False)]
     assert cloudfront.calls == 0
-
-
-FULL = ("AWS.SimpleQueueService.OverLimit", 403)
 
 
 def test_what_cannot_be_stored_is_reported(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
@@ -388,34 +433,71 @@ def test_a_ticket_that_cannot_be_stored_again_is_reported(cloudfront: StrictClou
 
 @dataclass
 class FullOnce(StrictQueues):
-    """Queues that refuse the first message."""
+    """Queues that refuse the first call."""
 
     refused: bool = False
 
-    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int) -> Any:  # noqa: N803
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> Any:  # noqa: N803
         self.broken = {} if self.refused else {QueueUrl: FULL}
         self.refused = True
-        return super().send_message(QueueUrl=QueueUrl, MessageBody=MessageBody, DelaySeconds=DelaySeconds)
+        return super().send_message_batch(QueueUrl=QueueUrl, Entries=Entries)
 
 
 def test_what_comes_again_anyway_is_not_stored_beside_it(
-    cloudfront: StrictCloudFront, queues: StrictQueues, log: StringIO
+    cloudfront: StrictCloudFront, queues: StrictQueues, log: StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cloudfront.broken = {"E1": IN_PROGRESS, "E2": DENIED}
+    ids = [f"E{number:02}" for number in range(12)]
+    monkeypatch.setenv("DISTRIBUTION_IDS", " ".join(ids))
+    cloudfront.distributions = set(ids)
+    cloudfront.broken = dict.fromkeys(ids, DENIED)
     full_once = FullOnce(queues.urls)
     assert failed(invoke(make.sqs(make.s3(Change("a"))), full_once)) == ["m0"]
     assert full_once.messages == []
-    assert [line["message"] for line in lines_of(log)] == ["invalidation failed"] * 2
+    assert [line["message"] for line in lines_of(log)] == ["invalidation failed"] * 12
 
 
 def test_what_could_not_be_stored_keeps_no_other_message_from_being_stored(
     cloudfront: StrictCloudFront, queues: StrictQueues
 ) -> None:
+    class FullForE1(StrictQueues):
+        def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> Any:  # noqa: N803
+            full = [entry for entry in Entries if '"E1"' in entry["MessageBody"]]
+            others = [entry for entry in Entries if entry not in full]
+            answer = super().send_message_batch(QueueUrl=QueueUrl, Entries=others)
+            failures = [{"Id": entry["Id"], "Code": "OverLimit", "SenderFault": True} for entry in full]
+            return answer | {"Failed": failures}
+
     cloudfront.broken = {"E1": IN_PROGRESS, "E2": IN_PROGRESS}
-    full_once = FullOnce(queues.urls)
-    (lost,) = failed(invoke(make.sqs(ticket(Change("a")), ticket(Change("b"), distribution="E2")), full_once))
-    (kept,) = full_once.messages
-    assert (lost, json.loads(kept.body)["distribution"]) in {("m0", "E2"), ("m1", "E1")}
+    partly = FullForE1(queues.urls)
+    assert failed(invoke(make.sqs(ticket(Change("a")), ticket(Change("b"), distribution="E2")), partly)) == ["m0"]
+    (kept,) = partly.messages
+    assert json.loads(kept.body)["distribution"] == "E2"
+
+
+def test_a_thousand_tickets_are_stored_ten_in_a_call(
+    cloudfront: StrictCloudFront, queues: StrictQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [f"E{number:04}" for number in range(1_500)]
+    monkeypatch.setenv("DISTRIBUTION_IDS", " ".join(ids))
+    monkeypatch.setenv("DESCRIBE", "off")
+    cloudfront.broken = dict.fromkeys(ids, DENIED)
+    assert failed(invoke(make.sqs(make.s3(Change("a"))), queues)) == []
+    assert (len(queues.messages), len(queues.calls)) == (1_500, 150)
+
+
+def test_a_queue_that_does_not_answer_ends_in_time(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    class Silent(Calls):
+        """Workers whose calls of the queue never end."""
+
+        def start(self, call: Any) -> None:
+            if call.func.__name__ != "_store":
+                super().start(call)
+
+    cloudfront.broken["E1"] = DENIED
+    clock = Clock()
+    answer = invoke(make.sqs(make.s3(Change("a"))), queues, clock=clock, workers=Silent)
+    assert failed(answer) == ["m0"]
+    assert clock.now == clock.limit - 1.0
 
 
 def test_without_an_sdk_to_store_with_messages_are_reported(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
@@ -550,6 +632,7 @@ def test_one_invalid_path_among_three_thousand_costs_the_others_nothing(
         *[make.s3(*[Change(f"{number:04}") for number in range(at, at + 300)]) for at in range(0, 3_000, 300)]
     )
     assert failed(invoke(event, queues)) == []
+    assert failed(invoke(redelivered(queues), queues)) == []
     for distribution in ("E1", "E2"):
         good = [f"/{number:04}" for number in range(3_000) if number != 815]
         assert sorted(cloudfront.paths(distribution)) == good
@@ -970,7 +1053,7 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_a_distribution_that_is_added_to_the_list_is_served(listed: Any) -> None:
     double = StrictCloudFront({"E1", "E2"})
-    edge = Clients(cloudfront=lambda: CloudFront(double))
+    edge = Clients(cloudfront=lambda: CloudFront(double), catalog=lambda: Catalog(CloudFront(double)))
     lambda_handler(make.s3(Change("a")), LocalContext(), edge)
     listed.put_secret_value(SecretId="cdn", SecretString="E1 E2")
     lambda_handler(make.s3(Change("b")), LocalContext(), edge)
@@ -1060,7 +1143,8 @@ def test_every_ticket_has_its_line(cloudfront: StrictCloudFront, queues: StrictQ
     invoke(make.sqs(ticket(Change("a"), attempts=4), make.s3(Change("b"))), queues)
     lines = [line for line in lines_of(log) if "error" in line]
     assert {(line["level"], line["message"], line["distribution"], line.get("seconds")) for line in lines} == {
-        ("ERROR", "invalidation given up", "E1", None),
+        ("ERROR", "invalidation given up", "E1", None),  # what is new does not share the attempts of the ticket
+        ("WARNING", "invalidation put off", "E1", 30),
         ("WARNING", "invalidation put off", "E2", 30),
     }
     assert {line["caller_reference"] for line in lines} == {
@@ -1128,15 +1212,114 @@ def test_what_is_excluded_is_counted_and_acknowledged(
     assert cloudfront.paths("E1") == ["/a.html"]
 
 
-def test_without_permission_to_describe_nothing_is_known(cloudfront: StrictCloudFront, log: StringIO) -> None:
-    cloudfront.configs = {"E1": of_buckets("another")}
+def held_by(queues: StrictQueues, url: str = QUEUE) -> list[HeldChanges]:
+    """The tickets of changes in a queue."""
+    return decode(make.sqs(*(message.body for message in queues.messages if message.url == url))).held
+
+
+PROD = configuration([with_oac("o", "origin.s3.amazonaws.com", "/prod")], behavior("o"))
+
+
+@pytest.mark.parametrize("fault", [THROTTLED, DENIED, UNAVAILABLE])
+def test_what_an_unknown_distribution_serves_is_waited_for(
+    cloudfront: StrictCloudFront, queues: StrictQueues, fault: tuple[str, int]
+) -> None:
+    cloudfront.configs = {"E1": of_buckets("origin"), "E2": PROD}
+    cloudfront.undescribed = {"E2": fault}
+    event = make.sqs(make.s3(Change("prod/a")), TEST_EVENT, make.s3(Change("b")))
+    assert failed(cold(event, queues)) == []
+    assert (cloudfront.paths("E1"), cloudfront.paths("E2")) == (["/b", "/prod/a"], [])
+    (held,) = held_by(queues)
+    assert (held.distributions, [change.key for change in held.changes], held.attempts) == (("E2",), ["prod/a", "b"], 1)
+    assert (fault[0] in held.why, held.since) == (True, "2026-11-20T09:30:12.345Z")
+    assert delayed(queues) == [(QUEUE, 30)]
+    cloudfront.undescribed = {}
+    assert failed(cold(redelivered(queues), queues)) == []
+    assert (cloudfront.paths("E1"), cloudfront.paths("E2")) == (["/b", "/prod/a"], ["/a"])
+    assert queues.messages == []
+
+
+def test_a_policy_that_cannot_be_read_is_waited_for(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    cloudfront.configs = {"E1": configuration([with_oac("o", "origin.s3.amazonaws.com")], behavior("o", "mine"))}
+    cloudfront.policies["mine"] = policy("all")
+    cloudfront.unreadable["GetCachePolicyConfig"] = THROTTLED
+    assert failed(cold(make.sqs(make.s3(Change("a"))), queues)) == []
+    assert (cloudfront.paths("E1"), cloudfront.paths("E2")) == ([], ["/a"])
+    cloudfront.unreadable.clear()
+    assert failed(cold(redelivered(queues), queues)) == []
+    assert (cloudfront.paths("E1"), cloudfront.paths("E2")) == (["/a", "/a?*"], ["/a"])
+
+
+def test_a_description_that_may_not_be_read_ends_as_a_dead_letter_with_the_remedy(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
     cloudfront.unreadable["GetDistributionConfig"] = DENIED
-    for key in ("a", "b"):
-        lambda_handler(make.s3(Change(key)))
-    assert cloudfront.paths("E1") == cloudfront.paths("E2") == ["/a", "/b"]
-    warnings = [line["message"] for line in lines_of(log) if line["level"] == "WARNING"]
-    assert len(warnings) == 2
-    assert "grant cloudfront:GetDistributionConfig on this distribution" in warnings[0]
+    assert failed(cold(make.sqs(make.s3(Change("a"))), queues)) == []
+    seconds = []
+    while queues.messages[0].url == QUEUE:
+        (message,) = queues.messages
+        seconds.append(message.delay)
+        assert failed(cold(redelivered(queues), queues)) == []
+    assert seconds == [30, 60, 120, 240]  # five attempts in seven and a half minutes
+    (held,) = held_by(queues, DEAD_LETTERS)
+    assert held.distributions == ("E1", "E2")
+    assert "grant cloudfront:GetDistributionConfig on this distribution" in held.why
+    assert "or set DESCRIBE=off" in held.why
+    assert cloudfront.calls == 0
+
+
+def test_without_a_queue_what_is_not_known_is_raised(cloudfront: StrictCloudFront) -> None:
+    cloudfront.undescribed = {"E2": DENIED}
+    with pytest.raises(IncompleteError, match=r"E2: 1 change not invalidated: .*, or set DESCRIBE=off"):
+        cold(make.s3(Change("a")))
+    assert cloudfront.paths("E1") == ["/a"]
+    assert failed(cold(make.sqs(make.s3(Change("b"))))) == ["m0"]
+
+
+def test_what_could_be_described_before_is_served_as_it_was(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    cloudfront.configs["E2"] = PROD
+    clock = Clock()
+    known = Catalog(CloudFront(cloudfront), lambda: clock.now, lambda _: None)
+
+    def serve(key: str) -> None:
+        edge = Clients(queue=partial(Queue, queues), workers=lambda: Calls(clock), catalog=lambda: known)
+        assert failed(lambda_handler(make.sqs(make.s3(Change(key))), OnClock(clock=clock), edge)) == []
+
+    serve("prod/a")
+    clock.now = 300.0
+    clock.limit = 420.0
+    cloudfront.unreadable["GetDistributionConfig"] = THROTTLED
+    serve("prod/b")
+    assert (cloudfront.paths("E2"), queues.messages) == (["/a", "/b"], [])
+
+
+def test_what_has_waited_is_sent_with_what_is_new_and_once(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    cloudfront.undescribed = {"E2": THROTTLED}
+    cold(make.sqs(make.s3(Change("a"))), queues)
+    cloudfront.undescribed = {}
+    event = make.sqs(queues.messages[0].body, queues.messages[0].body, make.s3(Change("a")), make.s3(Change("b")))
+    assert failed(cold(event, queues)) == []
+    assert (cloudfront.paths("E1"), cloudfront.paths("E2")) == (["/a", "/a", "/b"], ["/a", "/b"])
+
+
+def test_what_waits_for_a_distribution_that_is_gone_becomes_a_letter(
+    cloudfront: StrictCloudFront, queues: StrictQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloudfront.undescribed = {"E1": THROTTLED, "E2": THROTTLED}
+    cold(make.sqs(make.s3(Change("a"))), queues)
+    monkeypatch.setenv("DISTRIBUTION_IDS", "E1")
+    cloudfront.undescribed = {}
+    while any(message.url == QUEUE for message in queues.messages):
+        assert failed(cold(redelivered(queues), queues)) == []
+    assert (cloudfront.paths("E1"), cloudfront.paths("E2")) == (["/a"], [])
+    (held,) = held_by(queues, DEAD_LETTERS)
+    assert (held.distributions, held.why.startswith("E2 is not one of the configured distributions")) == (("E2",), True)
+
+
+def test_a_ticket_of_a_later_version_stays_on_the_queue(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    later = {"type": "invalidator ticket", "version": 3}
+    assert failed(cold(make.sqs(later, make.s3(Change("a"))), queues)) == ["m0"]
+    assert cloudfront.paths("E1") == ["/a"]
 
 
 def test_to_describe_can_be_turned_off_which_is_said_once(
@@ -1216,7 +1399,7 @@ def test_tags_and_wildcards_can_wait_as_tickets(
     assert failed(invoke(make.sqs(make.s3(Change("a.jpg"), Change("a/index.html"))), queues)) == []
     cloudfront.broken.clear()
     assert failed(invoke(make.sqs(*(json.loads(message.body) for message in queues.messages)), queues)) == []
-    assert cloudfront.paths("E1") == ["#image:a", "/a.jpg*", "/a/", "/a/?*", "/a/index.html*"]
+    assert sorted(cloudfront.paths("E1")) == ["#image:a", "/a.jpg*", "/a/", "/a/?*", "/a/index.html*"]
 
 
 def test_tenants_are_invalidated_by_their_own_operation(
@@ -1225,7 +1408,8 @@ def test_tenants_are_invalidated_by_their_own_operation(
     cloudfront.tenants["dt_1wFXwCQzpJb"] = ("E1", {})
     monkeypatch.setenv("DISTRIBUTION_IDS", "dt_1wFXwCQzpJb,E2,dt_gone")
     with pytest.raises(
-        IncompleteError, match=r"dt_gone: /a not invalidated: EntityNotFound: .*this account has no such distribution"
+        IncompleteError,
+        match=r"dt_gone: 1 change not invalidated: .*: EntityNotFound: .*this account has no such distribution",
     ):
         lambda_handler(make.s3(Change("a")), HurriedContext())
     assert cloudfront.paths("dt_1wFXwCQzpJb") == cloudfront.paths("E2") == ["/a"]
@@ -1246,14 +1430,20 @@ def test_distributions_are_found_by_their_bucket(
     assert failed(lambda_handler(make.sqs(ticket(Change("b"), distribution="E9")))) == ["m0"]
 
 
-def test_where_distributions_cannot_be_found_nothing_is_acknowledged(
-    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch
+def test_where_distributions_cannot_be_discovered_the_listed_are_served(
+    cloudfront: StrictCloudFront, queues: StrictQueues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISTRIBUTION_IDS", "discover,E1")
     cloudfront.unreadable["ListDistributions"] = DENIED
-    with pytest.raises(ConfigurationError, match=r"discover: AccessDenied: .*cloudfront:ListDistributions"):
-        lambda_handler(make.sqs(make.s3(Change("a"))))
-    assert cloudfront.calls == 0
+    event = make.sqs(make.s3(Change("a")), ticket(Change("b"), distribution="E2"), ticket(Change("c")))
+    assert failed(cold(event, queues)) == []
+    assert (cloudfront.paths("E1"), cloudfront.paths("E2")) == (["/a", "/c"], [])
+    (held,), (left,) = held_by(queues), stored(queues)
+    assert (held.distributions, left.distribution, left.attempts) == (("discover",), "E2", 1)
+    assert "cloudfront:ListDistributions" in held.why
+    cloudfront.unreadable.clear()
+    assert failed(cold(redelivered(queues), queues)) == []
+    assert (cloudfront.paths("E1"), sorted(cloudfront.paths("E2"))) == (["/a", "/c"], ["/a", "/b"])
 
 
 def test_whichever_distribution_answers_first_a_job_gets_the_same_answer() -> None:

@@ -33,11 +33,12 @@ def _leftovers(held: HeldChanges, unknown: list[UnknownDistribution]) -> Iterato
     is_hopeless = pacing.is_hopeless(again, error)
     delay = 0 if is_hopeless else pacing.delay(again, error)
     for body, part in held_tickets.write(again):
+        noun = "change" if len(part) == 1 else "changes"
         yield Leftover(
             Message(body, delay),
             ids,
             {change.message_id for change in part},
-            [f"{one.id}: {len(part):,} changes not invalidated: {one.error}" for one in unknown],
+            [f"{one.id}: {len(part):,} {noun} not invalidated: {one.error}" for one in unknown],
             {"error": str(error), "distributions": list(ids), "changes": len(part)},
             is_hopeless,
         )

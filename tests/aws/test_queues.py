@@ -1,6 +1,7 @@
 """Storing in queues: moto's, behind the real SDK, and one that refuses as the real ones do."""
 
 import json
+from typing import Any
 
 import boto3
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from invalidator.aws.queues import Queue
+from invalidator.aws.queues import Message as Unsent
+from invalidator.aws.queues import Queue, batches
 from invalidator.errors import ConfigurationError, StorageError
 from invalidator.limits import MAX_DELAY_SECONDS, MAX_MESSAGE_BYTES
 from tests.doubles.loopback import answering, ok
@@ -18,11 +20,39 @@ from tests.doubles.queues import Message, StrictQueues
 URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/changes"
 
 
-@given(st.text(min_size=1), st.integers(0, MAX_DELAY_SECONDS))
-def test_a_message_is_stored_as_it_is(text: str, delay: int) -> None:
+texts = st.text(min_size=1)
+
+
+@given(st.lists(st.builds(Unsent, texts, st.integers(0, MAX_DELAY_SECONDS)), max_size=40))
+def test_messages_are_stored_as_they_are_ten_in_a_call(messages: list[Unsent]) -> None:
     queues = StrictQueues({URL})
-    Queue(queues, URL).send(text, delay)
-    assert queues.messages == [Message(URL, text, delay)]
+    for places in batches(messages):
+        assert Queue(queues, URL).send_all([messages[place] for place in places]) == [""] * len(places)
+    assert queues.messages == [Message(URL, body, delay) for body, delay in messages]
+    assert len(queues.calls) == -(-len(messages) // 10)
+
+
+@given(st.lists(st.integers(1, MAX_MESSAGE_BYTES), max_size=30))
+def test_the_messages_of_a_call_have_no_more_bytes_than_it_takes(sizes: list[int]) -> None:
+    messages = [Unsent("x" * size) for size in sizes]
+    cut = list(batches(messages))
+    assert [place for places in cut for place in places] == list(range(len(messages)))
+    assert all(len(places) <= 10 and sum(sizes[place] for place in places) <= MAX_MESSAGE_BYTES for places in cut)
+
+
+def test_a_queue_that_takes_less_gets_messages_that_it_takes() -> None:
+    queues = StrictQueues({URL}, largest=262_144)
+    bodies = [Unsent(str(number) * 90_000) for number in range(9)]
+    assert Queue(queues, URL).send_all(bodies) == [""] * 9
+    with pytest.raises(StorageError, match="BatchRequestTooLong"):
+        Queue(queues, URL).send_all([Unsent("x" * 262_145)])
+
+
+def test_a_message_that_is_not_stored_is_told_from_those_that_are() -> None:
+    queues = StrictQueues({URL})
+    problems = Queue(queues, URL).send_all([Unsent("a"), Unsent("b", 901), Unsent("c")])
+    assert problems == ["", f"{URL}: InvalidParameterValue: of no use", ""]
+    assert [message.body for message in queues.messages] == ["a", "c"]
 
 
 def test_a_message_arrives_through_the_sdk() -> None:
@@ -38,7 +68,7 @@ def test_a_message_can_be_held_back() -> None:
     with mock_aws():
         client = boto3.client("sqs")
         url = client.create_queue(QueueName="changes")["QueueUrl"]
-        Queue.connect(url).send("later", 900)
+        Queue.connect(url).send_all([Unsent("later", 900)])
         count = client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessagesDelayed"])
         assert count["Attributes"] == {"ApproximateNumberOfMessagesDelayed": "1"}
 
@@ -79,7 +109,7 @@ def test_a_queue_that_is_not_there_is_explained_as_the_sdk_says_it() -> None:
 )
 def test_a_queue_that_cannot_be_asked_is_an_error_of_storage(error: Exception, words: str) -> None:
     class Unreachable:
-        def send_message(self, **_: str | int) -> None:
+        def send_message_batch(self, **_: Any) -> None:
             raise error
 
     with pytest.raises(StorageError, match=words):
@@ -89,7 +119,7 @@ def test_a_queue_that_cannot_be_asked_is_an_error_of_storage(error: Exception, w
 def test_what_is_too_long_for_a_queue_is_not_stored() -> None:
     queues = StrictQueues({URL})
     Queue(queues, URL).send("x" * MAX_MESSAGE_BYTES)
-    with pytest.raises(StorageError, match="InvalidParameterValue"):
+    with pytest.raises(StorageError, match="BatchRequestTooLong"):
         Queue(queues, URL).send("x" * MAX_MESSAGE_BYTES + "x")
     assert len(queues.messages) == 1
 
@@ -100,7 +130,10 @@ def test_an_sdk_that_cannot_be_set_up_is_a_configuration_error(monkeypatch: pyte
         Queue.connect(URL)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"MessageId": ""}', b"[]", b"1", b"<html>proxy</html>", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b'{"Successful": [{"Id": "0", "MessageId": ""}]}', b"[]", b"1", b"<html>proxy</html>", b"\xff\xfe"],
+)
 def test_an_answer_without_the_id_of_a_message_has_stored_nothing(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(ok(body)) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)

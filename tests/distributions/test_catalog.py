@@ -236,12 +236,13 @@ def test_a_listed_distribution_is_described_while_discovery_hangs() -> None:
     class Selective(Calls):
         """Workers whose first call never ends: the one that discovers."""
 
-        def start(self, call: Callable[[], Any]) -> None:
-            if account.begun:
-                super().start(call)
-            account.begun = True
+        begun = False
 
-    account.begun = False  # type: ignore[attr-defined]
+        def start(self, call: Callable[[], Any]) -> None:
+            if self.begun:
+                super().start(call)
+            self.begun = True
+
     assert list(account.sites(workers=Selective(account.clock))) == ["E001"]
     assert account.unknown == {"discover": "UnavailableError: distributions cannot be discovered: no answer in time"}
     account.read.clear()

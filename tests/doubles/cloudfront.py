@@ -122,6 +122,8 @@ class StrictCloudFront:
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     # The errors of reading calls, by operation.
     unreadable: dict[str, tuple[str, int]] = field(default_factory=dict)
+    # The errors of describing a distribution, by its id.
+    undescribed: dict[str, tuple[str, int]] = field(default_factory=dict)
     # The length of the ids of invalidations.
     characters: int = 14
     # Without a clock: how often a request shows an invalidation in progress before it is completed.
@@ -219,6 +221,8 @@ class StrictCloudFront:
     def get_distribution_config(self, *, Id: str) -> dict[str, Any]:  # noqa: N803
         """Return the configuration of a distribution."""
         self._reading("GetDistributionConfig", Id, {*self.distributions, *self.configs})
+        if Id in self.undescribed:
+            raise client_error("GetDistributionConfig", *self.undescribed[Id], "on demand")
         return {"DistributionConfig": self.configs.get(Id) or of_buckets("origin", "other-origin")}
 
     def get_distribution_tenant(self, *, Identifier: str) -> dict[str, Any]:  # noqa: N803

@@ -355,13 +355,60 @@ def test_what_is_left_for_one_distribution_never_goes_to_another(
 
 @quickly
 @given(perhaps, st.lists(st.integers(0, 10), min_size=1, max_size=4, unique=True))
-def test_what_is_sent_together_was_refused_as_often_as_the_oldest_of_it(
-    deploy: list[Change], attempts: list[int]
-) -> None:
+def test_what_is_sent_together_was_refused_equally_often(deploy: list[Change], attempts: list[int]) -> None:
     left = [left_of([Change(f"left {number}")], attempts=number) for number in attempts]
     plan = with_left(deploy, left)
-    assert {batch.attempts for batch in plan.batches if batch.distribution == E1} == {max(attempts)}
+    mine = [batch for batch in plan.batches if batch.distribution == E1]
+    assert {batch.attempts for batch in mine} == {*attempts} | (
+        {0} if paths(plan_of(make.s3(*deploy)).batches) else set()
+    )
+    for number in attempts:
+        assert [batch.attempts for batch in mine if f"/left%20{number}" in paths([batch])] == [number]
     assert {batch.attempts for batch in plan.batches if batch.distribution == E2} <= {0}
+
+
+@quickly
+@given(few, st.integers(1, 10), st.integers(0, 32))
+def test_what_changes_again_starts_anew_and_is_sent_once(deploy: list[Change], attempts: int, crowded: int) -> None:
+    old = left_of(deploy, attempts=attempts, crowded=crowded)
+    mine = [batch for batch in with_left(deploy, [old]).batches if batch.distribution == E1]
+    assert sorted(path for batch in mine for path in paths([batch])) == sorted(paths([old]))
+    assert {batch.attempts for batch in mine} == {0}
+    assert max(batch.crowded for batch in mine) <= 4
+    assert all(batch.message_ids >= old.message_ids for batch in mine)
+
+
+crowds = st.lists(
+    st.tuples(st.integers(0, 32), st.booleans(), st.integers(1, 60)), min_size=1, max_size=4, unique_by=lambda t: t[0]
+)
+
+
+@quickly
+@given(perhaps, crowds)
+def test_without_room_batches_halve_and_wildcards_go_apart(
+    deploy: list[Change], crowds: list[tuple[int, bool, int]]
+) -> None:
+    left = []
+    for crowded, wild, number in crowds:
+        names = [f"{crowded}-{place}" for place in range(min(number, 15) if wild else number)]
+        batch = left_of(
+            [Change(name) for name in names] if not wild else [Change("a")], wildcards=names if wild else ()
+        )
+        items = tuple(item for item in batch.items if item.is_wildcard == wild)
+        left.append(replace(batch, items=items, crowded=crowded))
+    mine = [batch for batch in with_left(deploy, left).batches if batch.distribution == E1]
+    most = {False: 0, True: 0}
+    for crowded, wild, _ in crowds:
+        most[wild] = max(most[wild], crowded)
+    for batch in mine if any(most.values()) else ():
+        wild = bool(batch.wildcards)
+        assert batch.wildcards in {0, len(batch.items)}
+        assert len(batch.items) <= max((15 if wild else 3_000) >> batch.crowded, 1)
+        assert batch.crowded >= min(most[wild], 4)
+    assert {path for batch in mine for path in paths([batch])} >= {item.path for batch in left for item in batch.items}
+    for wild in (False, True):  # what has waited longest comes first
+        waited = [batch.crowded for batch in mine if bool(batch.wildcards) == wild]
+        assert waited == sorted(waited, reverse=True) or not any(most.values())
 
 
 names_ = st.sets(st.text("abc/", min_size=1, max_size=4), max_size=15)
