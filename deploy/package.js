@@ -1,7 +1,7 @@
 // The files of a function: whole folders of modules, the modules beside them, and, where the Python that Lambda runs is
 // at hand, their bytecode. Without bytecode each cold start compiles the sources, for 40 of its 260 ms (Python 3.13 under
 // Lambda's runtime client, 2026-11-22). The bytecode holds a hash of its source; Python compiles a source that does not
-// match. (-I: environment variables could change the bytecode.)
+// match. It has no docstrings (optimize=2), which nobody reads there. (-I: environment variables could change the bytecode.)
 const { execFileSync } = require('child_process');
 const { readdirSync } = require('fs');
 
@@ -11,7 +11,7 @@ import sys
 sys.implementation.cache_tag == sys.argv[1] or sys.exit("another version")
 from py_compile import PycInvalidationMode, compile
 for source, target in zip(sys.argv[2::2], sys.argv[3::2]):
-    compile(source, target, doraise=True, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+    compile(source, target, doraise=True, optimize=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 `;
 
 const COMMON = ['__init__', 'errors', 'limits', 'model'];

@@ -36,7 +36,7 @@ def lambda_handler(event: object, context: "InvocationContext | None" = None, cl
 @logger.inject_lambda_context(log_event=False)
 def _serve(event: object, context: "InvocationContext", clients: Clients) -> dict[str, Any]:
     log_event(event)
-    invocation = Invocation.begin(clients, context)
+    invocation = Invocation.configured(clients, context)
     settings = invocation.settings
     decoded, known, unknown, undecided = find_distributions(decode(event, context.aws_request_id), invocation)
     log_contents(decoded)
@@ -55,4 +55,4 @@ def _serve_job(event: Any, context: "InvocationContext", clients: Clients) -> di
         if error.name != "invalidator.codepipeline":
             raise
         raise JobError("this function serves no jobs: name the one of the output PipelineFunction") from error
-    return serve_job(event, Invocation(clients, context))
+    return serve_job(event, Invocation.begin(clients, context))

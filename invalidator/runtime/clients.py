@@ -77,6 +77,8 @@ class Clients(NamedTuple):
     workers: Callable[[], Workers[Any]] = Threads
     # Seconds since 1970.
     now: Callable[[], float] = time.time
+    # Seconds since any time, on a clock that nobody sets.
+    monotonic: Callable[[], float] = time.monotonic
     publish: Callable[[Iterable[metrics.Document], metrics.Context], None] = metrics.publish
 
 

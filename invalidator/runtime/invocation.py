@@ -46,18 +46,27 @@ class Invocation:
 
     clients: Clients
     context: "InvocationContext"
+    # By the monotonic clock.
+    end: float
     settings: Settings = _UNCONFIGURED
 
     @classmethod
-    def begin(cls, clients: Clients, context: "InvocationContext") -> "Invocation":
-        """Load the settings and log their warnings. Raises ConfigurationError."""
+    def begin(cls, clients: Clients, context: "InvocationContext", settings: Settings = _UNCONFIGURED) -> "Invocation":
+        """Begin an invocation."""
+        return cls(clients, context, clients.monotonic() + context.get_remaining_time_in_millis() / 1000, settings)
+
+    @classmethod
+    def configured(cls, clients: Clients, context: "InvocationContext") -> "Invocation":
+        """Load the settings, log their warnings and begin. Raises ConfigurationError."""
         settings = environment.load()
         log_warnings(settings.warnings)
-        return cls(clients, context, settings)
+        return cls.begin(clients, context, settings)
 
     def seconds_left(self) -> float:
         """Return the seconds until Lambda ends the invocation."""
-        return self.context.get_remaining_time_in_millis() / 1000
+        # Lambda counts by its wall clock, which may be set back meanwhile.
+        counted = self.context.get_remaining_time_in_millis() / 1000
+        return min(counted, self.end - self.clients.monotonic())
 
     def share(self, part: float, most: float) -> float:
         """Return this part of the seconds that are left, and never more than ``most``."""

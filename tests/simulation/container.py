@@ -98,5 +98,6 @@ class Container:
             catalog=lambda: self._catalog,
             listings=lambda: self._listings,
             now=lambda: BEGINNING.timestamp() + world.now,
+            monotonic=lambda: world.now,
             publish=lambda documents, _context: metrics.extend((world.now, document) for document in documents),
         )
