@@ -11,7 +11,6 @@ from invalidator.runtime.deliver import deliver
 from invalidator.runtime.invocation import Invocation, InvocationContext, LocalContext
 from invalidator.runtime.log import log_contents, log_event, log_plan, logger
 from invalidator.runtime.reads import BucketKeys, find_distributions, without_unchanged
-from invalidator.runtime.unplanned import unplanned
 
 
 def lambda_handler(event: object, context: "InvocationContext | None" = None, clients: Clients = AWS) -> dict[str, Any]:
@@ -38,12 +37,13 @@ def _serve(event: object, context: "InvocationContext", clients: Clients) -> dic
     log_event(event)
     invocation = Invocation.configured(clients, context)
     settings = invocation.settings
-    decoded, known, unknown, undecided = find_distributions(decode(event, context.aws_request_id), invocation)
+    concerned = find_distributions(decode(event, context.aws_request_id), invocation)
+    decoded, known = concerned.decoded, concerned.known
     log_contents(decoded)
     changes, keys = without_unchanged(decoded.changes, invocation), BucketKeys(invocation).beginning
     plan = make_plan(changes, known, settings.view, decoded.tickets, settings.allowance, keys)
     log_plan(plan)
-    result = deliver(plan, unplanned(changes, unknown, settings.view), undecided, invocation)
+    result = deliver(plan, changes, concerned, invocation)
     return answer(Served(decoded, len(decoded.changes) - len(changes), len(known), plan, result), invocation)
 
 

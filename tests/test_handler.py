@@ -59,16 +59,21 @@ def invoke(
 ) -> dict[str, Any]:
     """Run the function in virtual time, with queues that are not those of the SDK."""
     clock = clock or Clock(limit)
-    edge = Clients(queue=partial(Queue, queues or StrictQueues(set())), workers=lambda: workers(clock))
+    edge = on(clock, queue=partial(Queue, queues or StrictQueues(set())), workers=lambda: workers(clock))
     return lambda_handler(event, OnClock(aws_request_id=request, clock=clock), edge)
+
+
+def on(clock: Clock, **others: Any) -> Clients:
+    """Return clients whose time is that of a clock."""
+    return Clients(**({"monotonic": lambda: clock.now, "workers": lambda: Calls(clock)} | others))
 
 
 def cold(event: Any, queues: StrictQueues | None = None) -> dict[str, Any]:
     """Run the function in virtual time, in a new container, which knows no distribution yet."""
     clock = Clock()
     known = Catalog(clients.cloudfront(), lambda: clock.now, lambda _: None)
-    edge = Clients(
-        queue=partial(Queue, queues or StrictQueues(set())), workers=lambda: Calls(clock), catalog=lambda: known
+    edge = on(
+        clock, queue=partial(Queue, queues or StrictQueues(set())), workers=lambda: Calls(clock), catalog=lambda: known
     )
     return lambda_handler(event, OnClock(aws_request_id="request", clock=clock), edge)
 
@@ -506,7 +511,7 @@ def test_without_an_sdk_to_store_with_messages_are_reported(cloudfront: StrictCl
 
     cloudfront.broken["E1"] = DENIED
     clock = Clock()
-    edge = Clients(queue=no_queue, workers=lambda: Calls(clock))
+    edge = on(clock, queue=no_queue, workers=lambda: Calls(clock))
     assert failed(lambda_handler(make.sqs(make.s3(Change("a"))), OnClock(clock=clock), edge)) == ["m0"]
 
 
@@ -706,7 +711,7 @@ def test_a_call_that_hangs_is_stored_apart(cloudfront: StrictCloudFront, queues:
             super().__init__(clock, lambda batch: 1e6 if batch.distribution == "E1" else 0.1)
 
     clock = Clock()
-    edge = Clients(queue=partial(Queue, queues), workers=lambda: Hanging(clock))
+    edge = on(clock, queue=partial(Queue, queues), workers=lambda: Hanging(clock))
     assert failed(lambda_handler(make.sqs(make.s3(Change("a"))), OnClock(clock=clock), edge)) == []
     # There was time for the call that stores it.
     assert clock.left > sdk.LONGEST_ATTEMPT
@@ -734,7 +739,7 @@ def compare(event: Any, listings: Listings, workers: type[Calls] = Calls, clock:
     """Run the function in virtual time on a bucket with versions."""
     clock = clock or Clock()
     return lambda_handler(
-        event, OnClock(clock=clock), Clients(workers=lambda: workers(clock), listings=lambda: listings)
+        event, OnClock(clock=clock), on(clock, workers=lambda: workers(clock), listings=lambda: listings)
     )
 
 
@@ -1250,7 +1255,7 @@ def test_a_policy_that_cannot_be_read_is_waited_for(cloudfront: StrictCloudFront
     assert (cloudfront.paths("E1"), cloudfront.paths("E2")) == (["/a", "/a?*"], ["/a"])
 
 
-def test_a_description_that_may_not_be_read_ends_as_a_dead_letter_with_the_remedy(
+def test_what_may_not_be_described_ends_as_a_letter_with_the_remedy(
     cloudfront: StrictCloudFront, queues: StrictQueues
 ) -> None:
     cloudfront.unreadable["GetDistributionConfig"] = DENIED
@@ -1282,7 +1287,7 @@ def test_what_could_be_described_before_is_served_as_it_was(cloudfront: StrictCl
     known = Catalog(CloudFront(cloudfront), lambda: clock.now, lambda _: None)
 
     def serve(key: str) -> None:
-        edge = Clients(queue=partial(Queue, queues), workers=lambda: Calls(clock), catalog=lambda: known)
+        edge = on(clock, queue=partial(Queue, queues), workers=lambda: Calls(clock), catalog=lambda: known)
         assert failed(lambda_handler(make.sqs(make.s3(Change(key))), OnClock(clock=clock), edge)) == []
 
     serve("prod/a")

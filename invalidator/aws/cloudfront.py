@@ -189,7 +189,7 @@ def _pages(call: Callable[..., Any], name: str) -> Iterator[_Json]:
 def _check_whole(holder: _Json, name: str) -> None:
     """Raise UnavailableError if a list has not as many items as it says: it always says so, even if it is empty."""
     if len(_object(holder, name).get("Items") or ()) != holder[name].get("Quantity"):
-        raise UnavailableError(f"CloudFront answered without all of {name}")
+        raise UnavailableError(f"CloudFront answered without {name}, or without all of it")
 
 
 def _invalidation(distribution: DistributionId, answer: _Json) -> Invalidation:

@@ -155,7 +155,9 @@ class _Search:
         what = "distributions cannot be discovered" if name == DISCOVERY else f"distribution {name} cannot be described"
         instead = ", or set DESCRIBE=off" if isinstance(error, ForbiddenError) and name != DISCOVERY else ""
         self._known.report((name,), f"{what}: {error}{instead}; what changes there has to wait")
-        return type(error)(f"{what}: {error}{instead}")
+        told = type(error)(f"{what}: {error}{instead}")
+        told.__cause__ = error
+        return told
 
 
 def _fail(error: CdnError, _call: object) -> Any:

@@ -31,7 +31,7 @@ class Discovered(NamedTuple):
 
 
 class Known:
-    """What CloudFront says of an account. What was known stays in force while it cannot be read again.
+    """The answers of CloudFront about an account. What was known stays in force while it cannot be read again.
 
     Nothing else is kept, and nothing is guessed: what was never read, or rests on such a thing, raises CdnError.
     """

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from invalidator.errors import EventError
-from invalidator.events import held, tickets
+from invalidator.events import tickets
 from invalidator.events.records import Delivery, change_of_event, change_of_record, description_of
 from invalidator.model import Batch, DistributionId, HeldChanges, ObjectChange
 
@@ -129,8 +129,10 @@ class _Reader:
         self._add(change_of_event(event, delivery))
 
     def read_ticket(self, document: _Json, delivery: Delivery) -> None:
-        if held.is_held(document):
-            self.held.append(held.read(document, delivery.message_id))
+        if "version" in document:
+            from invalidator.events.held import read_held  # which most events have nothing for
+
+            self.held.append(read_held(document, delivery.message_id))
         else:
             self.tickets.append(tickets.read(document, delivery.message_id, redelivered=delivery.redelivered).batch)
 

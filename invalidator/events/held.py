@@ -25,7 +25,7 @@ def is_held(ticket: _Json) -> bool:
     return "version" in ticket
 
 
-def write(held: HeldChanges) -> Iterator[tuple[str, tuple[ObjectChange, ...]]]:
+def write_held(held: HeldChanges) -> Iterator[tuple[str, tuple[ObjectChange, ...]]]:
     """Yield the body of a message with the changes in it; several if there are more than a message holds."""
     head = json.dumps(
         {
@@ -53,7 +53,7 @@ def _written(change: ObjectChange) -> str:
     return json.dumps(entry, separators=(",", ":"))
 
 
-def read(document: _Json, message_id: str | None = None) -> HeldChanges:
+def read_held(document: _Json, message_id: str | None = None) -> HeldChanges:
     """Return the changes in a ticket. Raises EventError if it was not written here."""
     version = document.get("version")
     if version != VERSION:

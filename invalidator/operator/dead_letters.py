@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from invalidator.events import held, tickets
+from invalidator.events import tickets
 from invalidator.events.decode import DIALECTS, decode
+from invalidator.events.held import is_held, read_held, write_held
 from invalidator.model import EXACT, Batch, Distribution, DistributionId
 from invalidator.planning.planner import make_plan
 from invalidator.settings.ids import DISCOVER
@@ -81,10 +82,10 @@ def contents_of(
 def _left_by_ticket(
     letter: DeadLetter, document: Any, serving: Callable[[set[str]], Sequence[Distribution]], view: View
 ) -> Iterator[UnclearedPath]:
-    if not held.is_held(document):
+    if not is_held(document):
         batch, why = tickets.read(document)
         return _uncleared([batch], batch.attempts, why, letter)
-    waiting = held.read(document)
+    waiting = read_held(document)
     known = {one.id: one for one in serving({change.bucket for change in waiting.changes})}
     named = [known.get(id_, Distribution(id_)) for id_ in waiting.distributions if id_ != DISCOVER]
     if DISCOVER in waiting.distributions:
@@ -108,8 +109,8 @@ def body_to_resend(letter: DeadLetter, contents: LetterContents) -> str:
     if contents.kind != TICKET:
         return letter.body
     document = document_of(letter.body)
-    if held.is_held(document):
-        return next(held.write(replace(held.read(document), attempts=0)))[0]
+    if is_held(document):
+        return next(write_held(replace(read_held(document), attempts=0)))[0]
     batch, why = tickets.read(document)
     return tickets.write(tickets.Ticket(replace(batch, attempts=0, crowded=0), why))
 

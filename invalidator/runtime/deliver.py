@@ -1,15 +1,16 @@
 """Carry out a plan in Lambda: a batch is accepted, or stored as a ticket, or its messages come again."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from invalidator.aws.queues import Message
 from invalidator.delivery import pacing
 from invalidator.delivery.carry_out import TimeLeft, carry_out, in_order
+from invalidator.distributions.concerned import Concerned
 from invalidator.errors import CdnError, InvalidPathError
 from invalidator.events import tickets
-from invalidator.model import Batch, DistributionId, Outcome, Plan
+from invalidator.model import Batch, DistributionId, ObjectChange, Outcome, Plan
 from invalidator.planning.batches import make_batches
 from invalidator.runtime.invocation import Invocation
 from invalidator.runtime.log import details_of, logger
@@ -46,17 +47,15 @@ def send(plan: Plan, time_left: TimeLeft, invocation: Invocation, tally: Tally) 
         yield outcome
 
 
-def deliver(
-    plan: Plan, unplanned: Iterable[Leftover], undecided: Iterable[Outcome], invocation: Invocation
-) -> PlanResult:
+def deliver(plan: Plan, changes: list[ObjectChange], concerned: Concerned, invocation: Invocation) -> PlanResult:
     """Carry out the plan of an event. What CloudFront does not accept now is stored, if there is a queue for it.
 
-    So is what is ``unplanned``, and so are the ``undecided`` outcomes of batches that nobody may send yet.
+    So are the changes that concern unknown distributions, and the tickets of which nobody knows whether they are ours.
     """
     result = PlanResult()
     plan = _frozen(plan, result, invocation)
     time_left = invocation.time_left(can_wait=bool(invocation.settings.queue_url))
-    failed = {_key(outcome): outcome for outcome in undecided}
+    failed = {_key(outcome): outcome for outcome in concerned.undecided}
     for outcome in send(plan, time_left, invocation, result.tally):
         if outcome.error is None:  # perhaps late, after it was given up
             failed.pop(_key(outcome), None)
@@ -65,8 +64,15 @@ def deliver(
             failed[_key(outcome)] = outcome
     distributions = invocation.settings.distributions
     result.accepted = in_order(result.accepted, distributions)
-    _store([*unplanned, *_leftovers(in_order(failed.values(), distributions))], result, invocation)
+    waiting = _unplanned(changes, concerned, invocation) if concerned.unknown else ()
+    _store([*waiting, *_leftovers(in_order(failed.values(), distributions))], result, invocation)
     return result
+
+
+def _unplanned(changes: list[ObjectChange], concerned: Concerned, invocation: Invocation) -> Iterator[Leftover]:
+    from invalidator.runtime.unplanned import unplanned  # which most events have nothing for
+
+    return unplanned(changes, concerned.unknown, invocation.settings.view)
 
 
 def _key(outcome: Outcome) -> tuple[DistributionId, str]:

@@ -29,28 +29,31 @@ class Leftover(NamedTuple):
     is_hopeless: bool = False
 
 
-class Stored(NamedTuple):
+class StoreResult(NamedTuple):
     """The end of a leftover: stored or not; and why not, if the queue said so."""
 
     is_stored: bool
     problem: str = ""
 
 
-def store(leftovers: Sequence[Leftover], invocation: Invocation, coming_again: set[str | None]) -> list[Stored]:
+_UNANSWERED: Final = StoreResult(is_stored=False, problem="no answer from the queue in time")
+
+
+def store(leftovers: Sequence[Leftover], invocation: Invocation, coming_again: set[str | None]) -> list[StoreResult]:
     """Store leftovers, several calls at a time, until the invocation has to end. Return the end of each.
 
     Adds the messages of what is not stored to ``coming_again``, and does not store what only they brought: it would be
     done twice, and again with each failure.
     """
-    calls: deque[Callable[[], dict[int, Stored]]] = deque(
+    calls: deque[Callable[[], dict[int, StoreResult]]] = deque(
         partial(_store, {place: leftovers[place] for place in places}, url, invocation, coming_again)
         for url, places in _calls(leftovers, invocation)
     )
-    ends: dict[int, Stored] = {}
+    ends: dict[int, StoreResult] = {}
     for some in at_once(calls, invocation.clients.workers(), lambda: invocation.seconds_left() - _SECONDS_TO_ANSWER):
         ends |= some
     for place, leftover in enumerate(leftovers):
-        if not ends.setdefault(place, Stored(is_stored=False, problem="no answer from the queue in time")).is_stored:
+        if not ends.setdefault(place, _UNANSWERED).is_stored:
             coming_again |= leftover.message_ids
     return [ends[place] for place in range(len(leftovers))]
 
@@ -66,11 +69,11 @@ def _calls(leftovers: Sequence[Leftover], invocation: Invocation) -> Iterator[tu
 
 def _store(
     leftovers: dict[int, Leftover], url: str, invocation: Invocation, coming_again: set[str | None]
-) -> dict[int, Stored]:
+) -> dict[int, StoreResult]:
     kept = [place for place, leftover in leftovers.items() if url and not leftover.message_ids <= coming_again]
     problems = _send([leftovers[place].message for place in kept], url, invocation) if kept else []
-    stored = {place: Stored(not problem, problem) for place, problem in zip(kept, problems, strict=True)}
-    ends = {place: stored.get(place, Stored(is_stored=False)) for place in leftovers}
+    stored = {place: StoreResult(not problem, problem) for place, problem in zip(kept, problems, strict=True)}
+    ends = {place: stored.get(place, StoreResult(is_stored=False)) for place in leftovers}
     # Known at once to the calls that begin later.
     coming_again.update(*(leftovers[place].message_ids for place, end in ends.items() if not end.is_stored))
     return ends

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from invalidator.aws.queues import Message
 from invalidator.delivery import pacing
-from invalidator.events import held as held_tickets
+from invalidator.events.held import write_held
 from invalidator.model import HeldChanges, ObjectChange, UnknownDistribution
 from invalidator.planning.planner import taken_changes
 from invalidator.runtime.store import Leftover
@@ -32,7 +32,7 @@ def _leftovers(held: HeldChanges, unknown: list[UnknownDistribution]) -> Iterato
     again = replace(held, distributions=ids, attempts=held.attempts + 1, why=str(error))
     is_hopeless = pacing.is_hopeless(again, error)
     delay = 0 if is_hopeless else pacing.delay(again, error)
-    for body, part in held_tickets.write(again):
+    for body, part in write_held(again):
         noun = "change" if len(part) == 1 else "changes"
         yield Leftover(
             Message(body, delay),

@@ -80,9 +80,12 @@ def test_a_key_without_a_bucket_is_in_the_one_that_is_served(cloudfront: StrictC
     done = run("create", "--key", "prod/a.html")
     assert_explained(done, 2, "--bucket: give the bucket of the keys: the distributions serve my-origin, origin")
     cloudfront.unreadable["GetDistributionConfig"] = DENIED
-    done = run("create", "--key", "b", "--distribution-id", "E1")
-    assert (done.returncode, cloudfront.paths("E1")) == (0, ["/b"])
-    assert "warning: distribution E1 cannot be described; it is taken to serve each key as it is" in done.stderr
+    for command in ("create", "plan"):
+        done = run(command, "--key", "b", "--distribution-id", "E1")
+        assert_explained(done, 1, "error: distribution E1 cannot be described: AccessDenied")
+        assert ", or set DESCRIBE=off" in done.stderr
+    assert (run("create", "--key", "b", "--distribution-id", "E1", DESCRIBE="off").returncode) == 0
+    assert cloudfront.paths("E1") == ["/b"]
 
 
 def test_keys_that_nobody_serves_are_no_success(cloudfront: StrictCloudFront) -> None:

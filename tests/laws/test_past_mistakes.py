@@ -69,7 +69,7 @@ def test_one_failing_distribution_does_not_stop_the_others(
         handle(Change("a"))
     # In the order of the answers.
     assert [line.split(": ")[:2] for line in sorted(str(caught.value).splitlines())] == [
-        ["E0MISSING", "/a not invalidated"],
+        ["E0MISSING", "1 change not invalidated"],
         ["E1", "/a not invalidated"],
     ]
     assert cloudfront.paths("E2") == ["/a"]

@@ -65,6 +65,7 @@ class World:
             invalidation=cdn.invalidation,
             pipeline=lambda: self.jobs,
             now=lambda: UPLOADED + LATE + self.clock.now,
+            monotonic=lambda: self.clock.now,
             publish=lambda documents, _: self.printed.extend(map(line_of, documents)),
         )
         return lambda_handler(event, OnClock(clock=self.clock), edge._replace(**others))
@@ -131,6 +132,10 @@ def test_what_waited_for_room_is_as_old_as_it_has_become(
     monkeypatch.setenv("MAX_PATHS", "10000")
     monkeypatch.setenv("DISTRIBUTION_IDS", "E1")
     world.invoke(uploads_event(4_000))
+    plan = world.queues.messages
+    world.queues.messages = []
+    assert (len(plan), world.sums().get(("Tickets", "E1"))) == (2, None)  # stored before it is sent: no failure
+    world.invoke(make.sqs(*(json.loads(message.body) for message in plan)))
     assert world.sums()["PathsInvalidated", "E1"] == 3_000
     assert world.sums()["Tickets", "E1"] == 1
     world.clock.now, world.clock.limit = 40.0, 160.0
