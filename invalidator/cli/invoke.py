@@ -10,6 +10,7 @@ from invalidator.cli.files import read_json
 from invalidator.cli.local import embedded
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, log_to_stderr
+from invalidator.distributions.concerned import buckets_of
 from invalidator.events.decode import decode
 
 
@@ -38,5 +39,5 @@ def _answer(document: Any, *, local: bool) -> Any:
 
     if not local:
         return lambda_handler(document)
-    with embedded(sorted({change.bucket for change in decode(document).changes})):
+    with embedded(sorted(buckets_of(decode(document)))):
         return lambda_handler(document)

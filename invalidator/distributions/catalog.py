@@ -11,7 +11,7 @@ from invalidator.aws.cloudfront import CloudFront
 from invalidator.aws.sdk import patiently
 from invalidator.distributions import describe
 from invalidator.distributions.known import Ask, Discovered, Known
-from invalidator.errors import CdnError, ConfigurationError, ForbiddenError, UnavailableError
+from invalidator.errors import PASSING, CdnError, ConfigurationError, UnavailableError
 from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId, Site
 from invalidator.settings.environment import Settings
 from invalidator.settings.ids import DISCOVER
@@ -153,7 +153,7 @@ class _Search:
     def _told(self, name: DistributionId, error: CdnError) -> CdnError:
         """Return an error that says what is unknown, and warn of it."""
         what = "distributions cannot be discovered" if name == DISCOVERY else f"distribution {name} cannot be described"
-        instead = ", or set DESCRIBE=off" if isinstance(error, ForbiddenError) and name != DISCOVERY else ""
+        instead = "" if isinstance(error, PASSING) or name == DISCOVERY else ", or set DESCRIBE=off"
         self._known.report((name,), f"{what}: {error}{instead}; what changes there has to wait")
         told = type(error)(f"{what}: {error}{instead}")
         told.__cause__ = error

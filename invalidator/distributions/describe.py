@@ -65,7 +65,7 @@ def site_of(
 
 
 def undescribed(declared: Declared) -> Site:
-    """Return the site to assume of a distribution that is declared and cannot be described."""
+    """Return the site to assume of a declared distribution where nobody asks for its description."""
     origin = declared.origin or Origin("")
     return Site((Behavior(_DEFAULT_PATTERN, (origin,)),), cache_tags=declared.cache_tags)
 

@@ -81,7 +81,7 @@ def test_a_key_without_a_bucket_is_in_the_one_that_is_served(cloudfront: StrictC
     assert_explained(done, 2, "--bucket: give the bucket of the keys: the distributions serve my-origin, origin")
     cloudfront.unreadable["GetDistributionConfig"] = DENIED
     for command in ("create", "plan"):
-        done = run(command, "--key", "b", "--distribution-id", "E1")
+        done = run(command, "--key", "b", "--bucket", "origin", "--distribution-id", "E1")
         assert_explained(done, 1, "error: distribution E1 cannot be described: AccessDenied")
         assert ", or set DESCRIBE=off" in done.stderr
     assert (run("create", "--key", "b", "--distribution-id", "E1", DESCRIBE="off").returncode) == 0
