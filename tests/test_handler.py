@@ -650,6 +650,18 @@ def test_one_invalid_path_among_three_thousand_costs_the_others_nothing(
     assert "InvalidArgument" in json.loads(queues.messages[0].body)["why"]
 
 
+def test_invalid_paths_share_a_dead_letter_that_lists_them_all(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    keys = [f"{number:03}" for number in range(300)]
+    cloudfront.rejects = {f"/{key}" for key in keys}
+    assert failed(invoke(make.sqs(*(make.s3(Change(key)) for key in keys)), queues)) == []
+    assert len(cloudfront.log) <= 2 * 60
+    one, other = stored(queues, DEAD_LETTERS)
+    assert (one.distribution, other.distribution) == ("E1", "E2")
+    assert paths(one) == paths(other) == sorted(cloudfront.rejects)
+
+
 # --- invocations that end in between --------------------------------------------------------------------
 
 

@@ -39,6 +39,6 @@ def _leftovers(held: HeldChanges, unknown: list[UnknownDistribution]) -> Iterato
             ids,
             {change.message_id for change in part},
             [f"{one.id}: {len(part):,} {noun} not invalidated: {one.error}" for one in unknown],
-            {"error": str(error), "distributions": list(ids), "changes": len(part)},
+            {"error": str(error), "distribution": ", ".join(ids), "changes": len(part)},
             is_hopeless,
         )
