@@ -22,15 +22,13 @@ from invalidator.errors import (
 )
 from invalidator.model import Batch, DistributionId, Outcome, Plan
 from invalidator.planning.batches import with_next_reference
-from invalidator.workers import Workers
+from invalidator.workers import MAX_PARALLEL, Workers
 
 _SECONDS_TO_ANSWER: Final = 1.0
 """Kept back at the end of an invocation for its answer."""
 
 _TICK_SECONDS: Final = 0.001
 """The resolution of Lambda's clock."""
-
-_MAX_PARALLEL: Final = 8
 
 
 class TimeLeft(NamedTuple):
@@ -134,7 +132,7 @@ class _Run:
         if not (self._running or self._waiting):
             return None
         now, until = self._now(), self._end
-        if self._waiting and len(self._running) < _MAX_PARALLEL:
+        if self._waiting and len(self._running) < MAX_PARALLEL:
             until = min(until, max(self._waiting[0][0], self._pace.due))
         ended = self._workers.wait(until - now)
         if ended is None:
@@ -169,7 +167,7 @@ class _Run:
 
     def _start(self) -> None:
         """Begin the calls that are due. Other distributions come before a second call of the same one."""
-        while self._waiting and len(self._running) < _MAX_PARALLEL:
+        while self._waiting and len(self._running) < MAX_PARALLEL:
             now = self._now()
             if max(self._waiting[0][0], self._pace.due) > now + _TICK_SECONDS:
                 return

@@ -2,22 +2,23 @@
 
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from invalidator.aws.cloudfront import CloudFront
 from invalidator.aws.sdk import patiently
 from invalidator.errors import CdnError, ConfigurationError, ForbiddenError, UnknownIdError
 from invalidator.model import DistributionId, Invalidation
 from invalidator.operator.wording import count, names, names_by_value
-from invalidator.workers import Threads, Workers
+from invalidator.workers import Threads, Workers, at_once
 
 _T = TypeVar("_T")
 
-_MAX_PARALLEL: Final = 8
-_TICK_SECONDS: Final = 60.0
+_LONGEST_SECONDS: Final = 3_600.0
+"""More than any number of reads takes: each has a bound of its own."""
 
 OTHER: Final = "other"
 # The caller references that tools make, by their source code (2026-11-22). People may choose the last two as well, so
@@ -116,21 +117,17 @@ class Invalidations:
 
     def _at_once(self, calls: Sequence[Callable[[], _T]], advance: Callable[[], object]) -> list[_T]:
         """Return what the calls return, in their order. Makes several calls at a time."""
-        workers, waiting = self._workers(), list(enumerate(calls))
-        done: dict[int, _T] = {}
-        running = 0
-        while len(done) < len(calls):
-            while waiting and running < _MAX_PARALLEL:
-                workers.start(partial(_numbered, *waiting.pop(0)))
-                running += 1
-            if ended := workers.wait(_TICK_SECONDS):
-                done[ended[0]] = ended[1]  # type: ignore[assignment]  # of the call with that number
-                running -= 1
-                advance()
+        numbered: deque[Callable[[], tuple[int, object]]] = deque(
+            partial(_numbered, number, call) for number, call in enumerate(calls)
+        )
+        done: dict[int, Any] = {}
+        for number, returned in at_once(numbered, self._workers(), lambda: _LONGEST_SECONDS):
+            done[number] = returned
+            advance()
         return [done[number] for number in range(len(calls))]
 
 
-def _numbered(number: int, call: Callable[[], _T]) -> tuple[int, _T]:
+def _numbered(number: int, call: Callable[[], object]) -> tuple[int, object]:
     return number, call()
 
 
