@@ -54,14 +54,17 @@ class ObjectChange(NamedTuple):
 class HeldChanges:
     """Changes that wait until it is known what some distributions serve, and why it is not.
 
-    ``distributions`` may contain the word ``discover``, for those that have to be discovered. ``attempts`` counts the
-    invocations in a row that could not learn it.
+    ``distributions`` may contain the word ``discover``, for those that have to be discovered, beside those that were
+    ``listed`` at that time and have been served. ``attempts`` counts the invocations in a row that could not learn it.
+    What is ``apart`` has to be sent with nothing else: an invocation that ended early may have done so.
     """
 
     distributions: tuple[DistributionId, ...]
     changes: tuple[ObjectChange, ...]
     attempts: int = 0
     why: str = ""
+    listed: tuple[DistributionId, ...] = ()
+    apart: bool = False
 
     @property
     def since(self) -> str:
@@ -261,8 +264,10 @@ class Batch:
     """The contents of one CreateInvalidation call: 1 to 3,000 items without duplicates, sorted by path.
 
     ``attempts`` counts the invocations in a row in which the distribution refused it or did not answer; ``crowded``
-    those in which the distribution had too much in progress for it, and accepted nothing else either. A batch that is
-    ``apart`` has to be sent as it is, with nothing else: CloudFront may know its reference, or refused a path in it.
+    those in which the distribution had too much in progress for it, and accepted nothing else of that kind either. A
+    batch that is ``apart`` has to be sent as it is, with nothing else: CloudFront may know its reference, or refused a
+    path in it. So has one that is ``frozen``: CloudFront does not know it yet, but an invocation may be cut off when it
+    does.
     """
 
     distribution: DistributionId
@@ -271,6 +276,12 @@ class Batch:
     attempts: int = 0
     apart: bool = False
     crowded: int = 0
+    frozen: bool = False
+
+    @property
+    def is_fixed(self) -> bool:
+        """True if it has to be sent as it is."""
+        return self.apart or self.frozen
 
     @property
     def wildcards(self) -> int:

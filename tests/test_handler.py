@@ -378,7 +378,7 @@ def test_a_large_plan_is_stored_before_it_is_sent(
     event = make.sqs(*[make.s3(Change(f"{number:04}")) for number in range(4_000)])
     assert failed(invoke(event, queues)) == []
     assert cloudfront.calls == 0
-    assert [(batch.distribution, len(batch.items), batch.attempts, batch.apart) for batch in stored(queues)] == [
+    assert [(batch.distribution, len(batch.items), batch.attempts, batch.frozen) for batch in stored(queues)] == [
         (id_, number, 0, True) for id_ in ("E1", "E2") for number in (3_000, 1_000)
     ]
     assert {message.delay for message in queues.messages} == {0}
@@ -392,11 +392,14 @@ def test_a_large_plan_is_stored_before_it_is_sent(
         ("E2", 1_000, 0),
     ]
     # An invocation that was cut off after this brings everything again, among other changes: nothing is billed twice.
+    for record in event["Records"]:
+        record["attributes"]["ApproximateReceiveCount"] = "2"
     event["Records"] += make.sqs(make.s3(Change("0000", sequencer="later")))["Records"]
     event["Records"][-1]["messageId"] = "new"
     queues.messages.clear()
     assert failed(invoke(event, queues)) == []
-    assert failed(invoke(with_ids(queues), queues)) == []
+    while queues.messages:
+        assert failed(invoke(with_ids(queues), queues)) == []
     assert sorted(cloudfront.paths("E1")) == sorted([f"/{number:04}" for number in range(4_000)] + ["/0000"])
     assert references <= {item.reference for item in cloudfront.accepted}
 
@@ -660,6 +663,47 @@ def test_invalid_paths_share_a_dead_letter_that_lists_them_all(
     one, other = stored(queues, DEAD_LETTERS)
     assert (one.distribution, other.distribution) == ("E1", "E2")
     assert paths(one) == paths(other) == sorted(cloudfront.rejects)
+
+
+def test_a_path_that_is_refused_twice_is_once_in_the_dead_letter(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    cloudfront.rejects = {"/bad"}
+    half = ticket(Change("bad", sequencer="1"), apart=True, attempts=3)
+    assert failed(invoke(make.sqs(half, make.s3(Change("bad", sequencer="2"))), queues)) == []
+    assert [(batch.distribution, paths(batch)) for batch in stored(queues, DEAD_LETTERS)] == [
+        ("E1", ["/bad"]),
+        ("E2", ["/bad"]),
+    ]
+
+
+@pytest.mark.parametrize("wildcards", [False, True])
+def test_a_large_plan_is_sent_though_uploads_go_on(
+    cloudfront: StrictCloudFront, queues: StrictQueues, monkeypatch: pytest.MonkeyPatch, wildcards: bool
+) -> None:
+    for name, value in {"DISTRIBUTION_IDS": "E1", "MAX_PATHS": "9000", "LOSSLESS": "off"}.items():
+        monkeypatch.setenv(name, value)
+    number = 3_000
+    if wildcards:
+        cached_by_query = {"DefaultCacheBehavior": behavior("origin", WITH_QUERY_STRINGS)}
+        cloudfront.configs["E1"] = of_buckets("origin") | cached_by_query
+        number = 105  # wildcards: more than a distribution takes in six times
+        monkeypatch.setattr("invalidator.runtime.deliver._MAX_PATHS_AT_ONCE", 100)
+    clock = Clock()
+    cloudfront.time = Time(clock)
+    event = make.sqs(*[make.s3(*[Change(f"{at + n:04}") for n in range(15)]) for at in range(0, number, 15)])
+    wanted = {f"/{n:04}" for n in range(number)}
+    for round_ in range(20):
+        clock.limit = clock.now + 120
+        for place, record in enumerate(event["Records"]):
+            record["messageId"] = f"x{place}"
+        assert failed(invoke(event, queues, clock=clock)) == []
+        if wanted <= set(cloudfront.paths("E1")):
+            break
+        clock.now += 30
+        event = redelivered(queues)
+        event["Records"] += make.sqs(make.s3(Change(f"new{round_}")))["Records"]
+    assert wanted <= set(cloudfront.paths("E1"))
 
 
 # --- invocations that end in between --------------------------------------------------------------------
@@ -1331,6 +1375,68 @@ def test_what_waits_for_a_distribution_that_is_gone_becomes_a_letter(
     assert (cloudfront.paths("E1"), cloudfront.paths("E2")) == (["/a"], [])
     (held,) = held_by(queues, DEAD_LETTERS)
     assert (held.distributions, held.why.startswith("E2 is not one of the configured distributions")) == (("E2",), True)
+
+
+def test_a_redelivered_ticket_of_changes_is_billed_once(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    cloudfront.undescribed = {"E1": THROTTLED}
+    cold(make.sqs(make.s3(Change("a"))), queues)
+    cloudfront.undescribed = {}
+    event = redelivered(queues)
+    assert failed(cold(event, queues)) == []
+    # The invocation was cut off before Lambda knew: the ticket comes again, beside something new.
+    event["Records"][0]["attributes"]["ApproximateReceiveCount"] = "2"
+    event["Records"] += [record | {"messageId": "new"} for record in make.sqs(make.s3(Change("b")))["Records"]]
+    assert failed(cold(event, queues)) == []
+    assert cloudfront.paths("E1") == ["/a", "/b"]
+
+
+def test_while_anything_is_unknown_no_change_is_unserved(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
+    cloudfront.configs = {"E1": of_buckets("elsewhere")}
+    cloudfront.undescribed = {"E2": THROTTLED}
+    answer = cold(make.s3(Change("a")), queues)
+    assert (answer["unserved"], answer["tickets"]) == (0, 1)
+    cloudfront.undescribed = {"E1": THROTTLED, "E2": THROTTLED}
+    answer = cold(make.s3(Change("a")), queues)
+    assert (answer["unserved"], answer["tickets"]) == (0, 1)
+
+
+def test_what_waited_for_discovery_reaches_what_is_listed_meanwhile(
+    cloudfront: StrictCloudFront, queues: StrictQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTRIBUTION_IDS", "E2,discover")
+    cloudfront.unreadable["ListDistributions"] = THROTTLED
+    cold(make.sqs(make.s3(Change("a"))), queues)
+    assert (cloudfront.paths("E1"), cloudfront.paths("E2")) == ([], ["/a"])
+    monkeypatch.setenv("DISTRIBUTION_IDS", "E1,E2,discover")
+    cloudfront.unreadable.clear()
+    assert failed(cold(redelivered(queues), queues)) == []
+    assert (cloudfront.paths("E1"), cloudfront.paths("E2")) == (["/a"], ["/a"])
+
+
+def test_what_waits_for_discovery_in_vain_draws_nothing_new_along(
+    cloudfront: StrictCloudFront, queues: StrictQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTRIBUTION_IDS", "E2,discover")
+    cloudfront.unreadable["ListDistributions"] = THROTTLED
+    cold(make.sqs(make.s3(Change("a"))), queues)
+    monkeypatch.setenv("DISTRIBUTION_IDS", "E2")
+    event = redelivered(queues)
+    event["Records"] += [record | {"messageId": "new"} for record in make.sqs(make.s3(Change("b")))["Records"]]
+    assert failed(cold(event, queues)) == []
+    (held,) = held_by(queues)
+    assert [change.key for change in held.changes] == ["a"]
+    assert held.why.startswith("distributions are not discovered any more")
+    assert failed(cold(make.sqs(ticket(Change("c"), distribution="discover")), queues)) == ["m0"]
+    assert {call.distribution for call in cloudfront.log} == {"E2"}
+
+
+def test_the_reason_of_a_ticket_of_changes_is_that_of_all_its_distributions(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    cloudfront.unreadable["GetDistributionConfig"] = THROTTLED
+    cold(make.sqs(make.s3(Change("a"))), queues)
+    (held,) = held_by(queues)
+    assert (held.distributions, held.why) == (("E1", "E2"), "cannot be described: Throttling: on demand")
 
 
 def test_a_ticket_of_a_later_version_stays_on_the_queue(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:

@@ -178,7 +178,9 @@ def _pages(call: Callable[..., Any], name: str) -> Iterator[_Json]:
     while True:
         with _errors_explained():
             page = _object(call(**marker), name)
-        _check_whole({name: page}, name)
+        # Every page has it: without it this is no answer, rather than an empty list. It may count other pages, too.
+        if "Quantity" not in page or len(page.get("Items") or ()) < min(page["Quantity"], 1):
+            raise UnavailableError(f"CloudFront answered without {name}")
         yield page
         following = page.get("NextMarker") if page.get("IsTruncated") else None
         if not following or marker == {"Marker": following}:
@@ -189,7 +191,7 @@ def _pages(call: Callable[..., Any], name: str) -> Iterator[_Json]:
 def _check_whole(holder: _Json, name: str) -> None:
     """Raise UnavailableError if a list has not as many items as it says: it always says so, even if it is empty."""
     if len(_object(holder, name).get("Items") or ()) != holder[name].get("Quantity"):
-        raise UnavailableError(f"CloudFront answered without {name}, or without all of it")
+        raise UnavailableError(f"CloudFront answered without all of {name}")
 
 
 def _invalidation(distribution: DistributionId, answer: _Json) -> Invalidation:

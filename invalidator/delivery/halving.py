@@ -70,7 +70,7 @@ def halves(batch: Batch) -> list[Batch]:
 
 def halves_apart(batch: Batch) -> list[Batch]:
     """Return both halves, apart: mixed with other batches they would have to be halved from the beginning."""
-    return halves(replace(batch, apart=True, attempts=0, crowded=0))
+    return halves(replace(batch, apart=True, frozen=False, attempts=0, crowded=0))
 
 
 def by_kind(batch: Batch) -> list[Batch]:

@@ -98,7 +98,7 @@ class Lane:
                 batch = replace(batch, crowded=crowded, apart=apart)
         elif not (isinstance(error, OutOfTimeError) and answered):  # waiting behind others is no attempt
             batch = replace(batch, attempts=batch.attempts + 1)
-        return Outcome(batch, error=error)
+        return Outcome(replace(batch, frozen=False), error=error)
 
 
 def _rank(attempt: Attempt) -> tuple[float, int]:

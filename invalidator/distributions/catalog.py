@@ -1,5 +1,6 @@
 """The distributions that an event concerns, each with its site: asked for at the same time, within one deadline."""
 
+import random
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -45,8 +46,8 @@ class Found(NamedTuple):
         if DISCOVERY in self.unknown:
             error = self.unknown[DISCOVERY]
             raise ConfigurationError(f"DISTRIBUTION_IDS: {error}") from error
-        for error in self.unknown.values():
-            raise error
+        if self.unknown:
+            raise next(iter(self.unknown.values()))
         return self.known
 
 
@@ -107,6 +108,7 @@ class _Search:
         if isinstance(answer.value, CdnError) and answer.value is not self._known.recent_failure(answer.name):
             self._known.remember(answer.name, answer.value, self._config)
         if isinstance(answer.value, Discovered):
+            self._answers |= answer.value.uncertain
             self._describe([*answer.value.serving, *(id_ for id_ in sorted(answer.value.ours) if self._asked[id_])])
 
     def found(self) -> Found:
@@ -114,15 +116,22 @@ class _Search:
         while unanswered := [name for name, value in self._answers.items() if value is None]:
             for name in unanswered:
                 self.take(self._answer(name, partial(_fail, UnavailableError("no answer in time"))))
-        unknown = {
-            name: self._told(name, value) for name, value in self._answers.items() if isinstance(value, CdnError)
-        }
+        unknown = self._unknown()
         if DISCOVERY in unknown:
             unknown |= dict.fromkeys(sorted(self._others), unknown[DISCOVERY])
         discovery = self._answers.get(DISCOVERY)
-        serving, ours = discovery if isinstance(discovery, Discovered) else ((), set[DistributionId]())
+        serving, ours, _ = discovery if isinstance(discovery, Discovered) else ((), set[DistributionId](), {})
         ids = dict.fromkeys((*self._config.distributions, *serving, *sorted(ours)))
         return Found(self._distributions(ids), serving, unknown, self._others - ours - set(unknown))
+
+    def _unknown(self) -> dict[DistributionId, CdnError]:
+        unknown: dict[DistributionId, CdnError] = {}
+        for name, answer in sorted(self._answers.items()):
+            if isinstance(answer, CdnError):
+                unknown[name] = self._told(name, answer)
+            else:
+                self._known.report((name,), "")
+        return unknown
 
     def _distributions(self, ids: Iterable[DistributionId]) -> list[Distribution]:
         """Return those that are known. One that nobody was asked about serves what is declared."""
@@ -134,13 +143,14 @@ class _Search:
             self._begin(ids)
 
     def _begin(self, names: Iterable[DistributionId]) -> None:
-        for name in names:
-            if name not in self._answers:
-                self._answers[name] = None
-                if failure := self._known.recent_failure(name):
-                    self.take(self._answer(name, partial(_fail, failure)))
-                else:
-                    self.calls.append(partial(self._answer, name, self._ask))
+        new = [name for name in dict.fromkeys(names) if name not in self._answers]
+        # In any order, so that the last ones have their turn where the first ones take all the time.
+        for name in random.sample(new, len(new)):
+            self._answers[name] = None
+            if failure := self._known.recent_failure(name):
+                self.take(self._answer(name, partial(_fail, failure)))
+            else:
+                self.calls.append(partial(self._answer, name, self._ask))
 
     def _answer(self, name: DistributionId, ask: Ask) -> Answer:
         try:

@@ -1,6 +1,6 @@
 """The contents of an event × the distributions that were found → which changes concern which distribution. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
@@ -37,31 +37,47 @@ def asked_by(decoded: Decoded) -> dict[DistributionId, bool]:
 
 def concerned(decoded: Decoded, found: Found, settings: Settings) -> Concerned:
     """Return the distributions that an event concerns, with what has waited for each of them."""
-    decoded, waiting = without_strangers(decoded, found.strangers), _waiting(decoded, found, settings)
-    new = {DISCOVERY, *settings.distributions, *found.discovered}
-    known = [replace(one, held=waiting.pop(one.id, ()), takes_new=one.id in new) for one in found.known]
-    reasons = {**found.unknown, **{id_: _stranger(id_) for id_ in waiting if id_ not in found.unknown}}
-    unknown = [UnknownDistribution(id_, why, waiting.get(id_, ()), id_ in new) for id_, why in reasons.items()]
-    decoded, undecided = _without_undecided(decoded, {one.id: one.error for one in unknown if not one.takes_new})
-    others = {batch.distribution for batch in decoded.tickets} - {one.id for one in known}
-    return Concerned(decoded, known + [Distribution(id_, Site(())) for id_ in sorted(others)], unknown, undecided)
+    new = {*settings.distributions, *found.discovered} | ({DISCOVERY} if settings.discover else set())
+    waiting = _waiting(decoded, found, new)
+    unknown = [
+        UnknownDistribution(id_, error, waiting.get(id_, ()), takes_new=id_ in new)
+        for id_, error in _errors(waiting, found).items()
+    ]
+    ours = without_strangers(decoded, {DISCOVERY, *found.strangers})
+    decided, undecided = _without_undecided(ours, {one.id: one.error for one in unknown if not one.takes_new})
+    known = [replace(one, held=waiting.get(one.id, ()), takes_new=one.id in new) for one in found.known]
+    # What is not known serves nothing yet; but as long as not all is known, no change is unserved.
+    others = {batch.distribution: False for batch in decided.tickets} | {one.id: one.takes_new for one in unknown}
+    known += (
+        Distribution(id_, Site(()), takes_new=others[id_]) for id_ in sorted(others.keys() - {one.id for one in known})
+    )
+    return Concerned(decided, known, unknown, undecided)
 
 
-def _waiting(decoded: Decoded, found: Found, settings: Settings) -> dict[DistributionId, tuple[HeldChanges, ...]]:
+def _errors(waiting: Collection[DistributionId], found: Found) -> dict[DistributionId, CdnError]:
+    """Return why each unknown distribution is unknown, strangers for which something waits included."""
+    strangers = set(waiting) - found.unknown.keys() - {one.id for one in found.known}
+    return {**found.unknown, **{id_: _stranger(id_) for id_ in sorted(strangers)}}
+
+
+def _waiting(
+    decoded: Decoded, found: Found, new: Collection[DistributionId]
+) -> dict[DistributionId, tuple[HeldChanges, ...]]:
     """Return what has waited for each distribution."""
-    discovered = set(found.discovered) - set(settings.distributions)
-    is_discovered = settings.discover and DISCOVERY not in found.unknown
+    is_discovered = DISCOVERY in new and DISCOVERY not in found.unknown
     waiting: dict[DistributionId, tuple[HeldChanges, ...]] = {}
     for held in decoded.held:
         ids = set(held.distributions)
         if is_discovered and DISCOVERY in ids:  # it has waited for all that is discovered now
-            ids = ids - {DISCOVERY} | discovered
+            ids = ids - {DISCOVERY} | (set(found.discovered) - set(held.listed))
         for id_ in sorted(ids):
             waiting[id_] = (*waiting.get(id_, ()), held)
     return waiting
 
 
 def _stranger(id_: DistributionId) -> CdnError:
+    if id_ == DISCOVERY:
+        return UnknownIdError("distributions are not discovered any more: discard what waits for them")
     return UnknownIdError(f"{id_} is not one of the configured distributions: add it, or discard what waits for it")
 
 

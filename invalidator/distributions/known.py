@@ -24,10 +24,14 @@ _MEMORY_SECONDS: Final = 5
 
 
 class Discovered(NamedTuple):
-    """The distributions that serve some buckets, and those ids that could be discovered for any bucket."""
+    """The distributions that serve some buckets, and those of the asked-for ids that could serve any.
+
+    Of those in ``uncertain`` nobody knows it: their tags cannot be read.
+    """
 
     serving: list[DistributionId]
     ours: set[DistributionId]
+    uncertain: dict[DistributionId, CdnError]
 
 
 class Known:
@@ -58,8 +62,10 @@ class Known:
         self, buckets: Collection[str], asked: Collection[DistributionId], config: Settings, ask: Ask
     ) -> Discovered:
         """Return the distributions that serve these buckets, and those of the ``asked`` that could serve any."""
-        serving = [id_ for bucket in buckets for id_ in self._serving(bucket, config, ask)]
-        return Discovered(serving, {id_ for id_ in asked if self._is_ours(id_, config, ask)})
+        uncertain: dict[DistributionId, CdnError] = {}
+        serving = [id_ for bucket in buckets for id_ in self._serving(bucket, config, ask, uncertain)]
+        ours = {id_ for id_ in asked if id_ not in uncertain and self._is_ours(id_, config, ask)}
+        return Discovered(serving, ours, uncertain)
 
     def recent_failure(self, name: DistributionId) -> CdnError | None:
         """Return why something was unknown a moment ago."""
@@ -101,10 +107,18 @@ class Known:
 
     # --- discovery --------------------------------------------------------------------------------------
 
-    def _serving(self, bucket: str, config: Settings, ask: Ask) -> list[DistributionId]:
-        serving = [item for item in self._summaries(config, ask) if item.get("Enabled", True) and serves(item, bucket)]
-        chosen = [summary for summary in serving if self._is_chosen(summary, config, ask)]
-        ids = [id_ for summary in chosen for id_ in self._viewed(summary, config, ask)]
+    def _serving(
+        self, bucket: str, config: Settings, ask: Ask, uncertain: dict[DistributionId, CdnError]
+    ) -> list[DistributionId]:
+        ids: list[DistributionId] = []
+        for summary in self._summaries(config, ask):
+            if not (summary.get("Enabled", True) and serves(summary, bucket)):
+                continue
+            viewed = self._viewed(summary, config, ask)
+            try:
+                ids += viewed if self._is_chosen(summary, config, ask) else ()
+            except CdnError as error:
+                uncertain |= dict.fromkeys(viewed, error)
         tagged = f" and the tag {config.discover_tag}" if config.discover_tag else ""
         none = f"no distribution was found with an origin in bucket {bucket}{tagged}"
         self.report(("bucket", bucket), "" if ids else none)

@@ -129,12 +129,12 @@ class _Reader:
         self._add(change_of_event(event, delivery))
 
     def read_ticket(self, document: _Json, delivery: Delivery) -> None:
-        if "version" in document:
+        if tickets.is_of_batch(document):
+            self.tickets.append(tickets.read(document, delivery.message_id, redelivered=delivery.redelivered).batch)
+        else:
             from invalidator.events.held import read_held  # which most events have nothing for
 
-            self.held.append(read_held(document, delivery.message_id))
-        else:
-            self.tickets.append(tickets.read(document, delivery.message_id, redelivered=delivery.redelivered).batch)
+            self.held.append(read_held(document, delivery.message_id, redelivered=delivery.redelivered))
 
     def read_test_event(self, _document: _Json, _delivery: Delivery) -> None:
         self.ignored += 1

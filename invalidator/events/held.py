@@ -5,6 +5,7 @@ It is the second version of a ticket. An older version of this program does not 
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from invalidator.errors import EventError
@@ -20,11 +21,6 @@ VERSION: Final = 2
 _MAX_ID_CHARACTERS: Final = 80
 
 
-def is_held(ticket: _Json) -> bool:
-    """Return whether a ticket is one of changes, or of a later version, rather than of a batch."""
-    return "version" in ticket
-
-
 def write_held(held: HeldChanges) -> Iterator[tuple[str, tuple[ObjectChange, ...]]]:
     """Yield the body of a message with the changes in it; several if there are more than a message holds."""
     head = json.dumps(
@@ -35,6 +31,7 @@ def write_held(held: HeldChanges) -> Iterator[tuple[str, tuple[ObjectChange, ...
             "attempts": min(held.attempts, MAX_INVOCATIONS),
             "since": held.since[:MAX_SINCE_CHARACTERS],
             "why": held.why[:MAX_WHY_CHARACTERS],
+            **({"listed": held.listed} if held.listed else {}),
             "changes": [],
         },
         separators=(",", ":"),
@@ -53,13 +50,13 @@ def _written(change: ObjectChange) -> str:
     return json.dumps(entry, separators=(",", ":"))
 
 
-def read_held(document: _Json, message_id: str | None = None) -> HeldChanges:
+def read_held(document: _Json, message_id: str | None = None, *, redelivered: bool = False) -> HeldChanges:
     """Return the changes in a ticket. Raises EventError if it was not written here."""
     version = document.get("version")
     if version != VERSION:
         raise EventError(f"a ticket of version {version!r:.20}, of a later invalidator: update this one")
     try:
-        return _read(document, message_id)
+        return replace(_read(document, message_id), apart=redelivered)
     except (KeyError, TypeError, ValueError) as error:
         raise EventError(f"a ticket that this program did not write ({error!r:.80})") from error
 
@@ -68,10 +65,18 @@ def _read(document: _Json, message_id: str | None) -> HeldChanges:
     attempts, ids, entries = document["attempts"], document["distributions"], document["changes"]
     if not (is_count(attempts, MAX_INVOCATIONS) and _is_filled(ids) and _is_filled(entries)):
         raise ValueError("attempts, distributions or changes")
-    if not all(isinstance(id_, str) and 0 < len(id_) <= _MAX_ID_CHARACTERS for id_ in ids):
-        raise ValueError("distributions")
     changes = tuple(_change(entry, message_id) for entry in entries)
-    return HeldChanges(tuple(dict.fromkeys(map(DistributionId, ids))), changes, attempts, str(document["why"]))
+    return HeldChanges(_ids(ids), changes, attempts, str(document["why"]), _ids(document.get("listed", [])))
+
+
+def _ids(values: object) -> tuple[DistributionId, ...]:
+    if not isinstance(values, list) or not all(map(_is_id, values)):
+        raise ValueError("distributions")
+    return tuple(dict.fromkeys(map(DistributionId, values)))
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _MAX_ID_CHARACTERS
 
 
 def _is_filled(value: object) -> bool:

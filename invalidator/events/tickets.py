@@ -43,6 +43,11 @@ class Ticket(NamedTuple):
     why: str
 
 
+def is_of_batch(document: _Json) -> bool:
+    """Return whether a ticket is that of a batch, which has no version."""
+    return "version" not in document
+
+
 def write(ticket: Ticket) -> str:
     """Return the body of a message: JSON in ASCII, with the path and the first cause of each item."""
     batch, why = ticket
@@ -61,6 +66,8 @@ def write(ticket: Ticket) -> str:
     }
     if batch.crowded:
         document["crowded"] = min(batch.crowded, MAX_CROWDED)
+    if batch.frozen:
+        document["frozen"] = True
     return json.dumps(document, separators=(",", ":"))
 
 
@@ -101,11 +108,12 @@ def _read(document: _Json, message_id: str | None, *, redelivered: bool) -> Tick
     reference, attempts, since = document["caller_reference"], document["attempts"], document["since"]
     known = Request("", str(reference), message_id, str(since)[:MAX_SINCE_CHARACTERS])
     items = tuple(_item(entry, known) for entry in document["items"])
-    crowded = document.get("crowded", 0)  # tickets of older versions have none
+    # Tickets of older versions have neither.
+    crowded, frozen = document.get("crowded", 0), bool(document.get("frozen", False))
     if not (_is_reference(reference) and is_count(attempts, MAX_INVOCATIONS) and is_count(crowded, MAX_CROWDED)):
         raise ValueError("caller_reference, attempts or crowded")
     distribution, apart = DistributionId(str(document["distribution"])), bool(document["apart"])
-    batch = Batch(distribution, items, reference, attempts, apart or redelivered, crowded)
+    batch = Batch(distribution, items, reference, attempts, apart or redelivered, crowded, frozen)
     if not _can_be_sent(batch):
         raise ValueError("items")
     return Ticket(batch, str(document["why"])[:MAX_WHY_CHARACTERS])

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from invalidator.events import tickets
 from invalidator.events.decode import DIALECTS, decode
-from invalidator.events.held import is_held, read_held, write_held
+from invalidator.events.held import read_held, write_held
 from invalidator.model import EXACT, Batch, Distribution, DistributionId
 from invalidator.planning.planner import make_plan
 from invalidator.settings.ids import DISCOVER
@@ -82,14 +82,15 @@ def contents_of(
 def _left_by_ticket(
     letter: DeadLetter, document: Any, serving: Callable[[set[str]], Sequence[Distribution]], view: View
 ) -> Iterator[UnclearedPath]:
-    if not is_held(document):
+    if tickets.is_of_batch(document):
         batch, why = tickets.read(document)
         return _uncleared([batch], batch.attempts, why, letter)
     waiting = read_held(document)
     known = {one.id: one for one in serving({change.bucket for change in waiting.changes})}
-    named = [known.get(id_, Distribution(id_)) for id_ in waiting.distributions if id_ != DISCOVER]
-    if DISCOVER in waiting.distributions:
-        named = list(known.values())
+    ids = dict.fromkeys(waiting.distributions)
+    if DISCOVER in ids:  # those that are discovered now, or else the word itself
+        ids |= dict.fromkeys(known.keys() - {*waiting.listed})
+    named = [known.get(id_, Distribution(id_)) for id_ in ids if id_ != DISCOVER or len(ids) == 1]
     plan = make_plan(waiting.changes, named, view, allowance=EXACT)
     return _uncleared(plan.batches, waiting.attempts, waiting.why, letter)
 
@@ -109,7 +110,7 @@ def body_to_resend(letter: DeadLetter, contents: LetterContents) -> str:
     if contents.kind != TICKET:
         return letter.body
     document = document_of(letter.body)
-    if is_held(document):
+    if not tickets.is_of_batch(document):
         return next(write_held(replace(read_held(document), attempts=0)))[0]
     batch, why = tickets.read(document)
     return tickets.write(tickets.Ticket(replace(batch, attempts=0, crowded=0), why))

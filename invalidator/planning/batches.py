@@ -129,6 +129,7 @@ def _joined(twins: list[Batch]) -> Batch:
         items=tuple(items),
         attempts=max(batch.attempts for batch in twins),
         crowded=max(batch.crowded for batch in twins),
+        frozen=all(batch.frozen for batch in twins),
         apart=any(batch.apart for batch in twins),
     )
 

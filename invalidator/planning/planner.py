@@ -53,12 +53,12 @@ def make_plan(
     Wildcards take the place of paths on a distribution that would get more than its allowance, or where they clear the
     same at a lower cost; ``list_objects`` tells what else they would evict.
 
-    ``left`` are batches that earlier invocations could not complete. Those that are ``apart`` stay as they are; the
+    ``left`` are batches that earlier invocations could not complete. Those that are fixed stay as they are; the
     others are merged with the changes, so that they take no calls of their own.
     """
     distributions, changes = list(distributions), list(changes)
     taken = taken_changes(changes, view)
-    cases = Counter(map(_case, distributions))
+    cases = Counter(case for distribution in distributions for case in _cases(distribution))
     concerning = {case: _concerning(case, taken, view) for case in cases}
     stale = {case: stale_items(concerning[case], case.site, view) for case in cases}
     saves = sum(number * len(stale[case].items) for case, number in cases.items()) > FREE_PATHS
@@ -68,18 +68,25 @@ def make_plan(
         items, warning = coalesce(stale[case].items, allowance, neighbours.urls, saves=saves, sites=len(cases))
         work[case] = _Work(items, chunks(items), [*neighbours.warnings, warning])
     warnings = dict.fromkeys(warning for one in work.values() for warning in one.warnings if warning)
-    unserved = set(range(len(taken))).intersection(*(stale[case].unserved for case in cases if case.takes_new))
     return Plan(
         tuple(_batches(distributions, work, left)),
         tuple(_notes(distributions, stale)),
         len(changes) - len(taken),
-        len(unserved),
+        _unserved(len(taken), stale),
         tuple(warnings),
     )
 
 
-def _case(distribution: Distribution) -> _Case:
-    return _Case(distribution.site, distribution.takes_new, distribution.held)
+def _unserved(changes: int, stale: "dict[_Case, StaleItems]") -> int:
+    """Return the number of new changes that make nothing stale anywhere."""
+    return len(set(range(changes)).intersection(*(items.unserved for case, items in stale.items() if case.takes_new)))
+
+
+def _cases(distribution: Distribution) -> list[_Case]:
+    """Return the case of everything that is sent together, and those of what is sent apart."""
+    together = tuple(held for held in distribution.held if not held.apart)
+    apart = [_Case(distribution.site, takes_new=False, held=(held,)) for held in distribution.held if held.apart]
+    return [_Case(distribution.site, distribution.takes_new, together), *apart]
 
 
 def _concerning(case: _Case, taken: list[ObjectChange], view: View) -> list[ObjectChange]:
@@ -107,6 +114,8 @@ class StaleItems(NamedTuple):
 
 def stale_items(changes: Sequence[ObjectChange], site: Site, view: View) -> StaleItems:
     """Return what changes make stale on a site."""
+    if not site.behaviors:  # nothing is known of it
+        return StaleItems((), [], set())
     viewers, notes, unserved = Viewers(site, view), Counter[str](), set[int]()
     paths: list[StalePath] = []
     for number, change in enumerate(changes):
@@ -139,14 +148,26 @@ def _batches(distributions: list[Distribution], work: dict[_Case, _Work], left: 
         waiting.setdefault(batch.distribution, []).append(batch)
     # The oldest work comes first: with more work than an invocation has time for, the last would wait for ever.
     for distribution in sorted(distributions, key=lambda distribution: _since(waiting.get(distribution.id, []))):
-        id_, new = distribution.id, work[_case(distribution)]
-        apart = [batch for batch in waiting.get(id_, []) if batch.apart]
-        if others := [batch for batch in waiting.get(id_, []) if not batch.apart]:
-            yield from merge(id_, new.items, others)
-        else:
-            yield from (batch_of(id_, chunk) for chunk in new.chunks)
-        # Last, since each takes a call of its own: new changes must not wait for them, however many there are.
-        yield from apart
+        id_, (together, *apart) = distribution.id, _cases(distribution)
+        mine = waiting.get(distribution.id, [])
+        others = _open_batches(id_, work[together], [batch for batch in mine if not batch.is_fixed])
+        others += (batch_of(id_, chunk) for case in apart for chunk in work[case].chunks)
+        yield from _in_turn([batch for batch in mine if batch.is_fixed], others)
+
+
+def _open_batches(id_: DistributionId, new: "_Work", left: list[Batch]) -> list[Batch]:
+    return merge(id_, new.items, left) if left else [batch_of(id_, chunk) for chunk in new.chunks]
+
+
+def _in_turn(fixed: list[Batch], others: list[Batch]) -> list[Batch]:
+    """Return the batches of a distribution in the order in which they are sent.
+
+    What is fixed takes a call each: new changes must not wait for all of it, however much it is. But if the oldest came
+    after them, it might never find room.
+    """
+    fixed = sorted(fixed, key=lambda batch: batch.since)
+    first = 1 if fixed and fixed[0].since <= _since(others) else 0
+    return [*fixed[:first], *others, *fixed[first:]]
 
 
 def _since(left: list[Batch]) -> str:
@@ -158,4 +179,4 @@ def _notes(distributions: list[Distribution], stale: dict[_Case, StaleItems]) ->
     for distribution in distributions:
         # A distribution that is planned for only because of its tickets has no behaviours.
         if distribution.site.behaviors:
-            yield from (Note(distribution.id, text, number) for text, number in stale[_case(distribution)].notes)
+            yield from (Note(distribution.id, text, number) for text, number in stale[_cases(distribution)[0]].notes)

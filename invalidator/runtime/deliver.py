@@ -7,13 +7,14 @@ from typing import Final
 from invalidator.aws.queues import Message
 from invalidator.delivery import pacing
 from invalidator.delivery.carry_out import TimeLeft, carry_out, in_order
+from invalidator.distributions.catalog import DISCOVERY
 from invalidator.distributions.concerned import Concerned
 from invalidator.errors import CdnError, InvalidPathError
 from invalidator.events import tickets
 from invalidator.model import Batch, DistributionId, ObjectChange, Outcome, Plan
-from invalidator.planning.batches import make_batches
+from invalidator.planning.batches import merge
 from invalidator.runtime.invocation import Invocation
-from invalidator.runtime.log import details_of, logger
+from invalidator.runtime.log import details_of, log_warnings, logger
 from invalidator.runtime.metrics import Tally
 from invalidator.runtime.store import Leftover, store
 
@@ -72,11 +73,14 @@ def deliver(plan: Plan, changes: list[ObjectChange], concerned: Concerned, invoc
 def _unplanned(changes: list[ObjectChange], concerned: Concerned, invocation: Invocation) -> Iterator[Leftover]:
     from invalidator.runtime.unplanned import unplanned  # which most events have nothing for
 
-    return unplanned(changes, concerned.unknown, invocation.settings.view)
+    return unplanned(changes, concerned.unknown, invocation.settings)
 
 
-def _key(outcome: Outcome) -> tuple[DistributionId, str]:
-    return outcome.batch.distribution, outcome.batch.caller_reference
+def _key(outcome: Outcome) -> tuple[object, ...]:
+    # A queue may bring a ticket twice, and two tickets of the same reference with different paths.
+    batch = outcome.batch
+    paths, messages = tuple(item.path for item in batch.items), frozenset(batch.message_ids)
+    return batch.distribution, batch.caller_reference, paths, messages
 
 
 def _frozen(plan: Plan, result: PlanResult, invocation: Invocation) -> Plan:
@@ -85,15 +89,22 @@ def _frozen(plan: Plan, result: PlanResult, invocation: Invocation) -> Plan:
     Once they are stored, the event is done. Whoever receives the tickets sends them under the same references, so that
     no crash makes other ones.
     """
-    apart = [batch for batch in plan.batches if batch.apart]
-    new = [replace(batch, apart=True) for batch in plan.batches if not batch.apart]
-    if not invocation.settings.queue_url or Plan(tuple(new)).cost.paths <= _MAX_PATHS_AT_ONCE:
+    fixed = [batch for batch in plan.batches if batch.is_fixed]
+    new = [replace(batch, frozen=True) for batch in plan.batches if not batch.is_fixed]
+    if not invocation.settings.queue_url or sum(len(batch.items) for batch in new) <= _MAX_PATHS_AT_ONCE:
         return plan
-    ends = store([_leftover(batch, _FROZEN) for batch in new], invocation, set())
-    unstored = [batch for batch, end in zip(new, ends, strict=True) if not end.is_stored]
-    result.tickets += len(new) - len(unstored)
-    logger.info("large plan stored", extra={"tickets": len(new) - len(unstored)})
-    return replace(plan, batches=(*unstored, *apart))
+    return replace(plan, batches=(*_unstored(new, result, invocation), *fixed))
+
+
+def _unstored(frozen: list[Batch], result: PlanResult, invocation: Invocation) -> list[Batch]:
+    """Store batches, and return those that cannot be stored. Half of the time is left for these."""
+    ends = store([_leftover(batch, _FROZEN) for batch in frozen], invocation, set(), invocation.seconds_left() / 2)
+    unstored = [batch for batch, end in zip(frozen, ends, strict=True) if not end.is_stored]
+    result.tickets += len(frozen) - len(unstored)
+    logger.info("large plan stored", extra={"tickets": len(frozen) - len(unstored)})
+    problems = {end.problem for end in ends} - {""}
+    log_warnings(f"a large plan is sent without being stored first: {problem}" for problem in sorted(problems))
+    return unstored
 
 
 def _store(leftovers: list[Leftover], result: PlanResult, invocation: Invocation) -> None:
@@ -110,23 +121,39 @@ def _store(leftovers: list[Leftover], result: PlanResult, invocation: Invocation
         else:
             logger.warning("invalidation put off", extra={"seconds": leftover.message.delay, **leftover.details})
         result.tickets += is_stored
-        only = leftover.distributions[0] if len(leftover.distributions) == 1 else None
-        result.tally.count("Tickets" if is_stored and not leftover.is_hopeless else "Failures", 1, only)
+        only, *others = leftover.distributions
+        of = None if others or only == DISCOVERY else only
+        result.tally.count("Tickets" if is_stored and not leftover.is_hopeless else "Failures", 1, of)
 
 
 def _leftovers(failed: list[Outcome]) -> Iterator[Leftover]:
-    """Yield what has to be stored of failed outcomes; the invalid paths of a distribution share a dead letter."""
-    invalid: dict[DistributionId, list[Outcome]] = {}
+    """Yield what has to be stored of failed outcomes. What is hopeless for the same reason shares a dead letter."""
+    alike: dict[tuple[DistributionId, str], list[Outcome]] = {}
     for outcome in failed:
-        if isinstance(outcome.error, InvalidPathError):
-            invalid.setdefault(outcome.batch.distribution, []).append(outcome)
-        elif outcome.error:
-            yield _leftover(outcome.batch, str(outcome.error), outcome.error, [outcome.failure])
-    for id_, outcomes in invalid.items():
-        failures = {item: outcome.failure for outcome in outcomes for item in outcome.batch.items}
-        for batch in make_batches(id_, tuple(sorted(failures))):
-            said = dict.fromkeys(failures[item] for item in batch.items)
-            yield _leftover(replace(batch, apart=True), str(outcomes[0].error), outcomes[0].error, list(said))
+        batch, error = outcome.batch, outcome.error
+        if error is None:
+            continue
+        # CloudFront may know what is apart, unless it says that a path is invalid: it keeps its reference.
+        if pacing.is_hopeless(batch, error) and (isinstance(error, InvalidPathError) or not batch.apart):
+            kind = "" if isinstance(error, InvalidPathError) else str(error)
+            alike.setdefault((batch.distribution, kind), []).append(outcome)
+        else:
+            yield _leftover(batch, str(error), error, [outcome.failure])
+    for outcomes in alike.values():
+        yield from _letters(outcomes)
+
+
+def _letters(outcomes: list[Outcome]) -> Iterator[Leftover]:
+    """Yield the dead letter of outcomes of one distribution with the same error; several if one cannot hold it."""
+    # The error that is about the most paths says the most.
+    main = max(outcomes, key=lambda outcome: len(outcome.batch.items))
+    first, error = main.batch, main.error
+    failures = {item.path: outcome.failure for outcome in outcomes for item in outcome.batch.items}
+    batches = [replace(outcome.batch, attempts=0, crowded=0, apart=False) for outcome in outcomes]
+    for batch in merge(first.distribution, (), batches):
+        counted = replace(batch, attempts=first.attempts, crowded=first.crowded, apart=first.apart)
+        said = dict.fromkeys(failures[item.path] for item in batch.items)
+        yield _leftover(counted, str(error), error, list(said))
 
 
 def _leftover(batch: Batch, why: str, error: CdnError | None = None, failures: Sequence[str] = ()) -> Leftover:

@@ -102,6 +102,7 @@ class Tally:
 
     def documents(self, *, by_distribution: bool) -> Iterator[Document]:
         """Yield everything in as few documents as possible."""
+        by_distribution = by_distribution and len(self._counts) - 1 <= MAX_DISTRIBUTIONS
         counts = self._counts | {None: self._counts[None] + Counter(self._calls)}
         delays = {id_: [*by_change.values()] for id_, by_change in self._delays.items()}
         paths = sum(counter["PathsInvalidated"] for counter in counts.values())

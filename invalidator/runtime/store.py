@@ -39,8 +39,13 @@ class StoreResult(NamedTuple):
 _UNANSWERED: Final = StoreResult(is_stored=False, problem="no answer from the queue in time")
 
 
-def store(leftovers: Sequence[Leftover], invocation: Invocation, coming_again: set[str | None]) -> list[StoreResult]:
-    """Store leftovers, several calls at a time, until the invocation has to end. Return the end of each.
+def store(
+    leftovers: Sequence[Leftover],
+    invocation: Invocation,
+    coming_again: set[str | None],
+    reserve: float = _SECONDS_TO_ANSWER,
+) -> list[StoreResult]:
+    """Store leftovers, several calls at a time, until ``reserve`` seconds are left. Return the end of each.
 
     Adds the messages of what is not stored to ``coming_again``, and does not store what only they brought: it would be
     done twice, and again with each failure.
@@ -50,7 +55,7 @@ def store(leftovers: Sequence[Leftover], invocation: Invocation, coming_again: s
         for url, places in _calls(leftovers, invocation)
     )
     ends: dict[int, StoreResult] = {}
-    for some in at_once(calls, invocation.clients.workers(), lambda: invocation.seconds_left() - _SECONDS_TO_ANSWER):
+    for some in at_once(calls, invocation.clients.workers(), lambda: invocation.seconds_left() - reserve):
         ends |= some
     for place, leftover in enumerate(leftovers):
         if not ends.setdefault(place, _UNANSWERED).is_stored:

@@ -541,9 +541,32 @@ def test_the_tenants_of_each_distribution_are_listed_once_in_their_time() -> Non
     assert account.read == ["ListDistributions 0"]
 
 
-@pytest.mark.parametrize("operation", ["ListDistributions", "ListTagsForResource"])
-def test_without_discovery_the_listed_are_served_and_the_others_wait(operation: str) -> None:
+def test_a_tag_that_cannot_be_read_concerns_its_distribution_only() -> None:
     account = many(distributions=("E001",), discover_tag="team")
+    account.double.tags = {"E042": {"team": "web"}, "E099": {"team": "web"}}
+    account.double.untagged = {"E099": DENIED}
+    found = account.find(asked={DistributionId("E099"): True})
+    assert [one.id for one in found.known] == ["E001", "E042"]
+    assert [*found.unknown] == ["E099"]
+    assert "cloudfront:ListTagsForResource" in account.unknown["E099"]
+
+
+def test_an_outage_that_comes_back_is_warned_of_again() -> None:
+    account = look(ttl=0)
+    warned = []
+    for fault in (THROTTLED, None, THROTTLED):
+        account.double.undescribed = {"E1": fault} if fault else {}
+        account.catalog._known._cache._entries.clear()
+        account.clock.now += 10
+        account.sites()
+        warned.append(len(account.warnings))
+    assert warned == [1, 0, 1]
+
+
+@pytest.mark.parametrize("operation", ["ListDistributions", "ListDistributionTenants"])
+def test_without_discovery_the_listed_are_served_and_the_others_wait(operation: str) -> None:
+    account = many(distributions=("E001",))
+    account.double.configs["E042"] |= {"ConnectionMode": "tenant-only"}
     account.double.unreadable[operation] = DENIED
     found = account.find(asked={DistributionId("E042"): True, DistributionId("E001"): False})
     assert [one.id for one in found.known] == ["E001"]
@@ -570,14 +593,14 @@ def test_half_a_list_is_no_list() -> None:
     class Curt(StrictCloudFront):
         def list_distributions(self, *, Marker: str = "0") -> dict[str, Any]:  # noqa: N803
             answer: dict[str, Any] = super().list_distributions(Marker=Marker)
-            return {"DistributionList": answer["DistributionList"] | {"Quantity": 2}}
+            return {"DistributionList": answer["DistributionList"] | {"Items": []}}
 
         def list_distribution_tenants(self, **_: Any) -> dict[str, Any]:
             return {}
 
     account = Look(Curt({"E1"}), distributions=(), discover=True)
     assert account.sites() == {}
-    assert "without DistributionList, or without all of it" in account.unknown["discover"]
+    assert "without DistributionList" in account.unknown["discover"]
     with pytest.raises(UnavailableError):
         list(CloudFront(Curt({"E1"})).tenants(E1))
 

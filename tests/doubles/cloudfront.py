@@ -124,6 +124,8 @@ class StrictCloudFront:
     unreadable: dict[str, tuple[str, int]] = field(default_factory=dict)
     # The errors of describing a distribution, by its id.
     undescribed: dict[str, tuple[str, int]] = field(default_factory=dict)
+    # The errors of reading its tags, by its id.
+    untagged: dict[str, tuple[str, int]] = field(default_factory=dict)
     # The length of the ids of invalidations.
     characters: int = 14
     # Without a clock: how often a request shows an invalidation in progress before it is completed.
@@ -268,6 +270,8 @@ class StrictCloudFront:
     def list_tags_for_resource(self, *, Resource: str) -> dict[str, Any]:  # noqa: N803
         """Return the tags of a distribution."""
         self._reading("ListTagsForResource", Resource, [Resource])
+        if (id_ := Resource.rpartition("/")[2]) in self.untagged:
+            raise client_error("ListTagsForResource", *self.untagged[id_], "on demand")
         tags = self.tags.get(Resource.rpartition("/")[2], {})
         return {
             "Tags": {"Items": [{"Key": name, **({"Value": value} if value else {})} for name, value in tags.items()]}

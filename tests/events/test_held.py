@@ -18,18 +18,29 @@ from tests.doubles.strategies import Change
 
 ids = st.lists(st.sampled_from(["E1", "E2", "dt_1", "discover"]), min_size=1, max_size=4, unique=True)
 helds = st.builds(
-    lambda changes, names, attempts, why: HeldChanges(
-        tuple(map(DistributionId, names)), tuple(decode(make.s3(*changes)).changes), attempts, why
+    lambda changes, names, attempts, why, listed: HeldChanges(
+        tuple(map(DistributionId, names)),
+        tuple(decode(make.s3(*changes)).changes),
+        attempts,
+        why,
+        tuple(map(DistributionId, listed)),
     ),
     st.lists(make.changes, min_size=1, max_size=5),
     ids,
     st.integers(0, 10),
     st.text(max_size=500),
+    st.lists(st.sampled_from(["E1", "E2"]), max_size=2, unique=True),
 )
 
 
 def fields(held: HeldChanges) -> tuple[Any, ...]:
-    return held.distributions, held.attempts, held.why, [change._replace(message_id=None) for change in held.changes]
+    return (
+        held.distributions,
+        held.attempts,
+        held.why,
+        held.listed,
+        [change._replace(message_id=None) for change in held.changes],
+    )
 
 
 @given(helds)
@@ -74,6 +85,7 @@ ODD: dict[str, list[Any]] = {
     "version": [None, 0, 1, 3, "2", [], True],
     "distributions": [None, [], "E1", [1], [""], ["E" * 81], {"E1": 1}],
     "attempts": [-1, 11, True, "1", None],
+    "listed": [None, "E1", [1], [""], {"E1": 1}],
     "changes": [
         *(None, [], "a", [[]], [["origin", "a"]], [{"a": 1}], [None]),
         [["origin", "", "1", "", ""]],

@@ -455,12 +455,16 @@ def test_those_come_first_whose_work_is_the_oldest() -> None:
 
 
 @quickly
-@given(few, st.integers(0, 30), st.booleans())
-def test_new_changes_do_not_wait_for_batches_that_are_apart(new: list[Change], many: int, open_: bool) -> None:
-    apart = [replace(left_of([Change(f"left/{number}")]), apart=True) for number in range(many)]
-    left = [*apart, *([left_of([Change("open")])] if open_ else [])]
+@given(few, st.integers(0, 30), st.booleans(), st.booleans())
+def test_only_the_oldest_fixed_batch_comes_before_new_changes(
+    new: list[Change], many: int, open_: bool, apart: bool
+) -> None:
+    fixed = [replace(left_of([Change(f"left/{number}")]), apart=apart, frozen=not apart) for number in range(many)]
+    left = [*fixed, *([left_of([Change("open")])] if open_ else [])]
     mine = [batch for batch in with_left(new, left).batches if batch.distribution == E1]
-    assert [batch.apart for batch in mine] == [False] * (len(mine) - many) + [True] * many
+    order = [batch.is_fixed for batch in mine]
+    others = len(mine) - many
+    assert order == [*([True] * min(many, 1)), *[False] * others, *[True] * max(many - 1, 0)]
 
 
 @quickly
