@@ -38,8 +38,12 @@ def make_batches(distribution: DistributionId, items: tuple[Item, ...], attempts
 
 
 def with_items(batch: Batch, items: tuple[Item, ...]) -> Batch:
-    """Return a batch of some of the items only, under a reference of its own."""
-    return replace(batch, items=items, caller_reference=_caller_reference(batch.distribution, _digest(items)))
+    """Return a batch of some of the items only, under a reference that follows from that of the whole.
+
+    So it is the same whether the whole was planned just now or comes out of a ticket, which does not know all causes.
+    """
+    digest = sha256(json.dumps([batch.caller_reference, [item.path for item in items]]).encode()).digest()
+    return replace(batch, items=items, caller_reference=_caller_reference(batch.distribution, digest))
 
 
 def with_next_reference(batch: Batch) -> Batch:

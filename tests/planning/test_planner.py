@@ -476,6 +476,9 @@ def test_the_parts_of_a_batch_have_references_of_their_own(deploy: list[Change],
     assert [path for half in parts for path in paths([half])] == paths([batch])
     assert len({half.caller_reference for half in parts} | {batch.caller_reference}) == len(parts) + 1
     assert [with_items(batch, half.items) for half in parts] == parts
+    stored = tickets.read(json.loads(tickets.write(tickets.Ticket(batch, "")))).batch
+    later = [with_items(stored, half.items) for half in parts]
+    assert [half.caller_reference for half in later] == [half.caller_reference for half in parts]
 
 
 @quickly
