@@ -1,10 +1,15 @@
 """``make simulate``: many worlds (SEEDS=10000), or one with its trace (SEED=17)."""
 
 import argparse
+import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 
 from tests.simulation.many import Result, Total, try_world, try_worlds
+from tests.simulation.protections import PROTECTIONS, noticed_by
 
 TRACE_LINES = 60
 
@@ -15,10 +20,25 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=500, help="how many worlds to play")
     parser.add_argument("--first", type=int, default=0, help="the seed of the first")
     parser.add_argument("--seed", type=int, help="only this one, with its trace")
+    parser.add_argument("--protections", action="store_true", help="turn each protection off, until a world notices")
     given = parser.parse_args()
+    if given.protections:
+        return _protections(range(given.first, given.first + given.seeds))
     if given.seed is not None:
         return _one(given.seed)
     return _many(range(given.first, given.first + given.seeds))
+
+
+def _protections(seeds: range) -> int:
+    """Print after how many worlds each protection is missed."""
+    unnoticed = 0
+    print("| protection | its removal is noticed after |\n|---|---|")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        for name, seed in zip(PROTECTIONS, pool.map(partial(noticed_by, seeds=seeds), PROTECTIONS), strict=True):
+            unnoticed += seed is None
+            number = 0 if seed is None else seed - seeds.start + 1
+            print(f"| {name} | {f'{number:,} worlds' if number else f'none of {len(seeds):,} worlds'} |", flush=True)
+    return 1 if unnoticed else 0
 
 
 def _one(seed: int) -> int:

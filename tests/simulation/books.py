@@ -5,28 +5,31 @@ from collections.abc import Collection
 from math import inf
 
 from tests.simulation.cloudfront import CloudFront, clearing
-from tests.simulation.messages import number_of, ticket_of
+from tests.simulation.messages import places_of, ticket_of
 from tests.simulation.sites import Place, Sites
 from tests.simulation.sqs import Message, Queue
-from tests.simulation.uploads import Upload
 from tests.simulation.world import World
 
-_SECONDS_OF_TRIES = 0.0
+_SECONDS_OF_TRIES = 420.0
 """Fewest seconds for which a change is tried before it is given up."""
 _MOST_SECONDS = 600.0
 """Within so many seconds everything is accepted where only others' uploads and invalidations are in the way."""
 _MOST_ATTEMPTS, _MOST_CROWDED = 10, 32
+_REFUSALS = ("AccessDenied", "NoSuchDistribution", "ExpiredToken")
+_MOST_STORED = 60
+"""Tickets of the same batch that is refused: five, and more where it is delivered or stored twice."""
 
 
 class Books:
     """Records everything, and checks each acknowledgement and each bill.
 
-    ``hopeless`` are the paths that are refused as invalid. ``doubled`` counts the paths that were billed twice because
-    an invocation was killed between storing and answering.
+    ``keys`` are the objects behind the places, and ``hopeless`` the paths refused as invalid. ``doubled`` counts the
+    paths that were billed twice because an invocation was killed between storing and answering.
     """
 
-    def __init__(self, world: World, cloudfront: CloudFront, queue: Queue, sites: Sites, uploads: list[Upload]) -> None:
-        self._world, self._cloudfront, self._sites, self._uploads = world, cloudfront, sites, uploads
+    def __init__(self, world: World, cloudfront: CloudFront, queue: Queue, sites: Sites) -> None:
+        self._world, self._cloudfront, self._sites = world, cloudfront, sites
+        self.keys: dict[Place, str] = {}
         self.hopeless: set[str] = set()
         self.once_invalid: set[str] = set()
         self.tickets = self.doubled = 0
@@ -38,6 +41,7 @@ class Books:
         self._may_bill: Counter[Place] = Counter()
         self._billed_at: dict[Place, list[float]] = defaultdict(list)
         self._cut: dict[Place, float] = {}
+        self._refused: Counter[tuple[str, str]] = Counter()  # tickets that a person has to do something for
         self._awaited: dict[Place, float] = {}
         queue.storing.append(self._store)
         queue.burying.append(self._bury)
@@ -54,9 +58,9 @@ class Books:
         """Note which message tells of a change."""
         self._changed_at[message_id] = changed_at
 
-    def wait_for(self, upload: int) -> None:
-        """Expect everything that an upload concerns to be accepted soon."""
-        for place in self._sites.places(self._uploads[upload].key, self._sites.served):
+    def wait_for(self, notification: str) -> None:
+        """Expect everything that a notification concerns to be accepted soon."""
+        for place in places_of(notification, self._sites):
             self._awaited.setdefault(place, self._world.now)
 
     def deliver(self, messages: list[Message]) -> None:
@@ -67,10 +71,8 @@ class Books:
         """
         for message in messages:
             ticket = ticket_of(message.body)
-            if ticket is None:
-                self._may_bill.update(self._viewed(message))
-            elif message.received > 1 and ticket.reference not in self._cloudfront.known:
-                self._may_bill.update(ticket.places(self._sites))
+            if ticket is None or (message.received > 1 and ticket.reference not in self._cloudfront.known):
+                self._may_bill.update(places_of(message.body, self._sites))
 
     def cut(self, since: float) -> None:
         """Note that an invocation, begun at ``since``, was killed when everything was accepted or stored."""
@@ -88,6 +90,9 @@ class Books:
             assert ticket.attempts <= _MOST_ATTEMPTS, f"{ticket.attempts} attempts: {body[:300]}"
             assert ticket.crowded <= _MOST_CROWDED, f"{ticket.crowded} times without room: {body[:300]}"
             self.tickets += 1
+            if ticket.batch and ticket.why.startswith(_REFUSALS):
+                self._refused[ticket.reference] += 1
+                assert self._refused[ticket.reference] <= _MOST_STORED, f"tried again and again: {body[:300]}"
             self._waiting.update(ticket.places(self._sites))
 
     def _bury(self, body: str) -> None:
@@ -107,28 +112,24 @@ class Books:
             assert seconds <= _MOST_SECONDS, f"{place} was accepted after {seconds:.0f} seconds"
 
     def _is_unchanged(self, place: Place) -> bool:
-        """Return true if no object behind a place has changed since it was last accepted."""
-        accepted = self._cloudfront.accepted_at[place]
-        site, path = self._sites.all[place[0]], place[1].removesuffix("*")
-        keys = (key for key in self._uploaded_at if any(url.startswith(path) for url in site.viewed_at(key)))
-        return all(self._uploaded_at[key] < accepted for key in keys)
-
-    def _viewed(self, notification: Message) -> list[Place]:
-        return self._sites.places(self._uploads[number_of(notification.body)].key, self._sites.served)
+        """Return true if the object behind a place has not changed since it was last accepted."""
+        distribution, path = place
+        key = self.keys.get(place) or self.keys.get((distribution, path.removesuffix("*").removesuffix("?")))
+        return key is not None and self._uploaded_at.get(key, inf) < self._cloudfront.accepted_at[place]
 
     # --- what has to be true ----------------------------------------------------------------------------
 
     def _acknowledge(self, message: Message) -> None:
         """Check that all of a message was accepted after the change, or is stored elsewhere."""
         ticket, now = ticket_of(message.body), self._world.now
+        places = places_of(message.body, self._sites)
         if ticket is None:
             changed_at = self._changed_at[message.id]
-            places = self._viewed(message)
             for place in places:
                 known = self._acknowledged.get(place, (-inf, 0.0))[0]
                 self._acknowledged[place] = max(known, changed_at), now
         else:
-            places, changed_at = ticket.places(self._sites), ticket.since
+            changed_at = ticket.since
             self._waiting.subtract(places)
         for place in places:
             since = max(changed_at, self._acknowledged.get(place, (-inf, 0.0))[0])
@@ -154,11 +155,6 @@ class Books:
         """Return true if a path, with any query string, is refused as invalid."""
         path = place[1]
         return not self.hopeless.isdisjoint({path, path.partition("?")[0], path.removesuffix("*")})
-
-    def places(self, message: Message) -> list[Place]:
-        """Return everything that a message stands for."""
-        ticket = ticket_of(message.body)
-        return self._viewed(message) if ticket is None else ticket.places(self._sites)
 
     def check_promptness(self) -> None:
         """Check that nothing is waited for any more."""

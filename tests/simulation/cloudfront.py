@@ -56,6 +56,7 @@ class CloudFront:
         self.in_progress: dict[str, Counter[str]] = {id_: Counter() for id_ in distributions}
         self.references: dict[tuple[str, str], tuple[str, ...]] = {}
         self.known: set[tuple[str, str]] = set()  # accepted references
+        self.parts: set[tuple[str, str]] = set()  # references of parts of batches that were refused as invalid
         self.accepting: list[Callable[[str, list[str]], None]] = []
         self.bad: set[str] = set()  # paths that are refused as invalid
         self.unreadable: dict[str, str] = {}
@@ -87,7 +88,8 @@ class CloudFront:
             raise _refusal("ExpiredToken", 403, "The security token included in the request is expired")
         if not self._let_through():
             raise _refusal("Throttling", 400, "Rate exceeded")
-        if distribution in self.invalid or self.bad.intersection(paths):
+        new = (distribution, reference) not in self.known
+        if new and (distribution in self.invalid or self.bad.intersection(paths)):
             raise client_error(
                 "CreateInvalidation",
                 "InvalidArgument",
@@ -96,7 +98,6 @@ class CloudFront:
             )
         before = len(self.double.accepted)
         wildcards = sum(path.endswith("*") for path in paths)
-        new = (distribution, reference) not in self.known
         busy = self.in_progress[distribution]
         if new and (busy["plain"] + len(paths) - wildcards > PLAIN or busy["wild"] + wildcards > WILDCARDS):
             # An invalid call is refused first, whatever is in progress.

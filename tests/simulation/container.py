@@ -84,16 +84,21 @@ class Container:
         cdn = edge_of_cloudfront.CloudFront(aws.cloudfront.client(lambda *_: None))
         self._catalog = Catalog(cdn, lambda: world.now, world.sleep)
         self._listings = Listings(s3.Client(world, aws.bucket, weather), lambda: world.now)
-        client = Client(world, aws.queue, lambda: weather().not_stored)
-        self._queue = lambda url: queues.Queue(client, url)
+        self._sqs = Client(world, aws.queue, lambda: weather().not_stored)
 
-    def clients(self, watch: Callable[[str, list[str], str], None], begin: Callable[[str], None]) -> Clients:
+    def clients(
+        self,
+        watch: Callable[[str, list[str], str], None],
+        begin: Callable[[str], None],
+        store: Callable[[str, list[str]], None],
+    ) -> Clients:
         """Return the clients of an invocation, whose calls are watched."""
-        world, metrics = self._world, self._aws.metrics
+        world, metrics, sqs = self._world, self._aws.metrics, self._sqs
+        sqs.watch = store
         cdn = edge_of_cloudfront.CloudFront(self._aws.cloudfront.client(watch, begin))
         return Clients(
             cloudfront=lambda: cdn,
-            queue=self._queue,
+            queue=lambda url: queues.Queue(sqs, url),
             workers=lambda: Workers(world, self.process),
             catalog=lambda: self._catalog,
             listings=lambda: self._listings,

@@ -5,12 +5,10 @@ from math import inf
 from typing import Any
 
 from invalidator import handler
-from invalidator.aws.sdk import LONGEST_ATTEMPT
 from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import LocalContext
-from tests.simulation.cloudfront import PLAIN, WILDCARDS
 from tests.simulation.container import Aws, Container, Context
-from tests.simulation.messages import ticket_of
+from tests.simulation.invocation import Invocation
 from tests.simulation.sqs import Message
 from tests.simulation.weather import Deployment, Weather
 from tests.simulation.world import Signal, World
@@ -19,90 +17,6 @@ Handler = Callable[[object, LocalContext, Clients], dict[str, Any]]
 
 URL = "https://sqs/changes"
 DEAD_LETTERS_URL = "https://sqs/dead-letters"
-
-
-class Invocation:
-    """One invocation, and the laws of its calls.
-
-    A call never has more items than a distribution takes at a time. All calls for a distribution together, apart from
-    its ``tickets``, are the new work of one plan, which keeps to the allowance; halves and repeated calls contain only
-    items of that plan.
-    """
-
-    def __init__(self, world: World, aws: Aws, container: Container, messages: list[Message], end: float) -> None:
-        self._world, self._allowance, self._exact = world, aws.allowance, aws.sites.exact
-        self._served = {*aws.sites.served}
-        self._first, self._end, self.stepped = inf, end, False
-        self._new: dict[str, set[str]] = {}
-        self._oldest: dict[str, float] = {}
-        self._left: dict[str, set[str]] = {}
-        for message in messages:
-            if ticket := ticket_of(message.body):
-                for distribution, path in ticket.batch:
-                    self._left.setdefault(distribution, set()).add(path)
-                    self._oldest[distribution] = min(ticket.since, self._oldest.get(distribution, inf))
-        # For each distribution, when its last call began; those to which a call is on its way; and the age of the
-        # oldest work of the distribution that was called last for the first time.
-        self._begun: dict[str, float] = {}
-        self._running: set[str] = set()
-        self._turn = -inf
-        self._accepted: list[tuple[float, str, int, int]] = []
-        # For each distribution the times of refusals for want of room, and the kinds of items: true for wildcards.
-        self._refused: dict[str, list[tuple[float, set[bool]]]] = {}
-        self.edge = container.clients(self._watch, self._check_begin)
-
-    def _check_begin(self, distribution: str) -> None:
-        """Check that a call is for a distribution of ours, whose turn it is."""
-        assert distribution in self._served, f"{distribution} is not configured"
-        if not self._begun:
-            self._first = self._world.now
-        if distribution not in self._begun:
-            since = self._oldest.get(distribution, inf)
-            assert since >= self._turn, f"{distribution} has waited since {since:.0f}, and others came first"
-            self._turn = since
-        self._begun[distribution] = self._world.now
-        self._running.add(distribution)
-
-    def check_end(self) -> None:
-        """Check that no call was left behind whose answer could still have come in time."""
-        now, seconds = self._world.now, self._end - self._first
-        waited = min((now - self._begun[distribution] for distribution in self._running), default=inf)
-        # A function too short for the longest call makes calls in the first half of its time.
-        fine = waited >= min(LONGEST_ATTEMPT, seconds / 4) - 1.0 or self.stepped
-        assert fine, f"a call was left behind after {waited:.1f} seconds"
-
-    def _watch(self, distribution: str, paths: list[str], result: str) -> None:
-        now, wildcards = self._world.now, sum(path.endswith("*") for path in paths)
-        self._running.discard(distribution)
-        if result in {"accepted", "TooManyInvalidationsInProgress"}:
-            self._check_refusals(distribution, {path.endswith("*") for path in paths}, result)
-        if result == "TooManyInvalidationsInProgress":
-            # The seconds that the call itself takes are not counted against the handler.
-            mine = [entry for entry in self._accepted if entry[1] == distribution and entry[0] > now - 24.0]
-            assert len(paths) - wildcards + sum(entry[2] for entry in mine) <= PLAIN, "our own calls exceed the quota"
-            assert wildcards + sum(entry[3] for entry in mine) <= WILDCARDS, "our own wildcards exceed the quota"
-        elif result == "accepted":
-            self._accepted.append((now, distribution, len(paths) - wildcards, wildcards))
-        assert result not in {"BatchTooLarge", "InconsistentQuantities"}, result
-        self._check_new_work(distribution, paths)
-
-    def _check_refusals(self, distribution: str, kinds: set[bool], result: str) -> None:
-        now, refused = self._world.now, self._refused.setdefault(distribution, [])
-        recent = [before for at, before in refused if now - at < 25.0]
-        assert not any(len(before) == 1 and before <= kinds for before in recent), "a full quota was hammered"
-        if result != "accepted":
-            assert len(recent) < 2, "a full distribution was hammered"
-            refused.append((now, kinds))
-
-    def _check_new_work(self, distribution: str, paths: list[str]) -> None:
-        new = self._new.setdefault(distribution, set())
-        if new.issuperset(paths):
-            return
-        new |= set(paths) - self._left.get(distribution, set())
-        widened = [path for path in new if path.endswith("*") and (distribution, path) not in self._exact]
-        wildcards, allowed = len(widened), self._allowance
-        assert wildcards <= allowed.wildcards, f"{wildcards} wildcards, and {allowed}"
-        assert not allowed.wildcards or len(new) <= allowed.paths, f"{len(new)} paths, and {allowed}"
 
 
 class Function:
@@ -213,7 +127,6 @@ class _Run:
         """Return the messages that the handler reports as failed; None if it was cut off after ``left`` seconds."""
         world, over, event = self._world, Signal(), {"Records": [_record(message) for message in messages]}
         answer: list[dict[str, Any]] = []
-        self._invocation.stepped = context.step[1] > 0
 
         def run() -> None:
             try:
@@ -228,10 +141,11 @@ class _Run:
         world.sleep(left, over)
         if not task.dead:
             world.note(f"{name} is cut off")
-            # If the clock steps back, the time that is left is not known to anybody.
-            assert left < seconds or self._invocation.stepped, f"{name} did not end in {seconds} seconds"
+            assert left < seconds, f"{name} did not end in {seconds} seconds"
             return None
         failed = {item["itemIdentifier"] for item in answer[0]["batchItemFailures"]}
+        if context.step[1] >= 0:  # otherwise it seemed to be over long before
+            self._invocation.check_failed(failed)
         world.note(f"{name} done, {len(failed)} of {len(messages)} messages failed")
         return failed
 

@@ -4,7 +4,7 @@ import json
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 from tests.simulation.sites import Place, Sites
 from tests.simulation.uploads import Upload
@@ -12,7 +12,7 @@ from tests.simulation.world import BEGINNING
 
 
 class Ticket(NamedTuple):
-    """A ticket: either of a batch, with its places and reference, or of changes: keys for some distributions.
+    """A ticket: either of a batch, with its places and reference, or of changes for some distributions.
 
     ``since`` is when the earliest of its changes happened.
     """
@@ -22,16 +22,27 @@ class Ticket(NamedTuple):
     crowded: int
     batch: tuple[Place, ...]
     reference: tuple[str, str]
+    keys: tuple[str, ...]
+    why: str
     distributions: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> set[str]:
+        """Return the distributions that it names."""
+        return {id_ for id_, _ in self.batch} | set(self.distributions) - {"discover"}
 
     def places(self, sites: Sites) -> list[Place]:
         """Return everything that it stands for. "discover" stands for the distributions that no setting names."""
         if not self.distributions:
             return list(self.batch)
-        named = [id_ for id_ in self.distributions if id_ in sites.all]
         found = sites.discovered if "discover" in self.distributions else []
-        return [place for key in self.keys for place in sites.places(key, dict.fromkeys([*named, *found]))]
+        return _places(self, tuple(dict.fromkeys([*self.distributions, *found])), sites)
+
+
+@lru_cache(maxsize=64)
+def _places(ticket: Ticket, distributions: tuple[str, ...], sites: Sites) -> list[Place]:
+    known = [id_ for id_ in distributions if id_ in sites.all]
+    return [place for key in ticket.keys for place in sites.places(key, known)]
 
 
 @lru_cache(maxsize=512)
@@ -43,10 +54,11 @@ def ticket_of(body: str) -> Ticket | None:
     since, attempts, crowded = _seconds_of(document["since"]), document["attempts"], document.get("crowded", 0)
     if "changes" in document:
         keys = tuple(change[1] for change in document["changes"])
-        return Ticket(since, attempts, crowded, (), ("", ""), tuple(document["distributions"]), keys)
+        return Ticket(since, attempts, crowded, (), ("", ""), keys, document["why"], tuple(document["distributions"]))
     id_ = document["distribution"]
     places = tuple((id_, path) for path, *_ in document["items"])
-    return Ticket(since, attempts, crowded, places, (id_, document["caller_reference"]))
+    keys = tuple(key for *_, key in document["items"])
+    return Ticket(since, attempts, crowded, places, (id_, document["caller_reference"]), keys, document["why"])
 
 
 def _seconds_of(time: str) -> float:
@@ -68,6 +80,13 @@ def _record(number: int, upload: Upload) -> dict[str, Any]:
     }
 
 
-def number_of(body: str) -> int:
-    """Return the number of the upload that a notification tells of."""
-    return int(json.loads(body)["Records"][0]["s3"]["object"]["sequencer"], 16)
+def places_of(body: str, sites: Sites) -> list[Place]:
+    """Return everything that a message stands for."""
+    ticket = ticket_of(body)
+    return sites.places(key_of(body), sites.served) if ticket is None else ticket.places(sites)
+
+
+@lru_cache(maxsize=512)
+def key_of(body: str) -> str:
+    """Return the key of the object that a notification tells of."""
+    return unquote_plus(json.loads(body)["Records"][0]["s3"]["object"]["key"])

@@ -1,20 +1,29 @@
 """The function with one of its protections turned off, which the simulation must notice."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import Any
+from math import inf
+from typing import Any, NamedTuple
 
+from invalidator.aws.queues import Message
+from invalidator.delivery import carry_out, halving, lanes, pacing
 from invalidator.delivery.carry_out import Cdn
+from invalidator.distributions import concerned, known
 from invalidator.errors import CdnError, InvalidPathError
+from invalidator.events import tickets
 from invalidator.handler import lambda_handler
-from invalidator.model import Batch, Outcome
+from invalidator.model import UNKNOWN_SITE, Batch, Outcome, Site
+from invalidator.planning import batches, planner
+from invalidator.runtime import store
 from invalidator.runtime.clients import Clients
-from invalidator.runtime.invocation import LocalContext
+from invalidator.runtime.invocation import Invocation, LocalContext
 from invalidator.workers import Workers
 from tests.simulation.function import Handler
+from tests.simulation.story import Story
 
 
 class NewReferences:
@@ -44,8 +53,8 @@ class NoHalving:
 class NoStore:
     """A queue that accepts every message and keeps none."""
 
-    def send(self, text: str, delay: int = 0) -> None:
-        pass
+    def send_all(self, messages: list[Message]) -> list[str]:
+        return [""] * len(messages)
 
 
 class Impatient:
@@ -75,11 +84,101 @@ def _without_partial_failures(event: object, context: LocalContext, edge: Client
     return {"batchItemFailures": []}
 
 
-TURNED_OFF: dict[str, Handler] = {
-    "the same reference again": _over(lambda edge: edge._replace(cloudfront=lambda: NewReferences(edge.cloudfront()))),
-    "partial failures": _without_partial_failures,
-    "tickets": _over(lambda edge: edge._replace(queue=lambda _: NoStore())),  # type: ignore[arg-type,return-value]
-    "halving": _over(lambda edge: edge._replace(cloudfront=lambda: NoHalving(edge.cloudfront()))),
-    "waiting before acknowledging": _over(lambda edge: edge._replace(workers=lambda: Impatient(edge.workers()))),
+# --- rules of modules -----------------------------------------------------------------------------------
+
+_read, _site, _stored = tickets.read, known.Known.site, store._store
+_begin: Any = carry_out._Run.__init__
+
+
+def _read_as_new(document: dict[str, Any], message_id: str | None = None, **_: object) -> tickets.Ticket:
+    return _read(document, message_id)
+
+
+def _without_attempts(batch: Batch, **changes: Any) -> Batch:
+    return replace(batch, **{name: value for name, value in changes.items() if name != "attempts"})
+
+
+def _guessed(known_: known.Known, *given: Any) -> Site:
+    try:
+        return _site(known_, *given)
+    except CdnError:
+        return UNKNOWN_SITE
+
+
+def _stored_again(leftovers: Any, url: str, invocation: Any, _coming_again: object) -> Any:
+    return _stored(leftovers, url, invocation, set())
+
+
+def _begun_late(run: Any, *given: Any) -> None:
+    _begin(run, *given)
+    run._last_start = run._end
+
+
+def _time_for_calls_only(invocation: Invocation, *, can_wait: bool) -> carry_out.TimeLeft:
+    return carry_out.TimeLeft(invocation.seconds_left, 5.0 if can_wait else inf)
+
+
+class Protection(NamedTuple):
+    """A protection: the ``first`` world that notices, and the handler without it or what takes the place of rules."""
+
+    first: int
+    handle: Handler = lambda_handler
+    rules: tuple[tuple[Any, str, object], ...] = ()
+
+
+PROTECTIONS: dict[str, Protection] = {
+    "the same reference again": Protection(
+        1, handle=_over(lambda edge: edge._replace(cloudfront=lambda: NewReferences(edge.cloudfront())))
+    ),
+    "partial failures": Protection(5, handle=_without_partial_failures),
+    "tickets": Protection(0, handle=_over(lambda edge: edge._replace(queue=lambda _: NoStore()))),  # type: ignore[arg-type,return-value]
+    "halving": Protection(1, handle=_over(lambda edge: edge._replace(cloudfront=lambda: NoHalving(edge.cloudfront())))),
+    "waiting before acknowledging": Protection(
+        0, handle=_over(lambda edge: edge._replace(workers=lambda: Impatient(edge.workers())))
+    ),
+    "redelivered ticket apart": Protection(31, rules=((tickets, "read", _read_as_new),)),
+    "halves apart": Protection(12, rules=((carry_out, "halves_apart", halving.halves),)),
+    "unanswered apart": Protection(89, rules=((carry_out, "replace", lambda batch, **_: batch),)),
+    "attempts growing": Protection(2, rules=((lanes, "replace", _without_attempts),)),
+    "time kept for storing": Protection(29, rules=((Invocation, "time_left", _time_for_calls_only),)),
+    "oldest first": Protection(2, rules=((planner, "_since", lambda _left: ""),)),
+    "strangers' tickets refused": Protection(
+        195, rules=((concerned, "without_strangers", lambda decoded, _strangers: decoded),)
+    ),
+    "no ticket for what comes again": Protection(85, rules=((store, "_store", _stored_again),)),
+    "calls not begun too late": Protection(85, rules=((carry_out._Run, "__init__", _begun_late),)),
+    "room bookkeeping": Protection(5, rules=((pacing.Room, "free_at", lambda _room, _batch: 0.0),)),
+    "shrinking": Protection(
+        61,
+        rules=(
+            (lanes.Attempt, "smaller", lambda attempt, _error, **_: [attempt]),
+            (batches, "_crowding", lambda _left: (0, 0)),
+        ),
+    ),
+    "waiting for descriptions": Protection(0, rules=((known.Known, "site", _guessed),)),
 }
-"""By the name of the protection."""
+
+
+@contextmanager
+def turned_off(protection: Protection) -> Iterator[None]:
+    """Let the program do without a protection."""
+    before = [(place, name, getattr(place, name)) for place, name, _ in protection.rules]
+    for place, name, instead in protection.rules:
+        setattr(place, name, instead)
+    try:
+        yield
+    finally:
+        for place, name, rule in before:
+            setattr(place, name, rule)
+
+
+def noticed_by(name: str, seeds: Iterable[int]) -> int | None:
+    """Return the first of these worlds that fails without a protection; None if none does."""
+    protection = PROTECTIONS[name]
+    with turned_off(protection):
+        for seed in seeds:
+            try:
+                Story(seed, handle=protection.handle).play()
+            except AssertionError:
+                return seed
+    return None

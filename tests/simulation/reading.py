@@ -18,6 +18,11 @@ REFUSALS = {
     "ExpiredToken": 403,
     "NoSuchDistribution": 404,
 }
+# What botocore says where an answer is not XML, or ends in the middle.
+_UNREADABLE = {
+    "garbage": "Unable to parse response (not well-formed (invalid token)), invalid XML received",
+    "truncated": "Unable to parse response (no element found), invalid XML received",
+}
 KINDS = ["ServiceUnavailable", "Throttling", "AccessDenied", "hangs", "garbage", "empty", "truncated"]
 """The ways in which a description can fail for a while. A person has to fix the third."""
 
@@ -67,15 +72,9 @@ class Reader:
             raise ReadTimeoutError(endpoint_url="https://cloudfront.amazonaws.com")
         if trouble in REFUSALS:
             raise client_error(operation, trouble, REFUSALS[trouble], "not described")
-        if trouble == "garbage":
-            # As botocore does where an answer is not XML.
-            raise ResponseParserError("Unable to parse response (not well-formed), invalid XML received")
+        if trouble in _UNREADABLE:
+            raise ResponseParserError(_UNREADABLE[trouble])
         answer = call()
         if trouble == "empty":  # as botocore reads an answer of no bytes
             return {name: {} for name in answer}
-        if trouble == "truncated":  # an answer that lacks most of its members
-            return {
-                name: dict(list(value.items())[:1]) if isinstance(value, dict) else value
-                for name, value in answer.items()
-            }
         return answer

@@ -104,3 +104,9 @@ def sites_of(rng: Random, count: int, plain: float = 0.5) -> Sites:
     if discover:
         listed = rng.sample(listed, rng.randint(0, len(listed)))
     return Sites(sites, listed, discover=discover)
+
+
+def prompt_sites(rng: Random) -> Sites:
+    """Draw the sites of a world in which everything has to be accepted soon: mostly with query strings."""
+    sites = {f"E{number}": Site("", rng.random() < 0.7) for number in range(1, rng.randint(1, 2) + 1)}
+    return Sites(sites, sites)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tests.doubles.sdk import client_error
 from tests.simulation.world import Signal, World
@@ -92,10 +92,15 @@ class Queue:
 
 
 class Client:
-    """The client of the SDK. A call takes time, and may fail before or after a message is stored."""
+    """The client of the SDK. A call takes time, and may fail before or after a message is stored.
+
+    ``watch`` is called with "sent" and the bodies of each call; then with "stored" and all of them, unless the call
+    failed; then with "not stored" and those that the caller has to take for lost.
+    """
 
     def __init__(self, world: World, queue: Queue, fails: Callable[[], float]) -> None:
         self._world, self._queue, self._fails = world, queue, fails
+        self.watch: Callable[[str, list[str]], None] = lambda _what, _bodies: None
 
     def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int) -> Any:  # noqa: N803
         def take() -> Any:
@@ -104,7 +109,7 @@ class Client:
             self._store(QueueUrl, MessageBody, DelaySeconds)
             return {"MessageId": "stored"}
 
-        return self._call("SendMessage", take)
+        return self._call("SendMessage", [MessageBody], take)
 
     def send_message_batch(self, *, QueueUrl: str, Entries: list[Any]) -> Any:  # noqa: N803
         assert 1 <= len(Entries) <= 10
@@ -123,9 +128,22 @@ class Client:
                     taken.append({"Id": entry["Id"], "MessageId": "stored"})
             return {"Successful": taken, "Failed": failed}
 
-        return self._call("SendMessageBatch", take)
+        answer = self._call("SendMessageBatch", [entry["MessageBody"] for entry in Entries], take)
+        failed = {entry["Id"] for entry in answer["Failed"]}
+        self.watch("not stored", [entry["MessageBody"] for entry in Entries if entry["Id"] in failed])
+        return answer
 
-    def _call(self, operation: str, take: Callable[[], Any]) -> Any:
+    def _call(self, operation: str, bodies: list[str], take: Callable[[], Any]) -> Any:
+        self.watch("sent", bodies)
+        try:
+            answer = self._try(operation, take)
+        except (ClientError, ReadTimeoutError):
+            self.watch("not stored", bodies)
+            raise
+        self.watch("stored", bodies)
+        return answer
+
+    def _try(self, operation: str, take: Callable[[], Any]) -> Any:
         self._world.sleep(self._world.rng.uniform(0.005, 0.05))
         if self._queue.trouble == "hangs":
             self._world.sleep(10.0)

@@ -1,7 +1,6 @@
 """The promise, in many worlds; and proof that the worlds notice when it is broken."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -9,12 +8,11 @@ import pytest
 
 from invalidator.aws import listings
 from invalidator.delivery import pacing
-from invalidator.events import tickets
 from invalidator.model import Allowance, Item, UrlPath, Wide
 from invalidator.planning import coalesce, planner
 from tests.doubles.packaged import Packages
 from tests.simulation.many import Total, try_worlds
-from tests.simulation.protections import TURNED_OFF
+from tests.simulation.protections import PROTECTIONS, noticed_by
 from tests.simulation.story import Story
 from tests.simulation.weather import Deployment
 
@@ -40,9 +38,13 @@ def test_nothing_is_lost_and_nothing_doubled_in_many_worlds() -> None:
     assert total.exceeded() == []
 
 
+WORLDS = 300
+"""So many at most until a protection that is turned off is noticed."""
+
+
 def caught(first: int = 0, **story: Any) -> bool:
-    """Return true if one of 200 worlds fails. The ``first`` one played is one that failed before."""
-    for seed in (*range(first, 200), *range(first)):
+    """Return true if one of these worlds fails. The ``first`` one played is one that failed before."""
+    for seed in (*range(first, WORLDS), *range(first)):
         try:
             Story(seed, **story).play()
         except AssertionError:
@@ -50,21 +52,13 @@ def caught(first: int = 0, **story: Any) -> bool:
     return False
 
 
-@pytest.mark.parametrize("protection", TURNED_OFF)
+@pytest.mark.parametrize("protection", PROTECTIONS)
 def test_the_worlds_notice_when_a_protection_is_turned_off(protection: str) -> None:
-    assert caught(handle=TURNED_OFF[protection])
+    first = PROTECTIONS[protection].first
+    assert noticed_by(protection, (*range(first, WORLDS), *range(first))) is not None
 
 
-read, merged = tickets.read, coalesce._merged
-
-
-def read_as_open(*given: Any, **named: Any) -> tickets.Ticket:
-    ticket = read(*given, **named)
-    return ticket._replace(batch=replace(ticket.batch, apart=False))
-
-
-def no_room(_room: object, _batch: object) -> float:
-    return 0.0
+merged = coalesce._merged
 
 
 def caused_by_the_first(path: str, group: list[Item], wide: Mapping[str, int | None]) -> Item:
@@ -89,15 +83,10 @@ def not_widened(items: tuple[Item, ...], *_: object, **__: object) -> coalesce.C
 
 @pytest.mark.parametrize(
     ("place", "name", "instead", "first"),
-    [
-        (pacing.Room, "free_at", no_room, 17),
-        (pacing, "_SECONDS_UNTIL_ROOM", 1.0, 17),
-        (pacing, "MAX_ITEMS_PER_CALL", 100_000, 45),
-        (tickets, "read", read_as_open, 17),
-    ],
+    [(pacing, "_SECONDS_UNTIL_ROOM", 1.0, 17), (pacing, "MAX_ITEMS_PER_CALL", 100_000, 111)],
 )
 def test_the_worlds_notice_when_a_rule_is_broken(
-    place: object, name: str, instead: Callable[..., object] | float, first: int, monkeypatch: pytest.MonkeyPatch
+    place: object, name: str, instead: float, first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(place, name, instead)
     assert caught(first)

@@ -25,8 +25,8 @@ def uploads_of(rng: Random, bad_paths: int, *, few: bool = False) -> list[Upload
     uploads: list[Upload] = []
     for _ in range(rng.randint(1, 2 if few else 5)):
         at = rng.uniform(0, HOUR / 2)
-        if rng.random() < 0.03 and not few:
-            chosen = [f"all/{n}.html" for n in range(rng.randint(2_900, 7_000))]
+        if rng.random() < 0.02 and not few:
+            chosen = [f"all/{n}.html" for n in range(rng.randint(2_900, 5_000))]
             gap = 0.003
         else:
             chosen = [rng.choice(keys) for _ in range(rng.randint(1, 2 if few else rng.choice([2, 10, 60])))]

@@ -57,14 +57,14 @@ def weather_of(rng: Random) -> Weather:
         broken=up_to(0.6),
         bad_paths=rng.choice([0, 0, 0, 1, 3]),
         cold=rng.choice([0.0, 0.1, 0.5, 1.0]),
-        cut=up_to(0.1, 0.3),
+        cut=up_to(0.2, 0.3),
         stepped=up_to(0.2, 0.2),
-        undescribed=up_to(1.0, 0.0),
+        undescribed=up_to(1.0, 0.3),
         expired=up_to(1.0, 0.1),
         invalid=up_to(0.5, 0.1),
         unstored=up_to(1.0, 0.1),
         crowded=up_to(1.0, 0.2),
-        removed=up_to(0.5, 0.1),
+        removed=up_to(0.8, 0.2),
     )
 
 
