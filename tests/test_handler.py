@@ -1430,7 +1430,7 @@ def test_what_waits_for_discovery_in_vain_draws_nothing_new_along(
     assert {call.distribution for call in cloudfront.log} == {"E2"}
 
 
-def test_the_reason_of_a_ticket_of_changes_is_that_of_all_its_distributions(
+def test_the_reason_of_a_ticket_is_that_of_all_its_distributions(
     cloudfront: StrictCloudFront, queues: StrictQueues
 ) -> None:
     cloudfront.unreadable["GetDistributionConfig"] = THROTTLED
