@@ -32,12 +32,12 @@ def main() -> int:
 def _protections(seeds: range) -> int:
     """Print after how many worlds each protection is missed."""
     unnoticed = 0
-    print("| protection | its removal is noticed after |\n|---|---|")
+    print("| protection | worlds until its removal is noticed |\n|---|---|")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         for name, seed in zip(PROTECTIONS, pool.map(partial(noticed_by, seeds=seeds), PROTECTIONS), strict=True):
             unnoticed += seed is None
-            number = 0 if seed is None else seed - seeds.start + 1
-            print(f"| {name} | {f'{number:,} worlds' if number else f'none of {len(seeds):,} worlds'} |", flush=True)
+            after = f"none of {len(seeds):,}" if seed is None else f"{seed - seeds.start + 1:,}"
+            print(f"| {name} | {after} |", flush=True)
     return 1 if unnoticed else 0
 
 

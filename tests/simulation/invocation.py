@@ -5,7 +5,7 @@ from math import inf
 from invalidator.aws.sdk import LONGEST_ATTEMPT
 from tests.simulation.cloudfront import PLAIN, WILDCARDS
 from tests.simulation.container import Aws, Container
-from tests.simulation.messages import places_of, ticket_of
+from tests.simulation.messages import Ticket, places_of, ticket_of
 from tests.simulation.sites import Place
 from tests.simulation.sqs import Message
 from tests.simulation.world import World
@@ -34,6 +34,7 @@ class Invocation:
         self._refused_tickets: set[str] = set()
         # Changes that come again after they have waited are planned apart, each time with an allowance of their own.
         self._plans = 1
+        self._has_waiting = False  # changes that have waited, beside which the same ones may come anew
         self._read(messages)
         # The new items of each distribution; the batches that were refused as invalid; the keys of what is not stored.
         self._new: dict[str, set[str]] = {}
@@ -59,6 +60,7 @@ class Invocation:
             if ticket is None:
                 continue
             self._plans += bool(ticket.distributions) and message.received > 1
+            self._has_waiting = self._has_waiting or bool(ticket.distributions)
             if not ticket.ids <= self._served:
                 self._refused_tickets.add(message.id)
             for distribution, path in ticket.batch:
@@ -92,10 +94,18 @@ class Invocation:
         assert fine, f"a call was left behind after {waited:.1f} seconds"
 
     def _watch(self, distribution: str, paths: list[str], result: str) -> None:
-        now, wildcards = self._world.now, sum(path.endswith("*") for path in paths)
         self._running.discard(distribution)
         if result in {"accepted", "TooManyInvalidationsInProgress"}:
             self._check_refusals(distribution, {path.endswith("*") for path in paths}, result)
+        self._check_quotas(distribution, paths, result)
+        if result == "InvalidArgument":
+            self._invalid.setdefault(distribution, []).append(set(paths))
+        assert result not in {"BatchTooLarge", "InconsistentQuantities"}, result
+        self._check_new_work(distribution, paths)
+        self._check_alone({(distribution, path) for path in paths})
+
+    def _check_quotas(self, distribution: str, paths: list[str], result: str) -> None:
+        now, wildcards = self._world.now, sum(path.endswith("*") for path in paths)
         if result == "TooManyInvalidationsInProgress":
             # The seconds that the call itself takes are not counted against the handler.
             mine = [entry for entry in self._accepted if entry[1] == distribution and entry[0] > now - 24.0]
@@ -103,11 +113,6 @@ class Invocation:
             assert wildcards + sum(entry[3] for entry in mine) <= WILDCARDS, "our own wildcards exceed the quota"
         elif result == "accepted":
             self._accepted.append((now, distribution, len(paths) - wildcards, wildcards))
-        if result == "InvalidArgument":
-            self._invalid.setdefault(distribution, []).append(set(paths))
-        assert result not in {"BatchTooLarge", "InconsistentQuantities"}, result
-        self._check_new_work(distribution, paths)
-        self._check_alone({(distribution, path) for path in paths})
 
     def _check_refusals(self, distribution: str, kinds: set[bool], result: str) -> None:
         now, refused = self._world.now, self._refused.setdefault(distribution, [])
@@ -151,15 +156,21 @@ class Invocation:
         for body in bodies:
             ticket = ticket_of(body)
             assert ticket is not None, f"stored, and no ticket: {body[:300]}"
-            distributions = {distribution for distribution, _ in ticket.batch}
-            paths = {path for _, path in ticket.batch}
-            if any(paths < whole for id_ in distributions for whole in self._invalid.get(id_, [])):
-                self._aws.cloudfront.parts.add(ticket.reference)
-            self._is_large = self._is_large or '"a large plan' in body
-            # A large plan is sent at once if it is not stored, and perhaps stored again after that.
-            if not distributions.isdisjoint(self._left) or ticket.distributions or '"a large plan' in body:
-                continue
-            if what == "not stored":
-                self._lost.update(ticket.keys)
-            elif what == "sent":
-                assert not self._lost.issuperset(ticket.keys), f"stored, though it comes again: {body[:300]}"
+            self._note_part(ticket)
+            if '"a large plan' in body:
+                # It is sent at once if it is not stored, and perhaps stored again after that.
+                self._is_large = True
+            elif ticket.batch and ticket.ids.isdisjoint(self._left) and not self._has_waiting:
+                self._check_coming_again(what, ticket)
+
+    def _note_part(self, ticket: Ticket) -> None:
+        paths = {path for _, path in ticket.batch}
+        if any(paths < whole for id_ in ticket.ids for whole in self._invalid.get(id_, [])):
+            self._aws.cloudfront.parts.add(ticket.reference)
+
+    def _check_coming_again(self, what: str, ticket: Ticket) -> None:
+        """Check that nothing is stored whose messages come again, because other tickets of them are not stored."""
+        if what == "not stored":
+            self._lost.update(ticket.keys)
+        elif what == "sent":
+            assert not self._lost.issuperset(ticket.keys), f"stored, though it comes again: {sorted(ticket.batch)[:5]}"

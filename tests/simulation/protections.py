@@ -137,16 +137,16 @@ PROTECTIONS: dict[str, Protection] = {
         0, handle=_over(lambda edge: edge._replace(workers=lambda: Impatient(edge.workers())))
     ),
     "redelivered ticket apart": Protection(31, rules=((tickets, "read", _read_as_new),)),
-    "halves apart": Protection(12, rules=((carry_out, "halves_apart", halving.halves),)),
-    "unanswered apart": Protection(89, rules=((carry_out, "replace", lambda batch, **_: batch),)),
+    "halves apart": Protection(5, rules=((carry_out, "halves_apart", halving.halves),)),
+    "unanswered apart": Protection(87, rules=((carry_out, "replace", lambda batch, **_: batch),)),
     "attempts growing": Protection(2, rules=((lanes, "replace", _without_attempts),)),
-    "time kept for storing": Protection(29, rules=((Invocation, "time_left", _time_for_calls_only),)),
+    "time kept for storing": Protection(138, rules=((Invocation, "time_left", _time_for_calls_only),)),
     "oldest first": Protection(2, rules=((planner, "_since", lambda _left: ""),)),
     "strangers' tickets refused": Protection(
         195, rules=((concerned, "without_strangers", lambda decoded, _strangers: decoded),)
     ),
     "no ticket for what comes again": Protection(85, rules=((store, "_store", _stored_again),)),
-    "calls not begun too late": Protection(85, rules=((carry_out._Run, "__init__", _begun_late),)),
+    "calls not begun too late": Protection(12, rules=((carry_out._Run, "__init__", _begun_late),)),
     "room bookkeeping": Protection(5, rules=((pacing.Room, "free_at", lambda _room, _batch: 0.0),)),
     "shrinking": Protection(
         61,

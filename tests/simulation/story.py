@@ -89,7 +89,15 @@ class Story:
         self.books = Books(self.world, self.cloudfront, self.queue, self.sites)
         self.troubles = Troubles(self.world, self.weather, self.cloudfront, self.queue, self.sites, self.function)
         self.books.once_invalid = self.troubles.invalid
+        self.report = Report(seed)
+        self._expected = 0  # notifications on their way
+        self.function.delivering.append(self.books.deliver)
+        self.function.cutting.append(self.books.cut)
         self.versions: dict[str, int | None] = {}
+        self._name_places(calm=calm)
+
+    def _name_places(self, *, calm: bool) -> None:
+        """Tell the books and CloudFront which places there are, and which paths are refused."""
         self.keys = {place: key for key in {upload.key for upload in self.uploads} for place in self._places(key)}
         self.books.keys = self.keys
         self.sites.exact |= {
@@ -98,10 +106,6 @@ class Story:
         if not calm:
             self.books.hopeless |= {path for _, path in self.keys if "/bad/" in path and "?" not in path}
             self.cloudfront.bad |= {path + more for path in self.books.hopeless for more in ("", "*", "?*")}
-        self.report = Report(seed)
-        self._expected = 0  # notifications on their way
-        self.function.delivering.append(self.books.deliver)
-        self.function.cutting.append(self.books.cut)
 
     def _draw(self, rng: Random, weather: Weather, count: int) -> None:
         """Draw what is uploaded, what the distributions serve, and what may be widened."""
@@ -123,7 +127,7 @@ class Story:
             self.uploads = sorted([*self.uploads, *trickle(rng, HOUR)], key=_at)
         self.allowance, unlisted = widening_of(rng)
         self.weather = replace(weather, unlisted=unlisted)
-        if many:  # which takes as long as there is for it, where nothing else is in the way
+        if many:  # whose descriptions take nearly all the time that there is for them, even if nothing is in the way
             self.weather = replace(self.weather, unavailable=0.0, hangs=0.0, undescribed=0.0)
 
     def _places(self, key: str) -> list[Place]:
@@ -214,6 +218,11 @@ class Story:
         dead = {place for letter in self.queue.dead for place in places_of(letter.body, self.sites)}
         missing = [place for place in self._stale() if dead.isdisjoint(clearing(place))]
         assert not missing, f"stale and in no dead letter: {sorted(missing)[:5]}"
+        self._check_letters()
+        self.books.check_bill()
+        self.books.check_promptness()
+
+    def _check_letters(self) -> None:
         for letter in self.queue.dead:
             # The queue itself gives up a message that was received too often, as after several crashes.
             if letter.received > self.deployment.receives or ticket_of(letter.body) is None:
@@ -221,8 +230,6 @@ class Story:
             for place in places_of(letter.body, self.sites):
                 fine = place[0] in self.troubles.affected or self.books.is_hopeless(place)
                 assert fine, f"{place[0]} works, and {place[1]} was given up: {letter.body[:300]}"
-        self.books.check_bill()
-        self.books.check_promptness()
 
     def _check_fixed(self) -> None:
         stale = [place for place in self._stale() if not self.books.is_hopeless(place)]
