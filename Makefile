@@ -9,8 +9,9 @@ OSLS := osls@4.3.1
 # The parameters of the deployment, in the form that osls takes.
 PARAMS ?= --param bucket=my-origin --param distributions=E1A2B3C4D5E6F7,E7F6D5C4B3A2E1
 
-# The worlds to simulate: a number of them, or the one of a seed, with its trace.
+# The worlds to simulate: a number of them from the FIRST on, or the one of a seed, with its trace.
 SEEDS ?= 500
+FIRST ?= 0
 SEED ?=
 
 # Twice as many workers as processors, because many tests wait for processes of their own.
@@ -68,7 +69,7 @@ docs: $(VENV)/.ready
 	@$(py) -m docs.generate
 
 simulate: $(VENV)/.ready
-	@$(py) -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+	@$(py) -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST))
 
 bench-deployment: $(VENV)/.ready
 	@$(py) -m benchmarks.deployment

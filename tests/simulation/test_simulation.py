@@ -17,7 +17,7 @@ from tests.simulation.story import Story
 from tests.simulation.weather import Deployment
 
 SEEDS = 100
-"""As many here; CI plays 500, with ``make simulate``."""
+"""As many here; CI plays 400 more, with ``make simulate``."""
 
 
 def test_nothing_is_lost_and_nothing_doubled_in_many_worlds() -> None:
