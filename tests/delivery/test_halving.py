@@ -69,8 +69,7 @@ def _check_exact(count: int, bad: set[int], double: StrictCloudFront, outcomes: 
     assert {outcome.batch.items[0] for outcome in refused} == {PLAIN[number] for number in bad}
     assert sorted(double.paths("E1")) == [PLAIN[number].path for number in range(count) if number not in bad]
     assert len({made.reference for made in double.log}) == double.calls
-    # As many again as there were parts to be probed.
-    assert double.calls <= 1 + 2 * len(bad) * ceil(log2(count)) + ceil(log2(count))
+    assert double.calls <= 1 + 2 * len(bad) * ceil(log2(count))
 
 
 def test_the_parts_of_a_batch_have_the_same_references_each_time() -> None:
