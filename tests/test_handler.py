@@ -35,7 +35,7 @@ from invalidator.runtime.invocation import LocalContext
 from invalidator.runtime.log import logger
 from tests.doubles import codepipelines
 from tests.doubles import strategies as make
-from tests.doubles.clock import Calls, Clock, HurriedContext, OnClock
+from tests.doubles.clock import Calls, Clock, OnClock, hurried, on
 from tests.doubles.cloudfront import DENIED, IN_PROGRESS, THROTTLED, UNAVAILABLE, StrictCloudFront, Time
 from tests.doubles.codepipelines import StrictCodePipeline
 from tests.doubles.configurations import WITH_QUERY_STRINGS, behavior, configuration, of_buckets, policy, with_oac
@@ -61,11 +61,6 @@ def invoke(
     clock = clock or Clock(limit)
     edge = on(clock, queue=partial(Queue, queues or StrictQueues(set())), workers=lambda: workers(clock))
     return lambda_handler(event, OnClock(aws_request_id=request, clock=clock), edge)
-
-
-def on(clock: Clock, **others: Any) -> Clients:
-    """Return clients whose time is that of a clock."""
-    return Clients(**({"monotonic": lambda: clock.now, "workers": lambda: Calls(clock)} | others))
 
 
 def cold(event: Any, queues: StrictQueues | None = None) -> dict[str, Any]:
@@ -165,7 +160,7 @@ def test_messages_that_failed_on_one_distribution_are_reported(
 ) -> None:
     cloudfront.broken["E1"] = fault
     event = make.sqs(make.s3(Change("a")), TEST_EVENT, make.s3(Change("b"), Change("c")))
-    assert failed(lambda_handler(event, HurriedContext())) == ["m0", "m2"]
+    assert failed(lambda_handler(event, *hurried())) == ["m0", "m2"]
     assert cloudfront.paths("E2") == ["/a", "/b", "/c"]
 
 
@@ -229,7 +224,7 @@ def test_a_cloudfront_out_of_reach_is_reported_and_not_acknowledged(
     cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    assert failed(lambda_handler(make.sqs(make.s3(Change("a"))), HurriedContext())) == ["m0"]
+    assert failed(lambda_handler(make.sqs(make.s3(Change("a"))), *hurried())) == ["m0"]
 
 
 def test_an_invocation_about_to_end_sends_nothing_and_acknowledges_nothing(cloudfront: StrictCloudFront) -> None:
@@ -1536,7 +1531,7 @@ def test_tenants_are_invalidated_by_their_own_operation(
         IncompleteError,
         match=r"dt_gone: 1 change not invalidated: .*: EntityNotFound: .*this account has no such distribution",
     ):
-        lambda_handler(make.s3(Change("a")), HurriedContext())
+        lambda_handler(make.s3(Change("a")), *hurried())
     assert cloudfront.paths("dt_1wFXwCQzpJb") == cloudfront.paths("E2") == ["/a"]
 
 

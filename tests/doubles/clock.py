@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 from invalidator.model import Batch, Outcome
+from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import LocalContext
 
 
@@ -64,8 +65,12 @@ class OnClock(LocalContext):
         return int(self.clock.left * 1000)
 
 
-class HurriedContext(LocalContext):
-    """The context of an invocation that has time for calls, but not for pauses."""
+def on(clock: Clock, **others: Any) -> Clients:
+    """Return clients whose time is that of a clock."""
+    return Clients(**({"monotonic": lambda: clock.now, "workers": lambda: Calls(clock)} | others))
 
-    def get_remaining_time_in_millis(self) -> int:
-        return 1_500
+
+def hurried() -> tuple[OnClock, Clients]:
+    """Return the context and the clients of an invocation that has time for calls, but not for pauses."""
+    clock = Clock(limit=1.5)
+    return OnClock(clock=clock), on(clock)

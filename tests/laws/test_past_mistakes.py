@@ -10,7 +10,7 @@ from invalidator.handler import lambda_handler
 from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import LocalContext
 from tests.doubles import strategies as make
-from tests.doubles.clock import Calls, Clock, HurriedContext, OnClock
+from tests.doubles.clock import Calls, Clock, OnClock, hurried
 from tests.doubles.cloudfront import DENIED, IN_PROGRESS, StrictCloudFront
 from tests.doubles.codepipelines import StrictCodePipeline
 from tests.doubles.strategies import Change
@@ -56,7 +56,7 @@ def test_one_object_is_not_one_call(cloudfront: StrictCloudFront) -> None:
 
 def test_a_message_is_not_deleted_after_a_failed_call(cloudfront: StrictCloudFront) -> None:
     cloudfront.broken = {"E1": IN_PROGRESS, "E2": IN_PROGRESS}
-    answer = lambda_handler(make.sqs(make.s3(Change("a"))), HurriedContext())
+    answer = lambda_handler(make.sqs(make.s3(Change("a"))), *hurried())
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
 
 
