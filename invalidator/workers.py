@@ -1,12 +1,12 @@
 """Calls that are made at the same time."""
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Final, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 MAX_PARALLEL: Final = 8
 """Calls to one service that are made at the same time."""
@@ -22,6 +22,16 @@ class Workers(Protocol[T]):
         """Return the result of a call that has ended; None if no call ends within so many seconds."""
 
 
+class Pending(Protocol[T_co]):
+    """Calls that were not made yet, as a deque holds them."""
+
+    def __len__(self) -> int:
+        """Return their number."""
+
+    def popleft(self) -> Callable[[], T_co]:
+        """Remove the first of them."""
+
+
 def within(seconds: float, call: Callable[[], T]) -> T:
     """Return what a call returns, or raise what it raises. After so many seconds, leave it and raise TimeoutError."""
     threads = Threads[tuple[T]]()
@@ -32,7 +42,7 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     return ended[0]
 
 
-def at_once(calls: "deque[Callable[[], T]]", workers: Workers[T], seconds: Callable[[], float]) -> Iterator[T]:
+def at_once(calls: Pending[T], workers: Workers[T], seconds: Callable[[], float]) -> Iterator[T]:
     """Make calls, eight at a time, and yield what they return, in any order, until no ``seconds()`` are left.
 
     Calls may be added meanwhile. Those that were not made, or have not ended by then, are left behind.

@@ -1292,8 +1292,10 @@ def test_what_an_unknown_distribution_serves_is_waited_for(
     assert (fault[0] in held.why, held.since) == (True, "2026-11-20T09:30:12.345Z")
     assert delayed(queues) == [(QUEUE, 30)]
     cloudfront.undescribed = {}
+    cloudfront.read.clear()
     assert failed(cold(redelivered(queues), queues)) == []
     assert (cloudfront.paths("E1"), cloudfront.paths("E2")) == (["/b", "/prod/a"], ["/a"])
+    assert cloudfront.read == [("GetDistributionConfig", "E2")]  # of which alone something waits
     assert queues.messages == []
 
 

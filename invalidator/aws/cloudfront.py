@@ -121,8 +121,12 @@ class CloudFront:
         """Return the CachePolicyConfig of a cache policy."""
         with _errors_explained():
             policy = _object(self._client.get_cache_policy_config(Id=id_), "CachePolicyConfig")
-        if "Name" not in policy:  # each has one: without it this is no answer, rather than a policy without settings
-            raise UnavailableError("CloudFront answered without the name of a cache policy")
+        for member in (
+            "Name",
+            "MinTTL",
+        ):  # each has them; without them this is half an answer, not a policy without settings
+            if member not in policy:
+                raise UnavailableError(f"CloudFront answered without the {member} of a cache policy")
         return policy
 
     def summaries(self) -> Iterator[_Json]:

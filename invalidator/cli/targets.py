@@ -17,7 +17,7 @@ from invalidator.settings import environment
 from invalidator.settings.environment import Settings, check_bucket_name
 from invalidator.workers import Threads
 
-_SECONDS: Final = 30.0
+_SECONDS: Final = 60.0
 """For CloudFront to describe the distributions."""
 
 

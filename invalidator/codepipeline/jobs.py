@@ -82,8 +82,10 @@ def _document(job: Job, answer: JobAnswer) -> dict[str, Any]:
 
 def _services(invocation: Invocation, tally: Tally) -> JobServices:
     def send_batches(batches: tuple[Batch, ...]) -> Iterator[Outcome]:
-        # What has to wait on its distribution's account waits in CodePipeline.
-        for outcome in send(Plan(batches), invocation.time_left(can_wait=True), invocation, tally):
+        # What has to wait on its distribution's account waits in CodePipeline: as it is, since a token has no room for
+        # the parts of a batch, and the next job would send them again with the rest.
+        plan = Plan(tuple(replace(batch, apart=True) for batch in batches))
+        for outcome in send(plan, invocation.time_left(can_wait=True), invocation, tally):
             if outcome.error is not None:
                 details = {"error": str(outcome.error), **details_of(outcome.batch)}
                 logger.warning("not invalidated", extra=details)
@@ -102,7 +104,7 @@ def _distributions(invocation: Invocation, ids: Sequence[str]) -> list[Distribut
     if settings.discover and not settings.discover_bucket:
         raise ConfigurationError("DISCOVER_BUCKET is missing, without which there is nothing to discover for a job")
     settings, catalog = replace(settings, describe=False), invocation.clients.catalog()
-    bucket, seconds = {settings.discover_bucket} - {""}, invocation.share(1 / 4, sdk.LONGEST_ATTEMPT)
+    bucket, seconds = {settings.discover_bucket} - {""}, invocation.share(1 / 4, 3 * sdk.LONGEST_ATTEMPT)
     distributions = catalog.look_up(settings, bucket, invocation.clients.workers(), seconds).certain()
     warnings = [*settings.warnings, *catalog.warnings()]
     log_warnings(warnings)

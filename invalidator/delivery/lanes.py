@@ -4,8 +4,8 @@ from bisect import insort_left
 from dataclasses import dataclass, field, replace
 
 from invalidator.delivery.halving import Family, by_kind, halves
-from invalidator.delivery.pacing import Room
-from invalidator.errors import CdnError, InProgressError, OutOfTimeError
+from invalidator.delivery.pacing import MAX_CALLS, Room
+from invalidator.errors import CdnError, InProgressError, OutOfTimeError, ThrottledError
 from invalidator.events.tickets import MAX_CROWDED
 from invalidator.model import Batch, Outcome
 
@@ -96,8 +96,8 @@ class Lane:
                 # only once: another call of this invocation may have been accepted without an answer.
                 apart = batch.apart and not (crowded > 1 and attempt.calls == 1)
                 batch = replace(batch, crowded=crowded, apart=apart)
-        elif not (isinstance(error, OutOfTimeError) and answered):  # waiting behind others is no attempt
-            batch = replace(batch, attempts=batch.attempts + 1)
+        elif not (answered and attempt.calls < MAX_CALLS and isinstance(error, (OutOfTimeError, ThrottledError))):
+            batch = replace(batch, attempts=batch.attempts + 1)  # to wait behind others is none
         return Outcome(replace(batch, frozen=False), error=error)
 
 

@@ -6,7 +6,7 @@ Times are in seconds since the invocation began.
 from dataclasses import dataclass, field
 from typing import Final
 
-from invalidator.errors import PASSING, CdnError, InProgressError, InvalidPathError
+from invalidator.errors import PASSING, CdnError, InProgressError, InvalidPathError, OutOfTimeError
 from invalidator.events.tickets import MAX_CROWDED, MAX_INVOCATIONS
 from invalidator.limits import (
     MAX_DELAY_SECONDS,
@@ -80,13 +80,14 @@ class Room:
 
     def is_full(self, batch: Batch) -> bool:
         """Return True if CloudFront refused a kind of items in the batch, and accepted none of that kind."""
-        return any(kind in self._refused and kind not in self._taken for kind in _kinds(batch))
+        return any(kind in self._refused and kind not in self._taken for kind in _kinds(_counts(batch)))
 
     def accept(self, batch: Batch, now: float) -> None:
         """Note that a batch was accepted."""
         in_progress = [entry for entry in self._accepted if entry[0] > now]
-        self._accepted = [*in_progress, (now + SECONDS_TO_COMPLETE, _counts(batch))]
-        self._taken.update(_kinds(batch))
+        counts = _counts(batch)
+        self._accepted = [*in_progress, (now + SECONDS_TO_COMPLETE, counts)]
+        self._taken.update(_kinds(counts))
 
     def refuse(self, batch: Batch, now: float) -> None:
         """Note that CloudFront says that too much is in progress for a batch.
@@ -94,14 +95,14 @@ class Room:
         A batch of both kinds does not show which of them is to blame. It holds up the scarcer one, the wildcards:
         then a batch of plain items tells about the other.
         """
-        kinds = _kinds(batch)
+        kinds = _kinds(_counts(batch))
         self._held[kinds[-1]] = now + _SECONDS_UNTIL_ROOM
         self._refused.update(kinds)
 
     def free_at(self, batch: Batch) -> float:
         """Return the time at which there is room for a batch."""
-        held = max(self._held[kind] for kind in _kinds(batch))
-        plain, wildcards = _counts(batch)
+        plain, wildcards = counts = _counts(batch)
+        held = max(self._held[kind] for kind in _kinds(counts))
         for until, (earlier_plain, earlier_wildcards) in reversed(self._accepted):
             plain, wildcards = plain + earlier_plain, wildcards + earlier_wildcards
             if plain > MAX_ITEMS_PER_CALL or wildcards > MAX_WILDCARDS_PER_CALL:
@@ -114,8 +115,8 @@ def _counts(batch: Batch) -> tuple[int, int]:
     return len(batch.items) - wildcards, wildcards
 
 
-def _kinds(batch: Batch) -> list[int]:
-    return [kind for kind, count in enumerate(_counts(batch)) if count]
+def _kinds(counts: tuple[int, int]) -> list[int]:
+    return [kind for kind, count in enumerate(counts) if count]
 
 
 def pause(calls: int, chance: float) -> float:
@@ -139,6 +140,8 @@ def is_hopeless(waiting: Batch | HeldChanges, error: CdnError) -> bool:
         return True
     if isinstance(error, InProgressError) and isinstance(waiting, Batch):
         return waiting.crowded >= MAX_CROWDED
+    if isinstance(error, OutOfTimeError) and isinstance(waiting, HeldChanges):
+        return False  # others are learnt of in its place
     return waiting.attempts >= (MAX_INVOCATIONS if isinstance(error, PASSING) else _MAX_INVOCATIONS_REFUSED)
 
 

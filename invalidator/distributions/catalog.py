@@ -12,7 +12,7 @@ from invalidator.aws.cloudfront import CloudFront
 from invalidator.aws.sdk import patiently
 from invalidator.distributions import describe
 from invalidator.distributions.known import Ask, Discovered, Known
-from invalidator.errors import PASSING, CdnError, ConfigurationError, UnavailableError
+from invalidator.errors import PASSING, CdnError, ConfigurationError, OutOfTimeError, UnavailableError
 from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId, Site
 from invalidator.settings.environment import Settings
 from invalidator.settings.ids import DISCOVER
@@ -71,17 +71,27 @@ class Catalog:
         workers: Workers[Answer],
         seconds: float,
         asked: Mapping[DistributionId, bool] = MappingProxyType({}),
+        *,
+        only_asked: bool = False,
     ) -> Found:
         """Return the configured distributions and those discovered for the buckets, each with its site.
 
         ``asked`` are the ids of tickets, which may be for other distributions of the account, and whether the site
-        matters. All answers together are waited for at most ``seconds``; what is not read by then stays as it was last
+        matters; if ``only_asked``, distributions whose site does not matter are left out. An answer is waited for at
+        most a third of ``seconds``, and all of them at most ``seconds``; what is not read by then stays as it was last
         known. Without buckets nothing is described.
         """
         search = _Search(self._known, config, buckets, asked, self._patiently)
-        end = self._now() + seconds
-        for answer in at_once(search.calls, workers, lambda: end - self._now()):
+        search.begin(only_asked=only_asked and not asked.get(DISCOVERY))
+        last = self._now()
+        end = last + seconds
+
+        def left() -> float:
+            return min(end, last + seconds / 3) - self._now()
+
+        for answer in at_once(search.calls, workers, left):
             search.take(answer)
+            last = self._now()
         return search.found()
 
     def _patiently(self, call: Callable[[], Any]) -> Any:
@@ -97,32 +107,44 @@ class _Search:
         self._known, self._config, self._buckets, self._asked, self._ask = known, config, sorted(buckets), asked, ask
         self._others = set(asked) - {DISCOVERY, *config.distributions}
         self._answers: dict[DistributionId, Site | Discovered | CdnError | None] = {}
-        self.calls = deque[Callable[[], Answer]]()
-        if config.discover and (buckets or self._others):
+        self._learned = False
+        self._only_asked = False
+        self.calls = deque[partial[Answer]]()
+
+    def begin(self, *, only_asked: bool) -> None:
+        """Begin with what is configured."""
+        self._only_asked = only_asked
+        if self._config.discover and (self._buckets or self._others):
             self._begin([DISCOVERY])
-        self._describe(config.distributions)
+        self._describe(self._config.distributions)
 
     def take(self, answer: Answer) -> None:
         """Note an answer. What was discovered has to be described."""
         self._answers[answer.name] = answer.value
-        if isinstance(answer.value, CdnError) and answer.value is not self._known.recent_failure(answer.name):
-            self._known.remember(answer.name, answer.value, self._config)
+        error = answer.value if isinstance(answer.value, CdnError) else None
+        if error and not isinstance(error, OutOfTimeError) and error is not self._known.recent_failure(answer.name):
+            self._known.remember(answer.name, error, self._config)
         if isinstance(answer.value, Discovered):
             self._answers |= answer.value.uncertain
             self._describe([*answer.value.serving, *(id_ for id_ in sorted(answer.value.ours) if self._asked[id_])])
 
     def found(self) -> Found:
         """Return the result. What has no answer yet stays as it was last known."""
+        late, left = UnavailableError("no answer in time"), OutOfTimeError("there was time to ask for others only")
         while unanswered := [name for name, value in self._answers.items() if value is None]:
+            # To wait behind others is no failure, as long as something is learnt of them.
+            behind = {call.args[0] for call in self.calls} if self._learned else set()
             for name in unanswered:
-                self.take(self._answer(name, partial(_fail, UnavailableError("no answer in time"))))
+                self.take(self._answer(name, partial(_fail, left if name in behind else late)))
         unknown = self._unknown()
         if DISCOVERY in unknown:
             unknown |= dict.fromkeys(sorted(self._others), unknown[DISCOVERY])
         discovery = self._answers.get(DISCOVERY)
         serving, ours, _ = discovery if isinstance(discovery, Discovered) else ((), set[DistributionId](), {})
         ids = dict.fromkeys((*self._config.distributions, *serving, *sorted(ours)))
-        return Found(self._distributions(ids), serving, unknown, self._others - ours - set(unknown))
+        return Found(
+            self._distributions(filter(self._matters, ids)), serving, unknown, self._others - ours - set(unknown)
+        )
 
     def _unknown(self) -> dict[DistributionId, CdnError]:
         unknown: dict[DistributionId, CdnError] = {}
@@ -140,17 +162,21 @@ class _Search:
 
     def _describe(self, ids: Iterable[DistributionId]) -> None:
         if self._config.describe and self._buckets:
-            self._begin(ids)
+            self._begin(filter(self._matters, ids))
+
+    def _matters(self, id_: DistributionId) -> bool:
+        return not self._only_asked or self._asked.get(id_, False)
 
     def _begin(self, names: Iterable[DistributionId]) -> None:
         new = [name for name in dict.fromkeys(names) if name not in self._answers]
-        # In any order, so that the last ones have their turn where the first ones take all the time.
-        for name in random.sample(new, len(new)):
+        # First those that something waits for, and else in any order: where the first ones take all the time, the
+        # others have their turn in a later invocation.
+        for name in sorted(random.sample(new, len(new)), key=lambda name: not self._asked.get(name)):
             self._answers[name] = None
             if failure := self._known.recent_failure(name):
                 self.take(self._answer(name, partial(_fail, failure)))
             else:
-                self.calls.append(partial(self._answer, name, self._ask))
+                self.calls.append(partial(self._answer, name, self._learn))
 
     def _answer(self, name: DistributionId, ask: Ask) -> Answer:
         try:
@@ -159,6 +185,11 @@ class _Search:
             return Answer(name, self._known.site(name, self._config, ask))
         except CdnError as error:
             return Answer(name, error)
+
+    def _learn(self, call: Callable[[], Any]) -> Any:
+        answer = self._ask(call)
+        self._learned = True
+        return answer
 
     def _told(self, name: DistributionId, error: CdnError) -> CdnError:
         """Return an error that says what is unknown, and warn of it."""

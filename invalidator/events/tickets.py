@@ -106,8 +106,8 @@ def read(document: _Json, message_id: str | None = None, *, redelivered: bool = 
 
 def _read(document: _Json, message_id: str | None, *, redelivered: bool) -> Ticket:
     reference, attempts, since = document["caller_reference"], document["attempts"], document["since"]
-    known = Request("", str(reference), message_id, str(since)[:MAX_SINCE_CHARACTERS])
-    items = tuple(_item(entry, known) for entry in document["items"])
+    origin = str(reference), message_id, str(since)[:MAX_SINCE_CHARACTERS]
+    items = tuple(_item(entry, origin) for entry in document["items"])
     # Tickets of older versions have neither.
     crowded, frozen = document.get("crowded", 0), bool(document.get("frozen", False))
     if not (_is_reference(reference) and is_count(attempts, MAX_INVOCATIONS) and is_count(crowded, MAX_CROWDED)):
@@ -124,11 +124,11 @@ def is_count(value: object, most: int) -> bool:
     return type(value) is int and 0 <= value <= most
 
 
-def _item(entry: object, known: Request) -> Item:
+def _item(entry: object, origin: tuple[str, str | None, str]) -> Item:
     if not isinstance(entry, list):  # an object of three fields could be unpacked, too
         raise TypeError("items")
     path, relation, key = entry
-    return Item(UrlPath(path), (Cause(known._replace(key=str(key)), str(relation)),))
+    return Item(UrlPath(path), (Cause(Request(str(key), *origin), str(relation)),))
 
 
 def _can_be_sent(batch: Batch) -> bool:

@@ -25,7 +25,7 @@ from invalidator.workers import Threads
 _T = TypeVar("_T")
 
 _ATTEMPTS: Final = 2
-_SECONDS: Final = 30.0
+_SECONDS: Final = 60.0
 _ATTRIBUTES: Final = ("QueueArn", "Policy", "KmsMasterKeyId")
 _GONE: Final = {"NoSuchDistribution", "EntityNotFound"}
 

@@ -16,7 +16,7 @@ from invalidator.settings.environment import SkipUnchanged
 if TYPE_CHECKING:
     from invalidator.aws.listings import Bounds, Unchanged
 
-_DESCRIBING_SECONDS: Final = 10.0
+_DESCRIBING_SECONDS: Final = 30.0
 _COMPARING_SECONDS: Final = 10.0
 _LISTING_SECONDS: Final = 30.0
 
@@ -31,7 +31,8 @@ def find_distributions(decoded: Decoded, invocation: Invocation) -> Concerned:
     """Return the distributions that an event concerns, with what has waited for each of them."""
     catalog, settings = invocation.clients.catalog(), invocation.settings
     seconds = invocation.share(1 / 4, _DESCRIBING_SECONDS)
-    found = catalog.look_up(settings, buckets_of(decoded), invocation.clients.workers(), seconds, asked_by(decoded))
+    buckets, workers, asked = buckets_of(decoded), invocation.clients.workers(), asked_by(decoded)
+    found = catalog.look_up(settings, buckets, workers, seconds, asked, only_asked=not decoded.changes)
     log_warnings(catalog.warnings())
     if not settings.describe:
         log_once("DESCRIBE is off: every distribution is taken to serve each key as it is")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from invalidator.aws.queues import Message
 from invalidator.delivery import pacing
 from invalidator.distributions.catalog import DISCOVERY
+from invalidator.errors import OutOfTimeError
 from invalidator.events.held import write_held
 from invalidator.model import HeldChanges, ObjectChange, UnknownDistribution
 from invalidator.planning.planner import taken_changes
@@ -34,7 +35,8 @@ def _leftovers(held: HeldChanges, unknown: list[UnknownDistribution]) -> Iterato
     error, ids = unknown[0].error, tuple(one.id for one in unknown)
     why = str(error).removeprefix(f"distribution {ids[0]} ")  # it is the same for the others
     listed = held.listed if DISCOVERY in ids else ()
-    again = replace(held, distributions=ids, attempts=held.attempts + 1, why=why, listed=listed)
+    attempts = held.attempts + (not isinstance(error, OutOfTimeError))  # waiting behind others is no attempt
+    again = replace(held, distributions=ids, attempts=attempts, why=why, listed=listed)
     is_hopeless = pacing.is_hopeless(again, error)
     delay = 0 if is_hopeless else pacing.delay(again, error)
     for body, part in write_held(again):

@@ -857,6 +857,13 @@ _faults = st.sampled_from([THROTTLED, UNAVAILABLE, IN_PROGRESS, ("InternalError"
 _hard = st.sampled_from([DENIED, ("Strange", 400)])
 
 
+def test_a_job_without_room_for_a_wildcard_bills_nothing_twice() -> None:
+    world = World(StrictCloudFront({"E1"}))
+    world.cloudfront.faults.append(IN_PROGRESS)
+    assert world.run({"distributionIds": ["E1"], "objectPaths": ["/a", "/b/*"]}).is_success
+    assert world.accepted() == [("E1", "/a"), ("E1", "/b/*")]
+
+
 @given(
     paths=st.lists(st.sampled_from(["/a", "/b/*", "/c d", "/e", "#t"]), min_size=1, max_size=5),
     ids=st.lists(st.sampled_from(["E1", "E2", "dt_3"]), min_size=1, max_size=4),

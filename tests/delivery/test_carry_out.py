@@ -158,6 +158,17 @@ def test_to_have_stood_behind_others_that_were_answered_is_no_attempt(
     assert (type(late.error), late.batch.attempts) == (OutOfTimeError, attempts)
 
 
+@pytest.mark.parametrize(("limit", "calls", "attempts"), [(30.0, 5, 4), (300.0, 8, 5)])
+def test_to_be_throttled_while_others_get_through_is_an_attempt_after_eight_calls(
+    limit: float, calls: int, attempts: int
+) -> None:
+    double = StrictCloudFront(["E1", "E2"], broken={"E1": THROTTLED})
+    plan = Plan(tuple(replace(batch_of(1, distribution=id_), attempts=4) for id_ in ("E1", "E2")))
+    _, late = Invocation(double, limit).run(plan)
+    assert (type(late.error), late.batch.attempts) == (ThrottledError, attempts)
+    assert len([call for call in double.log if call.distribution == "E1"]) == calls
+
+
 @given(st.floats(1.01, 900), st.floats(0, 30))
 def test_there_is_always_time_for_a_first_call(limit: float, closing: float) -> None:
     double = StrictCloudFront(["E1"])

@@ -9,7 +9,7 @@ import pytest
 
 from invalidator.aws.cloudfront import CloudFront
 from invalidator.distributions.catalog import Answer, Catalog, Found
-from invalidator.errors import ConfigurationError, ForbiddenError, ThrottledError, UnavailableError
+from invalidator.errors import ConfigurationError, ForbiddenError, OutOfTimeError, ThrottledError, UnavailableError
 from invalidator.model import UNKNOWN_SITE, Behavior, Declared, DistributionId, Origin, Site
 from invalidator.settings.environment import Settings
 from tests.doubles.clock import Calls, Clock
@@ -189,7 +189,9 @@ def test_half_an_answer_leaves_the_distribution_unknown(answer: dict[str, Any]) 
     )
 
 
-@pytest.mark.parametrize("answer", [{}, {"CachePolicyConfig": {}}, {"CachePolicyConfig": {"MinTTL": 1}}])
+@pytest.mark.parametrize(
+    "answer", [{}, *({"CachePolicyConfig": part} for part in ({}, {"MinTTL": 1}, {"Name": "mine"}))]
+)
 def test_half_a_policy_leaves_the_distribution_unknown(answer: dict[str, Any]) -> None:
     class Curt(StrictCloudFront):
         def get_cache_policy_config(self, *, Id: str) -> dict[str, Any]:  # noqa: ARG002, N803
@@ -208,11 +210,15 @@ class Stuck:
         """Begin nothing."""
 
     def wait(self, seconds: float) -> None:
-        assert seconds <= 10.0
+        assert 3.0 < seconds < 4.0  # of ten, so that others may follow
+
+
+def ids_of(number: int) -> list[DistributionId]:
+    return [DistributionId(f"E{place}") for place in range(number)]
 
 
 def test_to_wait_for_a_description_takes_no_more_than_its_time() -> None:
-    ids = [DistributionId(f"E{number}") for number in range(20)]
+    ids = ids_of(20)
     account = look(distributions=tuple(ids))
     assert account.sites(workers=Stuck()) == {}
     assert len(account.warnings) == len(account.unknown) == 20
@@ -266,14 +272,42 @@ class Slow:
 
 
 def test_all_descriptions_together_take_no_more_than_their_time() -> None:
-    ids = [DistributionId(f"E{number}") for number in range(20)]
+    ids = ids_of(20)
     account = look({id_: of_buckets("origin") for id_ in ids}, distributions=tuple(ids))
     account.sites(workers=Slow(account.clock))
     assert (len(account.warnings), account.clock.now) == (17, 10.0)
 
 
+def test_what_something_waits_for_is_described_first() -> None:
+    unknown = set(ids_of(20))
+    for left in [17, 14, 11, 8, 5, 2, 0]:  # three at each cold start, and never the same ones
+        account = look({id_: of_buckets("origin") for id_ in unknown}, distributions=tuple(ids_of(20)))
+        found = account.find(workers=Slow(account.clock), asked=dict.fromkeys(unknown, True))
+        unknown -= {one.id for one in found.known}
+        assert len(unknown) == left
+        # Eight calls at most were not answered in time. To wait behind them is no failure.
+        late = [id_ for id_ in unknown if not isinstance(found.unknown[id_], OutOfTimeError)]
+        assert len(late) == min(left, 8)
+
+
+def test_where_nothing_is_learnt_all_that_waits_has_failed() -> None:
+    account = look(distributions=tuple(ids_of(20)))
+    found = account.find(workers=Stuck(), asked=dict.fromkeys(ids_of(20), True))
+    assert {type(error) for error in found.unknown.values()} == {UnavailableError}
+
+
+def test_only_those_that_something_waits_for_are_described_where_nothing_is_new() -> None:
+    configs = {id_: of_buckets("origin") for id_ in ("E1", "E2", "E3")}
+    account = look(configs, distributions=(E1, E2, DistributionId("E3")))
+    found = account.catalog.look_up(
+        account.config, ["origin"], Calls(account.clock), 10.0, {E2: True, E1: False}, only_asked=True
+    )
+    assert [one.id for one in found.known] == ["E2"]
+    assert account.read == ["GetDistributionConfig E2"]
+
+
 def test_several_are_described_at_a_time() -> None:
-    ids = [DistributionId(f"E{number}") for number in range(20)]
+    ids = ids_of(20)
     account = look({id_: of_buckets("origin") for id_ in ids}, distributions=tuple(ids))
     workers = Calls(account.clock)
     assert account.sites(workers=workers) == dict.fromkeys(ids, ORIGIN)

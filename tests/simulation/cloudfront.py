@@ -56,7 +56,9 @@ class CloudFront:
         self.in_progress: dict[str, Counter[str]] = {id_: Counter() for id_ in distributions}
         self.references: dict[tuple[str, str], tuple[str, ...]] = {}
         self.known: set[tuple[str, str]] = set()  # accepted references
-        self.parts: set[tuple[str, str]] = set()  # references of parts of batches that were refused as invalid
+        # References of parts of batches that were refused as invalid, and of batches of large plans.
+        self.parts: set[tuple[str, str]] = set()
+        self.wholes: set[tuple[str, str]] = set()
         self.accepting: list[Callable[[str, list[str]], None]] = []
         self.bad: set[str] = set()  # paths that are refused as invalid
         self.unreadable: dict[str, str] = {}

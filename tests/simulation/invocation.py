@@ -28,9 +28,11 @@ class Invocation:
         # The items of tickets by distribution, and since when the oldest of them wait.
         self._left: dict[str, set[str]] = {}
         self._oldest: dict[str, float] = {}
-        # Tickets to be sent alone: those that came before, and parts of batches with an invalid path; each with the
-        # other messages of the event.
-        self._alone: list[tuple[set[Place], list[str]]] = []
+        # Tickets to be sent alone, each with its message: those that came before, and parts of batches with an invalid
+        # path.
+        self._alone: list[tuple[set[Place], Message]] = []
+        self._messages = messages
+        self._places: dict[str, set[Place]] = {}
         self._refused_tickets: set[str] = set()
         # Changes that come again after they have waited are planned apart, each time with an allowance of their own.
         self._plans = 1
@@ -67,7 +69,7 @@ class Invocation:
                 self._left.setdefault(distribution, set()).add(path)
                 self._oldest[distribution] = min(ticket.since, self._oldest.get(distribution, inf))
             if ticket.batch and (message.received > 1 or ticket.reference in self._aws.cloudfront.parts):
-                self._alone.append((set(ticket.batch), [other.body for other in messages if other is not message]))
+                self._alone.append((set(ticket.batch), message))
 
     # --- laws of the calls ------------------------------------------------------------------------------
 
@@ -133,11 +135,16 @@ class Invocation:
         assert not allowed.wildcards or len(new) <= plans * allowed.paths, f"{len(new)} paths, and {allowed}"
 
     def _check_alone(self, sent: set[Place]) -> None:
-        for part, others in self._alone:
+        for part, message in self._alone:
             if part < sent:
-                places = (place for body in others for place in places_of(body, self._aws.sites))
-                new = {(id_, path + end) for id_, path in places for end in ("", "*", "?*")}
-                assert part <= new, f"a ticket that has to be sent alone was mixed with others: {sorted(part)[:5]}"
+                places = [self._places_of(other.body) for other in self._messages if other is not message]
+                is_new = all(any(not bases.isdisjoint(some) for some in places) for bases in map(_bases, part))
+                assert is_new, f"a ticket that has to be sent alone was mixed with others: {sorted(part)[:5]}"
+
+    def _places_of(self, body: str) -> set[Place]:
+        if body not in self._places:
+            self._places[body] = {*places_of(body, self._aws.sites)}
+        return self._places[body]
 
     # --- laws of what is stored -------------------------------------------------------------------------
 
@@ -156,17 +163,23 @@ class Invocation:
         for body in bodies:
             ticket = ticket_of(body)
             assert ticket is not None, f"stored, and no ticket: {body[:300]}"
-            self._note_part(ticket)
-            if '"a large plan' in body:
+            is_large = '"a large plan' in body
+            self._note_part(ticket, is_whole=is_large)
+            if is_large:
                 # It is sent at once if it is not stored, and perhaps stored again after that.
                 self._is_large = True
             elif ticket.batch and ticket.ids.isdisjoint(self._left) and not self._has_waiting:
                 self._check_coming_again(what, ticket)
 
-    def _note_part(self, ticket: Ticket) -> None:
-        paths = {path for _, path in ticket.batch}
-        if any(paths < whole for id_ in ticket.ids for whole in self._invalid.get(id_, [])):
-            self._aws.cloudfront.parts.add(ticket.reference)
+    def _note_part(self, ticket: Ticket, *, is_whole: bool) -> None:
+        paths, cloudfront = {path for _, path in ticket.batch}, self._aws.cloudfront
+        if is_whole:  # a plan of its own, which happens to have the paths of a part
+            cloudfront.wholes.add(ticket.reference)
+            cloudfront.parts.discard(ticket.reference)
+        elif ticket.reference not in cloudfront.wholes and any(
+            paths < whole for id_ in ticket.ids for whole in self._invalid.get(id_, [])
+        ):
+            cloudfront.parts.add(ticket.reference)
 
     def _check_coming_again(self, what: str, ticket: Ticket) -> None:
         """Check that nothing is stored whose messages come again, because other tickets of them are not stored."""
@@ -174,3 +187,9 @@ class Invocation:
             self._lost.update(ticket.keys)
         elif what == "sent":
             assert not self._lost.issuperset(ticket.keys), f"stored, though it comes again: {sorted(ticket.batch)[:5]}"
+
+
+def _bases(place: Place) -> set[Place]:
+    """Return the paths that a path clears, if it is a path or a wildcard for one object."""
+    id_, path = place
+    return {(id_, path), (id_, path.removesuffix("*")), (id_, path.removesuffix("?*"))}

@@ -27,8 +27,9 @@ from tests.simulation.uploads import HOUR, UNCHANGING, Upload, below, prompt_upl
 from tests.simulation.weather import CALM, Deployment, Weather, prompt_weather, weather_of, widening_of
 from tests.simulation.world import World
 
-MANY = 160
-"""Distributions in a world with many of them."""
+CROWD = 160
+MANY = (0.0315, 1_000), (0.045, CROWD)
+"""Up to which share of the worlds there are so many distributions."""
 
 __all__ = ["Report", "Story", "Upload", "viewed_at"]
 
@@ -115,7 +116,7 @@ class Story:
             self.uploads, self.sites = prompt_uploads(rng), prompt_sites(rng)
             self.weather, self.allowance = prompt_weather(rng), EXACT
             return
-        many = MANY if kind < 0.045 else 0
+        many = next((number for share, number in MANY if kind < share), 0)
         self.uploads = uploads_of(rng, weather.bad_paths, few=bool(many))
         self.sites = sites_of(rng, many or count)
         if any(site.queries for site in self.sites.all.values()):
@@ -127,8 +128,8 @@ class Story:
             self.uploads = sorted([*self.uploads, *trickle(rng, HOUR)], key=_at)
         self.allowance, unlisted = widening_of(rng)
         self.weather = replace(weather, unlisted=unlisted)
-        if many:  # whose descriptions take nearly all the time that there is for them, even if nothing is in the way
-            self.weather = replace(self.weather, unavailable=0.0, hangs=0.0, undescribed=0.0)
+        if many > CROWD:  # enough to do for hours without what comes from other tools or a bad path
+            self.weather = replace(self.weather, invalid=0.0, crowded=0.0, expired=0.0, bad_paths=0)
 
     def _places(self, key: str) -> list[Place]:
         return self.sites.places(key, self.distributions)
