@@ -24,7 +24,15 @@ from tests.simulation.sites import Place, Site, Sites, prompt_sites, sites_of, v
 from tests.simulation.sqs import Queue
 from tests.simulation.troubles import Troubles
 from tests.simulation.uploads import HOUR, UNCHANGING, Upload, below, prompt_uploads, trickle, uploads_of
-from tests.simulation.weather import CALM, Deployment, Weather, prompt_weather, weather_of, widening_of
+from tests.simulation.weather import (
+    CALM,
+    Deployment,
+    Weather,
+    prompt_weather,
+    weather_of,
+    weather_of_crowd,
+    widening_of,
+)
 from tests.simulation.world import World
 
 CROWD = 160
@@ -128,8 +136,8 @@ class Story:
             self.uploads = sorted([*self.uploads, *trickle(rng, HOUR)], key=_at)
         self.allowance, unlisted = widening_of(rng)
         self.weather = replace(weather, unlisted=unlisted)
-        if many > CROWD:  # enough to do for hours without what comes from other tools or a bad path
-            self.weather = replace(self.weather, invalid=0.0, crowded=0.0, expired=0.0, bad_paths=0)
+        if many > CROWD:
+            self.weather = weather_of_crowd(weather)
 
     def _places(self, key: str) -> list[Place]:
         return self.sites.places(key, self.distributions)

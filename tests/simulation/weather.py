@@ -73,6 +73,18 @@ def prompt_weather(rng: Random) -> Weather:
     return Weather(twice=rng.choice([0.0, 0.05]), split=rng.choice([0.0, 0.3]), cold=rng.choice([0.0, 0.5, 1.0]))
 
 
+def weather_of_crowd(weather: Weather) -> Weather:
+    """Return the part of a weather that makes a thousand distributions hard to describe: that is enough for hours."""
+    return Weather(
+        unavailable=weather.unavailable,
+        hangs=weather.hangs,
+        undescribed=weather.undescribed,
+        short=weather.short,
+        split=weather.split,
+        cold=weather.cold,
+    )
+
+
 def widening_of(rng: Random) -> tuple[Allowance, float]:
     """Draw the allowance of a plan and the share of failing pages. In two of three worlds nothing is widened."""
     if rng.random() < 2 / 3:
