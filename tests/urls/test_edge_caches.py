@@ -436,41 +436,61 @@ PATTERNS: Final = (
 )
 
 
+@cache
+def one_of(*options: Any) -> st.SearchStrategy[Any]:
+    """One of the options. Hypothesis prepares each strategy anew, which takes longer than to draw from it."""
+    return st.sampled_from(options)
+
+
+@cache
+def some_of(least: int, most: int, *options: Any) -> st.SearchStrategy[list[Any]]:
+    return st.lists(one_of(*options), min_size=least, max_size=most, unique=True)
+
+
+@cache
+def changes_of(*objects: tuple[str, str]) -> st.SearchStrategy[dict[tuple[str, str], int]]:
+    return st.dictionaries(one_of(*objects), one_of(2, 0), min_size=1, max_size=6)
+
+
 @st.composite
 def accounts(draw: st.DrawFn) -> World:
-    rewriting = draw(st.sampled_from(sorted(RULES)))
-    names = (INDEX, *draw(st.sampled_from(OTHER_FAMILIES.get(rewriting, FAMILIES))))
-    prefixes = draw(st.sampled_from(PREFIXES))
-    buckets = BUCKETS[: draw(st.integers(1, 3))]
+    rewriting = draw(one_of(*sorted(RULES)))
+    names = (INDEX, *draw(one_of(*OTHER_FAMILIES.get(rewriting, FAMILIES))))
+    prefixes = draw(one_of(*PREFIXES))
+    buckets = BUCKETS[: draw(one_of(1, 2, 3))]
     objects = [(bucket, prefix + name) for name in names for prefix in prefixes for bucket in buckets]
-    missing = draw(st.lists(st.sampled_from(objects), max_size=3, unique=True))
-    changed = draw(st.dictionaries(st.sampled_from(objects), st.sampled_from([2, 0]), min_size=1, max_size=6))
+    missing = draw(some_of(0, 3, *objects))
+    changed = draw(changes_of(*objects))
     before = {one: 1 for one in objects if one not in missing}
     after = {one: version for one, version in (before | changed).items() if version}
     texts = dict.fromkeys((*names, *(key for _, key in objects), "pages/red", "pages/Blue", "tagged/red/1"))
     texts |= {key.removeprefix(prefix): None for key in texts for prefix in prefixes}
-    bare = draw(st.sampled_from([None, True, False]))
+    bare = draw(one_of(None, True, False))
     # A website endpoint always redirects /dir: where there is one, the settings must not say otherwise.
     kinds = [kind for kind in DOMAINS if bare is not False or "website" not in kind]
     sources = [Source(kind, bucket, prefix) for kind in kinds for bucket in buckets for prefix in prefixes]
     sources = [source if source.kind != "server" else SERVER for source in sources]
-    edges = draw(st.lists(distributions(sources, rewriting, bare is True), min_size=1, max_size=3))
+    edges = draw(distributions(tuple(sources), rewriting, bare is True))
     return World(tuple(edges), before, after, tuple(texts), bare, rewriting)
 
 
-@st.composite
-def distributions(draw: st.DrawFn, sources: list[Source], rewriting: str, bare: bool) -> Edge:
-    def route(pattern: str) -> Route:
-        group = draw(st.lists(st.sampled_from(mine), min_size=1, max_size=2, unique=True))
-        return Route(pattern, tuple(group), draw(st.sampled_from(sorted(VARIES))))
+@cache
+def distributions(sources: tuple[Source, ...], rewriting: str, bare: bool) -> st.SearchStrategy[list[Edge]]:
+    return st.lists(distribution(sources, rewriting, bare), min_size=1, max_size=3)
 
-    mine = draw(st.lists(st.sampled_from(sources), min_size=1, max_size=4, unique=True))
+
+@st.composite
+def distribution(draw: st.DrawFn, sources: tuple[Source, ...], rewriting: str, bare: bool) -> Edge:
+    def route(pattern: str) -> Route:
+        return Route(pattern, tuple(draw(some_of(1, 2, *mine))), draw(one_of(*sorted(VARIES))))
+
+    mine = draw(some_of(1, 4, *sources))
     mine += [SERVER] if rewriting.startswith("data") and SERVER not in mine else []
-    patterns = draw(st.lists(st.sampled_from(PATTERNS), max_size=3, unique=True))
-    flags = [draw(st.booleans()) for _ in range(6)]
+    patterns = draw(some_of(0, 3, *PATTERNS))
+    flags = [draw(one_of(False, True)) for _ in range(6)]
     return Edge(
         tuple(route(pattern) for pattern in (*patterns, "*")),
-        draw(st.sampled_from(["", INDEX, "about.html"])),
+        draw(one_of("", INDEX, "about.html")),
         *(flags[0], bare),
         # The rules are the same for all. With "instead", all have to see to it that they are true.
         rewriting if rewriting == "clean only" or flags[1] else "nothing",
