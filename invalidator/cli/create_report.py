@@ -43,10 +43,22 @@ class Report:
         """True if anything was not accepted or, with ``--wait``, is not known to be completed."""
         return bool(self.refused or self.unseen or self.unwritten)
 
+    def add(self, outcome: Outcome) -> None:
+        """Note an outcome. A batch may be accepted late, after it was given up."""
+        if outcome.error is None:
+            self.accepted.append(outcome)
+            self.refused = [other for other in self.refused if _sent_as(other) != _sent_as(outcome)]
+        else:
+            self.refused.append(outcome)
+
     def sort(self, outcomes: list[Outcome]) -> None:
         """Put outcomes in the order of the distributions, which are served at the same time."""
         order = {batch.distribution: number for number, batch in enumerate(self.plan.batches)}
         outcomes.sort(key=lambda outcome: order[outcome.batch.distribution])
+
+
+def _sent_as(outcome: Outcome) -> tuple[DistributionId, str]:
+    return outcome.batch.distribution, outcome.batch.caller_reference
 
 
 def carry_out_plan(report: Report, left: Callable[[], float], *, wait: bool) -> None:
@@ -56,7 +68,7 @@ def carry_out_plan(report: Report, left: Callable[[], float], *, wait: bool) -> 
     at_once = not (report.as_json or sys.stderr.isatty())
     with board("answered", steps, lines=False) as advance:
         for outcome in carry_out(report.plan, clients.cloudfront(), TimeLeft(left), Threads()):
-            (report.refused if outcome.error else report.accepted).append(outcome)
+            report.add(outcome)
             if at_once:
                 _print_accepted(report)
             advance(outcome.batch.distribution)

@@ -24,7 +24,7 @@ from invalidator.model import Batch, DistributionId, Outcome, Plan
 from invalidator.planning.batches import with_next_reference
 from invalidator.workers import MAX_PARALLEL, Workers
 
-_SECONDS_TO_ANSWER: Final = 1.0
+SECONDS_TO_ANSWER: Final = 1.0
 """Kept back at the end of an invocation for its answer."""
 
 _TICK_SECONDS: Final = 0.001
@@ -98,10 +98,10 @@ class _Run:
         left = time_left.seconds()
         self._clock: Callable[[], float] = lambda: left - time_left.seconds()
         self._clock_time = self._set_back = 0.0
-        closing = min(time_left.closing + _SECONDS_TO_ANSWER, max(left / 4, _SECONDS_TO_ANSWER))
+        closing = min(time_left.closing + SECONDS_TO_ANSWER, max(left / 4, SECONDS_TO_ANSWER))
         # No call starts later than would let it end before the closing. A function too short for that makes calls in
         # the first half of its time.
-        reserve = max(_SECONDS_TO_ANSWER, min(cdn.longest_call + closing, left / 2))
+        reserve = max(SECONDS_TO_ANSWER, min(cdn.longest_call + closing, left / 2))
         self._last_start, self._end = left - reserve, left - closing
         self._pace = Pace()
         self._answered = False

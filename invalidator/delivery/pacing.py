@@ -45,7 +45,7 @@ class Pace:
 
     interval: float = 0.0
     due: float = 0.0
-    _changed: float = 0.0
+    _changed: float = -1.0
 
     def start(self, now: float) -> None:
         """Note that a call is made."""
@@ -58,7 +58,7 @@ class Pace:
     def throttle(self, started: float, now: float, chance: float) -> None:
         """Note that a call that was started at ``started`` was throttled: the next ones wait longer."""
         # Of calls that were made at the same time, the first to be refused has said all there is to say.
-        if started >= self._changed:
+        if started > self._changed:
             self.interval = min(max(self.interval * 1.5, SECONDS_PER_CALL), _MAX_PAUSE_SECONDS)
             self._changed = now
         self.due = now + _spread(self.interval, chance)

@@ -6,13 +6,11 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from invalidator.aws.queues import Message, batches
+from invalidator.delivery.carry_out import SECONDS_TO_ANSWER
 from invalidator.errors import ConfigurationError, StorageError
 from invalidator.model import DistributionId
 from invalidator.runtime.invocation import Invocation
 from invalidator.workers import at_once
-
-_SECONDS_TO_ANSWER: Final = 1.0
-"""Kept back at the end of an invocation for its answer."""
 
 
 class Leftover(NamedTuple):
@@ -43,7 +41,7 @@ def store(
     leftovers: Sequence[Leftover],
     invocation: Invocation,
     coming_again: set[str | None],
-    reserve: float = _SECONDS_TO_ANSWER,
+    reserve: float = SECONDS_TO_ANSWER,
 ) -> list[StoreResult]:
     """Store leftovers, several calls at a time, until ``reserve`` seconds are left. Return the end of each.
 

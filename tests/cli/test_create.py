@@ -302,6 +302,19 @@ def test_what_there_was_no_time_for_is_told_by_the_name_of_the_option() -> None:
     assert reason == "/a perhaps not invalidated; 'invalidator status' shows whether it was: no answer"
 
 
+def test_what_is_accepted_late_is_not_refused_as_well() -> None:
+    first, other = batches_of(["/a"], "--paths", [DistributionId("E1"), DistributionId("E2")], "1")
+    report = Report(Plan((first, other)))
+    for outcome in (
+        Outcome(first, error=UnavailableError("…")),
+        Outcome(other, error=UnavailableError("…")),
+        Outcome(first, "I1"),
+    ):
+        report.add(outcome)
+    assert [outcome.batch for outcome in report.accepted] == [first]
+    assert [outcome.batch for outcome in report.refused] == [other]
+
+
 def test_interrupted_it_says_that_what_was_accepted_goes_on(cloudfront: StrictCloudFront) -> None:
     cloudfront.looks_to_complete = 1_000
     with waiting() as process:
