@@ -138,10 +138,9 @@ class Books:
 
     def _is_done(self, place: Place, since: float) -> bool:
         accepted_at = self._cloudfront.accepted_at
-        items = list(clearing(place))
-        if any(accepted_at.get(item, -1.0) >= since or self._waiting[item] > 0 for item in items):
+        if any(accepted_at.get(item, -1.0) >= since or self._waiting[item] > 0 for item in clearing(place)):
             return True
-        given_up = any(self._given_up[item] > 0 for item in items)
+        given_up = any(self._given_up[item] > 0 for item in clearing(place))
         return given_up and self._may_be_given_up(place)
 
     def _may_be_given_up(self, place: Place) -> bool:

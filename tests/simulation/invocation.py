@@ -10,6 +10,7 @@ from tests.simulation.sites import Place
 from tests.simulation.sqs import Message
 from tests.simulation.world import World
 
+_CROWDED_TWICE = 2
 _ENOUGH_SECONDS = 10.0
 """A shorter invocation may have no time for storing what is left."""
 
@@ -68,7 +69,9 @@ class Invocation:
             for distribution, path in ticket.batch:
                 self._left.setdefault(distribution, set()).add(path)
                 self._oldest[distribution] = min(ticket.since, self._oldest.get(distribution, inf))
-            if ticket.batch and (message.received > 1 or ticket.reference in self._aws.cloudfront.parts):
+            # A part that was refused twice for want of room may be cut and mixed anew.
+            is_part = ticket.reference in self._aws.cloudfront.parts and ticket.crowded < _CROWDED_TWICE
+            if ticket.batch and (message.received > 1 or is_part):
                 self._alone.append((set(ticket.batch), message))
 
     # --- laws of the calls ------------------------------------------------------------------------------
