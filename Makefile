@@ -55,7 +55,7 @@ formatting: $(VENV)/.ready
 
 # A function does one thing: boolean operators and comprehensions count as branches, which they do not for ruff.
 complexity: $(VENV)/.ready
-	@above=$$($(py) -m radon cc --min C --show-complexity invalidator benchmarks docs); [ -z "$$above" ] || { \
+	@above=$$($(py) -m radon cc --min C --show-complexity invalidator benchmarks docs deploy); [ -z "$$above" ] || { \
 		printf '%s\n' "$$above" 'make: these have a complexity of more than 10: split them by concept.' >&2; exit 1; }
 
 types: $(VENV)/.ready
@@ -85,7 +85,7 @@ package: $(VENV)/.ready
 		'(on Debian and Ubuntu: apt install npm).' >&2; exit 1; }
 	@PYTHON=$(or $(PYTHON),$(py)) npx --yes $(OSLS) package $(PARAMS)
 	@$(VENV)/bin/cfn-lint --template .serverless/cloudformation-template-update-stack.json && echo 'cfn-lint has no objections.'
-	@for zip in .serverless/*.zip; do echo; echo "$$zip, $$(wc -c <$$zip) bytes:"; $(py) -m zipfile --list $$zip; done
+	@for zip in .build/*.zip; do echo; echo "$$zip, $$(wc -c <$$zip) bytes:"; $(py) -m zipfile --list $$zip; done
 
 requirements: $(VENV)/.ready
 	@$(py) -m pip install --quiet uv
@@ -94,7 +94,7 @@ requirements: $(VENV)/.ready
 		pyproject.toml --output-file requirements.txt
 
 clean:
-	rm -rf .venv .venv-* .serverless .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .serverless .build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: requirements.txt

@@ -104,7 +104,7 @@ def _measure(progress: Progress) -> Results:
 def _archive(folder: Path) -> Path:
     """Return the deployed zip, or end the process with the output of osls."""
     try:
-        return package(folder, BUCKET, DISTRIBUTIONS).zip_of("invalidate")
+        return package(folder, BUCKET, DISTRIBUTIONS).zips["invalidate"]
     except AssertionError as error:
         sys.exit(f"bench: osls made no package. Nothing was measured. It printed:\n{error}")
 

@@ -72,7 +72,7 @@ class Stack:
             }
             if environ.get("DISTRIBUTION_IDS"):
                 environ["DISTRIBUTION_IDS"] = ",".join(self.aws.distributions)
-            process = deployed(self.package.zip_of(name), self.folder / name, properties["Handler"], environ)
+            process = deployed(self.package.zips[name], self.folder / name, properties["Handler"], environ)
             self._running[name] = self.until_the_end.enter_context(process)
         return self._running[name]
 

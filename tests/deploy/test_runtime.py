@@ -30,7 +30,7 @@ def function(packages: Packages, tmp_path: Path, double: StrictCloudFront) -> It
     """Start the function behind the queue in a new process, with two distributions."""
     with serve(double) as endpoint:
         environ = {"AWS_ENDPOINT_URL": endpoint, "DISTRIBUTION_IDS": "E1,E2"}
-        with deployed(packages["queue"].zip_of("invalidate"), tmp_path, HANDLER, environ) as running:
+        with deployed(packages["queue"].zips["invalidate"], tmp_path, HANDLER, environ) as running:
             yield running
 
 
@@ -95,7 +95,7 @@ def test_a_function_without_the_modules_for_jobs_says_so(function: Function) -> 
 
 
 def test_wrong_settings_are_told_to_lambda_at_each_event(packages: Packages, tmp_path: Path) -> None:
-    archive = packages["queue"].zip_of("invalidate")
+    archive = packages["queue"].zips["invalidate"]
     with deployed(archive, tmp_path, HANDLER, {"DISTRIBUTION_IDS": "d111.cloudfront.net"}) as function:
         for _ in range(2):
             answer = function.invoke(make.sqs(make.s3(Change("a"))))
@@ -105,14 +105,14 @@ def test_wrong_settings_are_told_to_lambda_at_each_event(packages: Packages, tmp
 
 
 def test_a_module_that_is_missing_from_the_zip_would_be_noticed(packages: Packages, tmp_path: Path) -> None:
-    archive = packages["queue"].zip_of("connect")  # it contains neither handler.py nor its packages
+    archive = packages["queue"].zips["connect"]  # it contains neither handler.py nor its packages
     with deployed(archive, tmp_path, HANDLER, {}) as function:
         assert function.init_error["errorType"] == "Runtime.ImportModuleError"
         assert function.process.returncode == 1
 
 
 def test_the_function_that_connects_the_bucket_answers_cloudformation(packages: Packages, tmp_path: Path) -> None:
-    archive, name = packages["queue"].zip_of("connect"), "invalidator.custom_resource.lambda_handler"
+    archive, name = packages["queue"].zips["connect"], "invalidator.custom_resource.lambda_handler"
     aws = StrictS3({"origin": "us-east-1", "west": "eu-west-1"}, {QUEUE})
     with (
         strict_s3.serve(aws) as endpoint,

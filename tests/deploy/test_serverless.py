@@ -1,16 +1,20 @@
 """The deployment: the template that osls makes is complete, least privileged, and agrees with the code."""
 
 import _imp
-import importlib.util
+import ast
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tokenize
 import zipfile
 from datetime import UTC, datetime
+from importlib.util import MAGIC_NUMBER
+from io import StringIO
 from pathlib import Path
+from tokenize import COMMENT
 from typing import Any
 
 import boto3
@@ -102,14 +106,14 @@ def test_cfn_lint_has_no_objections(packaged: Package) -> None:
 def test_a_zip_holds_only_the_modules_that_its_function_imports(packages: Packages, case: str, name: str) -> None:
     module = FUNCTIONS[name][1].__name__.removeprefix("invalidator.")
     needed = packaged_with(module, without=set() if name == "pipeline" else {"codepipeline"})
-    archive = packages[case].zip_of(name)
+    archive = packages[case].zips[name]
     names = set(zipfile.ZipFile(archive).namelist())
     sources = {file for file in names if file.endswith(".py")}
     assert sources == {str(FILES[module].relative_to(ROOT)) for module in needed}
     assert names - sources in ({bytecode_of(source) for source in sources}, set())
     of_sources = [item.compress_size for item in zipfile.ZipFile(archive).infolist() if item.filename in sources]
-    assert sum(of_sources) < (126 if name == "pipeline" else 114) * 1024
-    assert archive.stat().st_size < 350 * 1024
+    assert sum(of_sources) < (84 if name == "pipeline" else 76) * 1024
+    assert archive.stat().st_size < (364 if name == "pipeline" else 328) * 1024
 
 
 def bytecode_of(source: str) -> str:
@@ -127,38 +131,68 @@ def header_of(source: bytes, magic: bytes) -> bytes:
 
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)
 def test_a_zip_holds_bytecode_of_its_own_sources_for_lambdas_python(packages: Packages, case: str, name: str) -> None:
-    archive = zipfile.ZipFile(packages[case].zip_of(name))
+    archive = zipfile.ZipFile(packages[case].zips[name])
     is_there = any(file.endswith(".pyc") for file in archive.namelist())
     is_ours = sys.version_info[:2] == (3, 13)
     assert is_there or not is_ours  # on other machines, that Python may be missing
     for source in [file for file in archive.namelist() if file.endswith(".py") and is_there]:
         header = archive.read(bytecode_of(source))[:16]
-        assert header[:4] == importlib.util.MAGIC_NUMBER or not is_ours
+        assert header[:4] == MAGIC_NUMBER or not is_ours
         assert header == header_of(archive.read(source), header[:4])
 
 
-def test_older_bytecode_is_never_packaged_whatever_the_environment(tmp_path: Path) -> None:
-    for folder in ("deploy", "invalidator"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    foreign = tmp_path / bytecode_of("invalidator/errors.py")
-    foreign.parent.mkdir()
-    foreign.write_bytes(b"foreign")
-    elsewhere = {"PYTHON": sys.executable, "PYTHONPYCACHEPREFIX": str(tmp_path / "elsewhere"), "PYTHONOPTIMIZE": "2"}
-    program = "console.log(JSON.stringify(require('./deploy/package.js')()))"
-    made = json.loads(
-        subprocess.run(
-            [needed("node"), "-e", program], cwd=tmp_path, env=os.environ | elsewhere, check=True, capture_output=True
-        ).stdout
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_zip_holds_the_statements_of_the_sources_on_their_lines(packages: Packages, name: str) -> None:
+    archive = zipfile.ZipFile(packages["eventbridge"].zips[name])
+    for file in [file for file in archive.namelist() if file.endswith(".py")]:
+        packed, source = archive.read(file).decode(), (ROOT / file).read_text()
+        assert len(packed.splitlines()) <= len(source.splitlines())
+        assert dumped(packed) == dumped(source)
+        assert not [token for token in tokenize.generate_tokens(StringIO(packed).readline) if token.type == COMMENT]
+        assert '"""' not in packed
+
+
+def dumped(source: str) -> list[str]:
+    """Return the statements of a program with their places, without those that are texts or do nothing."""
+    return [
+        ast.dump(node, include_attributes=True)
+        for body in (getattr(node, "body", None) for node in ast.walk(ast.parse(source)))
+        for node in (body if isinstance(body, list) else [])
+        if not isinstance(node, (ast.Pass, ast.FunctionDef, ast.ClassDef))
+        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    ]
+
+
+def test_the_same_sources_make_the_same_zips_whatever_lies_about(tmp_path: Path) -> None:
+    made = []
+    for number, copied in enumerate(("a", "b")):
+        root = tmp_path / copied
+        for folder in ("deploy", "invalidator"):
+            shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        foreign = root / bytecode_of("invalidator/errors.py")
+        foreign.parent.mkdir()
+        foreign.write_bytes(b"foreign" * number)
+        environ = os.environ | {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONOPTIMIZE": str(number)}
+        program = [sys.executable, "-I", "deploy/zips.py", "zips", str(sys.implementation.cache_tag)]
+        subprocess.run(program, cwd=root, env=environ, check=True)
+        made.append({file.name: file.read_bytes() for file in (root / "zips").iterdir()})
+    assert made[0].keys() == {f"{name}.zip" for name in FUNCTIONS}
+    assert made[0] == made[1]
+
+
+def test_zips_for_another_python_than_the_one_at_hand_are_not_made(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", ROOT / "deploy" / "zips.py", tmp_path / "zips", "cpython-1"], check=False
     )
-    files = {file for function in made.values() for file in function["patterns"]}
-    sources = {file for file in files if file.endswith(".py")}
-    assert "invalidator/errors.py" in sources
-    assert files - sources in ({bytecode_of(source) for source in sources}, set())
-    assert files - sources or sys.version_info[:2] != (3, 13)
-    for source in sources:
-        if bytecode_of(source) in files:
-            header = (tmp_path / bytecode_of(source)).read_bytes()[:16]
-            assert header == header_of((tmp_path / source).read_bytes(), header[:4])
+    assert done.returncode == 3
+    assert not (tmp_path / "zips").exists()
+
+
+def test_without_any_python_packaging_ends_with_a_sentence(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    program, environ = [needed("node"), "-e", "require('./deploy/package.js')()"], {"PATH": str(tmp_path)}
+    done = subprocess.run(program, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert "Error: Python 3.11 or later was not found" in done.stderr
 
 
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)
@@ -213,7 +247,7 @@ def test_every_variable_is_one_that_is_read(packages: Packages, case: str, funct
 def test_without_a_pipeline_there_is_nothing_of_it(packages: Packages) -> None:
     for case in set(CASES) - set(WITH_PIPELINE):
         assert "ipeline" not in json.dumps(packages[case].template)
-        assert not packages[case].zip_of("pipeline").exists()
+        assert "pipeline" not in packages[case].zips
     assert 0 < len(WITH_PIPELINE) < len(CASES)
 
 

@@ -80,9 +80,11 @@ class Package:
         found: dict[str, Any] = self.template["Resources"]
         return found
 
-    def zip_of(self, function: str) -> Path:
-        """Return the zip of a function, by its name in serverless.yml."""
-        return self.folder / f"{function}.zip"
+    @property
+    def zips(self) -> dict[str, Path]:
+        """Return the zip of each function, by its name in serverless.yml."""
+        functions = json.loads((self.folder / "serverless-state.json").read_text())["service"]["functions"]
+        return {name: ROOT / function["package"]["artifact"] for name, function in functions.items()}
 
 
 def needed(program: str) -> str:

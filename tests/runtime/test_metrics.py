@@ -386,7 +386,7 @@ def test_in_lambda_the_metrics_are_in_the_log_with_one_of_the_cold_start(package
     directive = '{"Namespace":"evil","Dimensions":[[]],"Metrics":[{"Name":"a"}]}'
     hostile = f'\n{{"_aws":{{"Timestamp":1,"CloudWatchMetrics":[{directive}]}},"a":1}}\n'
     with serve(StrictCloudFront({"E1"})) as endpoint:
-        archive, name = packages["queue"].zip_of("invalidate"), "invalidator.handler.lambda_handler"
+        archive, name = packages["queue"].zips["invalidate"], "invalidator.handler.lambda_handler"
         with deployed(archive, tmp_path, name, environ | {"AWS_ENDPOINT_URL": endpoint}) as function:
             for key in ("a", hostile):
                 assert not function.invoke(make.s3(Change(key))).failed
@@ -406,7 +406,7 @@ def test_in_lambda_the_metrics_are_in_the_log_with_one_of_the_cold_start(package
 def test_metrics_can_be_turned_off(packages: Packages, tmp_path: Path) -> None:
     environ = {"DISTRIBUTION_IDS": "E1", "POWERTOOLS_METRICS_DISABLED": "True"}
     with serve(StrictCloudFront({"E1"})) as endpoint:
-        archive, name = packages["queue"].zip_of("invalidate"), "invalidator.handler.lambda_handler"
+        archive, name = packages["queue"].zips["invalidate"], "invalidator.handler.lambda_handler"
         with deployed(archive, tmp_path, name, environ | {"AWS_ENDPOINT_URL": endpoint}) as function:
             assert not function.invoke(make.s3(Change("a"))).failed
             assert function.metrics() == []
