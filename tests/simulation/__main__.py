@@ -59,6 +59,10 @@ def _many(seeds: range) -> int:
             _show(result)
         if sys.stderr.isatty():
             print(f"\r{total.worlds:,} of {len(seeds):,} worlds …", end="", file=sys.stderr)
+        elif total.worlds % 1_000 == 0:
+            print(
+                f"{total.worlds:,} of {len(seeds):,} worlds, {failures or 'none'} failed …", file=sys.stderr, flush=True
+            )
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     print(f"{total}\n{failures or 'None'} failed; {time.monotonic() - begun:.0f} seconds.")
