@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final, NamedTuple, NoReturn
 
 from invalidator.errors import ListingError
@@ -40,6 +41,10 @@ class _Case(NamedTuple):
     held: tuple[HeldChanges, ...]
 
 
+_Planned = tuple[DistributionId, list[_Case]]
+"""A distribution, with the case of everything that is sent together first, and then those of what is sent apart."""
+
+
 def make_plan(
     changes: Iterable[ObjectChange],
     distributions: Iterable[Distribution],
@@ -56,9 +61,9 @@ def make_plan(
     ``left`` are batches that earlier invocations could not complete. Those that are fixed stay as they are; the
     others are merged with the changes, so that they take no calls of their own.
     """
-    distributions, changes = list(distributions), list(changes)
+    planned, changes = [(distribution.id, _cases(distribution)) for distribution in distributions], list(changes)
     taken = taken_changes(changes, view)
-    cases = Counter(case for distribution in distributions for case in _cases(distribution))
+    cases = Counter(chain.from_iterable(some for _, some in planned))
     concerning = {case: _concerning(case, taken, view) for case in cases}
     stale = {case: stale_items(concerning[case], case.site, view) for case in cases}
     saves = sum(number * len(stale[case].items) for case, number in cases.items()) > FREE_PATHS
@@ -69,8 +74,8 @@ def make_plan(
         work[case] = _Work(items, chunks(items), [*neighbours.warnings, warning])
     warnings = dict.fromkeys(warning for one in work.values() for warning in one.warnings if warning)
     return Plan(
-        tuple(_batches(distributions, work, left)),
-        tuple(_notes(distributions, stale)),
+        tuple(_batches(planned, work, left)),
+        tuple(_notes(planned, stale)),
         len(changes) - len(taken),
         _unserved(len(taken), stale),
         tuple(warnings),
@@ -83,7 +88,6 @@ def _unserved(changes: int, stale: "dict[_Case, StaleItems]") -> int:
 
 
 def _cases(distribution: Distribution) -> list[_Case]:
-    """Return the case of everything that is sent together, and those of what is sent apart."""
     together = tuple(held for held in distribution.held if not held.apart)
     apart = [_Case(distribution.site, takes_new=False, held=(held,)) for held in distribution.held if held.apart]
     return [_Case(distribution.site, distribution.takes_new, together), *apart]
@@ -142,14 +146,13 @@ class _Work(NamedTuple):
     warnings: list[str]
 
 
-def _batches(distributions: list[Distribution], work: dict[_Case, _Work], left: Iterable[Batch]) -> Iterator[Batch]:
+def _batches(planned: list[_Planned], work: dict[_Case, _Work], left: Iterable[Batch]) -> Iterator[Batch]:
     waiting: dict[DistributionId, list[Batch]] = {}
     for batch in distinct(left):
         waiting.setdefault(batch.distribution, []).append(batch)
     # The oldest work comes first: with more work than an invocation has time for, the last would wait for ever.
-    for distribution in sorted(distributions, key=lambda distribution: _since(waiting.get(distribution.id, []))):
-        id_, (together, *apart) = distribution.id, _cases(distribution)
-        mine = waiting.get(distribution.id, [])
+    for id_, (together, *apart) in sorted(planned, key=lambda one: _since(waiting.get(one[0], []))):
+        mine = waiting.get(id_, [])
         others = _open_batches(id_, work[together], [batch for batch in mine if not batch.is_fixed])
         others += (batch_of(id_, chunk) for case in apart for chunk in work[case].chunks)
         yield from _in_turn([batch for batch in mine if batch.is_fixed], others)
@@ -175,8 +178,8 @@ def _since(left: list[Batch]) -> str:
     return min((batch.since for batch in left), default="~")
 
 
-def _notes(distributions: list[Distribution], stale: dict[_Case, StaleItems]) -> Iterator[Note]:
-    for distribution in distributions:
+def _notes(planned: list[_Planned], stale: dict[_Case, StaleItems]) -> Iterator[Note]:
+    for id_, (together, *_) in planned:
         # A distribution that is planned for only because of its tickets has no behaviours.
-        if distribution.site.behaviors:
-            yield from (Note(distribution.id, text, number) for text, number in stale[_cases(distribution)[0]].notes)
+        if together.site.behaviors:
+            yield from (Note(id_, text, number) for text, number in stale[together].notes)
