@@ -1362,6 +1362,26 @@ def test_what_has_waited_is_sent_with_what_is_new_and_once(cloudfront: StrictClo
     assert (cloudfront.paths("E1"), cloudfront.paths("E2")) == (["/a", "/a", "/b"], ["/a", "/b"])
 
 
+def test_tickets_of_the_same_changes_become_one_and_none_is_lost(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    cloudfront.undescribed = {"E1": THROTTLED, "E2": THROTTLED}
+    cold(make.sqs(make.s3(Change("a"), Change("b"))), queues)
+    cold(redelivered(queues), queues)
+    cold(make.sqs(make.s3(Change("b"), Change("c"))), queues)  # of which one has come before
+    assert [held.attempts for held in held_by(queues)] == [2, 1]
+    event = redelivered(queues)
+    assert failed(cold(event, queues)) == []
+    assert [([change.key for change in held.changes], held.attempts) for held in held_by(queues)] == [
+        (["a", "b"], 3),
+        (["c"], 2),
+    ]
+    # What cannot be stored comes again with every message that brought it.
+    lost = StrictQueues(set())
+    assert failed(cold(event, lost)) == ["m0", "m1"]
+    assert lost.messages == []
+
+
 def test_what_waits_for_a_distribution_that_is_gone_becomes_a_letter(
     cloudfront: StrictCloudFront, queues: StrictQueues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
