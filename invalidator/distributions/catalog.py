@@ -132,7 +132,7 @@ class _Search:
         """Return the result. What has no answer yet stays as it was last known."""
         late, left = UnavailableError("no answer in time"), OutOfTimeError("there was time to ask for others only")
         while unanswered := [name for name, value in self._answers.items() if value is None]:
-            # To wait behind others is no failure, as long as something is learnt of them.
+            # To wait behind others is no failure, as long as some of them are learnt.
             behind = {call.args[0] for call in self.calls} if self._learned else set()
             for name in unanswered:
                 self.take(self._answer(name, partial(_fail, left if name in behind else late)))
@@ -176,7 +176,19 @@ class _Search:
             if failure := self._known.recent_failure(name):
                 self.take(self._answer(name, partial(_fail, failure)))
             else:
-                self.calls.append(partial(self._answer, name, self._learn))
+                self.calls.append(partial(self._ask_about, name))
+
+    def _ask_about(self, name: DistributionId) -> Answer:
+        asked = False
+
+        def ask(call: Callable[[], Any]) -> Any:
+            nonlocal asked
+            asked = True
+            return self._ask(call)
+
+        answer = self._answer(name, ask)
+        self._learned |= asked and isinstance(answer.value, Site)
+        return answer
 
     def _answer(self, name: DistributionId, ask: Ask) -> Answer:
         try:
@@ -185,11 +197,6 @@ class _Search:
             return Answer(name, self._known.site(name, self._config, ask))
         except CdnError as error:
             return Answer(name, error)
-
-    def _learn(self, call: Callable[[], Any]) -> Any:
-        answer = self._ask(call)
-        self._learned = True
-        return answer
 
     def _told(self, name: DistributionId, error: CdnError) -> CdnError:
         """Return an error that says what is unknown, and warn of it."""

@@ -296,6 +296,24 @@ def test_where_nothing_is_learnt_all_that_waits_has_failed() -> None:
     assert {type(error) for error in found.unknown.values()} == {UnavailableError}
 
 
+def test_that_a_list_is_read_is_no_progress_where_no_description_is() -> None:
+    ids = ids_of(20)
+    account = look({id_: of_buckets("origin") for id_ in ids}, distributions=(), discover=True)
+
+    class OnlyDiscovery(Calls):
+        """Workers whose calls never end, but for the first: the one that discovers."""
+
+        begun = False
+
+        def start(self, call: Callable[[], Any]) -> None:
+            if not self.begun:
+                super().start(call)
+            self.begun = True
+
+    found = account.find(workers=OnlyDiscovery(account.clock), asked=dict.fromkeys(ids, True))
+    assert {type(found.unknown[id_]) for id_ in ids} == {UnavailableError}
+
+
 def test_only_those_that_something_waits_for_are_described_where_nothing_is_new() -> None:
     configs = {id_: of_buckets("origin") for id_ in ("E1", "E2", "E3")}
     account = look(configs, distributions=(E1, E2, DistributionId("E3")))
