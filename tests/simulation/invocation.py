@@ -1,5 +1,6 @@
 """One invocation of the function, and the laws of its calls and of what it stores."""
 
+from bisect import bisect_left
 from math import inf
 
 from invalidator.aws.sdk import LONGEST_ATTEMPT
@@ -41,7 +42,7 @@ class Invocation:
         self._read(messages)
         # The new items of each distribution; the batches that were refused as invalid; the keys of what is not stored.
         self._new: dict[str, set[str]] = {}
-        self._invalid: dict[str, list[set[str]]] = {}
+        self._invalid: dict[str, list[list[str]]] = {}
         self._lost: set[str] = set()
         # Calls to the queue that were not answered yet, and those that failed.
         self._sent = self._unstored = 0
@@ -104,7 +105,7 @@ class Invocation:
             self._check_refusals(distribution, {path.endswith("*") for path in paths}, result)
         self._check_quotas(distribution, paths, result)
         if result == "InvalidArgument":
-            self._invalid.setdefault(distribution, []).append(set(paths))
+            self._invalid.setdefault(distribution, []).append(sorted(paths))
         assert result not in {"BatchTooLarge", "InconsistentQuantities"}, result
         self._check_new_work(distribution, paths)
         self._check_alone({(distribution, path) for path in paths})
@@ -175,12 +176,12 @@ class Invocation:
                 self._check_coming_again(what, ticket)
 
     def _note_part(self, ticket: Ticket, *, is_whole: bool) -> None:
-        paths, cloudfront = {path for _, path in ticket.batch}, self._aws.cloudfront
+        paths, cloudfront = sorted(path for _, path in ticket.batch), self._aws.cloudfront
         if is_whole:  # a plan of its own, which happens to have the paths of a part
             cloudfront.wholes.add(ticket.reference)
             cloudfront.parts.discard(ticket.reference)
         elif ticket.reference not in cloudfront.wholes and any(
-            paths < whole for id_ in ticket.ids for whole in self._invalid.get(id_, [])
+            _is_slice(paths, whole) for id_ in ticket.ids for whole in self._invalid.get(id_, [])
         ):
             cloudfront.parts.add(ticket.reference)
 
@@ -190,6 +191,12 @@ class Invocation:
             self._lost.update(ticket.keys)
         elif what == "sent":
             assert not self._lost.issuperset(ticket.keys), f"stored, though it comes again: {sorted(ticket.batch)[:5]}"
+
+
+def _is_slice(part: list[str], whole: list[str]) -> bool:
+    """Return true if a part was cut out of the sorted paths of a batch, as halves are."""
+    start = bisect_left(whole, part[0]) if part else 0
+    return 0 < len(part) < len(whole) and whole[start : start + len(part)] == part
 
 
 def _bases(place: Place) -> set[Place]:
