@@ -16,7 +16,7 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from py_compile import PycInvalidationMode, compile  # noqa: A004
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -53,16 +53,15 @@ def _write(archive: Path, files: list[Path], tag: list[str]) -> None:
     written = io.BytesIO()
     with ZipFile(written, "w") as zipped:
         for file in files:
-            source = without_words(file.read_text())
-            place = file.relative_to(ROOT)
+            source, place = without_words(file.read_text("utf-8")), file.relative_to(ROOT)
             _add(zipped, place.as_posix(), source.encode())
             if tag:
                 bytecode = place.parent / "__pycache__" / f"{place.stem}.{tag[0]}.pyc"
                 _add(zipped, bytecode.as_posix(), _compiled(source, place))
-    # At once, since others may be reading it.
-    part = archive.with_suffix(".part")
-    part.write_bytes(written.getvalue())
-    part.replace(archive)
+    # At once, since others may be reading it, or writing the same.
+    with NamedTemporaryFile(dir=archive.parent, delete=False) as part:
+        part.write(written.getvalue())
+    Path(part.name).replace(archive)
 
 
 def _add(zipped: ZipFile, name: str, content: bytes) -> None:
@@ -74,33 +73,49 @@ def _add(zipped: ZipFile, name: str, content: bytes) -> None:
 def _compiled(source: str, place: Path) -> bytes:
     with TemporaryDirectory() as folder:
         file, bytecode = Path(folder) / "source.py", Path(folder) / "bytecode"
-        file.write_text(source)
+        file.write_bytes(source.encode())
         mode = PycInvalidationMode.CHECKED_HASH
         compile(str(file), str(bytecode), place.as_posix(), doraise=True, optimize=2, invalidation_mode=mode)
         return bytecode.read_bytes()
 
 
 def without_words(source: str) -> str:
-    """Return a program without its comments and docstrings, each statement on the line on which it was."""
-    lines = source.splitlines()
+    """Return a program without its comments and docstrings, each statement on the line on which it was.
+
+    Raises SyntaxError if that is no program with the same statements.
+    """
+    tree, lines = ast.parse(source), source.split("\n")
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column].rstrip()
-    for text, is_alone in _texts(ast.parse(source)):
-        first, last = text.lineno - 1, text.end_lineno or text.lineno
-        lines[first:last] = [f"{' ' * text.col_offset}pass" if is_alone else "", *[""] * (last - first - 1)]
-    return "\n".join([*lines, ""])
+    for body in _bodies(tree):
+        texts = [statement for statement in body if _is_text(statement)]
+        for text in texts:
+            first, last = text.lineno - 1, text.end_lineno or text.lineno
+            # A body of nothing else has to keep a statement.
+            kept = f"{' ' * text.col_offset}pass" if text is body[0] and len(texts) == len(body) else ""
+            lines[first:last] = [kept, *[""] * (last - first - 1)]
+    without = "\n".join(lines)
+    if _statements(ast.parse(without)) != _statements(tree):
+        raise SyntaxError("a docstring shares its line with a statement")
+    return without
 
 
-def _texts(tree: ast.Module) -> Iterator[tuple[ast.Expr, bool]]:
-    """Yield the statements that are nothing but a text, and whether one is the whole of a body."""
-    for node in ast.walk(tree):
-        held = getattr(node, "body", None)  # a lambda's is no list
-        body: list[ast.stmt] = held if isinstance(held, list) else []
-        for statement in body:
-            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-                yield statement, len(body) == 1 and not isinstance(node, ast.Module)
+def _bodies(tree: ast.Module) -> Iterator[list[ast.stmt]]:
+    bodies = (getattr(node, "body", None) for node in ast.walk(tree))
+    return (body for body in bodies if isinstance(body, list))  # a lambda's is none
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
+def _statements(tree: ast.Module) -> list[tuple[type, int]]:
+    """Return the statements of a program that do something, and their lines."""
+    found = (node for body in _bodies(tree) for node in body)
+    return [(type(node), node.lineno) for node in found if not (_is_text(node) or isinstance(node, ast.Pass))]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ InvalidatorError
 │   ├── ThrottledError      the account is throttled: other batches would be, too
 │   ├── InProgressError     earlier invalidations of the distribution have to complete first
 │   ├── UnavailableError    there was no answer; the batch may have been accepted
-│   ├── OutOfTimeError      it was not sent: the invocation is about to end
+│   ├── OutOfTimeError      it was not sent, or nobody asked: there was time for others only
 │   ├── InvalidPathError    a path in it is invalid; CloudFront does not say which
 │   ├── ForbiddenError      the identity in use has no permission
 │   ├── UnknownIdError      the account has no such distribution, or it no such invalidation
@@ -65,7 +65,7 @@ class InProgressError(CdnError):
 
 
 class OutOfTimeError(CdnError):
-    """The batch was not sent, because the invocation is about to end."""
+    """The batch was not sent, or the distribution not asked for, because there was no time left."""
 
 
 PASSING: Final = (ThrottledError, UnavailableError, InProgressError, OutOfTimeError)

@@ -55,7 +55,7 @@ class HeldChanges:
     """Changes that wait until it is known what some distributions serve, and why it is not.
 
     ``distributions`` may contain the word ``discover``, for those that have to be discovered, beside those that were
-    ``listed`` at that time and have been served. ``attempts`` counts the invocations in a row that could not learn it.
+    ``listed`` at that time and have been served. ``attempts`` counts the invocations in a row that asked in vain.
     What is ``apart`` has to be sent with nothing else: an invocation that ended early may have done so.
     """
 
@@ -263,11 +263,11 @@ class Cost(NamedTuple):
 class Batch:
     """The contents of one CreateInvalidation call: 1 to 3,000 items without duplicates, sorted by path.
 
-    ``attempts`` counts the invocations in a row in which the distribution refused it or did not answer; ``crowded``
-    those in which the distribution had too much in progress for it, and accepted nothing else of that kind either. A
-    batch that is ``apart`` has to be sent as it is, with nothing else: CloudFront may know its reference, or refused a
-    path in it. So has one that is ``frozen``: CloudFront does not know it yet, but an invocation may be cut off when it
-    does.
+    ``attempts`` counts the invocations in a row in which it was refused or not answered, apart from waiting behind
+    others; ``crowded`` those in which the distribution had too much in progress for it, and accepted nothing else of
+    that kind either. A batch that is ``apart`` has to be sent as it is, with nothing else: CloudFront may know its
+    reference, or refused a path in it. So has one that is ``frozen``: CloudFront does not know it yet, but an
+    invocation may be cut off when it does.
     """
 
     distribution: DistributionId

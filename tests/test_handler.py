@@ -1376,9 +1376,14 @@ def test_tickets_of_the_same_changes_become_one_and_none_is_lost(
         (["a", "b"], 3),
         (["c"], 2),
     ]
+    # The same change once more, as S3 may tell of it.
+    event["Records"] += [record | {"messageId": "again"} for record in make.sqs(make.s3(Change("a")))["Records"]]
+    queues.messages = []
+    assert failed(cold(event, queues)) == []
+    assert [len(held.changes) for held in held_by(queues)] == [2, 1]
     # What cannot be stored comes again with every message that brought it.
     lost = StrictQueues(set())
-    assert failed(cold(event, lost)) == ["m0", "m1"]
+    assert failed(cold(event, lost)) == ["m0", "m1", "again"]
     assert lost.messages == []
 
 

@@ -121,10 +121,8 @@ class CloudFront:
         """Return the CachePolicyConfig of a cache policy."""
         with _errors_explained():
             policy = _object(self._client.get_cache_policy_config(Id=id_), "CachePolicyConfig")
-        for member in (
-            "Name",
-            "MinTTL",
-        ):  # each has them; without them this is half an answer, not a policy without settings
+        # Without these it is half an answer, rather than a policy without settings.
+        for member in ("Name", "MinTTL"):
             if member not in policy:
                 raise UnavailableError(f"CloudFront answered without the {member} of a cache policy")
         return policy

@@ -82,8 +82,8 @@ def _document(job: Job, answer: JobAnswer) -> dict[str, Any]:
 
 def _services(invocation: Invocation, tally: Tally) -> JobServices:
     def send_batches(batches: tuple[Batch, ...]) -> Iterator[Outcome]:
-        # What has to wait on its distribution's account waits in CodePipeline: as it is, since a token has no room for
-        # the parts of a batch, and the next job would send them again with the rest.
+        # What its distribution has no room for waits in CodePipeline, whole: a token has no place for the parts of a
+        # batch, and the next job would send them again with the rest.
         plan = Plan(tuple(replace(batch, apart=True) for batch in batches))
         for outcome in send(plan, invocation.time_left(can_wait=True), invocation, tally):
             if outcome.error is not None:

@@ -97,7 +97,7 @@ class Lane:
                 apart = batch.apart and not (crowded > 1 and attempt.calls == 1)
                 batch = replace(batch, crowded=crowded, apart=apart)
         elif not (answered and attempt.calls < MAX_CALLS and isinstance(error, (OutOfTimeError, ThrottledError))):
-            batch = replace(batch, attempts=batch.attempts + 1)  # to wait behind others is none
+            batch = replace(batch, attempts=batch.attempts + 1)  # waiting behind others is no attempt
         return Outcome(replace(batch, frozen=False), error=error)
 
 

@@ -77,9 +77,9 @@ class Catalog:
         """Return the configured distributions and those discovered for the buckets, each with its site.
 
         ``asked`` are the ids of tickets, which may be for other distributions of the account, and whether the site
-        matters; if ``only_asked``, distributions whose site does not matter are left out. An answer is waited for at
-        most a third of ``seconds``, and all of them at most ``seconds``; what is not read by then stays as it was last
-        known. Without buckets nothing is described.
+        matters; if ``only_asked``, distributions whose site does not matter are left out, unless what is asked for has
+        to be discovered. At most a third of ``seconds`` passes without an answer, and at most ``seconds`` in all; what
+        is not read by then stays as it was last known. Without buckets nothing is described.
         """
         search = _Search(self._known, config, buckets, asked, self._patiently)
         search.begin(only_asked=only_asked and not asked.get(DISCOVERY))
@@ -125,7 +125,9 @@ class _Search:
         if error and not isinstance(error, OutOfTimeError) and error is not self._known.recent_failure(answer.name):
             self._known.remember(answer.name, error, self._config)
         if isinstance(answer.value, Discovered):
-            self._answers |= answer.value.uncertain
+            # Its tags do not matter where a distribution is listed.
+            uncertain, listed = answer.value.uncertain, self._config.distributions
+            self._answers |= {id_: error for id_, error in uncertain.items() if id_ not in listed}
             self._describe([*answer.value.serving, *(id_ for id_ in sorted(answer.value.ours) if self._asked[id_])])
 
     def found(self) -> Found:
@@ -183,11 +185,13 @@ class _Search:
 
         def ask(call: Callable[[], Any]) -> Any:
             nonlocal asked
+            value = self._ask(call)
             asked = True
-            return self._ask(call)
+            return value
 
         answer = self._answer(name, ask)
-        self._learned |= asked and isinstance(answer.value, Site)
+        if asked and isinstance(answer.value, Site):
+            self._learned = True
         return answer
 
     def _answer(self, name: DistributionId, ask: Ask) -> Answer:

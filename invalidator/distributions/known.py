@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from invalidator.aws.cloudfront import CloudFront, is_tenant
 from invalidator.distributions import describe
 from invalidator.distributions.describe import MANAGED_POLICIES, has_tenants, serves
-from invalidator.errors import CdnError
+from invalidator.errors import CdnError, OutOfTimeError
 from invalidator.model import DistributionId, Site
 from invalidator.settings.environment import Settings
 from invalidator.ttl_cache import TtlCache
@@ -91,7 +91,8 @@ class Known:
         """Return what was read no longer than the TTL ago, or is known from before. Raises CdnError."""
         value, problem = self._cache.read(key, config.ttl, partial(_understood, fetch))
         stays = f"{key[0]} {key[1]} cannot be read; what was known of it stays in force: {problem}"
-        self.report(key, stays if problem else "")
+        if not isinstance(problem, OutOfTimeError):  # of which nothing is wrong
+            self.report(key, stays if problem else "")
         return value
 
     def _varies(self, policy: str, config: Settings, ask: Ask) -> bool:

@@ -40,20 +40,22 @@ def unplanned(
         tickets = (new, *one.held) if one.takes_new else one.held
         waiting.setdefault((tickets, type(one.error)), []).append(one)
     for (tickets, _), some in waiting.items():
-        for part in _parts(tickets):
+        is_discovery = any(one.id == DISCOVERY for one in some)
+        for part in _parts(tickets, is_discovery=is_discovery):
             yield from _leftovers(part, some)
 
 
-def _parts(tickets: Iterable[HeldChanges]) -> Iterator[_Part]:
+def _parts(tickets: Iterable[HeldChanges], *, is_discovery: bool) -> Iterator[_Part]:
     """Yield the parts of tickets. What is apart shares with nothing; a change counts all the attempts that it had."""
     parts: dict[tuple[object, ...], _Part] = {}
-    place: dict[tuple[object, ...], _Part] = {}
+    part_of: dict[tuple[object, ...], _Part] = {}
     for held in sorted(tickets, key=lambda held: -held.attempts):
-        whose = held.listed, held if held.apart else None
-        mine = parts.setdefault((held.attempts, *whose), _Part(held.attempts, held.listed, {}, {}))
+        listed = held.listed if is_discovery else ()
+        sharing = listed, held if held.apart else None
+        own = parts.setdefault((held.attempts, *sharing), _Part(held.attempts, listed, {}, {}))
         for change in held.changes:
             key = change[:3]
-            part = place.setdefault((key, *whose), mine)
+            part = part_of.setdefault((key, *sharing), own)
             part.changes.setdefault(key, change)
             part.messages.setdefault(key, set()).add(change.message_id)
     yield from (part for part in parts.values() if part.changes)
@@ -67,7 +69,7 @@ def _leftovers(waiting: _Part, unknown: list[UnknownDistribution]) -> Iterator[L
         tuple(waiting.changes.values()),
         waiting.attempts + (not isinstance(error, OutOfTimeError)),  # waiting behind others is no attempt
         str(error).removeprefix(f"distribution {ids[0]} "),  # it is the same for the others
-        waiting.listed if DISCOVERY in ids else (),
+        waiting.listed,
     )
     is_hopeless = pacing.is_hopeless(again, error)
     delay = 0 if is_hopeless else pacing.delay(again, error)

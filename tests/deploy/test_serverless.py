@@ -21,6 +21,7 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 
+from deploy.zips import without_words
 from invalidator import custom_resource, handler
 from invalidator.aws import sdk
 from invalidator.errors import IncompleteError
@@ -184,11 +185,33 @@ def test_zips_for_another_python_than_the_one_at_hand_are_not_made(tmp_path: Pat
     assert not (tmp_path / "zips").exists()
 
 
+@pytest.mark.parametrize(
+    ("source", "packed"),
+    [
+        ('"""It."""\n\nX = 1  # one\n', "\n\nX = 1\n"),
+        ('class A(Exception):\n    """It."""\n', "class A(Exception):\n    pass\n"),
+        ('def f():\n    """It.\n\n    More.\n    """\n    ...\n', "def f():\n\n\n\n\n    ...\n"),
+        ('def f():\n    # why\n    return "# no comment"\n', 'def f():\n\n    return "# no comment"\n'),
+        ('X = 1\n"""About X."""\n', "X = 1\n\n"),
+        ('X = "\x0c\u2028"  # odd\n', 'X = "\x0c\u2028"\n'),
+        ("def f(): ...\n", "def f(): ...\n"),
+    ],
+)
+def test_words_are_left_out_and_nothing_else(source: str, packed: str) -> None:
+    assert without_words(source) == packed
+
+
+@pytest.mark.parametrize("source", ['"""It."""; X = 1\n', 'class A: "It."\n', 'X = 1; "It."\n'])
+def test_what_shares_its_line_with_a_docstring_is_refused(source: str) -> None:
+    with pytest.raises(SyntaxError):
+        without_words(source)
+
+
 def test_without_any_python_packaging_ends_with_a_sentence(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
-    program, environ = [needed("node"), "-e", "require('./deploy/package.js')()"], {"PATH": str(tmp_path)}
+    program, environ = [needed("node"), "-e", "require('./deploy/package.js')()", "package"], {"PATH": str(tmp_path)}
     done = subprocess.run(program, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
-    assert "Error: Python 3.11 or later was not found" in done.stderr
+    assert "Error: The zips were not made, for which Python 3.11 or later is needed" in done.stderr
 
 
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)

@@ -296,6 +296,30 @@ def test_where_nothing_is_learnt_all_that_waits_has_failed() -> None:
     assert {type(error) for error in found.unknown.values()} == {UnavailableError}
 
 
+def test_a_listed_distribution_does_not_depend_on_tags() -> None:
+    account = look({"E1": of_buckets("origin")}, distributions=(E1,), discover=True, discover_tag="t")
+    account.double.unreadable["ListTagsForResource"] = DENIED
+
+    class ListedFirst(Calls):
+        """Workers that run the call that discovers after all others."""
+
+        def __init__(self, clock: Clock) -> None:
+            super().__init__(clock)
+            self.last: list[Callable[[], Any]] = []
+
+        def start(self, call: Callable[[], Any]) -> None:
+            self.last.append(call)
+
+        def wait(self, seconds: float) -> Any:
+            if self.last:
+                super().start(self.last.pop())
+            return super().wait(seconds)
+
+    for workers in (Calls(account.clock), ListedFirst(account.clock)):
+        assert account.sites(workers=workers) == {"E1": ORIGIN}
+        account.clock.now += 10
+
+
 def test_that_a_list_is_read_is_no_progress_where_no_description_is() -> None:
     ids = ids_of(20)
     account = look({id_: of_buckets("origin") for id_ in ids}, distributions=(), discover=True)
