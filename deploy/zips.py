@@ -90,16 +90,20 @@ def without_words(source: str) -> str:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column].rstrip()
     for body in _bodies(tree):
-        texts = [statement for statement in body if _is_text(statement)]
-        for text in texts:
-            first, last = text.lineno - 1, text.end_lineno or text.lineno
-            # A body of nothing else has to keep a statement.
-            kept = f"{' ' * text.col_offset}pass" if text is body[0] and len(texts) == len(body) else ""
-            lines[first:last] = [kept, *[""] * (last - first - 1)]
+        _leave_texts_out(body, lines)
     without = "\n".join(lines)
     if _statements(ast.parse(without)) != _statements(tree):
         raise SyntaxError("a docstring shares its line with a statement")
     return without
+
+
+def _leave_texts_out(body: list[ast.stmt], lines: list[str]) -> None:
+    texts = [statement for statement in body if _is_text(statement)]
+    for text in texts:
+        first, last = text.lineno - 1, text.end_lineno or text.lineno
+        # A body of nothing else has to keep a statement.
+        kept = f"{' ' * text.col_offset}pass" if text is body[0] and len(texts) == len(body) else ""
+        lines[first:last] = [kept, *[""] * (last - first - 1)]
 
 
 def _bodies(tree: ast.Module) -> Iterator[list[ast.stmt]]:
