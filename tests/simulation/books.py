@@ -126,8 +126,9 @@ class Books:
         if ticket is None:
             changed_at = self._changed_at[message.id]
             for place in places:
-                known = self._acknowledged.get(place, (-inf, 0.0))[0]
-                self._acknowledged[place] = max(known, changed_at), now
+                # The same change, told of again, has been tried since the first time.
+                if changed_at > self._acknowledged.get(place, (-inf, 0.0))[0]:
+                    self._acknowledged[place] = changed_at, now
         else:
             changed_at = ticket.since
             self._waiting.subtract(places)

@@ -123,4 +123,7 @@ def try_world(seed: int) -> Result:
 def try_worlds(seeds: Iterable[int]) -> Iterator[Result]:
     """Play many worlds and yield their results in the order of the seeds."""
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(try_world, seeds, chunksize=5)
+        try:
+            yield from pool.map(try_world, seeds, chunksize=5)
+        finally:  # what nobody asks for any more is not played
+            pool.shutdown(wait=False, cancel_futures=True)
