@@ -338,7 +338,7 @@ def test_that_a_list_is_read_is_no_progress_where_no_description_is() -> None:
     assert {type(found.unknown[id_]) for id_ in ids} == {UnavailableError}
 
 
-def test_only_those_that_something_waits_for_are_described_where_nothing_is_new() -> None:
+def test_only_what_something_waits_for_is_described_where_nothing_is_new() -> None:
     configs = {id_: of_buckets("origin") for id_ in ("E1", "E2", "E3")}
     account = look(configs, distributions=(E1, E2, DistributionId("E3")))
     found = account.catalog.look_up(
