@@ -149,7 +149,7 @@ PROTECTIONS: dict[str, Protection] = {
     "calls not begun too late": Protection(12, rules=((carry_out._Run, "__init__", _begun_late),)),
     "room bookkeeping": Protection(5, rules=((pacing.Room, "free_at", lambda _room, _batch: 0.0),)),
     "shrinking": Protection(
-        61,
+        63,
         rules=(
             (lanes.Attempt, "smaller", lambda attempt, _error, **_: [attempt]),
             (batches, "_crowding", lambda _left: (0, 0)),
