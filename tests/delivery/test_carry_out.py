@@ -159,9 +159,7 @@ def test_to_have_stood_behind_others_that_were_answered_is_no_attempt(
 
 
 @pytest.mark.parametrize(("limit", "calls", "attempts"), [(30.0, 5, 4), (300.0, 8, 5)])
-def test_to_be_throttled_beside_others_is_an_attempt_after_eight_calls(
-    limit: float, calls: int, attempts: int
-) -> None:
+def test_to_be_throttled_beside_others_is_an_attempt_after_eight_calls(limit: float, calls: int, attempts: int) -> None:
     double = StrictCloudFront(["E1", "E2"], broken={"E1": THROTTLED})
     plan = Plan(tuple(replace(batch_of(1, distribution=id_), attempts=4) for id_ in ("E1", "E2")))
     _, late = Invocation(double, limit).run(plan)
