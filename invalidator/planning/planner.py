@@ -88,6 +88,8 @@ def _unserved(changes: int, stale: "dict[_Case, StaleItems]") -> int:
 
 
 def _cases(distribution: Distribution) -> list[_Case]:
+    if not distribution.held:
+        return [_Case(distribution.site, distribution.takes_new, ())]
     together = tuple(held for held in distribution.held if not held.apart)
     apart = [_Case(distribution.site, takes_new=False, held=(held,)) for held in distribution.held if held.apart]
     return [_Case(distribution.site, distribution.takes_new, together), *apart]
@@ -151,7 +153,8 @@ def _batches(planned: list[_Planned], work: dict[_Case, _Work], left: Iterable[B
     for batch in distinct(left):
         waiting.setdefault(batch.distribution, []).append(batch)
     # The oldest work comes first: with more work than an invocation has time for, the last would wait for ever.
-    for id_, (together, *apart) in sorted(planned, key=lambda one: _since(waiting.get(one[0], []))):
+    in_order = sorted(planned, key=lambda one: _since(waiting.get(one[0], []))) if waiting else planned
+    for id_, (together, *apart) in in_order:
         mine = waiting.get(id_, [])
         others = _open_batches(id_, work[together], [batch for batch in mine if not batch.is_fixed])
         others += (batch_of(id_, chunk) for case in apart for chunk in work[case].chunks)
@@ -168,8 +171,10 @@ def _in_turn(fixed: list[Batch], others: list[Batch]) -> list[Batch]:
     What is fixed takes a call each: new changes must not wait for all of it, however much it is. But if the oldest came
     after them, it might never find room.
     """
+    if not fixed:
+        return others
     fixed = sorted(fixed, key=lambda batch: batch.since)
-    first = 1 if fixed and fixed[0].since <= _since(others) else 0
+    first = 1 if fixed[0].since <= _since(others) else 0
     return [*fixed[:first], *others, *fixed[first:]]
 
 
