@@ -141,7 +141,7 @@ def is_hopeless(waiting: Batch | HeldChanges, error: CdnError) -> bool:
     if isinstance(error, InProgressError) and isinstance(waiting, Batch):
         return waiting.crowded >= MAX_CROWDED
     if isinstance(error, OutOfTimeError) and isinstance(waiting, HeldChanges):
-        return False  # others are learnt of in its place
+        return False  # nobody was asked about its distribution yet, only about others
     return waiting.attempts >= (MAX_INVOCATIONS if isinstance(error, PASSING) else _MAX_INVOCATIONS_REFUSED)
 
 

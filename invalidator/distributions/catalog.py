@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from invalidator.aws.cloudfront import CloudFront
 from invalidator.aws.sdk import patiently
 from invalidator.distributions import describe
-from invalidator.distributions.known import Ask, Discovered, Known
+from invalidator.distributions.known import NOT_ASKED, Ask, Discovered, Known
 from invalidator.errors import PASSING, CdnError, ConfigurationError, OutOfTimeError, UnavailableError
 from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId, Site
 from invalidator.settings.environment import Settings
@@ -87,6 +87,7 @@ class Catalog:
         end = last + seconds
 
         def left() -> float:
+            # A call that hangs must not take all the time, and must not end a search in which others are answered.
             return min(end, last + seconds / 3) - self._now()
 
         for answer in at_once(search.calls, workers, left):
@@ -132,7 +133,7 @@ class _Search:
 
     def found(self) -> Found:
         """Return the result. What has no answer yet stays as it was last known."""
-        late, left = UnavailableError("no answer in time"), OutOfTimeError("there was time to ask for others only")
+        late, left = UnavailableError("no answer in time"), OutOfTimeError(NOT_ASKED)
         while unanswered := [name for name, value in self._answers.items() if value is None]:
             # To wait behind others is no failure, as long as some of them are learnt.
             behind = {call.args[0] for call in self.calls} if self._learned else set()
@@ -190,6 +191,7 @@ class _Search:
             return value
 
         answer = self._answer(name, ask)
+        # A site that is only remembered, because CloudFront refuses, is no progress.
         if asked and isinstance(answer.value, Site):
             self._learned = True
         return answer

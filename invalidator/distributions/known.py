@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from invalidator.aws.cloudfront import CloudFront, is_tenant
 from invalidator.distributions import describe
 from invalidator.distributions.describe import MANAGED_POLICIES, has_tenants, serves
-from invalidator.errors import CdnError, OutOfTimeError
+from invalidator.errors import CdnError
 from invalidator.model import DistributionId, Site
 from invalidator.settings.environment import Settings
 from invalidator.ttl_cache import TtlCache
@@ -18,6 +18,9 @@ _Json = dict[str, Any]
 
 Ask = Callable[[Callable[[], Any]], Any]
 """Returns what a call to CloudFront returns, or raises CdnError: because it fails, or because nobody may be asked."""
+
+NOT_ASKED: Final = "there was time to ask for others only"
+"""The reason why something is not read that nothing is wrong with: nobody is warned of it."""
 
 _MEMORY_SECONDS: Final = 5
 """The time for which a failure is remembered where nothing is known."""
@@ -91,7 +94,7 @@ class Known:
         """Return what was read no longer than the TTL ago, or is known from before. Raises CdnError."""
         value, problem = self._cache.read(key, config.ttl, partial(_understood, fetch))
         stays = f"{key[0]} {key[1]} cannot be read; what was known of it stays in force: {problem}"
-        if not isinstance(problem, OutOfTimeError):  # of which nothing is wrong
+        if not problem.endswith(NOT_ASKED):
             self.report(key, stays if problem else "")
         return value
 

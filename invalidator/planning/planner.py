@@ -88,6 +88,7 @@ def _unserved(changes: int, stale: "dict[_Case, StaleItems]") -> int:
 
 
 def _cases(distribution: Distribution) -> list[_Case]:
+    """Return the case of everything that is sent together, and those of what is sent apart."""
     if not distribution.held:
         return [_Case(distribution.site, distribution.takes_new, ())]
     together = tuple(held for held in distribution.held if not held.apart)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invalidator.delivery.pacing import MAX_CALLS, delay, is_hopeless, pause
+from invalidator.delivery.pacing import MAX_CALLS, Pace, delay, is_hopeless, pause
 from invalidator.errors import (
     CdnError,
     InProgressError,
@@ -18,6 +18,7 @@ from invalidator.errors import (
 )
 from invalidator.events.tickets import MAX_CROWDED
 from invalidator.limits import MAX_DELAY_SECONDS
+from invalidator.model import DistributionId, HeldChanges
 from tests.doubles.carrying import batch_of
 
 
@@ -63,6 +64,22 @@ def test_a_distribution_that_stays_full_is_given_up_after_an_hour() -> None:
 def test_what_passes_has_more_attempts_than_what_a_person_has_to_fix(error: CdnError, attempts: int) -> None:
     batches = [replace(batch_of(1), attempts=number, crowded=MAX_CROWDED) for number in range(13)]
     assert [batch.attempts for batch in batches if not is_hopeless(batch, error)] == list(range(attempts))
+
+
+@pytest.mark.parametrize(("error", "hopeless"), [(OutOfTimeError(), False), (UnavailableError(), True)])
+def test_changes_behind_others_that_are_learnt_are_never_given_up(error: CdnError, hopeless: bool) -> None:
+    assert is_hopeless(HeldChanges((DistributionId("E1"),), (), attempts=10), error) is hopeless
+
+
+@pytest.mark.parametrize("begun", [0.0, 7.0])
+def test_calls_begun_at_one_instant_slow_the_next_ones_down_once(begun: float) -> None:
+    once, often = Pace(), Pace()
+    once.throttle(begun, begun, 0.0)
+    for _ in range(8):
+        often.throttle(begun, begun, 0.0)
+    assert once == often
+    often.throttle(begun + 1, begun + 2, 0.0)
+    assert often.interval > once.interval > 0
 
 
 @given(st.integers(0, 1_000))

@@ -290,6 +290,26 @@ def test_what_something_waits_for_is_described_first() -> None:
         assert len(late) == min(left, 8)
 
 
+def test_what_waited_behind_others_is_asked_for_at_once_the_next_time() -> None:
+    ids = ids_of(20)
+    account = look({id_: of_buckets("origin") for id_ in ids}, distributions=tuple(ids))
+    first = account.find(workers=Slow(account.clock))
+    behind = {id_ for id_, error in first.unknown.items() if isinstance(error, OutOfTimeError)}
+    assert len(behind) == 9
+    account.read.clear()
+    assert behind <= set(account.sites())  # the other eight failed a moment ago
+    assert len(account.read) == len(behind)
+
+
+def test_a_known_distribution_that_waits_behind_others_is_no_problem() -> None:
+    ids = ids_of(20)
+    account = look({id_: of_buckets("origin") for id_ in ids}, distributions=tuple(ids))
+    account.sites()
+    account.clock.now = 300.0
+    assert len(account.sites(workers=Slow(account.clock))) == 20
+    assert len(account.warnings) == 8  # of the calls that were not answered in time
+
+
 def test_where_nothing_is_learnt_all_that_waits_has_failed() -> None:
     account = look(distributions=tuple(ids_of(20)))
     found = account.find(workers=Stuck(), asked=dict.fromkeys(ids_of(20), True))
@@ -336,6 +356,26 @@ def test_that_a_list_is_read_is_no_progress_where_no_description_is() -> None:
 
     found = account.find(workers=OnlyDiscovery(account.clock), asked=dict.fromkeys(ids, True))
     assert {type(found.unknown[id_]) for id_ in ids} == {UnavailableError}
+
+
+def test_that_a_site_is_remembered_is_no_progress() -> None:
+    ids = ids_of(20)
+    account = look({id_: of_buckets("origin") for id_ in ids}, distributions=(ids[0],))
+    account.sites()
+    account.clock.now = 300.0
+    account.double.undescribed = {"E0": DENIED}
+    account.config = replace(account.config, distributions=tuple(ids))
+
+    class OnlyTheKnown(Calls):
+        """Workers whose calls never end, but for that about E0."""
+
+        def start(self, call: Any) -> None:
+            if call.args == ("E0",):
+                super().start(call)
+
+    found = account.find(workers=OnlyTheKnown(account.clock), asked={ids[0]: True})
+    assert [one.id for one in found.known] == ["E0"]
+    assert {type(error) for error in found.unknown.values()} == {UnavailableError}
 
 
 def test_only_what_something_waits_for_is_described_where_nothing_is_new() -> None:
