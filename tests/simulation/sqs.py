@@ -128,19 +128,21 @@ class Client:
                     taken.append({"Id": entry["Id"], "MessageId": "stored"})
             return {"Successful": taken, "Failed": failed}
 
+        watch = self.watch  # of the invocation that calls, even if the process is frozen and serves another meanwhile
         answer = self._call("SendMessageBatch", [entry["MessageBody"] for entry in Entries], take)
         failed = {entry["Id"] for entry in answer["Failed"]}
-        self.watch("not stored", [entry["MessageBody"] for entry in Entries if entry["Id"] in failed])
+        watch("not stored", [entry["MessageBody"] for entry in Entries if entry["Id"] in failed])
         return answer
 
     def _call(self, operation: str, bodies: list[str], take: Callable[[], Any]) -> Any:
-        self.watch("sent", bodies)
+        watch = self.watch
+        watch("sent", bodies)
         try:
             answer = self._try(operation, take)
         except (ClientError, ReadTimeoutError):
-            self.watch("not stored", bodies)
+            watch("not stored", bodies)
             raise
-        self.watch("stored", bodies)
+        watch("stored", bodies)
         return answer
 
     def _try(self, operation: str, take: Callable[[], Any]) -> Any:
