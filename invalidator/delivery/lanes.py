@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from invalidator.delivery.halving import Family, by_kind, halves
 from invalidator.delivery.pacing import MAX_CALLS, Room
-from invalidator.errors import CdnError, InProgressError, OutOfTimeError, ThrottledError
+from invalidator.errors import CdnError, InProgressError, InvalidPathError, OutOfTimeError, ThrottledError
 from invalidator.events.tickets import MAX_CROWDED
 from invalidator.model import Batch, Outcome
 
@@ -98,7 +98,10 @@ class Lane:
                 batch = replace(batch, crowded=crowded, apart=apart)
         elif not (answered and attempt.calls < MAX_CALLS and isinstance(error, (OutOfTimeError, ThrottledError))):
             batch = replace(batch, attempts=batch.attempts + 1)  # waiting behind others is no attempt
-        return Outcome(replace(batch, frozen=False), error=error)
+        # What is frozen may be stored a second time, and be accepted from there. Only a refusal for what is in it says
+        # that CloudFront does not know it.
+        is_new = attempt.calls > 0 and isinstance(error, (InProgressError, InvalidPathError))
+        return Outcome(replace(batch, frozen=batch.frozen and not is_new), error=error)
 
 
 def _rank(attempt: Attempt) -> tuple[float, int]:

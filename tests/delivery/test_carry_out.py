@@ -326,6 +326,23 @@ def test_what_is_let_through_makes_the_pauses_shorter() -> None:
     assert invocation.workers.pauses == pytest.approx([2.0, 2.0, 1.8, 1.62, 1.458, 1.3122])
 
 
+def test_a_batch_stays_frozen_until_cloudfront_says_what_it_thinks_of_it() -> None:
+    frozen = [replace(batch_of(1_600, reference=f"r{number}"), frozen=True) for number in range(3)]
+    double = timed(["E1"])
+    invocation = Invocation(double, patience=5.0)
+    # The first takes all the room, and the others are not even sent.
+    outcomes = invocation.run(Plan(tuple(frozen)))
+    left = [outcome.batch for outcome in outcomes if outcome.error]
+    assert [(batch.frozen, batch.caller_reference) for batch in left] == [(True, "r1"), (True, "r2")]
+
+
+@pytest.mark.parametrize(("refusal", "frozen"), [(THROTTLED, True), (IN_PROGRESS, False), (DENIED, True)])
+def test_only_a_refusal_of_its_contents_thaws_a_batch(refusal: tuple[str, int], frozen: bool) -> None:
+    double = StrictCloudFront(["E1"], broken={"E1": refusal})
+    (outcome,) = Invocation(double, patience=5.0).run(Plan((replace(batch_of(1), frozen=True),)))
+    assert outcome.batch.frozen is frozen
+
+
 def test_until_it_is_throttled_nothing_waits() -> None:
     ids = [f"E{number}" for number in range(1, 41)]
     double = timed(ids)

@@ -71,7 +71,9 @@ class Invocation:
                 self._left.setdefault(distribution, set()).add(path)
                 self._oldest[distribution] = min(ticket.since, self._oldest.get(distribution, inf))
             # A part that was refused twice for want of room may be cut and mixed anew.
-            is_part = ticket.reference in self._aws.cloudfront.parts and ticket.crowded < _CROWDED_TWICE
+            # So may a whole batch that has the paths of a part by chance, until CloudFront may know it.
+            is_apart = '"apart":true' in message.body and ticket.crowded < _CROWDED_TWICE
+            is_part = is_apart and ticket.reference in self._aws.cloudfront.parts
             if ticket.batch and (message.received > 1 or is_part):
                 self._alone.append((set(ticket.batch), message))
 
@@ -142,7 +144,7 @@ class Invocation:
         for part, message in self._alone:
             if part < sent:
                 places = [self._places_of(other.body) for other in self._messages if other is not message]
-                is_new = all(any(not bases.isdisjoint(some) for some in places) for bases in map(_bases, part))
+                is_new = all(any(_is_cleared_for(place, some) for some in places) for place in part)
                 assert is_new, f"a ticket that has to be sent alone was mixed with others: {sorted(part)[:5]}"
 
     def _places_of(self, body: str) -> set[Place]:
@@ -199,7 +201,9 @@ def _is_slice(part: list[str], whole: list[str]) -> bool:
     return 0 < len(part) < len(whole) and whole[start : start + len(part)] == part
 
 
-def _bases(place: Place) -> set[Place]:
-    """Return the paths that a path clears, if it is a path or a wildcard for one object."""
+def _is_cleared_for(place: Place, places: set[Place]) -> bool:
+    """Return true if a path, or a wildcard for one object or for many, clears one of these places."""
     id_, path = place
-    return {(id_, path), (id_, path.removesuffix("*")), (id_, path.removesuffix("?*"))}
+    if not {place, (id_, path.removesuffix("*")), (id_, path.removesuffix("?*"))}.isdisjoint(places):
+        return True
+    return path.endswith("*") and any(other == id_ and below.startswith(path[:-1]) for other, below in places)
