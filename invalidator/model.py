@@ -266,8 +266,8 @@ class Batch:
     ``attempts`` counts the invocations in a row in which it was refused or not answered, apart from waiting behind
     others; ``crowded`` those in which the distribution had too much in progress for it, and accepted nothing else of
     that kind either. A batch that is ``apart`` has to be sent as it is, with nothing else: CloudFront may know its
-    reference, or refused a path in it. So has one that is ``frozen``, until CloudFront refuses it: it is stored before
-    it is sent, and an invocation may be cut off, or another copy of it be accepted.
+    reference, or refused a path in it. So has one that is ``frozen``: it is stored before it is sent, and an invocation
+    may be cut off, or another copy of it be accepted.
     """
 
     distribution: DistributionId

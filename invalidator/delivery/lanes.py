@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from invalidator.delivery.halving import Family, by_kind, halves
 from invalidator.delivery.pacing import MAX_CALLS, Room
-from invalidator.errors import CdnError, InProgressError, InvalidPathError, OutOfTimeError, ThrottledError
+from invalidator.errors import CdnError, InProgressError, OutOfTimeError, ThrottledError
 from invalidator.events.tickets import MAX_CROWDED
 from invalidator.model import Batch, Outcome
 
@@ -34,8 +34,8 @@ class Attempt:
         It is halved only if it was refused ``again``, for lack of room.
         """
         batch = self.batch
-        # CloudFront may know a batch that is apart: in parts it would be billed twice. Probes are counted.
-        if batch.apart or len(batch.items) == 1 or self.family.probes:
+        # CloudFront may know a batch that is fixed: in parts it would be billed twice. Probes are counted.
+        if batch.is_fixed or len(batch.items) == 1 or self.family.probes:
             return [self]
         if len(parts := by_kind(batch)) > 1:
             plain, wildcards = parts
@@ -90,18 +90,19 @@ class Lane:
         if isinstance(error, InProgressError):
             if self.room.is_full(batch):
                 crowded = min(batch.crowded + 1, MAX_CROWDED)
-                # A batch that is apart may have been accepted in an earlier invocation. When it is refused for the
-                # second time, its own invalidation would be complete, and CloudFront would have answered with that.
-                # So CloudFront does not know it, and the next plan may cut it. It must have been called for now, and
-                # only once: another call of this invocation may have been accepted without an answer.
-                apart = batch.apart and not (crowded > 1 and attempt.calls == 1)
-                batch = replace(batch, crowded=crowded, apart=apart)
+                # A batch that is apart may have been accepted in an earlier invocation, and of one that is frozen,
+                # another copy may be accepted at the same time: the queue may have stored it and said that it did not.
+                # When it is refused for the second time, its own invalidation would be complete, and CloudFront would
+                # have answered with that. So CloudFront does not know it, and the next plan may cut it. It must have
+                # been called for now, and only once: another call of this invocation may have been accepted without
+                # an answer.
+                is_fixed = not (crowded > 1 and attempt.calls == 1)
+                batch = replace(
+                    batch, crowded=crowded, apart=batch.apart and is_fixed, frozen=batch.frozen and is_fixed
+                )
         elif not (answered and attempt.calls < MAX_CALLS and isinstance(error, (OutOfTimeError, ThrottledError))):
             batch = replace(batch, attempts=batch.attempts + 1)  # waiting behind others is no attempt
-        # What is frozen may be stored a second time, and be accepted from there. Only a refusal for what is in it says
-        # that CloudFront does not know it.
-        is_new = attempt.calls > 0 and isinstance(error, (InProgressError, InvalidPathError))
-        return Outcome(replace(batch, frozen=batch.frozen and not is_new), error=error)
+        return Outcome(batch, error=error)
 
 
 def _rank(attempt: Attempt) -> tuple[float, int]:

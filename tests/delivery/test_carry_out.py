@@ -326,7 +326,7 @@ def test_what_is_let_through_makes_the_pauses_shorter() -> None:
     assert invocation.workers.pauses == pytest.approx([2.0, 2.0, 1.8, 1.62, 1.458, 1.3122])
 
 
-def test_a_batch_stays_frozen_until_cloudfront_says_what_it_thinks_of_it() -> None:
+def test_what_was_not_sent_stays_frozen() -> None:
     frozen = [replace(batch_of(1_600, reference=f"r{number}"), frozen=True) for number in range(3)]
     double = timed(["E1"])
     invocation = Invocation(double, patience=5.0)
@@ -336,11 +336,21 @@ def test_a_batch_stays_frozen_until_cloudfront_says_what_it_thinks_of_it() -> No
     assert [(batch.frozen, batch.caller_reference) for batch in left] == [(True, "r1"), (True, "r2")]
 
 
-@pytest.mark.parametrize(("refusal", "frozen"), [(THROTTLED, True), (IN_PROGRESS, False), (DENIED, True)])
-def test_only_a_refusal_of_its_contents_thaws_a_batch(refusal: tuple[str, int], frozen: bool) -> None:
+@pytest.mark.parametrize(
+    ("refusal", "crowded", "frozen"),
+    [
+        *((refusal, crowded, True) for refusal in (THROTTLED, DENIED, UNAVAILABLE) for crowded in (0, 1)),
+        (IN_PROGRESS, 0, True),  # another copy of it may be accepted before it comes again
+        (IN_PROGRESS, 1, False),
+    ],
+)
+def test_only_a_second_refusal_for_want_of_room_thaws_a_batch(
+    refusal: tuple[str, int], crowded: int, frozen: bool
+) -> None:
     double = StrictCloudFront(["E1"], broken={"E1": refusal})
-    (outcome,) = Invocation(double, patience=5.0).run(Plan((replace(batch_of(1), frozen=True),)))
-    assert outcome.batch.frozen is frozen
+    batch = replace(batch_of(2, wildcards=1), frozen=True, crowded=crowded)
+    (outcome,) = Invocation(double, patience=5.0).run(Plan((batch,)))
+    assert (outcome.batch.frozen, outcome.batch.caller_reference) == (frozen, "r")
 
 
 def test_until_it_is_throttled_nothing_waits() -> None:

@@ -33,7 +33,7 @@ class Invocation:
         # Tickets to be sent alone, each with its message: those that came before, and parts of batches with an invalid
         # path.
         self._alone: list[tuple[set[Place], Message]] = []
-        self._messages = messages
+        self._messages, self._brought = messages, set[tuple[str, str]]()
         self._places: dict[str, set[Place]] = {}
         self._refused_tickets: set[str] = set()
         # Changes that come again after they have waited are planned apart, each time with an allowance of their own.
@@ -71,9 +71,8 @@ class Invocation:
                 self._left.setdefault(distribution, set()).add(path)
                 self._oldest[distribution] = min(ticket.since, self._oldest.get(distribution, inf))
             # A part that was refused twice for want of room may be cut and mixed anew.
-            # So may a whole batch that has the paths of a part by chance, until CloudFront may know it.
-            is_apart = '"apart":true' in message.body and ticket.crowded < _CROWDED_TWICE
-            is_part = is_apart and ticket.reference in self._aws.cloudfront.parts
+            is_part = ticket.reference in self._aws.cloudfront.parts and ticket.crowded < _CROWDED_TWICE
+            self._brought.add(ticket.reference)
             if ticket.batch and (message.received > 1 or is_part):
                 self._alone.append((set(ticket.batch), message))
 
@@ -182,10 +181,13 @@ class Invocation:
         if is_whole:  # a plan of its own, which happens to have the paths of a part
             cloudfront.wholes.add(ticket.reference)
             cloudfront.parts.discard(ticket.reference)
-        elif ticket.reference not in cloudfront.wholes and any(
-            _is_slice(paths, whole) for id_ in ticket.ids for whole in self._invalid.get(id_, [])
-        ):
-            cloudfront.parts.add(ticket.reference)
+            return
+        # What was never sent may be mixed, and a whole batch may have the paths of a part by chance.
+        is_new = ticket.reference in cloudfront.references and ticket.reference not in self._brought
+        if is_new and ticket.reference not in cloudfront.wholes:
+            wholes = (whole for id_ in ticket.ids for whole in self._invalid.get(id_, []))
+            if any(_is_slice(paths, whole) for whole in wholes):
+                cloudfront.parts.add(ticket.reference)
 
     def _check_coming_again(self, what: str, ticket: Ticket) -> None:
         """Check that nothing is stored whose messages come again, because other tickets of them are not stored."""
