@@ -401,6 +401,19 @@ def test_a_large_plan_is_stored_before_it_is_sent(
     assert references <= {item.reference for item in cloudfront.accepted}
 
 
+def test_what_is_given_up_of_a_large_plan_keeps_its_references(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    # Of what the queue stored and said that it did not, another copy may be accepted once it is allowed again.
+    cloudfront.broken["E1"] = DENIED
+    large = [ticket(Change(f"{name}1"), Change(f"{name}2"), attempts=4, frozen=True) for name in "ab"]
+    assert failed(invoke(make.sqs(*large), queues)) == []
+    cloudfront.broken.clear()
+    assert failed(invoke(make.sqs(*large), queues)) == []
+    assert failed(invoke(redelivered(queues, DEAD_LETTERS), queues)) == []
+    assert sorted(cloudfront.paths("E1")) == ["/a1", "/a2", "/b1", "/b2"]
+
+
 def test_what_of_a_large_plan_is_not_stored_is_sent_at_once(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
     queues.broken[QUEUE] = FULL
     event = make.sqs(*[make.s3(Change(f"{number:03}")) for number in range(501)])

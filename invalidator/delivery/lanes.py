@@ -90,12 +90,12 @@ class Lane:
         if isinstance(error, InProgressError):
             if self.room.is_full(batch):
                 crowded = min(batch.crowded + 1, MAX_CROWDED)
-                # A batch that is apart may have been accepted in an earlier invocation, and of one that is frozen,
-                # another copy may be accepted at the same time: the queue may have stored it and said that it did not.
-                # When it is refused for the second time, its own invalidation would be complete, and CloudFront would
-                # have answered with that. So CloudFront does not know it, and the next plan may cut it. It must have
-                # been called for now, and only once: another call of this invocation may have been accepted without
-                # an answer.
+                # A batch that is apart may have been accepted in an earlier invocation; of one that is frozen, another
+                # copy may be, because the queue may have stored it and said that it did not. If it finds no room for
+                # the second time, half a minute later, its own invalidation would be complete, and CloudFront would
+                # answer with that. So CloudFront does not know it, and the next plan may cut it. It must have been
+                # called for now, and only once: another call of this invocation may have been accepted without an
+                # answer. (A copy that found no room either may still come later: then it is billed twice.)
                 is_fixed = not (crowded > 1 and attempt.calls == 1)
                 batch = replace(
                     batch, crowded=crowded, apart=batch.apart and is_fixed, frozen=batch.frozen and is_fixed

@@ -133,8 +133,8 @@ def _leftovers(failed: list[Outcome]) -> Iterator[Leftover]:
         batch, error = outcome.batch, outcome.error
         if error is None:
             continue
-        # CloudFront may know what is apart, unless it says that a path is invalid: it keeps its reference.
-        if pacing.is_hopeless(batch, error) and (isinstance(error, InvalidPathError) or not batch.apart):
+        # CloudFront may know what is fixed, now or later, unless it says that a path is invalid: the reference stays.
+        if pacing.is_hopeless(batch, error) and (isinstance(error, InvalidPathError) or not batch.is_fixed):
             kind = "" if isinstance(error, InvalidPathError) else str(error)
             alike.setdefault((batch.distribution, kind), []).append(outcome)
         else:

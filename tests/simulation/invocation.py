@@ -33,7 +33,8 @@ class Invocation:
         # Tickets to be sent alone, each with its message: those that came before, and parts of batches with an invalid
         # path.
         self._alone: list[tuple[set[Place], Message]] = []
-        self._messages, self._brought = messages, set[tuple[str, str]]()
+        self._messages = messages
+        self._brought: set[tuple[str, str]] = set()  # the references of its tickets
         self._places: dict[str, set[Place]] = {}
         self._refused_tickets: set[str] = set()
         # Changes that come again after they have waited are planned apart, each time with an allowance of their own.
