@@ -33,7 +33,7 @@ NOTIFIED: Final = (0.1, 2.0)
 PAGE: Final = 1_000
 """Keys in a page of a listing."""
 
-ALLOWANCE: Final = Allowance(PLAIN, WILDCARDS, lossless=None)
+ALLOWANCE: Final = Allowance(PLAIN, WILDCARDS)
 """The default allowance of a plan."""
 
 

@@ -294,7 +294,7 @@ def _of_what_fits(claims: Claims) -> str:
 
 
 def _fit(items: tuple[Item, ...], others: list[tuple[UrlPath, ...]], *, lossless: bool) -> None:
-    coalesce(items, Allowance(FITTING, WILDCARDS, lossless), lambda _prefix: others, saves=False)
+    coalesce(items, Allowance(FITTING, WILDCARDS, WILDCARDS if lossless else 0), lambda _prefix: others)
 
 
 def _items(urls: list[str]) -> tuple[Item, ...]:

@@ -14,6 +14,8 @@ const PARAMETER_NAME = [
 
 const TIMEOUT = 120; // seconds of an invocation: a call may take 13, the rest is for the pauses of a throttled account
 
+const WINDOW = 2; // seconds for which the queue collects changes: a lone one goes at once, a burst is gathered anyway
+
 const PARAMETER_PATH = '(/[\\w.-]+)+(/\\*)?';
 
 // Name: [default, what a given value must match, the same in words]
@@ -32,7 +34,8 @@ const PARAMETERS = {
   ],
   parameter: ['', ...PARAMETER_NAME],
   trigger: ['queue', /^(queue|direct|eventbridge)$/, 'queue, direct or eventbridge'],
-  window: ['5', /^([1-9]\d?|[12]\d\d|300)$/, 'a number of seconds from 1 to 300'],
+  gather: ['300', /^(\d|[1-9]\d|[1-8]\d\d|900)$/, 'a number of seconds from 0 to 900'],
+  'deploy-marker': ['', /^(?!\/)(?!.*:\/\/)[^\n]{1,1024}$/, 'the key of an object, without a slash in front, as .deployed'],
   prefix: ['', /^[^*]{1,1024}$/, 'how keys begin, without a wildcard'],
   suffix: ['', /^[^*]{1,1024}$/, 'how keys end, without a wildcard'],
   'settings-ttl': ['300', /^\d{1,5}$/, 'a number of seconds'],
@@ -44,9 +47,6 @@ const PARAMETERS = {
   include: ['', /^[^]{1,1024}$/, 'globs on keys'],
   exclude: ['', /^[^]{1,1024}$/, 'globs on keys'],
   'max-paths': ['3000', /^([1-9]\d{0,5}|1000000)$/, 'a number of paths from 1 to 1000000'],
-  'max-wildcards': ['15', /^(\d|1[0-5])$/, 'a number of wildcards from 0 to 15'],
-  lossless: ['', /^(on|off)$/, 'on or off'],
-  'list-pages': ['1000', /^([1-9]\d{0,4}|100000)$/, 'a number of pages from 1 to 100000'],
   pipeline: ['off', /^(on|off)$/, 'on or off'],
   'pipeline-parameters': [
     '',
@@ -69,6 +69,18 @@ const PARAMETERS = {
   ],
 };
 
+// Parameters that are gone, and why nobody needs them.
+const GONE = {
+  tracing: 'the functions no longer send traces to X-Ray',
+  window: 'bursts are gathered (--param gather)',
+  lossless: 'wildcards that evict nothing are used wherever they save something',
+  'max-wildcards': 'a plan has few, unless it would exceed max-paths',
+  'list-pages': 'listings are bounded by what they may save',
+};
+
+// They need a queue on which changes can wait.
+const ONLY_WITH_A_QUEUE = ['gather', 'deploy-marker'];
+
 const LISTS = ['distributions', 'pipeline-parameters'];
 const SOURCES = ['distributions', 'secret', 'parameter'];
 
@@ -80,9 +92,7 @@ function mistake(sentence) {
 function checkNames(given) {
   for (const word of [].concat(given ?? [])) {
     const name = word.split('=')[0];
-    if (name === 'tracing') {
-      throw mistake('--param tracing: the functions no longer send traces to X-Ray; leave this parameter out.');
-    }
+    if (Object.hasOwn(GONE, name)) throw mistake(`--param ${name}: ${GONE[name]}; leave this parameter out.`);
     if (!Object.hasOwn(PARAMETERS, name)) {
       throw mistake(`--param ${name}: there is no such parameter. Choose from ${Object.keys(PARAMETERS).join(', ')}.`);
     }
@@ -91,8 +101,10 @@ function checkNames(given) {
 
 async function read(resolveVariable) {
   const values = {};
+  const said = [];
   for (const [name, [fallback, pattern, expected]] of Object.entries(PARAMETERS)) {
     const found = await resolveVariable(`param:${name}, null`);
+    if (found !== null) said.push(name);
     let value = found === null ? fallback : String(found);
     if (LISTS.includes(name)) value = value.split(/[\s,]+/).filter(Boolean).join(',');
     if (value !== fallback && !pattern.test(value)) {
@@ -100,18 +112,23 @@ async function read(resolveVariable) {
     }
     values[name] = value;
   }
-  return values;
+  return { values, said };
 }
 
-function checkPresence(values) {
+function checkPresence(values, said) {
   if (!values.bucket) {
     throw mistake('--param bucket: it is missing. Give the name of the origin bucket, as in --param bucket=my-origin.');
   }
   if (values['discover-tag'] && !values.distributions.split(',').includes('discover')) {
     throw mistake('--param discover-tag: it works only with --param distributions=discover. Add that, or leave this out.');
   }
-  if (values.window !== PARAMETERS.window[0] && values.trigger === 'direct') {
-    throw mistake('--param window: it works only with a queue. Leave it out with --param trigger=direct.');
+  const useless = ONLY_WITH_A_QUEUE.filter((name) => values.trigger === 'direct' && said.includes(name));
+  if (useless.length) {
+    throw mistake(`--param ${useless[0]}: it works only with a queue. Leave it out with --param trigger=direct.`);
+  }
+  const marker = values['deploy-marker'];
+  if (marker && !(marker.startsWith(values.prefix) && marker.endsWith(values.suffix))) {
+    throw mistake('--param deploy-marker: prefix and suffix keep it back, so the function would never hear of it.');
   }
   if (values['pipeline-parameters'] && values.pipeline !== 'on') {
     throw mistake('--param pipeline-parameters: it works only with --param pipeline=on. Add that, or leave this out.');
@@ -215,11 +232,11 @@ function listing(given) {
   const arn = `arn:\${AWS::Partition}:s3:::${given.bucket}`;
   const skip = given['skip-unchanged'];
   const onBucket = [
-    ...(given['max-wildcards'] === '0' ? [] : ['s3:ListBucket']),
+    's3:ListBucket',
     ...(skip ? ['s3:ListBucketVersions'] : []),
   ];
   return [
-    ...reading(onBucket, onBucket.length ? [substituted(arn)] : []),
+    ...reading(onBucket, [substituted(arn)]),
     ...reading(['s3:GetObjectVersion'], skip === 'versions+metadata' ? [substituted(`${arn}/*`)] : []),
   ];
 }
@@ -251,8 +268,8 @@ function meant({ distributions }) {
 
 module.exports = async ({ options, resolveVariable }) => {
   checkNames(options.param);
-  const values = await read(resolveVariable);
-  checkPresence(values);
+  const { values, said } = await read(resolveVariable);
+  checkPresence(values, said);
   const given = { ...values, meant: meant(values) };
   return {
     ...values,
@@ -269,9 +286,9 @@ module.exports = async ({ options, resolveVariable }) => {
     ],
     'index-document': values['index-document'] === 'none' ? '' : values['index-document'],
     timeout: TIMEOUT,
-    window: Number(values.window),
+    window: WINDOW,
     // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html (2026-11-22)
-    visibility: 6 * TIMEOUT + Number(values.window),
+    visibility: 6 * TIMEOUT + WINDOW,
     'log-retention': Number(values['log-retention']),
     'cost-alarm': Number(values['cost-alarm']),
     costs: values['cost-alarm'] ? 'on' : 'off',

@@ -1,5 +1,6 @@
 """The Lambda function: an event in, invalidations out, and an answer by which Lambda knows what to send again."""
 
+from dataclasses import replace
 from typing import Any
 
 from invalidator.errors import JobError
@@ -8,6 +9,7 @@ from invalidator.planning.planner import make_plan
 from invalidator.runtime.answer import Served, answer
 from invalidator.runtime.clients import AWS, Clients
 from invalidator.runtime.deliver import deliver
+from invalidator.runtime.gather import Gathering
 from invalidator.runtime.invocation import Invocation, InvocationContext, LocalContext
 from invalidator.runtime.log import log_contents, log_event, log_plan, logger
 from invalidator.runtime.reads import BucketKeys, find_distributions, without_unchanged
@@ -37,14 +39,19 @@ def _serve(event: object, context: "InvocationContext", clients: Clients) -> dic
     log_event(event)
     invocation = Invocation.configured(clients, context)
     settings = invocation.settings
-    concerned = find_distributions(decode(event, context.aws_request_id), invocation)
+    decoded = decode(event, context.aws_request_id)
+    gathering = Gathering(decoded, invocation)
+    concerned = find_distributions(replace(decoded, changes=gathering.changes), invocation)
     decoded, known = concerned.decoded, concerned.known
     log_contents(decoded)
-    changes, keys = without_unchanged(decoded.changes, invocation), BucketKeys(invocation).beginning
+    changes, keys = without_unchanged(gathering.changes, invocation), BucketKeys(invocation, gathering.begun).beginning
     plan = make_plan(changes, known, settings.view, decoded.tickets, settings.allowance, keys)
+    if gathering.holds(plan):
+        changes = gathering.changes
+        plan = make_plan(changes, known, settings.view, decoded.tickets, settings.allowance, keys)
     log_plan(plan)
     result = deliver(plan, changes, concerned, invocation)
-    return answer(Served(decoded, len(decoded.changes) - len(changes), len(known), plan, result), invocation)
+    return answer(Served(decoded, gathering, len(known), changes, plan, result), invocation)
 
 
 @logger.inject_lambda_context(log_event=False)

@@ -97,11 +97,17 @@ MAX_CLOUDFORMATION_ANSWER_BYTES: Final = 4_096
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html (2026-11-21)
 """
 
+CALLS_AT_ONCE: Final = 10
+"""Calls of CreateInvalidation that an account is allowed at once.
+
+An AWS engineer in https://github.com/aws/aws-sdk-js/issues/3983 (2026-11-20); not in the documentation.
+"""
+
 SECONDS_PER_CALL: Final = 2.0
 """Seconds between calls of CreateInvalidation that an account is allowed, after a burst of about ten.
 
-An AWS engineer in https://github.com/aws/aws-sdk-js/issues/3983 (2026-11-20); not in the documentation, so only
-the first pause after a refusal rests on it.
+An AWS engineer in https://github.com/aws/aws-sdk-js/issues/3983 (2026-11-20); not in the documentation, so pauses only
+begin with it: they become shorter with each call that is let through.
 """
 
 MAX_CONTINUATION_TOKEN_CHARACTERS: Final = 2_048

@@ -72,6 +72,17 @@ class HeldChanges:
         return min((change.time for change in self.changes if change.time), default="")
 
 
+class Gathered(NamedTuple):
+    """Changes that wait for the rest of their burst.
+
+    ``since`` is when the first of them was received, ``going_on`` when the burst last went on, in seconds since 1970.
+    """
+
+    changes: tuple[ObjectChange, ...]
+    since: float
+    going_on: float
+
+
 class Request(NamedTuple):
     """A path that somebody asks for, or that an earlier invocation left; there is no record of S3 behind it.
 
@@ -232,13 +243,13 @@ def usd_for(paths: int) -> float:
 class Allowance(NamedTuple):
     """The paths that one plan may send to each distribution, and the wildcards among them.
 
-    ``lossless`` says when wildcards that evict nothing unchanged replace paths: always, never, or (None) only where
-    that saves money.
+    So many as ``saving`` may replace paths only because that is cheaper and evicts nothing unchanged. They are few, so
+    that the next plan still finds free ones: CloudFront takes fifteen at a time.
     """
 
     paths: int = MAX_ITEMS_PER_CALL
     wildcards: int = MAX_WILDCARDS_PER_CALL
-    lossless: bool | None = None
+    saving: int = 7
 
 
 EXACT: Final = Allowance(wildcards=0)

@@ -17,7 +17,7 @@ from moto import mock_aws
 
 from invalidator.aws import sdk
 from invalidator.aws.cloudfront import CloudFront
-from invalidator.aws.listings import Bounds, Listings
+from invalidator.aws.listings import MAX_PAGES, Bounds, Listings
 from invalidator.aws.queues import Queue
 from invalidator.codepipeline.answers import JobAnswer, JobDone
 from invalidator.codepipeline.jobs import JobServices, answer_job
@@ -918,13 +918,13 @@ def test_comparing_leaves_time_for_what_it_is_about(
     cloudfront: StrictCloudFront, s3: VersionedS3, limit: float, seconds: float
 ) -> None:
     class Watched(Listings):
-        def bounds(self, pages: int, seconds: float) -> Bounds:
-            bounds.append((pages, seconds))
-            return super().bounds(pages, seconds)
+        def bounds(self, seconds: float, pages: int = MAX_PAGES) -> Bounds:
+            bounds.append(seconds)
+            return super().bounds(seconds, pages)
 
-    bounds: list[tuple[int, float]] = []
+    bounds: list[float] = []
     compare(make.s3(uploaded(s3, "a", b"1")), Watched(s3, lambda: 0.0), clock=Clock(limit))
-    assert bounds == [(1_000, seconds)]
+    assert bounds == [seconds]
 
 
 def test_uploads_are_compared_through_the_sdk(cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1021,22 +1021,22 @@ def test_where_the_bucket_cannot_be_listed_directories_go_with_a_warning(
 def test_a_listing_takes_no_more_pages_than_allowed(
     cloudfront: StrictCloudFront, site: VersionedS3, log: StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LIST_PAGES", "5")
+    monkeypatch.setattr(Listings.bounds, "__defaults__", (5,))
     assert upload(site, *MANY) == []
     assert cloudfront.paths("E1") == ["/a/00", "/a/02", "/a/04", "/b/*"]
     assert len(site.made("ListObjectsV2")) == 5
     (warning,) = warnings_in(log)
-    assert "it takes more than LIST_PAGES=5 pages" in warning
+    assert "it takes more than 5 pages" in warning
 
 
 def test_all_listings_of_an_event_share_the_pages_that_are_allowed(
     cloudfront: StrictCloudFront, site: VersionedS3, log: StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LIST_PAGES", "6")
+    monkeypatch.setattr(Listings.bounds, "__defaults__", (6,))
     assert upload(site, *MANY) == []
     assert len(site.made("ListObjectsV2")) == 6
     (warning,) = warnings_in(log)
-    assert warning.endswith("more than LIST_PAGES=6 pages; each path pattern that leads there counts as one object")
+    assert warning.endswith("more than 6 pages; each path pattern that leads there counts as one object")
 
 
 def test_what_is_said_to_be_evicted_is_that_of_each_distribution(

@@ -48,6 +48,13 @@ class _Client(Protocol):
         """Read metadata: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html."""
 
 
+_JUST_NOW: Final = timedelta(minutes=3)
+"""In a burst, what changed within this time is evicted by nobody: it has been, or is about to be."""
+
+MAX_PAGES: Final = 1_000
+"""The most pages that an invocation lists: a million objects."""
+
+
 @dataclass(slots=True)
 class Bounds:
     """The most that may be listed: a number of pages, and a time, in seconds of the clock, after which none begins.
@@ -87,8 +94,8 @@ class Listings:
         """Connect to S3 as the SDK is configured. Raises ConfigurationError if that cannot be used."""
         return cls(sdk.client("s3", attempts=2))
 
-    def bounds(self, pages: int, seconds: float) -> Bounds:
-        """Return bounds of so many pages, and so many seconds from now on."""
+    def bounds(self, seconds: float, pages: int = MAX_PAGES) -> Bounds:
+        """Return bounds of so many seconds from now on, and of so many pages."""
         return Bounds(pages, self._now() + seconds)
 
     def left(self, bounds: Bounds) -> float:
@@ -99,14 +106,25 @@ class Listings:
         """Yield the keys with a prefix, in the order of their UTF-8. Raises ListingError."""
         return chain.from_iterable(self.pages(bucket, prefix, bounds))
 
-    def pages(self, bucket: str, prefix: str, bounds: Bounds) -> Iterator[list[ObjectKey]]:
-        """Yield the keys with a prefix page by page. Each page is read when it is needed. Raises ListingError."""
+    def pages(
+        self, bucket: str, prefix: str, bounds: Bounds, burst: datetime | None = None
+    ) -> Iterator[list[ObjectKey]]:
+        """Yield the keys with a prefix page by page. Each page is read when it is needed. Raises ListingError.
+
+        Objects that changed since a ``burst`` began, or in the last three minutes of it, are left out.
+        """
+        now = self._today()
+        # What changed after that is new; not, however, what a clock of S3 that is far ahead says.
+        new = (min(burst, now - _JUST_NOW), now + _JUST_NOW) if burst else None
         more: dict[str, str] | None = {} if is_text(prefix) else None
         while more is not None:
             self._begin_page(bucket, bounds)
             with _listing(bucket):
                 answer = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
-                keys = [ObjectKey(item["Key"]) for item in answer.get("Contents", ())]
+                found = answer.get("Contents", ())
+                keys = [
+                    ObjectKey(item["Key"]) for item in found if not (new and new[0] <= item["LastModified"] <= new[1])
+                ]
                 more = {"ContinuationToken": answer["NextContinuationToken"]} if answer["IsTruncated"] else None
             del answer  # a page is large, and the next one is read while this generator still runs
             yield keys
@@ -173,7 +191,7 @@ class Listings:
     def _begin_page(self, bucket: str, bounds: Bounds) -> None:
         self._check_time(bucket, bounds)
         if bounds.asked >= bounds.pages:
-            raise ListingError(f"{_cannot_list(bucket)}: it takes more than LIST_PAGES={bounds.pages} pages")
+            raise ListingError(f"{_cannot_list(bucket)}: it takes more than {bounds.pages:,} pages")
         bounds.asked += 1
 
     def _check_time(self, bucket: str, bounds: Bounds) -> None:

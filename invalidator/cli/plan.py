@@ -53,7 +53,7 @@ _Bucket = Annotated[
 ]
 _MOST_PATHS: Final = "At most this many paths for each distribution; if not given, MAX_PATHS. Wildcards save the rest."
 _Budget = Annotated[int | None, option("--budget", _MOST_PATHS, "N", _HOW_MUCH, min=1, max=environment.MAX_PATHS)]
-_MOST_WILDCARDS: Final = "At most this many wildcards among them; if not given, MAX_WILDCARDS."
+_MOST_WILDCARDS: Final = "At most this many wildcards among them; if not given, 15."
 _Wildcards = Annotated[
     int | None, option("--wildcards", _MOST_WILDCARDS, "N", _HOW_MUCH, min=0, max=MAX_WILDCARDS_PER_CALL)
 ]
@@ -159,9 +159,9 @@ class _Changed(NamedTuple):
 def _allowing(settings: Settings, budget: int | None, wildcards: int | None) -> Settings:
     allowance = settings.allowance
     if budget is not None:
-        allowance = allowance._replace(paths=budget)
+        allowance = allowance._replace(paths=budget, saving=allowance.wildcards)
     if wildcards is not None:
-        allowance = allowance._replace(wildcards=wildcards)
+        allowance = allowance._replace(wildcards=wildcards, saving=wildcards)
     return replace(settings, allowance=allowance)
 
 

@@ -69,14 +69,14 @@ def narrate_refusals(preview: Preview) -> None:
 
 def of_event(document: object, settings: Settings) -> Preview:
     """Return the preview of an event."""
-    return _served(decode(document, "plan"), settings, _listed(settings.list_pages))
+    return _served(decode(document, "plan"), settings, _listed())
 
 
 def of_keys(keys: list[str], bucket: str | None, settings: Settings) -> Preview:
     """Return the preview of changed objects. Without a bucket, AWS is asked neither who serves them nor what else."""
     decoded = changes_of_keys(keys, bucket or ANY, "plan")
     if bucket:
-        return _served(decoded, settings, _listed(settings.list_pages))
+        return _served(decoded, settings, _listed())
     if settings.discover:
         raise ConfigurationError("--bucket: give the bucket of the keys, for distributions to be discovered")
     return _served(decoded, replace(settings, describe=False), _unlisted)
@@ -96,7 +96,7 @@ def of_paths_and_keys(
         bucket = _common_bucket(distributions)
     batches = batches_of(texts, "--paths", [item.id for item in distributions], identity)
     decoded = replace(changes_of_keys(keys, bucket or ANY, identity), tickets=batches)
-    return Preview(decoded, distributions, settings, _listed(settings.list_pages) if bucket else _unlisted)
+    return Preview(decoded, distributions, settings, _listed() if bucket else _unlisted)
 
 
 def of_snapshots(before: Snapshot, after: Snapshot, bucket: str | None, settings: Settings) -> Preview:
@@ -139,9 +139,9 @@ def _unlisted(_bucket: str, _prefix: str) -> Iterator[ObjectKey]:
     raise ListingError("what else is in the bucket is not known: name it with --bucket")
 
 
-def _listed(pages: int) -> ListObjects:
-    """Return the listing of a bucket, which shows its progress. All listings share so many pages, and a minute."""
-    bounds = cache(lambda: clients.listings().bounds(pages, _LISTING_SECONDS))
+def _listed() -> ListObjects:
+    """Return the listing of a bucket, which shows its progress. All listings share a minute."""
+    bounds = cache(lambda: clients.listings().bounds(_LISTING_SECONDS))
 
     def list_objects(bucket: str, prefix: str) -> Iterator[ObjectKey]:
         with progress(f"listing {bucket}", each=_SHOWN_EACH) as advance:

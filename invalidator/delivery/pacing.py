@@ -9,6 +9,7 @@ from typing import Final
 from invalidator.errors import PASSING, CdnError, InProgressError, InvalidPathError, OutOfTimeError
 from invalidator.events.tickets import MAX_CROWDED, MAX_INVOCATIONS
 from invalidator.limits import (
+    CALLS_AT_ONCE,
     MAX_DELAY_SECONDS,
     MAX_ITEMS_PER_CALL,
     MAX_WILDCARDS_PER_CALL,
@@ -41,26 +42,33 @@ _SECONDS_UNTIL_ROOM: Final = 30.0
 
 @dataclass(slots=True)
 class Pace:
-    """The account's rate of calls: without limit until a call is throttled, and then the rate that gets through."""
+    """The account's rate of calls: some at once, then one each ``interval``, which is learnt from what gets through."""
 
-    interval: float = 0.0
+    interval: float = SECONDS_PER_CALL
     due: float = 0.0
+    # The calls that can be made at once, as of a time: each interval adds one.
+    _at_once: float = CALLS_AT_ONCE
+    _as_of: float = 0.0
     _changed: float = -1.0
 
     def start(self, now: float) -> None:
         """Note that a call is made."""
-        self.due = now + self.interval
+        at_once = min(self._at_once + (now - self._as_of) / self.interval, CALLS_AT_ONCE)
+        self._at_once, self._as_of = max(at_once - 1, 0.0), now
+        self.due = now + max(1 - self._at_once, 0.0) * self.interval
 
     def let_through(self) -> None:
         """Note that a call was not throttled: the next ones may follow sooner."""
-        self.interval *= 0.9
+        self.interval *= 0.95
 
     def throttle(self, started: float, now: float, chance: float) -> None:
         """Note that a call that was started at ``started`` was throttled: the next ones wait longer."""
         # Of calls that were made at the same time, the first to be refused has said all there is to say.
         if started > self._changed:
-            self.interval = min(max(self.interval * 1.5, SECONDS_PER_CALL), _MAX_PAUSE_SECONDS)
+            slower = 1.0 if self._changed < 0 else 1.5  # at first, the burst of the account may be used up already
+            self.interval = min(max(self.interval * slower, SECONDS_PER_CALL), _MAX_PAUSE_SECONDS)
             self._changed = now
+        self._at_once, self._as_of = 0.0, now
         self.due = now + _spread(self.interval, chance)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from invalidator.errors import EventError
 from invalidator.events import tickets
 from invalidator.events.records import Delivery, change_of_event, change_of_record, description_of
-from invalidator.model import Batch, DistributionId, HeldChanges, ObjectChange
+from invalidator.model import Batch, DistributionId, Gathered, HeldChanges, ObjectChange
 
 _Json = dict[str, Any]
 
@@ -40,7 +40,7 @@ class Refusal(NamedTuple):
 class Decoded:
     """The contents of an event. ``ignored`` counts the records that change nothing for viewers.
 
-    ``tickets`` and ``held`` were left by earlier invocations.
+    ``tickets``, ``held`` and ``gathered`` were left by earlier invocations.
     """
 
     changes: list[ObjectChange] = field(default_factory=list)
@@ -49,6 +49,7 @@ class Decoded:
     refusals: list[Refusal] = field(default_factory=list)
     ignored: int = 0
     from_queue: bool = False
+    gathered: list[Gathered] = field(default_factory=list)
 
 
 def decode(event: object, delivery_id: str = "") -> Decoded:
@@ -59,7 +60,9 @@ def decode(event: object, delivery_id: str = "") -> Decoded:
     """
     reader = _Reader()
     reader.read(event, Delivery(delivery_id))
-    return Decoded(reader.changes, reader.tickets, reader.held, reader.refusals, reader.ignored, reader.from_queue)
+    return Decoded(
+        reader.changes, reader.tickets, reader.held, reader.refusals, reader.ignored, reader.from_queue, reader.gathered
+    )
 
 
 def without_strangers(decoded: Decoded, strangers: Container[DistributionId]) -> Decoded:
@@ -81,6 +84,7 @@ class _Reader:
         self.changes: list[ObjectChange] = []
         self.tickets: list[Batch] = []
         self.held: list[HeldChanges] = []
+        self.gathered: list[Gathered] = []
         self.refusals: list[Refusal] = []
         self.ignored = 0
         self.from_queue = False
@@ -132,9 +136,12 @@ class _Reader:
         if tickets.is_of_batch(document):
             self.tickets.append(tickets.read(document, delivery.message_id, redelivered=delivery.redelivered).batch)
         else:
-            from invalidator.events.held import read_held  # which most events have nothing for
+            from invalidator.events import held  # which most events have nothing for
 
-            self.held.append(read_held(document, delivery.message_id, redelivered=delivery.redelivered))
+            if document["version"] == held.GATHERED:
+                self.gathered.append(held.read_gathered(document, delivery.message_id))
+            else:
+                self.held.append(held.read_held(document, delivery.message_id, redelivered=delivery.redelivered))
 
     def read_test_event(self, _document: _Json, _delivery: Delivery) -> None:
         self.ignored += 1

@@ -1,10 +1,12 @@
-"""A ticket of changes: they wait on the function's own queue until it is known what some distributions serve. Pure.
+"""A ticket of changes, which wait on the function's own queue. Pure.
 
-It is the second version of a ticket. An older version of this program does not know it, and leaves it on the queue.
+In the second version of a ticket, they wait until it is known what some distributions serve; in the third, for the rest
+of their burst. An older version of this program does not know these, and leaves them on the queue.
 """
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -12,36 +14,44 @@ from invalidator.errors import EventError
 from invalidator.events.records import change_again, own_identity
 from invalidator.events.tickets import KIND, MAX_INVOCATIONS, MAX_SINCE_CHARACTERS, MAX_WHY_CHARACTERS, is_count
 from invalidator.limits import MAX_MESSAGE_BYTES
-from invalidator.model import DistributionId, HeldChanges, ObjectChange
+from invalidator.model import DistributionId, Gathered, HeldChanges, ObjectChange
 
 _Json = dict[str, Any]
 
 VERSION: Final = 2
+GATHERED: Final = 3
 
 _MAX_ID_CHARACTERS: Final = 80
+_LAST_TIME: Final = 1e11
+"""In seconds since 1970: in some three thousand years."""
 
 
 def write_held(held: HeldChanges) -> Iterator[tuple[str, tuple[ObjectChange, ...]]]:
     """Yield the body of a message with the changes in it; several if there are more than a message holds."""
-    head = json.dumps(
-        {
-            "type": KIND,
-            "version": VERSION,
-            "distributions": held.distributions,
-            "attempts": min(held.attempts, MAX_INVOCATIONS),
-            "since": held.since[:MAX_SINCE_CHARACTERS],
-            "why": held.why[:MAX_WHY_CHARACTERS],
-            **({"listed": held.listed} if held.listed else {}),
-            "changes": [],
-        },
-        separators=(",", ":"),
-    )
+    head = {
+        "version": VERSION,
+        "distributions": held.distributions,
+        "attempts": min(held.attempts, MAX_INVOCATIONS),
+        "since": held.since[:MAX_SINCE_CHARACTERS],
+        "why": held.why[:MAX_WHY_CHARACTERS],
+    }
+    return _messages(head | ({"listed": held.listed} if held.listed else {}), held.changes)
+
+
+def write_gathered(gathered: Gathered) -> Iterator[tuple[str, tuple[ObjectChange, ...]]]:
+    """Yield the body of a message with the changes in it; several if there are more than a message holds."""
+    changes, since, going_on = gathered
+    return _messages({"version": GATHERED, "since": round(since, 1), "going_on": round(going_on, 1)}, changes)
+
+
+def _messages(head: _Json, changes: tuple[ObjectChange, ...]) -> Iterator[tuple[str, tuple[ObjectChange, ...]]]:
+    begin = json.dumps({"type": KIND, **head, "changes": []}, separators=(",", ":"))[:-2]
     start = size = 0
-    texts = [_written(change) for change in held.changes]
+    texts = [_written(change) for change in changes]
     for end, text in enumerate([*texts, ""]):
         size += len(text) + 1
-        if end > start and (end == len(texts) or len(head) + size > MAX_MESSAGE_BYTES):
-            yield f"{head[:-2]}{','.join(texts[start:end])}]}}", held.changes[start:end]
+        if end > start and (end == len(texts) or len(begin) + size + 2 > MAX_MESSAGE_BYTES):
+            yield f"{begin}{','.join(texts[start:end])}]}}", changes[start:end]
             start, size = end, len(text) + 1
 
 
@@ -55,8 +65,23 @@ def read_held(document: _Json, message_id: str | None = None, *, redelivered: bo
     version = document.get("version")
     if version != VERSION:
         raise EventError(f"a ticket of version {version!r:.20}, of a later invalidator: update this one")
-    try:
+    with _refusing():
         return replace(_read(document, message_id), apart=redelivered)
+
+
+def read_gathered(document: _Json, message_id: str | None = None) -> Gathered:
+    """Return the changes in a ticket of the third version. Raises EventError if it was not written here."""
+    with _refusing():
+        if not _is_filled(document["changes"]):
+            raise ValueError("changes")
+        changes = tuple(_change(entry, message_id) for entry in document["changes"])
+        return Gathered(changes, _time(document["since"]), _time(document["going_on"]))
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
     except (KeyError, TypeError, ValueError) as error:
         raise EventError(f"a ticket that this program did not write ({error!r:.80})") from error
 
@@ -77,6 +102,12 @@ def _ids(values: object) -> tuple[DistributionId, ...]:
 
 def _is_id(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= _MAX_ID_CHARACTERS
+
+
+def _time(value: object) -> float:
+    if not (isinstance(value, int | float) and 0 <= value < _LAST_TIME):
+        raise ValueError("since or going_on")
+    return float(value)
 
 
 def _is_filled(value: object) -> bool:

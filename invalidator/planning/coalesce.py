@@ -25,6 +25,12 @@ _MAX_LEVEL: Final = 50
 _MAX_NEIGHBOURS: Final = 50_000
 """The most objects to list only because that may save paths: 50 pages, which take some 5 to 10 seconds."""
 
+_NEIGHBOURS_PER_URL: Final = 1_000
+"""As many again for each URL: a page costs a thousandth of a path, but each makes viewers wait for the rest."""
+
+_FEWEST_URLS: Final = 3
+"""For fewer URLs nothing is listed: the two of an index document go at once."""
+
 TAGS_ALONE: Final = "the cache tags alone are more than MAX_PATHS"
 
 
@@ -35,31 +41,31 @@ class Coalesced(NamedTuple):
     warning: str = ""
 
 
-def coalesce(
-    items: tuple[Item, ...], allowance: Allowance, neighbours: ListNeighbours, *, saves: bool, sites: int = 1
-) -> Coalesced:
+def coalesce(items: tuple[Item, ...], allowance: Allowance, neighbours: ListNeighbours, sites: int = 1) -> Coalesced:
     """Return items within the allowance that clear at least the same; the very same items if they need no change.
 
-    ``saves`` says whether fewer items would cost less money. The time for a search is shared between ``sites``. Items
-    are sorted by path, before and after.
+    The time for a search is shared between ``sites``. Items are sorted by path, before and after.
     """
-    lossless = saves if allowance.lossless is None else allowance.lossless
-    if not _may_widen(items, allowance, lossless=lossless):
+    if not _may_widen(items, allowance):
         return Coalesced(items)
     items = widened(items, {})
-    if not _may_widen(items, allowance, lossless=lossless):
+    if not _may_widen(items, allowance):
         return Coalesced(items)
     demand = demand_of(items, allowance)
     # A single URL, perhaps the wildcard of a rule, cannot become fewer, whatever there is beside it.
     if demand.paths < 1 or len(demand.urls) <= 1:
         return Coalesced(items, TAGS_ALONE if demand.is_over else "")
+    if demand.is_over:
+        return _covered(items, demand, neighbours, None, sites)
     # A listing that may only save money must not take long.
-    most = None if demand.is_over or allowance.lossless else _MAX_NEIGHBOURS
-    return _covered(items, demand, neighbours, most, sites)
+    most = min(_MAX_NEIGHBOURS, _NEIGHBOURS_PER_URL * len(demand.urls))
+    saving = max(min(allowance.saving, demand.wildcards), count_wildcards(demand.urls))
+    return _covered(items, demand._replace(wildcards=saving), neighbours, most, sites)
 
 
-def _may_widen(items: tuple[Item, ...], allowance: Allowance, *, lossless: bool) -> bool:
-    return allowance.wildcards > 0 and (lossless or demand_of(items, allowance).is_over)
+def _may_widen(items: tuple[Item, ...], allowance: Allowance) -> bool:
+    may_save = allowance.saving > 0 and len(items) >= _FEWEST_URLS
+    return allowance.wildcards > 0 and (may_save or demand_of(items, allowance).is_over)
 
 
 def _covered(

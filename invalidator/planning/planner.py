@@ -6,7 +6,6 @@ from itertools import chain
 from typing import Final, NamedTuple, NoReturn
 
 from invalidator.errors import ListingError
-from invalidator.limits import FREE_PATHS
 from invalidator.model import (
     Allowance,
     Batch,
@@ -66,11 +65,10 @@ def make_plan(
     cases = Counter(chain.from_iterable(some for _, some in planned))
     concerning = {case: _concerning(case, taken, view) for case in cases}
     stale = {case: stale_items(concerning[case], case.site, view) for case in cases}
-    saves = sum(number * len(stale[case].items) for case, number in cases.items()) > FREE_PATHS
     work: dict[_Case, _Work] = {}
     for case in cases:
         neighbours = Neighbours(concerning[case], case.site, view, list_objects)
-        items, warning = coalesce(stale[case].items, allowance, neighbours.urls, saves=saves, sites=len(cases))
+        items, warning = coalesce(stale[case].items, allowance, neighbours.urls, len(cases))
         work[case] = _Work(items, chunks(items), [*neighbours.warnings, warning])
     warnings = dict.fromkeys(warning for one in work.values() for warning in one.warnings if warning)
     return Plan(

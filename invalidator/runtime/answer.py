@@ -4,21 +4,31 @@ from typing import Any, NamedTuple
 
 from invalidator.errors import IncompleteError
 from invalidator.events.decode import Decoded
-from invalidator.model import Plan
+from invalidator.model import ObjectChange, Plan
 from invalidator.runtime.deliver import PlanResult
+from invalidator.runtime.gather import Gathering
 from invalidator.runtime.invocation import Invocation
 from invalidator.runtime.log import details_of
 from invalidator.runtime.metrics import MAX_DISTRIBUTIONS
 
 
 class Served(NamedTuple):
-    """An event that was served: its contents, the numbers of unchanged uploads and distributions, plan and result."""
+    """An event that was served: its contents, what of it waits, the number of distributions, the changes, and the end.
+
+    ``changes`` are those of the plan: without unchanged uploads.
+    """
 
     decoded: Decoded
-    unchanged: int
+    gathering: Gathering
     distributions: int
+    changes: list[ObjectChange]
     plan: Plan
     result: PlanResult
+
+    @property
+    def unchanged(self) -> int:
+        """The number of uploads that wrote what was there before."""
+        return len(self.gathering.changes) - len(self.changes)
 
 
 def answer(served: Served, invocation: Invocation) -> dict[str, Any]:
@@ -33,10 +43,11 @@ def answer(served: Served, invocation: Invocation) -> dict[str, Any]:
 
 def _count(served: Served) -> None:
     """Count the records; tickets aside, which are this program's own."""
-    decoded, plan, tally = served.decoded, served.plan, served.result.tally
-    refused = len(decoded.refusals)
-    tally.count("RecordsReceived", len(decoded.changes) + decoded.ignored + refused)
-    tally.count("RecordsIgnored", decoded.ignored + served.unchanged + plan.excluded + plan.unserved)
+    decoded, gathering, plan, tally = served.decoded, served.gathering, served.plan, served.result.tally
+    refused, ignored = len(decoded.refusals), decoded.ignored + gathering.markers
+    tally.count("RecordsReceived", gathering.received + decoded.ignored + refused)
+    tally.count("RecordsIgnored", ignored + served.unchanged + plan.excluded + plan.unserved)
+    tally.wait("SecondsHeld", gathering.seconds)
     tally.count("Failures", refused)
 
 
@@ -60,7 +71,7 @@ def _summary(served: Served) -> dict[str, Any]:
             {"distribution": outcome.batch.distribution, "id": outcome.invalidation, **details_of(outcome.batch)}
             for outcome in served.result.accepted
         ],
-        "ignored": served.decoded.ignored,
+        "ignored": served.decoded.ignored + served.gathering.markers,
         "tickets": served.result.tickets,
         "excluded": served.plan.excluded,
         "unserved": served.plan.unserved,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from invalidator.aws import sdk
 from invalidator.aws.cloudfront import CloudFront
+from invalidator.delivery.bursts import Arrivals
 from invalidator.delivery.carry_out import Cdn
 from invalidator.distributions.catalog import Catalog
 from invalidator.model import DistributionId, Invalidation
@@ -40,6 +41,12 @@ def queue(url: str) -> "Queue":
 
 
 @cache
+def arrivals() -> Arrivals:
+    """Return what this process has received lately."""
+    return Arrivals()
+
+
+@cache
 def pipeline() -> Any:
     """Return the SDK's client of CodePipeline, which takes the answers of jobs."""
     return sdk.client("codepipeline", attempts=3)
@@ -61,7 +68,7 @@ def invalidation(distribution: DistributionId, id_: str) -> Invalidation:
 
 def forget() -> None:
     """Connect anew at the next use, as a cold start does."""
-    for kept in (cloudfront, catalog, queue, listings, pipeline, log_once):
+    for kept in (cloudfront, catalog, queue, listings, pipeline, arrivals, log_once):
         kept.cache_clear()
 
 
@@ -74,6 +81,7 @@ class Clients(NamedTuple):
     queue: "Callable[[str], Queue]" = queue
     listings: "Callable[[], Listings]" = listings
     pipeline: Callable[[], Any] = pipeline
+    arrivals: Callable[[], Arrivals] = arrivals
     workers: Callable[[], Workers[Any]] = Threads
     # Seconds since 1970.
     now: Callable[[], float] = time.time

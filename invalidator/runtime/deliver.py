@@ -120,6 +120,7 @@ def _store(leftovers: list[Leftover], result: PlanResult, invocation: Invocation
             logger.error("invalidation given up", extra=leftover.details)
         else:
             logger.warning("invalidation put off", extra={"seconds": leftover.message.delay, **leftover.details})
+            result.tally.refuse(leftover.since, invocation.clients.now())
         result.tickets += is_stored
         only, *others = leftover.distributions
         of = None if others or only == DISCOVERY else only
@@ -161,4 +162,4 @@ def _leftover(batch: Batch, why: str, error: CdnError | None = None, failures: S
     delay = 0 if is_hopeless or error is None else pacing.delay(batch, error)
     message = Message(tickets.write(tickets.Ticket(batch, why)), delay)
     details = {"error": why, **details_of(batch)}
-    return Leftover(message, [batch.distribution], batch.message_ids, failures, details, is_hopeless)
+    return Leftover(message, [batch.distribution], batch.message_ids, failures, details, is_hopeless, batch.since)

@@ -28,9 +28,9 @@ def log_event(event: object) -> None:
 
 
 def log_warnings(warnings: Iterable[str]) -> None:
-    """Log warnings; those of Powertools' variables, which a process cannot change, once."""
+    """Log warnings; those of variables that do nothing, once: a process cannot change them."""
     for warning in warnings:
-        if warning.startswith("POWERTOOLS_"):
+        if warning.startswith(("POWERTOOLS_", *environment.GONE)):
             log_once(warning, logger.warning)
         else:
             logger.warning(warning)

@@ -38,11 +38,15 @@ Name = Literal[
     "Tickets",
     "Failures",
     "UploadToInvalidation",
+    "SecondsHeld",
+    "SecondsRefused",
 ]
 
 _UNITS: Final[dict[Name, MetricUnit]] = {
     "EstimatedCostUSD": MetricUnit.NoUnit,
     "UploadToInvalidation": MetricUnit.Milliseconds,
+    "SecondsHeld": MetricUnit.Seconds,
+    "SecondsRefused": MetricUnit.Seconds,
 }
 """The units of the metrics that are not counts."""
 
@@ -80,6 +84,14 @@ class Tally:
     def count(self, name: Name, number: int = 1, distribution: DistributionId | None = None) -> None:
         """Add to a count, of a distribution if one is named."""
         self._counts.setdefault(distribution, Counter())[name] += number
+
+    def wait(self, name: Literal["SecondsHeld", "SecondsRefused"], seconds: int) -> None:
+        """Note that a change has waited for so long; the longest time counts."""
+        self._counts[None][name] = max(self._counts[None][name], seconds)
+
+    def refuse(self, since: str, now: float) -> None:
+        """Note that something that changed at a time, as S3 writes it, has to wait for another attempt."""
+        self.wait("SecondsRefused", (_milliseconds(since, now) or 0) // 1000)
 
     def accept(self, batch: Batch, now: float) -> None:
         """Count a batch that CloudFront accepted ``now`` seconds after 1970.

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -57,7 +58,7 @@ def _unchanged(uploads: list[ObjectChange], invocation: Invocation) -> Container
     """Return the uploads that wrote what was there before, as far as S3 says so in time."""
     settings, listings, workers = invocation.settings, invocation.clients.listings(), invocation.clients.workers()
     seconds = invocation.share(1 / 4, _COMPARING_SECONDS)
-    bounds = listings.bounds(settings.list_pages, max(seconds - _LAST_ANSWER_SECONDS, seconds / 2))
+    bounds = listings.bounds(max(seconds - _LAST_ANSWER_SECONDS, seconds / 2))
     metadata = settings.skip_unchanged is SkipUnchanged.VERSIONS_AND_METADATA
     workers.start(partial(listings.unchanged, uploads, bounds, metadata=metadata))
     compared: Unchanged | None = workers.wait(seconds)
@@ -67,9 +68,13 @@ def _unchanged(uploads: list[ObjectChange], invocation: Invocation) -> Container
 
 @dataclass(slots=True)
 class BucketKeys:
-    """Lists the buckets of an invocation. All its listings together have one bound in pages and time."""
+    """Lists the buckets of an invocation. All its listings together have one bound in pages and time.
+
+    What changed since a ``burst`` began is left out.
+    """
 
     invocation: Invocation
+    burst: datetime | None
     _bounds: "Bounds | None" = None
     _kept: dict[tuple[str, str], list[ObjectKey]] = field(default_factory=dict)
 
@@ -91,8 +96,8 @@ class BucketKeys:
         listings, workers = self.invocation.clients.listings(), self.invocation.clients.workers()
         if self._bounds is None:
             seconds = self.invocation.share(1 / 3, _LISTING_SECONDS)
-            self._bounds = listings.bounds(self.invocation.settings.list_pages, seconds)
-        pages = listings.pages(bucket, prefix, self._bounds)
+            self._bounds = listings.bounds(seconds)
+        pages = listings.pages(bucket, prefix, self._bounds, self.burst)
         page: list[ObjectKey] | None = []
         while page is not None:
             yield page

@@ -16,7 +16,8 @@ from invalidator.workers import at_once
 class Leftover(NamedTuple):
     """A message to store for some distributions, and the messages whose work it holds.
 
-    It is a dead letter if it ``is_hopeless``, else a ticket. ``failures`` say what was not done.
+    It is a dead letter if it ``is_hopeless``, else a ticket. ``failures`` say what was not done, ``since`` is when the
+    first of it changed.
     """
 
     message: Message
@@ -25,6 +26,7 @@ class Leftover(NamedTuple):
     failures: Sequence[str]
     details: dict[str, Any]
     is_hopeless: bool = False
+    since: str = ""
 
 
 class StoreResult(NamedTuple):

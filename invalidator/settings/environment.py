@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from invalidator.errors import ConfigurationError, UnconfiguredError
-from invalidator.limits import MAX_DIMENSION_CHARACTERS, MAX_NAMESPACE_CHARACTERS, MAX_WILDCARDS_PER_CALL
+from invalidator.limits import MAX_DELAY_SECONDS, MAX_DIMENSION_CHARACTERS, MAX_KEY_BYTES, MAX_NAMESPACE_CHARACTERS
 from invalidator.model import Allowance, Declared, DistributionId
 from invalidator.settings.ids import DISCOVER, OPTION, ids_of, is_bucket_name, words_of
 from invalidator.settings.stored import Stored
@@ -30,9 +30,14 @@ _DEFAULT_TTL_SECONDS: Final = 300
 _MAX_TTL_SECONDS: Final = 86_400
 MAX_PATHS: Final = 1_000_000
 """The most paths that a plan can be allowed to send to a distribution."""
-_DEFAULT_LIST_PAGES: Final = 1_000
-_MAX_LIST_PAGES: Final = 100_000
 _READ_FROM_AWS: Final = ("DISTRIBUTION_IDS_SECRET", "DISTRIBUTION_IDS_PARAMETER", "RULES_PARAMETER")
+
+GONE: Final = {
+    "LOSSLESS": "wildcards that evict nothing are used wherever they save something",
+    "MAX_WILDCARDS": "a plan has few, unless it would exceed MAX_PATHS",
+    "LIST_PAGES": "listings are bounded by what they may save",
+}
+"""The variables that are no longer read, and why nobody needs them."""
 
 # As Powertools spells it.
 _TRUE: Final = ("1", "y", "yes", "t", "true", "on")
@@ -57,7 +62,8 @@ class Settings:
 
     ``queue_url`` is the function's own queue, ``dead_letters_url`` its dead-letter queue; both may be empty.
     ``warnings`` say what is wrong with settings that can be used all the same. ``allowance`` bounds what one plan may
-    send to each distribution, ``list_pages`` the pages of listings that an invocation may ask S3 for.
+    send to each distribution. A change waits for the rest of its burst for ``gather`` seconds at most; 0: not at all.
+    The upload of the key ``deploy_marker`` ends a burst.
     ``skip_unchanged`` says how an upload is compared with the version before; uploads that are the same are not
     invalidated. None: nothing is compared.
     """
@@ -74,8 +80,9 @@ class Settings:
     describe: bool = False
     ttl: int = _DEFAULT_TTL_SECONDS
     allowance: Allowance = field(default_factory=Allowance)
-    list_pages: int = _DEFAULT_LIST_PAGES
     skip_unchanged: SkipUnchanged | None = None
+    gather: int = 0
+    deploy_marker: str = ""
 
 
 def load(
@@ -113,8 +120,9 @@ def load(
         describe=_one_of(environ, "DESCRIBE", {"": True, "on": True, "off": False}),
         ttl=stored.ttl,
         allowance=_allowance(environ),
-        list_pages=_whole(environ, "LIST_PAGES", _DEFAULT_LIST_PAGES, range(1, _MAX_LIST_PAGES + 1)),
         skip_unchanged=_one_of(environ, "SKIP_UNCHANGED", {"": None} | {item.value: item for item in SkipUnchanged}),
+        gather=_whole(environ, "GATHER", 0, range(MAX_DELAY_SECONDS + 1), " of seconds"),
+        deploy_marker=_deploy_marker(environ),
     )
 
 
@@ -184,6 +192,9 @@ def _warnings(environ: Mapping[str, str]) -> list[str]:
         "POWERTOOLS_SERVICE_NAME": (service_name(environ), MAX_DIMENSION_CHARACTERS),
         "POWERTOOLS_METRICS_NAMESPACE": (metrics_namespace(environ), MAX_NAMESPACE_CHARACTERS),
     }
+    warnings += [
+        f"{name} is no longer read: {why}; remove the variable" for name, why in GONE.items() if name in environ
+    ]
     return warnings + [
         f"{name}: {word!r:.40} has more than {most:,} characters, or characters outside ASCII: CloudWatch takes no"
         " metrics under it; choose a shorter name in ASCII"
@@ -228,12 +239,17 @@ def _ttl(environ: Mapping[str, str]) -> int:
 
 
 def _allowance(environ: Mapping[str, str]) -> Allowance:
-    default = Allowance()
-    return Allowance(
-        _whole(environ, "MAX_PATHS", default.paths, range(1, MAX_PATHS + 1)),
-        _whole(environ, "MAX_WILDCARDS", default.wildcards, range(MAX_WILDCARDS_PER_CALL + 1)),
-        _one_of(environ, "LOSSLESS", {"": None, "on": True, "off": False}),
-    )
+    return Allowance(_whole(environ, "MAX_PATHS", Allowance().paths, range(1, MAX_PATHS + 1)))
+
+
+def _deploy_marker(environ: Mapping[str, str]) -> str:
+    key = environ.get("DEPLOY_MARKER", "").strip()
+    if key.startswith("/") or "://" in key or len(key.encode("utf-8", "surrogateescape")) > MAX_KEY_BYTES:
+        raise ConfigurationError(
+            f"DEPLOY_MARKER: {key!r:.80} is not the key of an object (expected it without bucket, and without a slash"
+            " in front, as .deployed)"
+        )
+    return key
 
 
 def _discover_bucket(environ: Mapping[str, str]) -> str:

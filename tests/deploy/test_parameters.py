@@ -21,7 +21,28 @@ LAYER_IN_CHINA = "arn:aws-cn:lambda:cn-north-1:498634801083:layer:x:3"
         ((BUCKET,), "--param distributions: give exactly one of distributions, secret, parameter (given: none)"),
         ((BUCKET, DISTRIBUTIONS, "secret=x"), "(given: distributions, secret)"),
         ((BUCKET, DISTRIBUTIONS, "triger=direct"), "--param triger: there is no such parameter. Choose from bucket,"),
-        ((BUCKET, DISTRIBUTIONS, "window=20", "trigger=direct"), "--param window: it works only with a queue"),
+        ((BUCKET, DISTRIBUTIONS, "gather=300", "trigger=direct"), "--param gather: it works only with a queue"),
+        ((BUCKET, DISTRIBUTIONS, "deploy-marker=x", "trigger=direct"), "--param deploy-marker: it works only with a"),
+        (
+            (BUCKET, DISTRIBUTIONS, "deploy-marker=x", "prefix=y"),
+            "--param deploy-marker: prefix and suffix keep it back",
+        ),
+        (
+            (BUCKET, DISTRIBUTIONS, "window=20"),
+            "--param window: bursts are gathered (--param gather); leave this parameter",
+        ),
+        (
+            (BUCKET, DISTRIBUTIONS, "lossless=on"),
+            "--param lossless: wildcards that evict nothing are used wherever they",
+        ),
+        (
+            (BUCKET, DISTRIBUTIONS, "max-wildcards=9"),
+            "--param max-wildcards: a plan has few, unless it would exceed max-",
+        ),
+        (
+            (BUCKET, DISTRIBUTIONS, "list-pages=9"),
+            "--param list-pages: listings are bounded by what they may save; leave",
+        ),
         ((BUCKET, DISTRIBUTIONS, "tracing=on"), "--param tracing: the functions no longer send traces to X-Ray; leave"),
         ((BUCKET, DISTRIBUTIONS, "constructor=x"), "--param constructor: there is no such parameter"),
         (
@@ -41,7 +62,7 @@ def test_a_wrong_parameter_is_explained_in_a_sentence(parameters: tuple[str, ...
     ("parameters", "words"),
     [
         ((DISTRIBUTIONS,), "--param bucket: it is missing"),
-        ((BUCKET, DISTRIBUTIONS, "window=20", "trigger=direct"), "--param window: it works only with a queue"),
+        ((BUCKET, DISTRIBUTIONS, "gather=300", "trigger=direct"), "--param gather: it works only with a queue"),
     ],
 )
 def test_a_wrong_parameter_stops_packaging(tmp_path: Path, parameters: tuple[str, ...], words: str) -> None:
@@ -112,7 +133,8 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
         ),
         *("parameter=/", "parameter=a//b", "parameter=arn:aws:ssm:us-east-1:1:document/x", "parameter=a*"),
         *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "powertools-layer=0", "index-document= "),
-        *("max-paths=0", "max-paths=1000001", "max-paths=01", "max-paths=-1", "max-wildcards=16", "max-wildcards=all"),
+        *("max-paths=0", "max-paths=1000001", "max-paths=01", "max-paths=-1"),
+        *("gather=-1", "gather=901", "gather=1e2", "gather=on", "deploy-marker=/x", "deploy-marker=s3://origin/x"),
         *("pipeline=yes", "pipeline-parameters=a", "pipeline-parameters=/a/", "pipeline-parameters=/a*"),
         *(
             "pipeline-parameters=/*/a",
@@ -122,7 +144,7 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
         ),
         *("dashboard=yes", "cost-alarm=0", "cost-alarm=0.00", "cost-alarm=1.234", "cost-alarm=-1", "cost-alarm=1,50"),
         *("cost-alarm=.5", "cost-alarm=05", "cost-alarm=5 USD", "cost-alarm=1000000", "cost-alarm=1e3"),
-        *("lossless=yes", "list-pages=0", "list-pages=100001", "skip-unchanged=on", "skip-unchanged=versions+"),
+        *("skip-unchanged=on", "skip-unchanged=versions+"),
     ],
 )
 def test_what_a_parameter_cannot_be_is_refused(wrong: str) -> None:
@@ -141,8 +163,8 @@ def test_what_a_parameter_cannot_be_is_refused(wrong: str) -> None:
         ("index-document=a/b", "the name of a file without a directory, or none"),
         ("powertools-layer=latest", "a version of the public layer, or the ARN of another layer"),
         ("max-paths=0", "a number of paths from 1 to 1000000"),
-        ("window=0", "a number of seconds from 1 to 300"),
-        ("window=301", "a number of seconds from 1 to 300"),
+        ("gather=901", "a number of seconds from 0 to 900"),
+        ("deploy-marker=/x", "the key of an object, without a slash in front"),
     ],
 )
 def test_a_refusal_says_what_is_expected(wrong: str, expected: str) -> None:
@@ -201,14 +223,8 @@ def allowed(*given: str, role: str = "statements") -> set[tuple[str, str]]:
     ("given", "on_bucket", "on_objects"),
     [
         ([], ["s3:ListBucket"], []),
-        (["max-wildcards=0"], [], []),
-        (["max-wildcards=0", "skip-unchanged=versions"], ["s3:ListBucketVersions"], []),
         (["skip-unchanged=versions"], ["s3:ListBucket", "s3:ListBucketVersions"], []),
-        (
-            ["max-wildcards=1", "skip-unchanged=versions+metadata"],
-            ["s3:ListBucket", "s3:ListBucketVersions"],
-            ["s3:GetObjectVersion"],
-        ),
+        (["skip-unchanged=versions+metadata"], ["s3:ListBucket", "s3:ListBucketVersions"], ["s3:GetObjectVersion"]),
     ],
 )
 def test_the_function_may_see_of_the_bucket_what_the_parameters_take(
@@ -226,9 +242,10 @@ def test_the_function_may_see_of_the_bucket_what_the_parameters_take(
 @pytest.mark.parametrize(
     "given",
     [
-        *("max-paths=1", "max-paths=999999", "max-paths=1000000", "max-wildcards=9", "max-wildcards=15"),
+        *("max-paths=1", "max-paths=999999", "max-paths=1000000"),
+        *("gather=0", "gather=99", "gather=899", "gather=900", "deploy-marker=.deployed", "deploy-marker=a b/ü"),
         *("pipeline=on", "pipeline=off", "dashboard=on", "dashboard=off"),
-        *("lossless=off", "list-pages=100000", "list-pages=99999", "skip-unchanged=versions+metadata"),
+        "skip-unchanged=versions+metadata",
     ],
 )
 def test_what_a_parameter_can_be_reaches_the_templates(given: str) -> None:

@@ -364,11 +364,15 @@ def test_a_queue_gathers_many_changes_and_loses_none(packages: Packages, case: s
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "<DeadLetters.Arn>", "maxReceiveCount": 5}
 
 
-def test_a_longer_window_gathers_more(packages: Packages) -> None:
-    mapping = properties(packages["discover"], "InvalidateEventSourceMappingSQSQueue")
-    assert mapping["MaximumBatchingWindowInSeconds"] == 20
-    timeout = properties(packages["discover"], "InvalidateLambdaFunction")["Timeout"]
-    assert properties(packages["discover"], "Queue")["VisibilityTimeout"] == 6 * timeout + 20
+def test_a_burst_waits_on_a_queue_only(packages: Packages) -> None:
+    def of(case: str) -> tuple[str | None, str | None]:
+        variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
+        return variables.get("GATHER"), variables.get("DEPLOY_MARKER")
+
+    assert of("queue") == ("300", "")
+    assert of("discover") == ("60", ".deployed")
+    assert of("eventbridge") == ("0", "")
+    assert of("direct") == (None, None)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -750,7 +754,7 @@ WITHIN = {
     "ErrorsAlarm": ("Sum", 60, 1),
     "PipelineErrorsAlarm": ("Sum", 60, 1),
     "OldMessagesAlarm": ("Maximum", 60, 1),
-    "TicketsAlarm": ("Maximum", 300, 3),
+    "TicketsAlarm": ("Maximum", 15 * 60, 1),
     "FreshnessAlarm": ("p95", 15 * 60, 1),
     "CostAlarm": ("Sum", 24 * 60 * 60, 1),
 }
@@ -763,7 +767,7 @@ WITHIN = {
         ("ErrorsAlarm", "AWS/Lambda Errors", "FunctionName <InvalidateLambdaFunction>", 0),
         ("PipelineErrorsAlarm", "AWS/Lambda Errors", "FunctionName <PipelineLambdaFunction>", 0),
         ("OldMessagesAlarm", "AWS/SQS ApproximateAgeOfOldestMessage", "QueueName <Queue.QueueName>", 20 * 60),
-        ("TicketsAlarm", "AWS/SQS ApproximateNumberOfMessagesDelayed", "QueueName <Queue.QueueName>", 0),
+        ("TicketsAlarm", "invalidator SecondsRefused", "service <AWS::StackName>", 15 * 60),
         ("FreshnessAlarm", "invalidator UploadToInvalidation", "service <AWS::StackName>", 15 * 60 * 1000),
         ("CostAlarm", "invalidator EstimatedCostUSD", "service <AWS::StackName>", None),
     ],

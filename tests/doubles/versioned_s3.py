@@ -91,7 +91,8 @@ class VersionedS3:
             if key.startswith(arguments["Prefix"]) and key > after and latest[key].body is not None
         ]
         more = {"NextContinuationToken": keys[self.page - 1].encode().hex()} if len(keys) > self.page else {}
-        page = {"Contents": [{"Key": key} for key in keys[: self.page]]} if keys else {}
+        listed = [{"Key": key, "LastModified": latest[key].modified} for key in keys[: self.page]]
+        page = {"Contents": listed} if keys else {}
         return {"IsTruncated": bool(more), **more, **page}
 
     def list_object_versions(self, **arguments: Any) -> dict[str, Any]:

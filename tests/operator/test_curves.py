@@ -33,7 +33,7 @@ def test_a_curve_is_the_cost_of_all_budgets_without_those_no_better(
     assert all(one.paths < two.paths and one.evicted > two.evicted for one, two in itertools.pairwise(points))
     if most and len(urls) > tags + 1:
         for budget in range(tags + 1, len(urls) + 1):
-            planned = coalesce(given_, Allowance(budget, most, lossless=True), beside(*others), saves=False)
+            planned = coalesce(given_, Allowance(budget, most, saving=most), beside(*others))
             bought = max(point for point in points if point.paths <= budget)
             assert bought.evicted == cost_of(planned).evicted
             assert bought.paths <= cost_of(planned).paths

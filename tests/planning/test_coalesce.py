@@ -21,7 +21,7 @@ items_of_urls = st.lists(
     min_size=1,
     max_size=14,
 )
-allowances = st.builds(Allowance, st.integers(1, 15), st.integers(0, 4), st.sampled_from([None, True, False]))
+allowances = st.builds(Allowance, st.integers(1, 15), st.integers(0, 4), st.integers(0, 15))
 DENIED = "bucket 'origin' cannot be listed: AccessDenied"
 
 
@@ -60,59 +60,66 @@ def wildcards(urls: Iterable[str]) -> int:
 @given(items_of_urls)
 def test_what_fits_stays_as_it_is_and_nothing_is_listed(urls: list[str]) -> None:
     given_ = items(*urls)
-    allowance = Allowance(len(urls), max(wildcards(urls), 1))
-    assert coalesce(given_, allowance, never, saves=False) == Coalesced(given_)
+    allowance = Allowance(len(urls), max(wildcards(urls), 1), saving=0)
+    assert coalesce(given_, allowance, never) == Coalesced(given_)
 
 
 @given(items_of_urls, st.integers(1, 15))
 def test_without_wildcards_nothing_is_widened_however_much_it_is(urls: list[str], most: int) -> None:
     given_ = items(*urls)
-    for allowance in (EXACT, Allowance(most, 0, lossless=True)):
-        assert coalesce(given_, allowance, never, saves=True) == Coalesced(given_)
+    for allowance in (EXACT, Allowance(most, 0)):
+        assert coalesce(given_, allowance, never) == Coalesced(given_)
 
 
 def test_a_plan_that_may_be_larger_than_the_quota_waits_and_is_not_widened() -> None:
     urls = [f"/{number}" for number in range(4_000)] + [f"/{number}.jpg*" for number in range(100)]
-    assert len(coalesce(items(*urls), Allowance(4_100), never, saves=False).items) == 4_100
+    assert len(coalesce(items(*urls), Allowance(4_100, saving=0), never).items) == 4_100
 
 
 def test_a_plan_of_the_quota_has_no_more_wildcards_than_that() -> None:
     urls = [f"/{number}.jpg*" for number in range(10, 10 + MAX_WILDCARDS_PER_CALL + 1)]
-    found = paths_of(coalesce(items(*urls), Allowance(), beside("/1", "/2"), saves=False))
+    found = paths_of(coalesce(items(*urls), Allowance(saving=0), beside("/1", "/2")))
     assert len(found) == wildcards(found) <= MAX_WILDCARDS_PER_CALL
 
 
 def test_a_larger_plan_may_be_widened_where_nothing_was_before() -> None:
-    found = coalesce(items(*(f"/{number}" for number in range(3_501))), Allowance(3_500), beside(), saves=False)
+    found = coalesce(items(*(f"/{number}" for number in range(3_501))), Allowance(3_500, saving=0), beside())
     assert 1 <= wildcards(paths_of(found)) <= len(found.items) <= 3_500
 
 
 def test_even_such_a_plan_has_no_more_paths_than_it_may() -> None:
     urls = [f"/{number}" for number in range(4_000)] + [f"/{number}.jpg*" for number in range(100)]
-    found = paths_of(coalesce(items(*urls), Allowance(3_500), beside(), saves=False))
+    found = paths_of(coalesce(items(*urls), Allowance(3_500, saving=0), beside()))
     assert len(found) <= 3_500
     assert wildcards(found) <= 100
 
 
-@pytest.mark.parametrize(("lossless", "saves"), [(True, False), (None, True)])
-def test_where_it_saves_money_a_wildcard_replaces_all_paths_of_a_directory(lossless: bool | None, saves: bool) -> None:
+@pytest.mark.parametrize("saving", [1, 7])
+def test_where_it_saves_money_a_wildcard_replaces_all_paths_of_a_directory(saving: int) -> None:
     changed = ("/index.html", "/tags/t1/", "/tags/t1/index.html")
-    allowance = Allowance(lossless=lossless)
-    found = coalesce(items(*changed), allowance, beside(*changed, "/tags/t2/index.html"), saves=saves)
+    allowance = Allowance(saving=saving)
+    found = coalesce(items(*changed), allowance, beside(*changed, "/tags/t2/index.html"))
     assert paths_of(found) == ["/index.html", "/tags/t1/*"]
     assert [item.reason for item in found.items] == ["object 'index.html'", "2 changed, 0 unchanged evicted"]
 
 
-@pytest.mark.parametrize(("lossless", "saves"), [(False, True), (None, False)])
-def test_where_it_saves_nothing_it_does_not(lossless: bool | None, saves: bool) -> None:
+def test_for_two_paths_nobody_waits_for_a_listing() -> None:
     given_ = items("/tags/t1/", "/tags/t1/index.html")
-    assert coalesce(given_, Allowance(lossless=lossless), never, saves=saves) == Coalesced(given_)
+    assert coalesce(given_, Allowance(), never) == Coalesced(given_)
+
+
+@given(st.integers(0, 15), st.integers(0, 3))
+def test_to_save_paths_a_plan_takes_few_wildcards_more_than_it_has(saving: int, before: int) -> None:
+    urls = [f"/{place}/{number}" for place in range(20) for number in range(3)]
+    rules = [f"/rule{number}*" for number in range(before)]
+    found = coalesce(items(*urls, *rules), Allowance(saving=saving), beside("/x"))
+    assert wildcards(paths_of(found)) <= max(saving, before)
 
 
 @given(items_of_urls, st.lists(paths, max_size=12), allowances)
 def test_what_is_not_over_evicts_nothing(urls: list[str], others: list[str], allowance: Allowance) -> None:
-    wide = allowance._replace(paths=len(urls), wildcards=max(wildcards(urls), 1), lossless=True)
-    found = coalesce(items(*urls), wide, beside(*others), saves=True)
+    wide = allowance._replace(paths=len(urls), wildcards=max(wildcards(urls), 1), saving=15)
+    found = coalesce(items(*urls), wide, beside(*others))
     assert all(item.wide is None or item.wide.evicted == 0 for item in found.items)
 
 
@@ -122,7 +129,7 @@ def test_what_is_not_over_evicts_nothing(urls: list[str], others: list[str], all
 def test_a_wide_item_says_what_it_costs() -> None:
     changed = [f"/posts/2019/{number}.html" for number in range(1_212)]
     others = [f"/posts/2019/x{number}" for number in range(28)] + ["/posts/2020/a", "/about"]
-    found = coalesce(items("/about", *changed), Allowance(2), beside(*others), saves=False)
+    found = coalesce(items("/about", *changed), Allowance(2, saving=0), beside(*others))
     assert paths_of(found) == ["/about", "/posts/2019/*"]
     assert found.items[1].wide == Wide(1_212, 28)
     assert found.items[1].reason == "1,212 changed, 28 unchanged evicted"
@@ -135,7 +142,7 @@ def test_nothing_is_missed_nothing_is_over_and_every_message_is_served(
     given_ = items(*urls)
     tags = sum(url[0] == "#" for url in urls)
     for neighbours in (beside(*others), unlisted):
-        found = coalesce(given_, allowance, neighbours, saves=False)
+        found = coalesce(given_, allowance, neighbours)
         made = paths_of(found)
         assert made == sorted(set(made))
         assert all(url in made if url[0] == "#" else clears(made, url.removesuffix("*")) for url in urls)
@@ -151,12 +158,12 @@ def test_the_order_of_neighbours_changes_nothing(
 ) -> None:
     shuffled = list(others)
     chance.shuffle(shuffled)
-    one, two = (coalesce(items(*urls), allowance, beside(*some), saves=True) for some in (others, shuffled))
+    one, two = (coalesce(items(*urls), allowance, beside(*some)) for some in (others, shuffled))
     assert one == two
 
 
 def test_what_a_wildcard_clears_anyway_is_no_item_of_its_own() -> None:
-    found = coalesce(items("/a*", "/a/b", "/a/c*", "/d", "/e"), Allowance(3), never, saves=False)
+    found = coalesce(items("/a*", "/a/b", "/a/c*", "/d", "/e"), Allowance(3, saving=0), never)
     assert paths_of(found) == ["/a*", "/d", "/e"]
     assert found.items[0].causes == (cause("/a*"), cause("/a/b"), cause("/a/c*"))
     assert found.items[0].wide is None
@@ -164,21 +171,21 @@ def test_what_a_wildcard_clears_anyway_is_no_item_of_its_own() -> None:
 
 @pytest.mark.parametrize("others", [["/*", "/a", "/b/*"], ["/a"], []])
 def test_where_one_path_clears_all_or_none_there_is_nothing_to_list(others: list[str]) -> None:
-    found = coalesce(items("#red", *others), Allowance(lossless=True), never, saves=False)
+    found = coalesce(items("#red", *others), Allowance(saving=MAX_WILDCARDS_PER_CALL), never)
     assert (paths_of(found), found.warning) == (["#red", *others[:1]], "")
 
 
 @pytest.mark.parametrize(("others", "most"), [([], 1), (["/a"], 2), (["/a", "/b"], 2), (["/*", "/a"], 2)])
 def test_where_the_cache_tags_alone_are_too_many_that_is_said(others: list[str], most: int) -> None:
-    found = coalesce(items("#red", "#blue", *others), Allowance(most), never, saves=False)
+    found = coalesce(items("#red", "#blue", *others), Allowance(most, saving=0), never)
     assert found.warning == TAGS_ALONE
-    assert coalesce(items("#red", "#blue", *others), Allowance(3), beside("/c"), saves=False).warning == ""
+    assert coalesce(items("#red", "#blue", *others), Allowance(3, saving=0), beside("/c")).warning == ""
 
 
 def test_cache_tags_count_and_are_never_widened() -> None:
     given_ = items("#red", "#blue", "/a/1", "/a/2")
-    assert paths_of(coalesce(given_, Allowance(3), beside("/b"), saves=False)) == ["#blue", "#red", "/a/*"]
-    found = coalesce(given_, Allowance(2), never, saves=False)
+    assert paths_of(coalesce(given_, Allowance(3, saving=0), beside("/b"))) == ["#blue", "#red", "/a/*"]
+    found = coalesce(given_, Allowance(2, saving=0), never)
     assert paths_of(found) == paths_of(Coalesced(given_))
     assert found.warning == TAGS_ALONE
 
@@ -192,21 +199,22 @@ def test_only_to_save_paths_no_more_is_listed_than_that_is_worth() -> None:
             yield (UrlPath(f"{prefix}x{number}"),)
 
     given_ = items("/tags/t1/", "/tags/t1/index.html", "/a")
-    found = coalesce(given_, Allowance(), many, saves=True)
+    found = coalesce(given_, Allowance(), many)
     assert found.items == given_
+    assert "more than 3,000 objects" in found.warning
+    assert len(asked) == 3_001
+    found = coalesce(items(*(f"/{number}/a" for number in range(60))), Allowance(), many)
     assert "more than 50,000 objects" in found.warning
-    assert len(asked) == 50_001
-    assert coalesce(given_, Allowance(lossless=True), many, saves=False).warning == ""
-    assert coalesce(given_, Allowance(2), many, saves=True).warning == ""
+    assert coalesce(given_, Allowance(2), many).warning == ""
 
 
 def test_a_warning_says_that_the_fewest_evictions_were_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = [f"/{directory}/{number}" for directory in "abcd" for number in range(6)]
     others = [f"/{directory}/x{number}" for directory in "abcde" for number in range(5)]
     given_, allowance, neighbours = items(*changed), Allowance(14, 2), beside(*others)
-    assert coalesce(given_, allowance, neighbours, saves=False).warning == ""
+    assert coalesce(given_, allowance, neighbours).warning == ""
     monkeypatch.setattr(cover, "WORK", 0)
-    found = coalesce(given_, allowance, neighbours, saves=False)
+    found = coalesce(given_, allowance, neighbours)
     evicted = sum(item.wide.evicted or 0 for item in found.items if item.wide)
     assert found.warning.startswith(f"wildcards evict {evicted:,} unchanged objects, where ")
     assert len(found.items) <= 14
@@ -222,7 +230,7 @@ def test_no_more_is_listed_than_what_all_paths_begin_with() -> None:
         asked.append(prefix)
         return []
 
-    coalesce(items("/posts/2019/é/1", "/posts/2019/è/2", "#red"), Allowance(2), neighbours, saves=False)
+    coalesce(items("/posts/2019/é/1", "/posts/2019/è/2", "#red"), Allowance(2, saving=0), neighbours)
     assert asked == ["/posts/2019/"]
 
 
@@ -231,34 +239,34 @@ def test_no_more_is_listed_than_what_all_paths_begin_with() -> None:
 
 def test_without_a_listing_the_deepest_busy_directories_are_widened() -> None:
     urls = [f"/a/b/{n}" for n in range(5)] + [f"/a/c/{n}" for n in range(3)] + ["/a/d/1", "/e/1", "/f"]
-    found = coalesce(items(*urls), Allowance(7), unlisted, saves=False)
+    found = coalesce(items(*urls), Allowance(7, saving=0), unlisted)
     assert paths_of(found) == ["/a/b/*", "/a/c/0", "/a/c/1", "/a/c/2", "/a/d/1", "/e/1", "/f"]
     assert found.items[0].reason == "5 changed, an unknown number of unchanged evicted"
     assert found.warning == f"{DENIED}; whole directories are cleared"
-    assert paths_of(coalesce(items(*urls), Allowance(5), unlisted, saves=False)) == [
+    assert paths_of(coalesce(items(*urls), Allowance(5, saving=0), unlisted)) == [
         *("/a/b/*", "/a/c/*", "/a/d/1", "/e/1", "/f")
     ]
-    assert paths_of(coalesce(items(*urls), Allowance(3), unlisted, saves=False)) == ["/a/*", "/e/1", "/f"]
-    assert paths_of(coalesce(items(*urls), Allowance(2), unlisted, saves=False)) == ["/*"]
+    assert paths_of(coalesce(items(*urls), Allowance(3, saving=0), unlisted)) == ["/a/*", "/e/1", "/f"]
+    assert paths_of(coalesce(items(*urls), Allowance(2, saving=0), unlisted)) == ["/*"]
 
 
 def test_without_a_listing_what_is_not_over_stays_as_it_is() -> None:
-    given_ = items("/tags/t1/", "/tags/t1/index.html")
-    found = coalesce(given_, Allowance(lossless=True), unlisted, saves=False)
+    given_ = items("/a", "/tags/t1/", "/tags/t1/index.html")
+    found = coalesce(given_, Allowance(), unlisted)
     assert found == Coalesced(given_, f"{DENIED}; wildcards that would evict nothing were not looked for")
 
 
 def test_without_a_listing_small_directories_go_before_those_above_them() -> None:
     changed = items("/a/b/1", "/a/b/2", "/e/1", "/e/2", "/e/3")
-    assert paths_of(coalesce(changed, Allowance(4), unlisted, saves=False)) == ["/a/b/*", "/e/1", "/e/2", "/e/3"]
+    assert paths_of(coalesce(changed, Allowance(4, saving=0), unlisted)) == ["/a/b/*", "/e/1", "/e/2", "/e/3"]
 
 
 def test_without_a_listing_directories_replace_too_many_wildcards() -> None:
     changed = items("/a/1*", "/a/2*", "/b/1", "/b/2", "/b/3")
-    assert paths_of(coalesce(changed, Allowance(9, 2), unlisted, saves=False)) == paths_of(Coalesced(changed))
-    assert paths_of(coalesce(changed, Allowance(9, 1), unlisted, saves=False)) == ["/*"]
+    assert paths_of(coalesce(changed, Allowance(9, 2, saving=0), unlisted)) == paths_of(Coalesced(changed))
+    assert paths_of(coalesce(changed, Allowance(9, 1, saving=0), unlisted)) == ["/*"]
     changed = items("/a/1*", "/a/2*", "/a/3", "/b/1", "/b/2")
-    assert paths_of(coalesce(changed, Allowance(9, 1), unlisted, saves=False)) == ["/a/*", "/b/1", "/b/2"]
+    assert paths_of(coalesce(changed, Allowance(9, 1, saving=0), unlisted)) == ["/a/*", "/b/1", "/b/2"]
 
 
 def test_a_listing_that_breaks_off_is_none() -> None:
@@ -266,7 +274,7 @@ def test_a_listing_that_breaks_off_is_none() -> None:
         yield (UrlPath("/b/9"),)
         raise ListingError(DENIED)
 
-    found = coalesce(items("/a/1", "/a/2", "/b/1", "/b/2", "/b/3"), Allowance(3), broken, saves=False)
+    found = coalesce(items("/a/1", "/a/2", "/b/1", "/b/2", "/b/3"), Allowance(3, saving=0), broken)
     assert paths_of(found) == ["/a/1", "/a/2", "/b/*"]
     assert found.items[2].wide == Wide(3, None)
 
@@ -274,5 +282,5 @@ def test_a_listing_that_breaks_off_is_none() -> None:
 def test_no_key_is_so_deep_that_it_takes_long() -> None:
     deep = "/" + "a/" * 500
     urls = [f"{deep}{number}" for number in range(MAX_ITEMS_PER_CALL)] + [f"/b{number}" for number in range(2)]
-    found = coalesce(items(*urls), Allowance(wildcards=MAX_WILDCARDS_PER_CALL), unlisted, saves=False)
+    found = coalesce(items(*urls), Allowance(wildcards=MAX_WILDCARDS_PER_CALL, saving=0), unlisted)
     assert paths_of(found) == ["/" + "a/" * 50 + "*", "/b0", "/b1"]

@@ -1,6 +1,7 @@
 """Laws of the settings that one variable makes, or a few."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 
 import boto3
@@ -13,6 +14,7 @@ from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.local.embedded import embedded_aws
 from invalidator.model import Allowance
 from invalidator.settings.environment import (
+    GONE,
     SkipUnchanged,
     load,
     metrics,
@@ -156,43 +158,42 @@ def test_globs_that_were_meant_for_an_array_are_refused(text: str) -> None:
 
 def test_a_plan_may_take_what_one_call_takes_unless_it_is_said() -> None:
     found = load({"DISTRIBUTION_IDS": "E1"})
-    assert found.allowance == Allowance() == Allowance(MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL, None)
-    assert (found.list_pages, found.skip_unchanged) == (1_000, None)
-    said = {"MAX_PATHS": "50", "MAX_WILDCARDS": "0", "LOSSLESS": "off", "LIST_PAGES": "7", "SKIP_UNCHANGED": "versions"}
+    assert found.allowance == Allowance() == Allowance(MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL, 7)
+    assert (found.skip_unchanged, found.gather, found.deploy_marker) == (None, 0, "")
+    said = {"MAX_PATHS": "50", "SKIP_UNCHANGED": "versions", "GATHER": "300", "DEPLOY_MARKER": " .deployed "}
     found = load({"DISTRIBUTION_IDS": "E1"} | said)
-    assert found.allowance == Allowance(50, 0, lossless=False)
-    assert (found.list_pages, found.skip_unchanged) == (7, SkipUnchanged.VERSIONS)
+    assert found.allowance == Allowance(50)
+    assert (found.skip_unchanged, found.gather, found.deploy_marker) == (SkipUnchanged.VERSIONS, 300, ".deployed")
+
+
+@pytest.mark.parametrize("key", ["/deployed", "s3://origin/deployed", "https://example.com/a", "a" * 1_025, "ü" * 513])
+def test_a_deploy_marker_is_a_key(key: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^DEPLOY_MARKER: .* is not the key of an object"):
+        load({"DISTRIBUTION_IDS": "E1", "DEPLOY_MARKER": key})
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_a_variable_that_is_gone_is_told_of_and_ignored(name: str) -> None:
+    found = load({"DISTRIBUTION_IDS": "E1", name: "nonsense"})
+    (warning,) = found.warnings
+    assert warning.startswith(f"{name} is no longer read: ")
+    assert replace(found, warnings=()) == load({"DISTRIBUTION_IDS": "E1"})
 
 
 @pytest.mark.parametrize(
     ("name", "least", "most", "default"),
-    [
-        ("SETTINGS_TTL", 0, 86_400, 300),
-        ("MAX_PATHS", 1, 1_000_000, 3_000),
-        ("MAX_WILDCARDS", 0, 15, 15),
-        ("LIST_PAGES", 1, 100_000, 1_000),
-    ],
+    [("SETTINGS_TTL", 0, 86_400, 300), ("MAX_PATHS", 1, 1_000_000, 3_000), ("GATHER", 0, 900, 0)],
 )
 def test_a_whole_number_is_one_within_its_bounds(name: str, least: int, most: int, default: int) -> None:
     def value(text: str) -> int:
         found = load({"DISTRIBUTION_IDS": "E1", name: text})
-        return {
-            "SETTINGS_TTL": found.ttl,
-            "MAX_PATHS": found.allowance.paths,
-            "MAX_WILDCARDS": found.allowance.wildcards,
-            "LIST_PAGES": found.list_pages,
-        }[name]
+        return {"SETTINGS_TTL": found.ttl, "MAX_PATHS": found.allowance.paths, "GATHER": found.gather}[name]
 
     taken = {str(least): least, str(most): most, f" {most}\n": most, f"00{most}": most, "": default, " ": default}
     assert {text: value(text) for text in taken} == taken
     for text in (str(least - 1), str(most + 1), "-1", "+1", "1.0", "1e2", "1_0", "all", "٣", "9" * 5_000):
         with pytest.raises(ConfigurationError, match=rf"^{name}: .* is not a whole number.* from {least} to {most}$"):
             value(text)
-
-
-@pytest.mark.parametrize(("text", "expected"), [("on", True), ("Off", False), ("", None), (" ", None)])
-def test_lossless_wildcards_are_used_always_never_or_where_they_save_money(text: str, expected: bool | None) -> None:
-    assert load({"DISTRIBUTION_IDS": "E1", "LOSSLESS": text}).allowance.lossless is expected
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_uploads_are_compared_as_it_is_said(text: str, expected: SkipUnchanged |
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("LOSSLESS", "'perhaps' is none of on, off"), ("SKIP_UNCHANGED", "'perhaps' is none of versions, versions.metad")],
+    [("DESCRIBE", "'perhaps' is none of on, off"), ("SKIP_UNCHANGED", "'perhaps' is none of versions, versions.metad")],
 )
 def test_a_word_that_is_none_of_those_is_refused(name: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{name}: {words}"):

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from math import inf
 
 from tests.simulation.cloudfront import CloudFront, clearing
-from tests.simulation.messages import places_of, ticket_of
+from tests.simulation.messages import EVERY, places_of, ticket_of
 from tests.simulation.sites import Place, Sites
 from tests.simulation.sqs import Message, Queue
 from tests.simulation.world import World
@@ -45,6 +45,7 @@ class Books:
         self._awaited: dict[Place, float] = {}
         queue.storing.append(self._store)
         queue.burying.append(self._bury)
+        queue.unanswered.append(self._store_unknown)
         queue.deleting.append(self._acknowledge)
         cloudfront.accepting.append(self._bill)
 
@@ -94,6 +95,13 @@ class Books:
                 self._refused[ticket.reference] += 1
                 assert self._refused[ticket.reference] <= _MOST_STORED, f"tried again and again: {body[:300]}"
             self._waiting.update(ticket.places(self._sites))
+
+    def _store_unknown(self, bodies: list[str]) -> None:
+        """Count what gathers and was stored unknown to the function as a delivery: it may be sent as well."""
+        for body in bodies:
+            ticket = ticket_of(body)
+            if ticket is not None and ticket.distributions == (EVERY,):
+                self._may_bill.update(ticket.places(self._sites))
 
     def _bury(self, body: str) -> None:
         ticket = ticket_of(body)

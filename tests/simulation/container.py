@@ -2,11 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from invalidator.aws import cloudfront as edge_of_cloudfront
 from invalidator.aws import queues
 from invalidator.aws.listings import Listings
+from invalidator.delivery.bursts import Arrivals
 from invalidator.distributions.catalog import Catalog
 from invalidator.model import Allowance
 from invalidator.runtime.clients import Clients
@@ -83,7 +85,10 @@ class Container:
         self.process = Process()
         cdn = edge_of_cloudfront.CloudFront(aws.cloudfront.client(lambda *_: None))
         self._catalog = Catalog(cdn, lambda: world.now, world.sleep)
-        self._listings = Listings(s3.Client(world, aws.bucket, weather), lambda: world.now)
+        self._listings = Listings(
+            s3.Client(world, aws.bucket, weather), lambda: world.now, lambda: BEGINNING + timedelta(seconds=world.now)
+        )
+        self._arrivals = Arrivals()
         self._sqs = Client(world, aws.queue, lambda: weather().not_stored)
 
     def clients(
@@ -102,6 +107,7 @@ class Container:
             workers=lambda: Workers(world, self.process),
             catalog=lambda: self._catalog,
             listings=lambda: self._listings,
+            arrivals=lambda: self._arrivals,
             now=lambda: BEGINNING.timestamp() + world.now,
             monotonic=lambda: world.now,
             publish=lambda documents, _context: metrics.extend((world.now, document) for document in documents),

@@ -57,7 +57,7 @@ class Function:
             most = self._deployment.batch_size
             if world.happens(self.weather.split):
                 most = world.rng.randint(1, 20)
-            messages = queue.receive(most, self.weather.twice)
+            messages = queue.receive(most, self.weather.twice, self.weather.spread)
             if messages and not world.happens(self.weather.not_started):
                 self._invoke(messages)
             self.running -= 1

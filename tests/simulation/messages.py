@@ -1,4 +1,4 @@
-"""The messages of the queue: notifications of S3, tickets of a batch, and tickets of changes."""
+"""The messages of the queue: notifications of S3, tickets of a batch, and two kinds of tickets of changes."""
 
 import json
 from datetime import datetime, timedelta
@@ -10,9 +10,11 @@ from tests.simulation.sites import Place, Sites
 from tests.simulation.uploads import Upload
 from tests.simulation.world import BEGINNING
 
+EVERY = "every distribution"
+
 
 class Ticket(NamedTuple):
-    """A ticket: either of a batch, with its places and reference, or of changes for some distributions.
+    """A ticket: of a batch, with its places and reference, or of changes for some distributions or for EVERY one.
 
     ``since`` is when the earliest of its changes happened.
     """
@@ -29,12 +31,14 @@ class Ticket(NamedTuple):
     @property
     def ids(self) -> set[str]:
         """Return the distributions that it names."""
-        return {id_ for id_, _ in self.batch} | set(self.distributions) - {"discover"}
+        return {id_ for id_, _ in self.batch} | set(self.distributions) - {"discover", EVERY}
 
     def places(self, sites: Sites) -> list[Place]:
         """Return everything that it stands for. "discover" stands for the distributions that no setting names."""
         if not self.distributions:
             return list(self.batch)
+        if self.distributions == (EVERY,):  # that is served when they go
+            return _places(self, tuple(sites.served), sites)
         found = sites.discovered if "discover" in self.distributions else []
         return _places(self, tuple(dict.fromkeys([*self.distributions, *found])), sites)
 
@@ -51,6 +55,10 @@ def ticket_of(body: str) -> Ticket | None:
     if body.startswith('{"Records"'):
         return None
     document = json.loads(body)
+    if document.get("version") == 3:
+        keys = tuple(change[1] for change in document["changes"])
+        first = min(_seconds_of(change[3]) for change in document["changes"])
+        return Ticket(first, 0, 0, (), ("", ""), keys, "", (EVERY,))
     since, attempts, crowded = _seconds_of(document["since"]), document["attempts"], document.get("crowded", 0)
     if "changes" in document:
         keys = tuple(change[1] for change in document["changes"])

@@ -11,6 +11,9 @@ from tests.doubles.sdk import client_error
 from tests.simulation.world import Signal, World
 
 MOST_BYTES = 1_048_576
+_MOST_BYTES_RECEIVED = 6 * MOST_BYTES
+_ALWAYS_TOGETHER = 10
+"""Messages that one call receives."""
 
 
 @dataclass
@@ -26,6 +29,8 @@ class Message:
 class Queue:
     """A queue with its dead letters. ``deleting``, ``storing`` and ``burying`` are called with each such message.
 
+    ``unanswered`` is called with the bodies of a call that stored them and says that it failed.
+
     ``limit`` is the most bytes of a message, ``trouble`` the answer to all that is sent: "hangs", the code of an error,
     or none.
     """
@@ -37,6 +42,7 @@ class Queue:
         self.dead: list[Message] = []
         self.arrived = Signal()
         self.storing: list[Callable[[str], None]] = []
+        self.unanswered: list[Callable[[list[str]], None]] = []
         self.burying: list[Callable[[str], None]] = []
         self.limit, self.trouble = MOST_BYTES, ""
         self.deleting: list[Callable[[Message], None]] = []
@@ -59,13 +65,22 @@ class Queue:
         """Return the time at which a message can be received; None if the queue is empty."""
         return min((message.visible_at for message in self.messages.values()), default=None)
 
-    def receive(self, most: int, twice: float) -> list[Message]:
-        """Receive up to ``most`` messages. With the probability ``twice``, each can be received again at once."""
-        now = self._world.now
+    def receive(self, most: int, twice: float, spread: float) -> list[Message]:
+        """Receive up to ``most`` messages, and as many bytes as an event takes.
+
+        With the probability ``twice``, each can be received again at once; with ``spread``, only a random part of more
+        than ten comes.
+        """
+        now, rng = self._world.now, self._world.rng
         visible = [message for message in self.messages.values() if message.visible_at <= now]
-        self._world.rng.shuffle(visible)
-        received = []
+        rng.shuffle(visible)
+        if len(visible) > _ALWAYS_TOGETHER and self._world.happens(spread):
+            most = min(most, rng.randint(_ALWAYS_TOGETHER, len(visible)))
+        received, size = list[Message](), 0
         for message in visible[:most]:
+            size += len(message.body)
+            if received and size > _MOST_BYTES_RECEIVED:
+                break
             message.received += 1
             if message.received > self._receives:
                 self._world.note(f"{message.id} is given up by the queue")
@@ -138,14 +153,14 @@ class Client:
         watch = self.watch
         watch("sent", bodies)
         try:
-            answer = self._try(operation, take)
+            answer = self._try(operation, bodies, take)
         except (ClientError, ReadTimeoutError):
             watch("not stored", bodies)
             raise
         watch("stored", bodies)
         return answer
 
-    def _try(self, operation: str, take: Callable[[], Any]) -> Any:
+    def _try(self, operation: str, bodies: list[str], take: Callable[[], Any]) -> Any:
         self._world.sleep(self._world.rng.uniform(0.005, 0.05))
         if self._queue.trouble == "hangs":
             self._world.sleep(10.0)
@@ -157,6 +172,8 @@ class Client:
         answer = take()
         self._world.sleep(self._world.rng.uniform(0.005, 0.05))
         if self._world.happens(self._fails()):
+            for listener in self._queue.unanswered:
+                listener(bodies)
             raise client_error(operation, "InternalError", 500)
         return answer
 

@@ -14,16 +14,17 @@ from invalidator import handler
 from invalidator.model import EXACT, Allowance
 from invalidator.runtime.log import logger
 from invalidator.runtime.metrics import Document
+from invalidator.settings.environment import MAX_PATHS
 from tests.simulation.books import Books
 from tests.simulation.cloudfront import CloudFront, clearing
 from tests.simulation.container import Aws
 from tests.simulation.function import DEAD_LETTERS_URL, URL, Function, Handler
 from tests.simulation.messages import notification, places_of, ticket_of
 from tests.simulation.s3 import Bucket
-from tests.simulation.sites import Place, Site, Sites, prompt_sites, sites_of, viewed_at
+from tests.simulation.sites import MARKER, Place, Site, Sites, prompt_sites, sites_of, viewed_at
 from tests.simulation.sqs import Queue
 from tests.simulation.troubles import Troubles
-from tests.simulation.uploads import HOUR, UNCHANGING, Upload, below, prompt_uploads, trickle, uploads_of
+from tests.simulation.uploads import HOUR, UNCHANGING, Upload, below, marking, prompt_uploads, trickle, uploads_of
 from tests.simulation.weather import (
     CALM,
     Deployment,
@@ -83,7 +84,11 @@ class Story:
             ids = [f"E{number}" for number in range(1, count + 1)]
             self.uploads, self.sites = uploads, Sites(dict.fromkeys(ids, Site()), ids)
             self.weather, self.allowance = weather, EXACT
-        self.weather = CALM if calm else self.weather
+        more = Random(f"gathering {seed}")  # noqa: S311
+        self.gathers = uploads is not None or more.random() < 0.5
+        if uploads is None and more.random() < 0.5:
+            self.uploads = sorted([*self.uploads, *marking(more, self.uploads)], key=_at)
+        self.weather = CALM if calm else replace(self.weather, spread=more.choice([0.0, 0.3, 1.0]))
         self.distributions = list(self.sites.all)
         self.seed, self.world = seed, World(seed)
         self.deployment = deployment or Deployment()
@@ -91,7 +96,8 @@ class Story:
         self.queue = Queue(self.world, self.deployment.visibility, self.deployment.receives)
         self.cloudfront = CloudFront(self.world, self.weather, self.distributions)
         self.sites.describe(self.cloudfront.double)
-        self.bucket = Bucket(UNCHANGING)
+        # Without the permission to list, and without a bound to keep, nothing is widened.
+        self.bucket = Bucket(UNCHANGING, is_closed=not self.allowance.wildcards)
         self.metrics: list[tuple[float, Document]] = []
         aws = Aws(self.queue, self.cloudfront, self.bucket, self.sites, self.allowance, self.metrics)
         self.function = Function(self.world, self.weather, self.deployment, aws, handle)
@@ -146,7 +152,7 @@ class Story:
 
     def play(self) -> Report:
         """Play the world and check everything. Raises AssertionError."""
-        with _environment(self.sites, self.allowance):
+        with _environment(self.sites, self.allowance, self.deployment.gather if self.gathers else 0):
             random.seed(self.seed)
             try:
                 self._schedule()
@@ -172,7 +178,10 @@ class Story:
         for distribution, path in self._places(upload.key):  # so that every edge has the old version
             self.cloudfront.view(distribution, path, self.versions.get(upload.key))
         self.versions[upload.key] = None if upload.removed else number
-        (self.bucket.remove if upload.removed else self.bucket.write)(upload.key)
+        if upload.removed:
+            self.bucket.remove(upload.key)
+        else:
+            self.bucket.write(upload.key, world.now)
         self.books.upload(upload.key)
         body, changed_at = notification(number, upload), world.now
         for _ in range(2 if world.happens(weather.notified_twice) else 1):
@@ -192,7 +201,7 @@ class Story:
 
     def _look_at(self, key: str) -> None:
         distribution = self.world.rng.choice(self.distributions)
-        for path in self.sites.all[distribution].viewed_at(key):
+        for _, path in self.sites.places(key, [distribution]):
             self.cloudfront.view(distribution, path, self.versions[key])
 
     def _fix(self) -> None:
@@ -262,16 +271,16 @@ def _at(upload: Upload) -> float:
 
 
 @contextmanager
-def _environment(sites: Sites, allowance: Allowance) -> Iterator[None]:
+def _environment(sites: Sites, allowance: Allowance, gather: int) -> Iterator[None]:
     """Set the function up, without its log."""
     before, level = dict(os.environ), logger.log_level
     os.environ |= {
         "DISTRIBUTION_IDS": sites.setting,
         "QUEUE_URL": URL,
         "DEAD_LETTERS_URL": DEAD_LETTERS_URL,
-        "MAX_PATHS": str(allowance.paths),
-        "MAX_WILDCARDS": str(allowance.wildcards),
-        "LOSSLESS": {None: "", True: "on", False: "off"}[allowance.lossless],
+        "MAX_PATHS": str(allowance.paths if allowance.wildcards else MAX_PATHS),
+        "GATHER": str(gather),
+        "DEPLOY_MARKER": MARKER,
     }
     logger.setLevel("CRITICAL")
     try:

@@ -105,7 +105,7 @@ def test_the_worlds_notice_when_widening_goes_wrong(
     place: object, name: str, instead: Callable[..., object], first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(place, name, instead)
-    assert caught(first, deployment=Deployment(allowance=Allowance(40, 15, lossless=True)))
+    assert caught(first, deployment=Deployment(allowance=Allowance(40)))
 
 
 def test_a_world_is_the_same_each_time() -> None:

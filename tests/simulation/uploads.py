@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+from tests.simulation.sites import MARKER
+
 HOUR = 3_600.0
 UNCHANGING = [f"{directory}/{n}.txt" for directory in ("posts", "posts/1", "img", "assets", "all") for n in range(9)]
 """Objects that nobody uploads again, beside all those that are."""
@@ -45,6 +47,12 @@ def prompt_uploads(rng: Random) -> list[Upload]:
     at = rng.uniform(60, 600)
     deploy = [Upload(at, f"assets/{n}.css") for n in range(rng.choice([10, 20, 30]))]
     return sorted([*deploy, *trickle(rng, HOUR / 2)], key=lambda upload: upload.at)
+
+
+def marking(rng: Random, uploads: list[Upload]) -> Iterator[Upload]:
+    """Yield uploads of the marker after some of these: at the end of a deploy, or in the middle."""
+    for upload in rng.sample(uploads, min(len(uploads), 3)):
+        yield Upload(upload.at + rng.choice([0.0, 1.0, 10.0]), MARKER)
 
 
 def below(rng: Random, uploads: list[Upload], path: str) -> list[Upload]:

@@ -1,0 +1,225 @@
+"""The handler gathers bursts: what waits is on the queue, keeps its identity, and goes when the burst is over."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytest
+
+from invalidator.aws.queues import Queue
+from invalidator.delivery.bursts import Arrivals
+from invalidator.events.decode import decode
+from invalidator.handler import lambda_handler
+from invalidator.model import Gathered
+from invalidator.runtime import clients
+from tests.doubles import strategies as make
+from tests.doubles.clock import Clock, OnClock, on
+from tests.doubles.cloudfront import StrictCloudFront
+from tests.doubles.queues import StrictQueues
+from tests.doubles.strategies import Change
+from tests.test_handler import DEAD_LETTERS, QUEUE
+
+NOON = 1_795_000_000.0
+
+
+@dataclass
+class Function:
+    """The function of a stack that gathers, in one process, at a time that is set."""
+
+    cloudfront: StrictCloudFront
+    queues: StrictQueues = field(default_factory=lambda: StrictQueues({QUEUE, DEAD_LETTERS}))
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    now: float = NOON
+    _received: int = 0
+
+    def event(self, *changes: Change) -> dict[str, Any]:
+        """Return an event with new changes and with all that waits on the queue, which it empties."""
+        bodies = [make.s3(change) for change in changes]
+        event: dict[str, Any] = make.sqs(*bodies)
+        waiting = make.sqs(*[message.body for message in self.queues.messages if message.url == QUEUE])
+        event["Records"] += waiting["Records"]
+        self.queues.messages.clear()
+        for record in event["Records"]:
+            self._received += 1
+            record["messageId"] = f"m{self._received}"
+        return event
+
+    def invoke(self, *changes: Change, after: float = 5.0) -> list[str]:
+        """Let the function receive new changes and all that waits, some seconds later. Return what failed."""
+        self.now += after
+        return self.handle(self.event(*changes))
+
+    def handle(self, event: Any) -> list[str]:
+        """Return the messages that failed."""
+        answer = self.answer(event)
+        return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+    def answer(self, event: Any) -> dict[str, Any]:
+        """Return the answer to an event."""
+        clock = Clock()
+        edge = on(clock, queue=partial(Queue, self.queues), arrivals=lambda: self.arrivals, now=lambda: self.now)
+        return lambda_handler(event, OnClock(aws_request_id="request", clock=clock), edge)
+
+    @property
+    def waiting(self) -> list[str]:
+        """Return the keys that wait, sorted."""
+        found = [decode(make.sqs(message.body)).gathered for message in self.queues.messages]
+        return sorted(change.key for tickets in found for ticket in tickets for change in ticket.changes)
+
+
+def changes(*numbers: int) -> list[Change]:
+    return [Change(f"a/{number:02}", sequencer=f"{number:04X}") for number in numbers]
+
+
+@pytest.fixture
+def function(cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch) -> Iterator[Function]:
+    """Set a function up whose process has long been up, with one distribution."""
+    for name, value in {"DISTRIBUTION_IDS": "E1", "QUEUE_URL": QUEUE, "DEAD_LETTERS_URL": DEAD_LETTERS}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GATHER", "300")
+    monkeypatch.setenv("DEPLOY_MARKER", ".deployed")
+    monkeypatch.setenv("DESCRIBE", "off")
+    found = Function(cloudfront)
+    found.arrivals.take(0, NOON - 100)
+    yield found
+    clients.forget()
+
+
+def test_few_changes_go_at_once(function: Function) -> None:
+    assert function.invoke(*changes(*range(9))) == []
+    assert (len(function.cloudfront.paths("E1")), function.waiting) == (9, [])
+
+
+def test_a_burst_waits_and_goes_together_when_it_is_over(function: Function) -> None:
+    assert function.invoke(*changes(*range(12))) == []
+    assert function.invoke(*changes(*range(12, 30))) == []
+    assert (function.cloudfront.calls, len(function.waiting)) == (0, 30)
+    assert function.invoke() == []  # none is new, but six seconds have not passed
+    assert (function.cloudfront.calls, len(function.waiting)) == (0, 30)
+    assert function.invoke() == []
+    assert (function.cloudfront.calls, function.waiting) == (1, [])
+    assert function.cloudfront.paths("E1") == [f"/a/{number:02}" for number in range(30)]
+
+
+def test_what_waits_is_one_message_and_each_change_is_in_it_once(function: Function) -> None:
+    function.invoke(*changes(*range(12)), *changes(*range(12)))
+    twice = [*function.queues.messages]
+    function.queues.messages += twice
+    function.invoke(*changes(*range(12, 15)))
+    assert len(function.queues.messages) == 1
+    assert function.waiting == [f"a/{number:02}" for number in range(15)]
+
+
+def test_what_has_waited_is_sent_under_the_reference_of_its_changes(function: Function) -> None:
+    event = function.event(*changes(*range(12)))
+    for _ in range(2):  # the same notifications come twice
+        function.handle(event)
+        function.invoke(after=10)
+    assert function.cloudfront.calls == 2
+    assert len(function.cloudfront.accepted) == 1
+
+
+@pytest.mark.parametrize("most", [0, 60, 300])
+def test_after_its_time_a_burst_goes_although_it_goes_on(
+    function: Function, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATHER", str(most))
+    begun, number = function.now + 5, 0
+    while not function.cloudfront.calls:
+        function.invoke(*changes(*range(number, number + 12)))
+        number += 12
+        assert function.now - begun <= most
+    assert function.now - begun == most
+    assert function.waiting == []
+
+
+def test_after_a_minute_what_is_cheap_goes(function: Function) -> None:
+    function.invoke(*changes(*range(12)))
+    begun, number = function.now, 12
+    while not function.cloudfront.calls:
+        function.invoke(*changes(*range(number, number + 3)))
+        number += 3
+    assert function.now - begun == 60
+    assert len(function.cloudfront.paths("E1")) == 48
+
+
+def test_the_marker_ends_a_burst_and_is_never_invalidated(function: Function) -> None:
+    function.invoke(*changes(*range(12)))
+    function.invoke(*changes(*range(12, 24)), Change(".deployed"))
+    assert (function.cloudfront.calls, len(function.waiting)) == (0, 25)
+    function.invoke(*changes(*range(24, 30)))
+    assert (function.cloudfront.calls, function.waiting) == (1, [])
+    assert function.cloudfront.paths("E1") == [f"/a/{number:02}" for number in range(30)]
+
+
+def test_a_marker_beside_nothing_does_nothing(function: Function) -> None:
+    assert function.invoke(Change(".deployed")) == []
+    assert function.invoke() == []
+    assert (function.cloudfront.calls, function.waiting) == (0, [])
+
+
+def test_without_gathering_the_marker_is_ignored(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATHER", "0")
+    function.invoke(Change(".deployed"), Change("a"))
+    assert (function.cloudfront.paths("E1"), function.waiting) == (["/a"], [])
+
+
+def test_what_cannot_wait_is_sent_at_once(function: Function) -> None:
+    function.queues.broken[QUEUE] = ("AccessDenied", 403)
+    assert function.invoke(*changes(*range(12))) == []
+    assert len(function.cloudfront.paths("E1")) == 12
+    assert function.queues.calls == [1, 1, 1]
+
+
+def test_an_event_that_is_no_queues_is_served_at_once(function: Function) -> None:
+    function.answer(make.s3(*changes(*range(50))))
+    assert len(function.cloudfront.paths("E1")) == 50
+
+
+def test_tickets_are_served_while_a_burst_waits(function: Function) -> None:
+    function.cloudfront.broken["E1"] = ("Throttling", 400)
+    function.invoke(Change("before"))
+    function.cloudfront.broken.clear()
+    function.invoke(*changes(*range(12)))
+    assert function.cloudfront.paths("E1") == ["/before"]
+    assert len(function.waiting) == 12
+
+
+def test_a_burst_that_was_forgotten_goes_whatever_else_comes(function: Function) -> None:
+    function.invoke(*changes(*range(12)))
+    function.invoke(*changes(*range(12, 30)), after=3 * 24 * 3600)
+    assert (function.cloudfront.calls, function.waiting) == (1, [])
+
+
+def test_a_ticket_of_a_burst_can_be_read_back() -> None:
+    (ticket,) = decode(make.sqs(WRITTEN)).gathered
+    assert ticket == Gathered(ticket.changes, NOON, NOON + 5)
+    assert [change.key for change in ticket.changes] == ["a b"]
+
+
+WRITTEN: dict[str, Any] = {
+    "type": "invalidator ticket",
+    "version": 3,
+    "since": NOON,
+    "going_on": NOON + 5,
+    "changes": [["origin", "a b", "sequencer 1", "2026-11-20T09:30:12.345Z", ""]],
+}
+
+
+NO_TIMES: list[Any] = [None, "1", -1, 1e12, float("nan"), float("inf"), float("-inf"), []]
+NO_CHANGES: list[Any] = [None, [], {}, "a", [[]], [["origin", "a", "b", "c"]], [[1, 2, 3, 4, 5]]]
+NO_VERSIONS: list[Any] = [4, None, []]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, value) for name in ("since", "going_on") for value in NO_TIMES),
+        *(("changes", value) for value in NO_CHANGES),
+        *(("version", value) for value in NO_VERSIONS),
+    ],
+)
+def test_a_ticket_that_was_not_written_here_is_refused(name: str, value: Any) -> None:
+    decoded = decode(make.sqs(WRITTEN | {name: value}))
+    assert (decoded.gathered, len(decoded.refusals)) == ([], 1)
