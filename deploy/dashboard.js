@@ -2,7 +2,7 @@
 
 const body = require('./dashboard.json');
 
-// Resources in the body that do not always exist, each with the condition under which it is missing.
+// Resources and metrics in the body that do not always exist, each with the condition under which it is missing.
 const OPTIONAL = {
   Queue: ({ trigger }) => trigger === 'direct',
   OldMessagesAlarm: ({ trigger }) => trigger === 'direct',
@@ -10,10 +10,14 @@ const OPTIONAL = {
   PipelineLambdaFunction: ({ pipeline }) => pipeline === 'off',
   PipelineErrorsAlarm: ({ pipeline }) => pipeline === 'off',
   CostAlarm: ({ costs }) => costs === 'off',
+  BudgetAlarm: ({ budget }) => budget === 'off',
+  BudgetUsed: ({ budget }) => budget === 'off',
+  SecondsHeld: ({ trigger }) => trigger === 'direct',
+  SecondsRefused: ({ trigger }) => trigger === 'direct',
 };
 
 function exists(value, given) {
-  const names = [...JSON.stringify(value).matchAll(/\$\{(\w+)[.}]/g)].map(([, name]) => name);
+  const names = [...JSON.stringify(value).matchAll(/(?:\$\{|")(\w+)[.}"]/g)].map(([, name]) => name);
   return !names.some((name) => OPTIONAL[name]?.(given));
 }
 

@@ -60,6 +60,11 @@ const PARAMETERS = {
     /^(?=.*[1-9])(0|[1-9]\d{0,5})(\.\d{1,2})?$/,
     'US dollars a day, more than 0, with at most two decimals, as 2.50',
   ],
+  'monthly-budget': [
+    '',
+    /^(?=.*[1-9])(0|[1-9]\d{0,5})(\.\d{1,2})?$/,
+    'US dollars a month, more than 0, with at most two decimals, as 5 or 2.50',
+  ],
   'alarm-topic': ['', /^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, 'the ARN of an SNS topic'],
   'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `one of these numbers of days: ${RETENTIONS.join(', ')}`],
   'powertools-layer': [
@@ -241,6 +246,11 @@ function listing(given) {
   ];
 }
 
+// The permission to read what the month has cost. AWS has no resource to grant it on.
+function spending(given) {
+  return reading('cloudwatch:GetMetricStatistics', given['monthly-budget'] ? ['*'] : []);
+}
+
 function reading(action, arns) {
   return arns.length ? [{ Effect: 'Allow', Action: action, Resource: arns }] : [];
 }
@@ -276,6 +286,7 @@ module.exports = async ({ options, resolveVariable }) => {
     statements: [
       ...statements(given),
       ...listing(given),
+      ...spending(given),
       ...secrets([given.secret]),
       ...parameters([given.parameter, given['rules-parameter']]),
     ],
@@ -292,6 +303,8 @@ module.exports = async ({ options, resolveVariable }) => {
     'log-retention': Number(values['log-retention']),
     'cost-alarm': Number(values['cost-alarm']),
     costs: values['cost-alarm'] ? 'on' : 'off',
+    budget: values['monthly-budget'] ? 'on' : 'off',
+    'cost-alarms': [...(values['cost-alarm'] ? ['CostAlarm'] : []), ...(values['monthly-budget'] ? ['BudgetAlarm'] : [])],
     'alarm-actions': values['alarm-topic'] ? [values['alarm-topic']] : [],
     'event-detail': eventDetail(values),
     layer: layerArn(values['powertools-layer']),

@@ -22,8 +22,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 ROOT: Final = Path(__file__).parents[1]
 
-COMMON: Final = ("__init__", "errors", "limits", "model")
-HANDLER: Final = (*COMMON, "handler", "ttl_cache", "workers")
+COMMON: Final = ("__init__", "errors", "limits", "model", "ttl_cache")
+HANDLER: Final = (*COMMON, "handler", "workers")
 STEPS: Final = ("aws", "delivery", "distributions", "events", "planning", "runtime", "settings", "urls")
 FUNCTIONS: Final = {
     "invalidate": (HANDLER, STEPS),

@@ -96,6 +96,10 @@ class ListingError(InvalidatorError):
     """The objects of a bucket cannot be listed, or not within the pages and the time that are allowed."""
 
 
+class SpendingError(InvalidatorError):
+    """The cost of the month cannot be read."""
+
+
 class EdgeError(InvalidatorError):
     """A URL does not answer. The message says why, as far as that is known."""
 

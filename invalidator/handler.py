@@ -7,6 +7,7 @@ from invalidator.errors import JobError
 from invalidator.events.decode import decode
 from invalidator.planning.planner import make_plan
 from invalidator.runtime.answer import Served, answer
+from invalidator.runtime.budget import brake_on
 from invalidator.runtime.clients import AWS, Clients
 from invalidator.runtime.deliver import deliver
 from invalidator.runtime.gather import Gathering
@@ -40,15 +41,17 @@ def _serve(event: object, context: "InvocationContext", clients: Clients) -> dic
     invocation = Invocation.configured(clients, context)
     settings = invocation.settings
     decoded = decode(event, context.aws_request_id)
-    gathering = Gathering(decoded, invocation)
+    brake = brake_on(invocation)
+    gathering = Gathering(decoded, invocation, brake)
     concerned = find_distributions(replace(decoded, changes=gathering.changes), invocation)
     decoded, known = concerned.decoded, concerned.known
     log_contents(decoded)
     changes, keys = without_unchanged(gathering.changes, invocation), BucketKeys(invocation, gathering.begun).beginning
-    plan = make_plan(changes, known, settings.view, decoded.tickets, settings.allowance, keys)
+    allowance = brake.allowance(settings.allowance, len(known))
+    plan = make_plan(changes, known, settings.view, decoded.tickets, allowance, keys)
     if gathering.holds(plan):
         changes = gathering.changes
-        plan = make_plan(changes, known, settings.view, decoded.tickets, settings.allowance, keys)
+        plan = make_plan(changes, known, settings.view, decoded.tickets, allowance, keys)
     log_plan(plan)
     result = deliver(plan, changes, concerned, invocation)
     return answer(Served(decoded, gathering, len(known), changes, plan, result), invocation)

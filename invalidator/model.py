@@ -331,7 +331,8 @@ class Plan:
     """All batches of one event. They can be sent in any order.
 
     ``excluded`` counts the changes that the settings exclude, ``unserved`` those that concern no distribution.
-    ``warnings`` say why the plan costs more than necessary.
+    ``warnings`` say why the plan costs more than necessary. ``singly`` is the number of paths without any wildcard that
+    saves some.
     """
 
     batches: tuple[Batch, ...]
@@ -339,6 +340,7 @@ class Plan:
     excluded: int = 0
     unserved: int = 0
     warnings: tuple[str, ...] = ()
+    singly: int = 0
 
     @property
     def cost(self) -> Cost:

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import boto3
@@ -34,15 +35,16 @@ share_between_sessions()
 SETTINGS = {
     *re.findall(
         r"\w+",
-        "DEAD_LETTERS_URL DESCRIBE DIRECTORY_URLS DISCOVER_BUCKET DISCOVER_TAG EXCLUDE INCLUDE INDEX_DOCUMENT"
-        " LIST_PAGES LOSSLESS MAX_PATHS MAX_WILDCARDS QUEUE_URL RULES RULES_PARAMETER SETTINGS_TTL SKIP_UNCHANGED",
+        "DEAD_LETTERS_URL DEPLOY_MARKER DESCRIBE DIRECTORY_URLS DISCOVER_BUCKET DISCOVER_TAG EXCLUDE GATHER INCLUDE"
+        " INDEX_DOCUMENT LIST_PAGES LOSSLESS MAX_PATHS MAX_WILDCARDS MONTHLY_BUDGET QUEUE_URL"
+        " RULES RULES_PARAMETER SETTINGS_TTL SKIP_UNCHANGED",
     )
 }
 
 # These start processes or servers, package, or try many cases.
 SLOW = re.compile(
     r"tests/(benchmarks|cli|codepipeline|deploy|distributions|laws|local|notifications|simulation)/"
-    r"|tests/(aws/test_listings|runtime/test_cold_start|test_custom_resource|urls/test_edge_caches)"
+    r"|tests/(aws/test_(listings|spending)|runtime/test_cold_start|test_custom_resource|urls/test_edge_caches)"
     r"|tests/operator/test_(dead_letters|doctor|edge|objects|plot)|tests/planning/test_(knapsack|cover|coalesce)"
 )
 
@@ -107,3 +109,11 @@ def cloudfront(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictCloudFront]:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         monkeypatch.setenv("DISTRIBUTION_IDS", "E1,E2")
         yield double
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> StringIO:
+    """Return what the function logs."""
+    stream = StringIO()
+    monkeypatch.setattr(logger.logger_handler, "stream", stream)
+    return stream

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from io import StringIO
 from typing import Any
 
 import pytest
 
 from invalidator.aws.queues import Queue
+from invalidator.aws.spending import Spending
 from invalidator.delivery.bursts import Arrivals
 from invalidator.events.decode import decode
 from invalidator.handler import lambda_handler
@@ -17,8 +19,9 @@ from tests.doubles import strategies as make
 from tests.doubles.clock import Clock, OnClock, on
 from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.queues import StrictQueues
+from tests.doubles.sdk import client_error
 from tests.doubles.strategies import Change
-from tests.test_handler import DEAD_LETTERS, QUEUE
+from tests.test_handler import DEAD_LETTERS, QUEUE, lines_of
 
 NOON = 1_795_000_000.0
 
@@ -31,6 +34,8 @@ class Function:
     queues: StrictQueues = field(default_factory=lambda: StrictQueues({QUEUE, DEAD_LETTERS}))
     arrivals: Arrivals = field(default_factory=Arrivals)
     now: float = NOON
+    # In US dollars, this month; None: nobody knows.
+    spent: float | None = 0.0
     _received: int = 0
 
     def event(self, *changes: Change) -> dict[str, Any]:
@@ -58,8 +63,24 @@ class Function:
     def answer(self, event: Any) -> dict[str, Any]:
         """Return the answer to an event."""
         clock = Clock()
-        edge = on(clock, queue=partial(Queue, self.queues), arrivals=lambda: self.arrivals, now=lambda: self.now)
+        edge = on(
+            clock,
+            queue=partial(Queue, self.queues),
+            arrivals=lambda: self.arrivals,
+            now=lambda: self.now,
+            spending=lambda: self._spending,
+        )
         return lambda_handler(event, OnClock(aws_request_id="request", clock=clock), edge)
+
+    def __post_init__(self) -> None:
+        """Read what was spent from an answer of CloudWatch."""
+        self._spending = Spending(self, "invalidator", "invalidator", lambda: self.now)
+
+    def get_metric_statistics(self, **_: Any) -> Any:
+        """Answer as CloudWatch does."""
+        if self.spent is None:
+            raise client_error("GetMetricStatistics", "AccessDenied", 403, "not read")
+        return {"Datapoints": [{"Sum": self.spent}]}
 
     @property
     def waiting(self) -> list[str]:
@@ -184,6 +205,87 @@ def test_tickets_are_served_while_a_burst_waits(function: Function) -> None:
     function.invoke(*changes(*range(12)))
     assert function.cloudfront.paths("E1") == ["/before"]
     assert len(function.waiting) == 12
+
+
+# --- a month's budget -----------------------------------------------------------------------------------
+
+
+def test_once_half_of_a_budget_is_used_single_changes_wait_and_meet(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONTHLY_BUDGET", "10")
+    function.spent = 6.0
+    function.invoke(Change("a"))
+    begun = function.now
+    assert [(begun + message.delay) % 60 for message in function.queues.messages] == [0]
+    for number in (1, 2, 3):
+        assert function.invoke(*changes(number), after=50) == []
+    assert function.cloudfront.calls == 0
+    while not function.cloudfront.calls:
+        function.invoke(after=5)
+    assert function.now - begun == 180
+    assert function.cloudfront.paths("E1") == ["/a", "/a/01", "/a/02", "/a/03"]
+
+
+def test_a_budget_that_is_used_up_leaves_a_path_a_quarter_of_an_hour(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONTHLY_BUDGET", "5")
+    function.spent = 7.0
+    begun, sent = function.now, list[float]()
+    for number in range(240):
+        function.invoke(*changes(number), Change(f"b/{number:03}"), after=15)
+        if len(function.cloudfront.accepted) > len(sent):
+            sent.append(function.now - begun)
+    assert sent == [915, 1830, 2745]
+    assert {item.paths for item in function.cloudfront.accepted} == {("/*",)}
+
+
+def test_where_the_budget_is_used_up_no_marker_ends_the_waiting(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONTHLY_BUDGET", "5")
+    function.spent = 5.0
+    function.invoke(Change("a"), Change(".deployed"))
+    function.invoke(after=60)
+    assert (function.cloudfront.calls, function.waiting) == (0, [".deployed", "a"])
+    function.invoke(after=900)
+    assert (function.cloudfront.paths("E1"), function.waiting) == (["/a"], [])
+
+
+def test_what_a_process_has_sent_it_knows_before_the_metric_shows_it(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONTHLY_BUDGET", "0.20")
+    for numbers in (range(9), range(10, 17), range(20, 26)):
+        function.invoke(*changes(*numbers), after=30)
+    assert len(function.cloudfront.paths("E1")) == 9 + 7 + 6
+    function.invoke(Change("c"), after=30)
+    assert function.waiting == ["c"]
+
+
+def test_without_a_queue_a_budget_only_makes_plans_smaller(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONTHLY_BUDGET", "5")
+    function.spent = 4.96
+    function.answer(make.s3(*changes(*range(9))))
+    assert function.cloudfront.paths("E1") == ["/a/*"]
+
+
+def test_where_nobody_knows_what_the_month_has_cost_it_goes_on_and_says_so(
+    function: Function, monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
+    monkeypatch.setenv("MONTHLY_BUDGET", "5")
+    function.spent = None
+    assert function.invoke(Change("a")) == []
+    assert (function.cloudfront.paths("E1"), function.waiting) == (["/a"], [])
+    warnings = [line["message"] for line in lines_of(log) if line["level"] == "WARNING"]
+    assert warnings == [
+        "MONTHLY_BUDGET: the cost of the month cannot be read: AccessDenied: not read"
+        " (grant cloudwatch:GetMetricStatistics on * to the identity that made the call)"
+    ]
+
+
+# --- what waits -----------------------------------------------------------------------------------------
 
 
 def test_a_burst_that_was_forgotten_goes_whatever_else_comes(function: Function) -> None:

@@ -78,13 +78,6 @@ def failed(answer: dict[str, Any]) -> list[str]:
     return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
 
 
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> StringIO:
-    stream = StringIO()
-    monkeypatch.setattr(logger.logger_handler, "stream", stream)
-    return stream
-
-
 def lines_of(log: StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.getvalue().splitlines()]
 
@@ -993,10 +986,17 @@ def test_distributions_that_differ_are_planned_from_one_listing(
     assert [arguments["Bucket"] for arguments in site.made("ListObjectsV2")].count("origin") == 6
 
 
-def test_what_is_not_too_much_is_not_listed(cloudfront: StrictCloudFront, site: VersionedS3) -> None:
-    assert upload(site, *MANY[:6]) == []
-    assert cloudfront.paths("E1") == [f"/{key}" for key in MANY[:6]]
+def test_what_is_little_is_not_listed(cloudfront: StrictCloudFront, site: VersionedS3) -> None:
+    assert upload(site, *MANY[:2]) == []
+    assert cloudfront.paths("E1") == [f"/{key}" for key in MANY[:2]]
     assert site.calls == []
+
+
+def test_what_is_not_too_much_is_sent_in_fewer_paths_that_evict_nothing(
+    cloudfront: StrictCloudFront, site: VersionedS3
+) -> None:
+    assert upload(site, "a/00", *(f"b/2{number}" for number in (1, 3, 5, 7, 9))) == []
+    assert cloudfront.paths("E1") == ["/a/00", "/b/2*"]
 
 
 @pytest.mark.parametrize(

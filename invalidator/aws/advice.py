@@ -31,6 +31,7 @@ _ACTIONS: Final = {
     "GetParameter": ("ssm:GetParameter", "this parameter, and kms:Decrypt on its key if that is yours,"),
     "GetCachePolicyConfig": ("cloudfront:GetCachePolicyConfig", "this cache policy"),
     # AWS has no resource to grant these on.
+    "GetMetricStatistics": ("cloudwatch:GetMetricStatistics", "*"),
     "ListDistributions": ("cloudfront:ListDistributions", "*"),
     "ListDistributionTenants": ("cloudfront:ListDistributionTenants", "*"),
     "PutJobSuccessResult": ("codepipeline:PutJobSuccessResult", "*"),

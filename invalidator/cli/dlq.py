@@ -109,7 +109,7 @@ def _read(held: Iterable[DeadLetter]) -> list[ReadLetter]:
     except ConfigurationError as error:
         settings, unknown = Settings((EVERY,), environment.view()), str(error)
     described = partial(_described, settings)
-    letters = [(letter, contents_of(letter, described, settings.view)) for letter in held]
+    letters = [(letter, contents_of(letter, described, settings.view, settings.deploy_marker)) for letter in held]
     if unknown and any(row.distribution == EVERY for _, contents in letters for row in contents.stale):
         narrate(f"The configured distributions are not known here: {unknown}")
     return letters

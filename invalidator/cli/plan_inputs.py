@@ -79,7 +79,7 @@ def of_keys(keys: list[str], bucket: str | None, settings: Settings) -> Preview:
         return _served(decoded, settings, _listed())
     if settings.discover:
         raise ConfigurationError("--bucket: give the bucket of the keys, for distributions to be discovered")
-    return _served(decoded, replace(settings, describe=False), _unlisted)
+    return _served(decoded, _unwidened(replace(settings, describe=False)), _unlisted)
 
 
 def of_paths_and_keys(
@@ -96,7 +96,9 @@ def of_paths_and_keys(
         bucket = _common_bucket(distributions)
     batches = batches_of(texts, "--paths", [item.id for item in distributions], identity)
     decoded = replace(changes_of_keys(keys, bucket or ANY, identity), tickets=batches)
-    return Preview(decoded, distributions, settings, _listed() if bucket else _unlisted)
+    if not bucket:
+        return Preview(decoded, distributions, _unwidened(settings), _unlisted)
+    return Preview(decoded, distributions, settings, _listed())
 
 
 def of_snapshots(before: Snapshot, after: Snapshot, bucket: str | None, settings: Settings) -> Preview:
@@ -133,6 +135,11 @@ def _served(decoded: Decoded, settings: Settings, list_objects: ListObjects) -> 
     decoded, distributions, _, _ = distributions_concerned(settings, decoded)
     ignored = f"{count(decoded.ignored, 'record')} ignored" if decoded.ignored else ""
     return Preview(decoded, distributions, settings, list_objects, ignored)
+
+
+def _unwidened(settings: Settings) -> Settings:
+    """Return settings by which nothing is widened only to save paths: without a listing, that may evict anything."""
+    return replace(settings, allowance=settings.allowance._replace(saving=0))
 
 
 def _unlisted(_bucket: str, _prefix: str) -> Iterator[ObjectKey]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from invalidator.cli.terminal import narrate, print_json, print_table, warn
 from invalidator.limits import FREE_PATHS
-from invalidator.model import Batch, Cost, Plan
+from invalidator.model import Batch, Cost, Plan, usd_for
 from invalidator.operator.wording import count
 
 
@@ -39,8 +39,14 @@ def cost_in_words(plan: Plan) -> str:
     free = f"if the {FREE_PATHS:,} free paths of the month are used up"
     return (
         f"{count(cost.calls, 'call')}, {count(cost.paths, 'path')}{_wildcards(cost)}:"
-        f" {_dollars(cost.usd)} USD {free}{_evicted(plan)}."
+        f" {_dollars(cost.usd)} USD {free}{_evicted(plan)}.{_singly(plan)}"
     )
+
+
+def _singly(plan: Plan) -> str:
+    if plan.singly <= plan.cost.paths:
+        return ""
+    return f" Path by path: {count(plan.singly, 'path')}, {_dollars(usd_for(plan.singly))} USD."
 
 
 def _wildcards(cost: Cost) -> str:
@@ -66,7 +72,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     """Return a plan for a program."""
     return {
         "batches": [_batch_json(batch) for batch in plan.batches],
-        "cost": _cost_json(plan.cost),
+        "cost": _cost_json(plan.cost) | {"path_by_path": {"paths": plan.singly, "usd": usd_for(plan.singly)}},
         "warnings": list(plan.warnings),
         "notes": [note._asdict() for note in plan.notes],
         "excluded": plan.excluded,

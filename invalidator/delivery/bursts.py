@@ -41,6 +41,13 @@ class Burst(NamedTuple):
     going_on: float
 
 
+class Wait(NamedTuple):
+    """The seconds that a change waits: at least, because the month's budget runs out, and at most for its burst."""
+
+    least: float
+    most: float
+
+
 class Verdict(Enum):
     """The end of new changes, and of those that have waited: they go, or wait for the next slot."""
 
@@ -88,21 +95,20 @@ def joined(waiting: list[Burst], arrivals: Arrivals, now: float) -> Burst:
     return Burst(since, min(max([since, arrivals.going_on, *(burst.going_on for burst in waiting)]), now))
 
 
-def verdict_on(burst: Burst, arrivals: Arrivals, now: float, most: float, *, has_waited: bool) -> Verdict:
-    """Return what to do with the changes of a burst, of which none waits longer than ``most`` seconds.
-
-    ``has_waited`` says that some of them have waited already.
-    """
-    if not has_waited:
-        return Verdict.HOLD if arrivals.are_many else Verdict.SEND
+def verdict_on(burst: Burst, arrivals: Arrivals, now: float, wait: Wait, *, has_waited: bool) -> Verdict:
+    """Return what to do with the changes of a burst. ``has_waited`` says that some of them have waited already."""
     age = now - burst.since
-    if age >= most or now - burst.going_on >= arrivals.patience(now):
+    if age < wait.least:
+        return Verdict.HOLD
+    if not has_waited:
+        return Verdict.HOLD if wait.most and arrivals.are_many else Verdict.SEND
+    if age >= wait.most or now - burst.going_on >= arrivals.patience(now):
         return Verdict.SEND
     if age >= _CHEAP_SECONDS and (age - _CHEAP_SECONDS) % _ASKING_SECONDS < SLOT_SECONDS:
         return Verdict.HOLD_IF_DEAR
     return Verdict.HOLD
 
 
-def seconds_to_slot(now: float) -> int:
-    """Return the seconds until the next slot; at least one."""
-    return SLOT_SECONDS - int(now) % SLOT_SECONDS
+def seconds_to_slot(now: float, slot: int = SLOT_SECONDS) -> int:
+    """Return the seconds until the next multiple of a slot; at least one."""
+    return slot - int(now) % slot

@@ -138,7 +138,7 @@ class _Reader:
         else:
             from invalidator.events import held  # which most events have nothing for
 
-            if document["version"] == held.GATHERED:
+            if held.is_gathered(document):
                 self.gathered.append(held.read_gathered(document, delivery.message_id))
             else:
                 self.held.append(held.read_held(document, delivery.message_id, redelivered=delivery.redelivered))

@@ -69,6 +69,11 @@ def read_held(document: _Json, message_id: str | None = None, *, redelivered: bo
         return replace(_read(document, message_id), apart=redelivered)
 
 
+def is_gathered(document: _Json) -> bool:
+    """Return whether a ticket is of the third version."""
+    return document.get("version") == GATHERED
+
+
 def read_gathered(document: _Json, message_id: str | None = None) -> Gathered:
     """Return the changes in a ticket of the third version. Raises EventError if it was not written here."""
     with _refusing():

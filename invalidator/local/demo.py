@@ -19,6 +19,9 @@ SITE: Final = {
     "*": "An object called * must not flush the site.",
 }
 
+OTHERS: Final = {"blog/red tulip.html": "Not changed.", "c++/~notes#2.txt": "Not changed."}
+"""What is in the bucket before."""
+
 Narrate = Callable[[str], None]
 Show = Callable[[list[AcceptedInvalidation]], None]
 
@@ -28,13 +31,14 @@ def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
 
     Raises IncompleteError if the distributions did not accept exactly the expected invalidations.
     """
-    s3, worker = boto3.client("s3"), notified_queue()
+    s3 = boto3.client("s3")
+    _upload(OTHERS)
+    worker = notified_queue()
     narrate(f"An embedded AWS: bucket {BUCKET}, a queue that it notifies, distributions {', '.join(aws.distributions)}")
     worker.poll()  # the test message that S3 sends when the notification is set up
 
-    narrate(f"\n1. Upload a site of {len(SITE)} objects: one invalidation a distribution, with exactly their paths")
-    for key, text in SITE.items():
-        s3.put_object(Bucket=BUCKET, Key=key, Body=text.encode())
+    narrate(f"\n1. Upload {len(SITE)} objects beside others: one invalidation a distribution, with exactly their paths")
+    _upload(SITE)
     worker.poll()
     total = _accepted(aws, show)
 
@@ -56,11 +60,22 @@ def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
     worker.poll()
     _accepted(aws, show, again=True)
 
+    narrate("\n5. Deploy everything anew: a wildcard that evicts nothing else costs one path")
+    _upload(SITE | OTHERS)
+    worker.poll()
+    total += _accepted(aws, show)
+
     paths = sum(len(invalidation.paths) for invalidation in total)
+    changes = 2 * len(SITE) + len(OTHERS) + 2
     narrate(
-        f"\n{len(SITE) + 2} changes, {len(total)} invalidations of {paths} paths on {len(aws.distributions)}"
+        f"\n{changes} changes, {len(total)} invalidations of {paths} paths on {len(aws.distributions)}"
         f" distributions; {len(answer['batchItemFailures'])} messages failed."
     )
+
+
+def _upload(objects: dict[str, str]) -> None:
+    for key, text in objects.items():
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=text.encode())
 
 
 def _accepted(aws: EmbeddedAws, show: Show, *, again: bool = False) -> list[AcceptedInvalidation]:

@@ -7,12 +7,13 @@ invocation that failed.
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from invalidator.events import tickets
-from invalidator.events.decode import DIALECTS, decode
-from invalidator.events.held import read_held, write_held
-from invalidator.model import EXACT, Batch, Distribution, DistributionId
+from invalidator.events.decode import DIALECTS, Decoded, decode
+from invalidator.events.held import is_gathered, read_held, write_held
+from invalidator.model import EXACT, Batch, Distribution, DistributionId, ObjectChange
 from invalidator.planning.planner import make_plan
 from invalidator.settings.ids import DISCOVER
 from invalidator.urls.viewers import View
@@ -60,23 +61,33 @@ class LetterContents(NamedTuple):
 
 
 def contents_of(
-    letter: DeadLetter, serving: Callable[[set[str]], Sequence[Distribution]], view: View
+    letter: DeadLetter, serving: Callable[[set[str]], Sequence[Distribution]], view: View, marker: str = ""
 ) -> LetterContents:
-    """Return the contents of a letter. ``serving`` finds the distributions that may serve some buckets."""
+    """Return the contents of a letter. ``serving`` finds the distributions that may serve some buckets.
+
+    The upload of the ``marker``, the key that ends a burst, makes nothing stale.
+    """
     decoded = decode({"Records": [{"eventSource": "aws:sqs", "messageId": letter.id, "body": letter.body}]})
     problem = "; ".join(sorted({refusal.reason for refusal in decoded.refusals}))
     document = document_of(letter.body)
     kind = _kind(document)
-    if kind == TICKET and not problem:
+    if (decoded.tickets or decoded.held) and not problem:
         return LetterContents(kind, tuple(_left_by_ticket(letter, document, serving, view)))
+    changes = list(_changes_in(decoded, marker))
     attempts, why = None, letter.error or _NO_REASON
-    distributions = serving({change.bucket for change in decoded.changes})
+    distributions = serving({change.bucket for change in changes})
     if kind == FAILED_INVOCATION:
         attempts, why = _attempts(document), _failure(document) or why
         distributions = _named_in(why, distributions)
-    plan = make_plan(decoded.changes, distributions, view, allowance=EXACT)
+    plan = make_plan(changes, distributions, view, allowance=EXACT)
     batches = [*plan.batches, *decoded.tickets]
     return LetterContents(kind, tuple(_uncleared(batches, attempts, why, letter)), problem)
+
+
+def _changes_in(decoded: Decoded, marker: str) -> Iterator[ObjectChange]:
+    """Yield new changes, and those that waited for the rest of their burst."""
+    everything = chain(decoded.changes, *(ticket.changes for ticket in decoded.gathered))
+    return (change for change in everything if change.key != marker)
 
 
 def _left_by_ticket(
@@ -106,14 +117,18 @@ def merged(contents: Iterable[LetterContents]) -> list[UnclearedPath]:
 
 
 def body_to_resend(letter: DeadLetter, contents: LetterContents) -> str:
-    """Return the body to send again. A ticket starts with no attempts, or its next refusal would bring it back here."""
-    if contents.kind != TICKET:
-        return letter.body
+    """Return the body to send again. A ticket starts with no attempts, or its next refusal would bring it back here.
+
+    A batch keeps its reference, because CloudFront may have accepted it, unless it was given up for want of room.
+    """
     document = document_of(letter.body)
+    if contents.kind != TICKET or is_gathered(document):
+        return letter.body
     if not tickets.is_of_batch(document):
         return next(write_held(replace(read_held(document), attempts=0)))[0]
     batch, why = tickets.read(document)
-    return tickets.write(tickets.Ticket(replace(batch, attempts=0, crowded=0), why))
+    apart = batch.apart or batch.crowded < tickets.MAX_CROWDED
+    return tickets.write(tickets.Ticket(replace(batch, attempts=0, crowded=0, apart=apart), why))
 
 
 def document_of(body: str) -> Any:

@@ -70,14 +70,21 @@ def make_plan(
         neighbours = Neighbours(concerning[case], case.site, view, list_objects)
         items, warning = coalesce(stale[case].items, allowance, neighbours.urls, len(cases))
         work[case] = _Work(items, chunks(items), [*neighbours.warnings, warning])
-    warnings = dict.fromkeys(warning for one in work.values() for warning in one.warnings if warning)
+    left = list(distinct(left))
+    singly = sum(len(stale[case].items) * number for case, number in cases.items())
+    singly += sum(len(batch.items) for batch in left)
     return Plan(
         tuple(_batches(planned, work, left)),
         tuple(_notes(planned, stale)),
         len(changes) - len(taken),
         _unserved(len(taken), stale),
-        tuple(warnings),
+        _warnings(work.values()),
+        singly,
     )
+
+
+def _warnings(work: "Iterable[_Work]") -> tuple[str, ...]:
+    return tuple(dict.fromkeys(warning for one in work for warning in one.warnings if warning))
 
 
 def _unserved(changes: int, stale: "dict[_Case, StaleItems]") -> int:
@@ -149,7 +156,7 @@ class _Work(NamedTuple):
 
 def _batches(planned: list[_Planned], work: dict[_Case, _Work], left: Iterable[Batch]) -> Iterator[Batch]:
     waiting: dict[DistributionId, list[Batch]] = {}
-    for batch in distinct(left):
+    for batch in left:
         waiting.setdefault(batch.distribution, []).append(batch)
     # The oldest work comes first: with more work than an invocation has time for, the last would wait for ever.
     in_order = sorted(planned, key=lambda one: _since(waiting.get(one[0], []))) if waiting else planned

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from invalidator.errors import IncompleteError
 from invalidator.events.decode import Decoded
 from invalidator.model import ObjectChange, Plan
+from invalidator.runtime.budget import note_spent
 from invalidator.runtime.deliver import PlanResult
 from invalidator.runtime.gather import Gathering
 from invalidator.runtime.invocation import Invocation
@@ -37,6 +38,7 @@ def answer(served: Served, invocation: Invocation) -> dict[str, Any]:
     Raises IncompleteError if something failed for which there is no message to name.
     """
     _count(served)
+    note_spent(served.result.tally, served.gathering.brake, invocation)
     invocation.publish(served.result.tally, by_distribution=served.distributions <= MAX_DISTRIBUTIONS)
     return _batch_answer(served) if served.decoded.from_queue else _summary(served)
 
@@ -47,8 +49,8 @@ def _count(served: Served) -> None:
     refused, ignored = len(decoded.refusals), decoded.ignored + gathering.markers
     tally.count("RecordsReceived", gathering.received + decoded.ignored + refused)
     tally.count("RecordsIgnored", ignored + served.unchanged + plan.excluded + plan.unserved)
-    tally.wait("SecondsHeld", gathering.seconds)
     tally.count("Failures", refused)
+    tally.peak("SecondsHeld", gathering.seconds)
 
 
 def _batch_answer(served: Served) -> dict[str, Any]:

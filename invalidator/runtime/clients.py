@@ -18,6 +18,7 @@ from invalidator.workers import Threads, Workers
 if TYPE_CHECKING:
     from invalidator.aws.listings import Listings
     from invalidator.aws.queues import Queue
+    from invalidator.aws.spending import Spending
 
 
 @cache
@@ -47,6 +48,16 @@ def arrivals() -> Arrivals:
 
 
 @cache
+def spending() -> "Spending":
+    """Return what the month has cost."""
+    # Imported here: only a function with a budget asks.
+    from invalidator.aws.spending import Spending
+    from invalidator.settings import environment
+
+    return Spending.connect(environment.metrics_namespace(), environment.service_name())
+
+
+@cache
 def pipeline() -> Any:
     """Return the SDK's client of CodePipeline, which takes the answers of jobs."""
     return sdk.client("codepipeline", attempts=3)
@@ -68,7 +79,7 @@ def invalidation(distribution: DistributionId, id_: str) -> Invalidation:
 
 def forget() -> None:
     """Connect anew at the next use, as a cold start does."""
-    for kept in (cloudfront, catalog, queue, listings, pipeline, arrivals, log_once):
+    for kept in (cloudfront, catalog, queue, listings, spending, pipeline, arrivals, log_once):
         kept.cache_clear()
 
 
@@ -80,6 +91,7 @@ class Clients(NamedTuple):
     catalog: Callable[[], Catalog] = catalog
     queue: "Callable[[str], Queue]" = queue
     listings: "Callable[[], Listings]" = listings
+    spending: "Callable[[], Spending]" = spending
     pipeline: Callable[[], Any] = pipeline
     arrivals: Callable[[], Arrivals] = arrivals
     workers: Callable[[], Workers[Any]] = Threads

@@ -5,7 +5,8 @@ from typing import Final
 
 from invalidator.aws.queues import Message
 from invalidator.delivery import bursts
-from invalidator.delivery.bursts import Burst, Verdict
+from invalidator.delivery.brake import LONG_SLOT_SECONDS, Brake
+from invalidator.delivery.bursts import Burst, Verdict, Wait
 from invalidator.events.decode import Decoded
 from invalidator.model import Gathered, ObjectChange, ObjectKey, Plan, usd_for
 from invalidator.runtime.invocation import Invocation
@@ -32,31 +33,43 @@ class Gathering:
 
     ``changes`` are those to serve now: once they are held, only those that could not be stored. ``received`` counts the
     new ones, ``markers`` the uploads that only said that a deploy is done. ``seconds`` is how long the first of those
-    that are held has waited.
+    that are held has waited. The ``brake`` on the month's bill may make all of them wait, a done deploy included.
     """
 
-    def __init__(self, decoded: Decoded, invocation: Invocation) -> None:
+    def __init__(self, decoded: Decoded, invocation: Invocation, brake: Brake) -> None:
         settings = invocation.settings
-        self._invocation, self._now = invocation, invocation.clients.now()
-        waited = [change for ticket in decoded.gathered for change in ticket.changes]
-        everything = [*decoded.changes, *waited]
+        self.brake, self._invocation, self._now = brake, invocation, invocation.clients.now()
+        self._waited = [change for ticket in decoded.gathered for change in ticket.changes]
+        everything = [*decoded.changes, *self._waited]
         self.changes = [change for change in everything if change.key != settings.deploy_marker]
         self.markers = len(everything) - len(self.changes)
         self.received, self.seconds = len(decoded.changes), 0
         self._burst, self._verdict = Burst(self._now, self._now), Verdict.SEND
         # What is not on the queue cannot come back by it.
-        if not (decoded.from_queue and settings.queue_url and (settings.gather or decoded.gathered)):
+        if decoded.from_queue and settings.queue_url:
+            self._judge(decoded)
+        if self._verdict == Verdict.HOLD:
+            self._hold(everything)
+
+    def _judge(self, decoded: Decoded) -> None:
+        """Decide what becomes of the changes, by what is known of their burst."""
+        settings = self._invocation.settings
+        wait = Wait(self.brake.seconds, settings.gather)
+        if not (max(wait) or decoded.gathered):
             return
-        arrivals = invocation.clients.arrivals()
+        arrivals = self._invocation.clients.arrivals()
         arrivals.take(len(decoded.changes), self._now)
         waiting = [Burst(ticket.since, ticket.going_on) for ticket in decoded.gathered]
         self._burst = bursts.joined(waiting, arrivals, self._now)
-        is_marked = [change.key == settings.deploy_marker for change in waited]
-        if any(is_marked):
+        if not wait.least and any(change.key == settings.deploy_marker for change in self._waited):
             return  # the deploy is done
-        self._verdict = bursts.verdict_on(self._burst, arrivals, self._now, settings.gather, has_waited=bool(waiting))
-        if self._verdict == Verdict.HOLD or (self.markers and self._now - self._burst.since < settings.gather):
-            self._hold(everything)
+        self._verdict = bursts.verdict_on(self._burst, arrivals, self._now, wait, has_waited=bool(waiting))
+        if self.markers and self._age < wait.most:
+            self._verdict = Verdict.HOLD
+
+    @property
+    def _age(self) -> float:
+        return self._now - self._burst.since
 
     @property
     def begun(self) -> datetime | None:
@@ -82,14 +95,15 @@ class Gathering:
         for change in changes:
             messages.setdefault(change[:3], set()).add(change.message_id)
         once = {change[:3]: change for change in changes}
+        slot = LONG_SLOT_SECONDS if self._age < self.brake.seconds else bursts.SLOT_SECONDS
         parts = [
-            (Message(body, bursts.seconds_to_slot(self._now)), {change[:3] for change in part})
+            (Message(body, bursts.seconds_to_slot(self._now, slot)), {change[:3] for change in part})
             for body, part in write_gathered(Gathered(tuple(once.values()), *self._burst))
         ]
         for _ in range(_TRIES):
             # A message that was stored without an answer, and then again, meets itself at the slot: it is one change.
             parts = self._unstored(parts, messages)
-        self.seconds = round(self._now - self._burst.since)
+        self.seconds = round(self._age)
         lost = set[_Key]().union(*(keys for _, keys in parts))
         details = {"changes": len(once) - len(lost), "seconds": self.seconds}
         logger.info("changes wait for the rest of their burst", extra=details)

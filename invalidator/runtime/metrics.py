@@ -40,6 +40,7 @@ Name = Literal[
     "UploadToInvalidation",
     "SecondsHeld",
     "SecondsRefused",
+    "BudgetUsed",
 ]
 
 _UNITS: Final[dict[Name, MetricUnit]] = {
@@ -47,6 +48,7 @@ _UNITS: Final[dict[Name, MetricUnit]] = {
     "UploadToInvalidation": MetricUnit.Milliseconds,
     "SecondsHeld": MetricUnit.Seconds,
     "SecondsRefused": MetricUnit.Seconds,
+    "BudgetUsed": MetricUnit.Percent,
 }
 """The units of the metrics that are not counts."""
 
@@ -85,13 +87,13 @@ class Tally:
         """Add to a count, of a distribution if one is named."""
         self._counts.setdefault(distribution, Counter())[name] += number
 
-    def wait(self, name: Literal["SecondsHeld", "SecondsRefused"], seconds: int) -> None:
-        """Note that a change has waited for so long; the longest time counts."""
-        self._counts[None][name] = max(self._counts[None][name], seconds)
+    def peak(self, name: Literal["SecondsHeld", "SecondsRefused", "BudgetUsed"], value: int) -> None:
+        """Note a value of a metric of which the highest counts."""
+        self._counts[None][name] = max(self._counts[None][name], value)
 
     def refuse(self, since: str, now: float) -> None:
         """Note that something that changed at a time, as S3 writes it, has to wait for another attempt."""
-        self.wait("SecondsRefused", (_milliseconds(since, now) or 0) // 1000)
+        self.peak("SecondsRefused", (_milliseconds(since, now) or 0) // 1000)
 
     def accept(self, batch: Batch, now: float) -> None:
         """Count a batch that CloudFront accepted ``now`` seconds after 1970.
@@ -108,6 +110,11 @@ class Tally:
                 if (delay := _milliseconds(source.time, now)) is not None:
                     delays[source.identity, source.key] = delay
 
+    @property
+    def usd(self) -> float:
+        """The cost of what was accepted, in US dollars."""
+        return usd_for(sum(counter["PathsInvalidated"] for counter in self._counts.values()))
+
     def counting(self, cdn: Cdn) -> Cdn:
         """Return the same Cdn with its calls counted."""
         return _Counted(cdn, self._calls)
@@ -117,14 +124,14 @@ class Tally:
         by_distribution = by_distribution and len(self._counts) - 1 <= MAX_DISTRIBUTIONS
         counts = self._counts | {None: self._counts[None] + Counter(self._calls)}
         delays = {id_: [*by_change.values()] for id_, by_change in self._delays.items()}
-        paths = sum(counter["PathsInvalidated"] for counter in counts.values())
+        usd = self.usd
         if not by_distribution:
             counts = {None: sum(counts.values(), Counter())}
             delays = {None: [*chain.from_iterable(delays.values())]}
         for id_, counter in counts.items():
             values = _values(counter)
-            if id_ is None and paths:
-                values["EstimatedCostUSD"] = [usd_for(paths)]
+            if id_ is None and usd:
+                values["EstimatedCostUSD"] = [usd]
             yield from _documents(id_, values, delays.get(id_, []))
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
@@ -63,7 +63,7 @@ class Settings:
     ``queue_url`` is the function's own queue, ``dead_letters_url`` its dead-letter queue; both may be empty.
     ``warnings`` say what is wrong with settings that can be used all the same. ``allowance`` bounds what one plan may
     send to each distribution. A change waits for the rest of its burst for ``gather`` seconds at most; 0: not at all.
-    The upload of the key ``deploy_marker`` ends a burst.
+    The upload of the key ``deploy_marker`` ends a burst. ``monthly_budget`` is in US dollars; 0: there is none.
     ``skip_unchanged`` says how an upload is compared with the version before; uploads that are the same are not
     invalidated. None: nothing is compared.
     """
@@ -83,6 +83,7 @@ class Settings:
     skip_unchanged: SkipUnchanged | None = None
     gather: int = 0
     deploy_marker: str = ""
+    monthly_budget: float = 0.0
 
 
 def load(
@@ -123,6 +124,7 @@ def load(
         skip_unchanged=_one_of(environ, "SKIP_UNCHANGED", {"": None} | {item.value: item for item in SkipUnchanged}),
         gather=_whole(environ, "GATHER", 0, range(MAX_DELAY_SECONDS + 1), " of seconds"),
         deploy_marker=_deploy_marker(environ),
+        monthly_budget=_monthly_budget(environ),
     )
 
 
@@ -183,24 +185,30 @@ def metrics(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def _warnings(environ: Mapping[str, str]) -> list[str]:
-    warnings = []
+    gone = [f"{name} is no longer read: {why}; remove the variable" for name, why in GONE.items() if name in environ]
+    return [*_switches_in_vain(environ), *gone, *_names_in_vain(environ)]
+
+
+def _switches_in_vain(environ: Mapping[str, str]) -> Iterator[str]:
     if (word := environ.get("POWERTOOLS_METRICS_DISABLED", "")).lower() not in ("", *_TRUE, *_FALSE):
-        warnings.append(f"POWERTOOLS_METRICS_DISABLED: {word!r:.40} turns nothing off: set it to true or false")
+        yield f"POWERTOOLS_METRICS_DISABLED: {word!r:.40} turns nothing off: set it to true or false"
     if environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in _FALSE:
-        warnings.append("POWERTOOLS_TRACE_DISABLED: this function no longer sends traces to X-Ray; remove the variable")
+        yield "POWERTOOLS_TRACE_DISABLED: this function no longer sends traces to X-Ray; remove the variable"
+    if _monthly_budget(environ) and not metrics(environ):
+        yield "MONTHLY_BUDGET does nothing without metrics, which POWERTOOLS_METRICS_DISABLED turns off"
+
+
+def _names_in_vain(environ: Mapping[str, str]) -> Iterator[str]:
     names = {
         "POWERTOOLS_SERVICE_NAME": (service_name(environ), MAX_DIMENSION_CHARACTERS),
         "POWERTOOLS_METRICS_NAMESPACE": (metrics_namespace(environ), MAX_NAMESPACE_CHARACTERS),
     }
-    warnings += [
-        f"{name} is no longer read: {why}; remove the variable" for name, why in GONE.items() if name in environ
-    ]
-    return warnings + [
-        f"{name}: {word!r:.40} has more than {most:,} characters, or characters outside ASCII: CloudWatch takes no"
-        " metrics under it; choose a shorter name in ASCII"
-        for name, (word, most) in names.items()
-        if len(word) > most or not (word.isascii() and word.isprintable())
-    ]
+    for name, (word, most) in names.items():
+        if len(word) > most or not (word.isascii() and word.isprintable()):
+            yield (
+                f"{name}: {word!r:.40} has more than {most:,} characters, or characters outside ASCII: CloudWatch takes"
+                " no metrics under it; choose a shorter name in ASCII"
+            )
 
 
 # --- one variable, or a few -----------------------------------------------------------------------------
@@ -250,6 +258,16 @@ def _deploy_marker(environ: Mapping[str, str]) -> str:
             " in front, as .deployed)"
         )
     return key
+
+
+def _monthly_budget(environ: Mapping[str, str]) -> float:
+    text = environ.get("MONTHLY_BUDGET", "").strip() or "0"
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,2})?", text, re.ASCII):
+        raise ConfigurationError(
+            f"MONTHLY_BUDGET: {text!r:.40} is not a number of US dollars (expected one up to 999999.99, as 5 or 2.50; 0"
+            " is no budget)"
+        )
+    return float(text)
 
 
 def _discover_bucket(environ: Mapping[str, str]) -> str:

@@ -48,6 +48,7 @@ def test_plan_as_json_is_what_invoke_sends(cloudfront: StrictCloudFront) -> None
         (batch["distribution"], batch["items"], batch["caller_reference"]) for batch in planned["batches"]
     ]
     assert set(planned) == {"batches", "cost", "warnings", "notes", "excluded", "unserved"}
+    assert planned["cost"].pop("path_by_path") == {"paths": 12, "usd": 0.06}
     assert planned["cost"] == {"paths": 12, "wildcards": 0, "calls": 2, "usd": 0.06, "evicted": 0}
     for batch in planned["batches"]:
         assert set(batch) == {"distribution", "items", "caller_reference", "reasons", "cost"}

@@ -6,19 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from invalidator.delivery import brake
 from invalidator.delivery.bursts import (
     MANY,
     SLOT_SECONDS,
     Arrivals,
     Burst,
     Verdict,
+    Wait,
     joined,
     seconds_to_slot,
     verdict_on,
 )
 
 NOW = 1_795_000_000.0
-MOST = 300.0
+MOST = Wait(0, 300)
 SEND, HOLD, HOLD_IF_DEAR = Verdict
 
 times = st.integers(-2_000, 2_000).map(lambda seconds: NOW + seconds)
@@ -33,11 +35,11 @@ def arrived(*received: tuple[float, int]) -> Arrivals:
     return arrivals
 
 
-def verdict(age: float, quiet: float, *received: tuple[float, int], most: float = MOST) -> Verdict:
+def verdict(age: float, quiet: float, *received: tuple[float, int], wait: Wait = MOST) -> Verdict:
     """The end of changes of which the first was received so long ago, in a burst that last went on then."""
     arrivals = arrived(*received, (0.0, 0))
     burst = joined([Burst(NOW - age, NOW - quiet)], arrivals, NOW)
-    return verdict_on(burst, arrivals, NOW, most, has_waited=True)
+    return verdict_on(burst, arrivals, NOW, wait, has_waited=True)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,21 @@ def test_after_a_minute_it_is_asked_now_and_then_what_it_would_cost() -> None:
 def test_nothing_waits_longer_than_it_may(most: int, burst: Burst, received: list[tuple[int, int]]) -> None:
     arrivals = arrived(*sorted(received, reverse=True))
     waiting = joined([burst, Burst(NOW - most, NOW)], arrivals, NOW)
-    assert verdict_on(waiting, arrivals, NOW, most, has_waited=True) == SEND
+    assert verdict_on(waiting, arrivals, NOW, Wait(0, most), has_waited=True) == SEND
+
+
+@given(
+    st.integers(1, 900), st.integers(0, 900), st.lists(st.tuples(st.integers(0, 900), st.integers(0, 99)), max_size=9)
+)
+def test_where_the_budget_runs_out_everything_waits_as_long_as_it_must(
+    least: int, most: int, received: list[tuple[int, int]]
+) -> None:
+    arrivals = arrived(*sorted(received, reverse=True))
+    new = joined([], arrivals, NOW)
+    assert verdict_on(new, arrivals, NOW, Wait(least, most), has_waited=False) == HOLD
+    for age, expected in (least - 1, HOLD), (max(least, most), SEND):
+        burst = joined([Burst(NOW - age, NOW)], arrivals, NOW)
+        assert verdict_on(burst, arrivals, NOW, Wait(least, most), has_waited=True) == expected
 
 
 @given(st.lists(bursts, max_size=5), times)
@@ -102,7 +118,7 @@ def test_no_clock_of_another_process_makes_anything_wait(waiting: list[Burst], n
     assert -inf < burst.since
 
 
-@given(times)
-def test_what_is_held_meets_at_the_next_slot(now: float) -> None:
-    assert 1 <= seconds_to_slot(now) <= SLOT_SECONDS
-    assert (int(now) + seconds_to_slot(now)) % SLOT_SECONDS == 0
+@given(times, st.sampled_from([SLOT_SECONDS, brake.LONG_SLOT_SECONDS]))
+def test_what_is_held_meets_at_the_next_slot(now: float, slot: int) -> None:
+    assert 1 <= seconds_to_slot(now, slot) <= slot
+    assert (int(now) + seconds_to_slot(now, slot)) % slot == 0

@@ -153,7 +153,7 @@ def test_the_dashboard_has_all_queues_alarms_and_functions_but_connect(packages:
 @pytest.mark.parametrize("pipeline", ["on", "off"])
 @pytest.mark.parametrize("costs", ["on", "off"])
 def test_what_is_left_out_leaves_no_hole(trigger: str, pipeline: str, costs: str) -> None:
-    body = json.loads(resolved(made_by_node(trigger=trigger, pipeline=pipeline, costs=costs)))
+    body = json.loads(resolved(made_by_node(trigger=trigger, pipeline=pipeline, costs=costs, budget=costs)))
     assert objections(body) == []
     rows = sorted({(widget["y"], widget["height"]) for widget in body["widgets"]})
     assert [y for y, _ in rows] == [sum(height for _, height in rows[:number]) for number in range(len(rows))]
@@ -162,7 +162,7 @@ def test_what_is_left_out_leaves_no_hole(trigger: str, pipeline: str, costs: str
     text = json.dumps(body)
     assert ("<Queue." in text) == ("<TicketsAlarm." in text) == ("<OldMessagesAlarm." in text) == (trigger != "direct")
     assert ("<Pipeline" in text) == (pipeline == "on")
-    assert ("<CostAlarm" in text) == (costs == "on")
+    assert ("<CostAlarm" in text) == ("<BudgetAlarm" in text) == ("BudgetUsed" in text) == (costs == "on")
 
 
 def test_the_dashboard_has_no_more_metrics_than_is_told_where_its_price_is(packages: Packages) -> None:

@@ -94,6 +94,8 @@ def deploy(packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(default_user_config, "lambda", {"use_docker": False})
     with ExitStack() as until_the_end:
         aws = until_the_end.enter_context(embedded_aws([BUCKET]))
+        for key in ("blog/red flower.txt", "blog/café+2.html", "other"):  # that wildcards in place of paths would evict
+            boto3.client("s3").put_object(Bucket=BUCKET, Key=key)
         # The process of the stack's custom resource, which moto would start in Docker.
         host, _, port = aws.endpoint.rpartition(":")
         monkeypatch.setattr(moto_settings, "moto_server_host", lambda: host)

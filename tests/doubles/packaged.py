@@ -34,6 +34,7 @@ CASES = {
         "deploy-marker=.deployed",
         "pipeline=on",
         "cost-alarm=2.50",
+        "monthly-budget=5",
     ),
     "direct": (
         BUCKET,

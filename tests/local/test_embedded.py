@@ -24,6 +24,9 @@ HOSTILE_KEYS = [*SITE, "a%20b", "#?&=;:@!$'(),", '<>"{}|\\^[]`', "//x", "x/../y"
 @pytest.fixture
 def aws() -> Iterator[EmbeddedAws]:
     with embedded_aws() as running:
+        # A wildcard in place of two paths or more would evict them.
+        for key in ("blog/other", "blog/red flower", "red flower.webp"):
+            put(key)
         yield running
 
 

@@ -16,9 +16,10 @@ from invalidator import handler
 from invalidator.errors import ConfigurationError, DeadLettersError, IncompleteError
 from invalidator.events import tickets
 from invalidator.events.decode import decode
+from invalidator.events.held import write_gathered
 from invalidator.local.embedded import EmbeddedAws, embedded_aws
 from invalidator.local.queue_worker import QueueWorker
-from invalidator.model import Batch, Distribution, DistributionId
+from invalidator.model import Batch, Distribution, DistributionId, Gathered
 from invalidator.operator import dead_letter_queue
 from invalidator.operator.dead_letter_queue import DeadLetterQueue, DiscardedLetter, ResentLetter
 from invalidator.operator.dead_letters import (
@@ -90,7 +91,22 @@ def test_a_ticket_is_listed_path_by_path_and_sent_again_as_it_is(
             UnclearedPath(batch.distribution, item.path, SINCE, attempts, why) for item in batch.items
         )
         again = body_to_resend(letter(ticket(batch, why)), found)
-        assert again == ticket(replace(batch, attempts=0), why)
+        assert again == ticket(replace(batch, attempts=0, apart=True), why)
+
+
+def test_what_found_no_room_is_sent_again_with_other_work() -> None:
+    (batch, _) = batches(Change("a"))
+    crowded = ticket(replace(batch, crowded=tickets.MAX_CROWDED))
+    assert body_to_resend(letter(crowded), read(crowded)) == ticket(batch)
+
+
+def test_what_waited_for_the_rest_of_its_burst_is_listed_and_sent_again_as_it_is() -> None:
+    changed = tuple(decode(make.s3(Change("a"), Change(".deployed"))).changes)
+    ((body, _),) = write_gathered(Gathered(changed, 1_795_000_000.0, 1_795_000_005.0))
+    found = contents_of(letter(body), lambda _: [Distribution(id_) for id_ in IDS], View(), ".deployed")
+    assert (found.kind, found.problem) == ("a ticket", "")
+    assert [row[:4] for row in found.stale] == [(id_, "/a", SINCE, None) for id_ in IDS]
+    assert body_to_resend(letter(body), found) == body
 
 
 @pytest.mark.parametrize("route", ["s3", "eventbridge", "sqs-sns-s3"])
@@ -337,7 +353,7 @@ def test_each_letter_goes_back_and_is_deleted(dead: str) -> None:
     sent = send_again(DeadLetterQueue.connect(dead), changes)
     assert {item.to for item in sent} == {changes}
     assert bodies_in(changes) == sorted(
-        [notification, *(ticket(replace(batch, attempts=0)) for batch in (first, second))]
+        [notification, *(ticket(replace(batch, attempts=0, apart=True)) for batch in (first, second))]
     )
     assert bodies_in(dead) == []
 

@@ -12,6 +12,7 @@ from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.strategies import Change
 from tests.doubles.uploads import uploads_event
 from tests.laws.imports import FILES
+from tests.test_handler import QUEUE
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,7 +57,11 @@ def ours(modules: set[str]) -> set[str]:
     return {module for module in modules if module.partition(".")[0] == "invalidator"}
 
 
-def test_what_the_handler_imports_of_ours_the_first_event_uses(cloudfront: StrictCloudFront) -> None:
+def test_what_the_handler_imports_of_ours_the_first_event_uses(
+    cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUEUE_URL", QUEUE)
+    monkeypatch.setenv("GATHER", "300")
     found = first_event(make.sqs(make.s3(Change("blog/index.html"))))
     assert cloudfront.calls == 2
     assert ours(found["imported"]) - found["called"] - NAMES == set()

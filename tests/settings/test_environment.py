@@ -172,6 +172,28 @@ def test_a_deploy_marker_is_a_key(key: str) -> None:
         load({"DISTRIBUTION_IDS": "E1", "DEPLOY_MARKER": key})
 
 
+def test_a_monthly_budget_is_an_amount_of_dollars() -> None:
+    for text, usd in {
+        "5": 5.0,
+        " 2.50 ": 2.5,
+        "0.5": 0.5,
+        "999999.99": 999_999.99,
+        "0": 0.0,
+        "": 0.0,
+        "0.00": 0.0,
+    }.items():
+        assert load({"DISTRIBUTION_IDS": "E1", "MONTHLY_BUDGET": text}).monthly_budget == usd
+    for text in ("-5", "5 USD", "$5", "5,00", "1e3", "inf", "nan", ".5", "5.", "0.001", "1000000", "٣", "9" * 5_000):
+        with pytest.raises(ConfigurationError, match=r"^MONTHLY_BUDGET: .* is not a number of US dollars"):
+            load({"DISTRIBUTION_IDS": "E1", "MONTHLY_BUDGET": text})
+
+
+def test_a_budget_needs_the_metric_that_it_is_read_from() -> None:
+    for budget, expected in ("5", 1), ("0", 0):
+        environ = {"DISTRIBUTION_IDS": "E1", "MONTHLY_BUDGET": budget, "POWERTOOLS_METRICS_DISABLED": "true"}
+        assert len(load(environ).warnings) == expected
+
+
 @pytest.mark.parametrize("name", GONE)
 def test_a_variable_that_is_gone_is_told_of_and_ignored(name: str) -> None:
     found = load({"DISTRIBUTION_IDS": "E1", name: "nonsense"})

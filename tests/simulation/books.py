@@ -15,6 +15,8 @@ _SECONDS_OF_TRIES = 420.0
 _MOST_SECONDS = 600.0
 """Within so many seconds everything is accepted where only others' uploads and invalidations are in the way."""
 _MOST_ATTEMPTS, _MOST_CROWDED = 10, 32
+_HOLDING_SECONDS = 120.0
+"""Within so many seconds an invocation stores what it holds."""
 _REFUSALS = ("AccessDenied", "NoSuchDistribution", "ExpiredToken")
 _MOST_STORED = 60
 """Tickets of the same batch that is refused: five, and more where it is delivered or stored twice."""
@@ -23,7 +25,8 @@ _MOST_STORED = 60
 class Books:
     """Records everything, and checks each acknowledgement and each bill.
 
-    ``keys`` are the objects behind the places, and ``hopeless`` the paths refused as invalid. ``doubled`` counts the
+    ``keys`` are the objects behind the places, and ``hopeless`` the paths refused as invalid. No change is held for the
+    rest of its burst after ``longest_hold`` seconds. ``doubled`` counts the
     paths that were billed twice because an invocation was killed between storing and answering.
     """
 
@@ -31,6 +34,7 @@ class Books:
         self._world, self._cloudfront, self._sites = world, cloudfront, sites
         self.keys: dict[Place, str] = {}
         self.hopeless: set[str] = set()
+        self.longest_hold = 0
         self.once_invalid: set[str] = set()
         self.tickets = self.doubled = 0
         self._changed_at: dict[str, float] = {}  # by message id
@@ -80,8 +84,14 @@ class Books:
         accepted = self._cloudfront.accepted_at
         self._cut |= {place: self._world.now for place, at in accepted.items() if at >= since}
 
-    def redrive(self) -> None:
-        """Note that all dead letters are on the queue again."""
+    def redrive(self, letters: list[Message]) -> None:
+        """Note that all dead letters are on the queue again.
+
+        As such, a ticket does not tell that it was delivered before, and may have been accepted.
+        """
+        for letter in letters:
+            if letter.received > 1 and ticket_of(letter.body):
+                self._may_bill.update(places_of(letter.body, self._sites))
         self._waiting.update(self._given_up)
         self._given_up.clear()
 
@@ -90,6 +100,8 @@ class Books:
         if ticket is not None:
             assert ticket.attempts <= _MOST_ATTEMPTS, f"{ticket.attempts} attempts: {body[:300]}"
             assert ticket.crowded <= _MOST_CROWDED, f"{ticket.crowded} times without room: {body[:300]}"
+            held = self._world.now - ticket.held_since
+            assert held <= self.longest_hold + _HOLDING_SECONDS, f"held for {held:.0f} seconds: {body[:300]}"
             self.tickets += 1
             if ticket.batch and ticket.why.startswith(_REFUSALS):
                 self._refused[ticket.reference] += 1

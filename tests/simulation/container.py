@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 from invalidator.aws import cloudfront as edge_of_cloudfront
 from invalidator.aws import queues
 from invalidator.aws.listings import Listings
+from invalidator.aws.spending import Spending
 from invalidator.delivery.bursts import Arrivals
 from invalidator.distributions.catalog import Catalog
 from invalidator.model import Allowance
 from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import LocalContext
 from invalidator.runtime.metrics import Document
-from tests.simulation import s3
+from tests.simulation import s3, spending
 from tests.simulation.cloudfront import CloudFront
 from tests.simulation.sites import Sites
 from tests.simulation.sqs import Client, Queue
@@ -89,6 +90,13 @@ class Container:
             s3.Client(world, aws.bucket, weather), lambda: world.now, lambda: BEGINNING + timedelta(seconds=world.now)
         )
         self._arrivals = Arrivals()
+        self._spending = Spending(
+            spending.Client(world, aws.metrics),
+            "invalidator",
+            "simulated",
+            lambda: world.now,
+            lambda: BEGINNING + timedelta(seconds=world.now),
+        )
         self._sqs = Client(world, aws.queue, lambda: weather().not_stored)
 
     def clients(
@@ -108,6 +116,7 @@ class Container:
             catalog=lambda: self._catalog,
             listings=lambda: self._listings,
             arrivals=lambda: self._arrivals,
+            spending=lambda: self._spending,
             now=lambda: BEGINNING.timestamp() + world.now,
             monotonic=lambda: world.now,
             publish=lambda documents, _context: metrics.extend((world.now, document) for document in documents),

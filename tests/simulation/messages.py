@@ -3,6 +3,7 @@
 import json
 from datetime import datetime, timedelta
 from functools import lru_cache
+from math import inf
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus, unquote_plus
 
@@ -16,7 +17,8 @@ EVERY = "every distribution"
 class Ticket(NamedTuple):
     """A ticket: of a batch, with its places and reference, or of changes for some distributions or for EVERY one.
 
-    ``since`` is when the earliest of its changes happened.
+    ``since`` is when the earliest of its changes happened, ``held_since`` when the first of those that wait for the rest
+    of their burst was received.
     """
 
     since: float
@@ -27,6 +29,7 @@ class Ticket(NamedTuple):
     keys: tuple[str, ...]
     why: str
     distributions: tuple[str, ...] = ()
+    held_since: float = inf
 
     @property
     def ids(self) -> set[str]:
@@ -58,7 +61,8 @@ def ticket_of(body: str) -> Ticket | None:
     if document.get("version") == 3:
         keys = tuple(change[1] for change in document["changes"])
         first = min(_seconds_of(change[3]) for change in document["changes"])
-        return Ticket(first, 0, 0, (), ("", ""), keys, "", (EVERY,))
+        received = document["since"] - BEGINNING.timestamp()
+        return Ticket(first, 0, 0, (), ("", ""), keys, "", (EVERY,), received)
     since, attempts, crowded = _seconds_of(document["since"]), document["attempts"], document.get("crowded", 0)
     if "changes" in document:
         keys = tuple(change[1] for change in document["changes"])

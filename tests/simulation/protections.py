@@ -1,5 +1,6 @@
 """The function with one of its protections turned off, which the simulation must notice."""
 
+import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,15 +11,16 @@ from math import inf
 from typing import Any, NamedTuple
 
 from invalidator.aws.queues import Message
-from invalidator.delivery import carry_out, halving, lanes, pacing
+from invalidator.delivery import bursts, carry_out, halving, lanes, pacing
+from invalidator.delivery.bursts import Verdict
 from invalidator.delivery.carry_out import Cdn
 from invalidator.distributions import concerned, known
 from invalidator.errors import CdnError, InvalidPathError
-from invalidator.events import tickets
+from invalidator.events import held, tickets
 from invalidator.handler import lambda_handler
-from invalidator.model import UNKNOWN_SITE, Batch, Outcome, Site
+from invalidator.model import UNKNOWN_SITE, Batch, ObjectChange, Outcome, Site
 from invalidator.planning import batches, planner
-from invalidator.runtime import store
+from invalidator.runtime import gather, store
 from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import Invocation, LocalContext
 from invalidator.workers import Workers
@@ -87,6 +89,7 @@ def _without_partial_failures(event: object, context: LocalContext, edge: Client
 # --- rules of modules -----------------------------------------------------------------------------------
 
 _read, _site, _stored = tickets.read, known.Known.site, store._store
+_unstored = gather.Gathering._unstored
 _begin: Any = carry_out._Run.__init__
 
 
@@ -116,6 +119,15 @@ def _begun_late(run: Any, *given: Any) -> None:
 
 def _time_for_calls_only(invocation: Invocation, *, can_wait: bool) -> carry_out.TimeLeft:
     return carry_out.TimeLeft(invocation.seconds_left, 5.0 if can_wait else inf)
+
+
+def _as_if_stored(gathering: gather.Gathering, parts: Any, messages: Any) -> list[Any]:
+    _unstored(gathering, parts, messages)
+    return []
+
+
+def _another_identity(change: ObjectChange) -> str:
+    return f"{change.identity} {random.random()}"
 
 
 class Protection(NamedTuple):
@@ -155,6 +167,9 @@ PROTECTIONS: dict[str, Protection] = {
             (batches, "_crowding", lambda _left: (0, 0)),
         ),
     ),
+    "what is not held sent at once": Protection(0, rules=((gather.Gathering, "_unstored", _as_if_stored),)),
+    "identities of what is held": Protection(0, rules=((held, "own_identity", _another_identity),)),
+    "an end of each burst": Protection(0, rules=((bursts, "verdict_on", lambda *_, **__: Verdict.HOLD),)),
     "waiting for descriptions": Protection(0, rules=((known.Known, "site", _guessed),)),
 }
 

@@ -88,6 +88,9 @@ class Story:
         self.gathers = uploads is not None or more.random() < 0.5
         if uploads is None and more.random() < 0.5:
             self.uploads = sorted([*self.uploads, *marking(more, self.uploads)], key=_at)
+        # Without the permission to list, a budget would make wildcards of directories.
+        has_budget = uploads is None and not self.promptly and self.allowance.wildcards > 0
+        self.budget = more.choice([0.0, 0.1, 1.0]) if has_budget else 0.0
         self.weather = CALM if calm else replace(self.weather, spread=more.choice([0.0, 0.3, 1.0]))
         self.distributions = list(self.sites.all)
         self.seed, self.world = seed, World(seed)
@@ -104,6 +107,7 @@ class Story:
         self.books = Books(self.world, self.cloudfront, self.queue, self.sites)
         self.troubles = Troubles(self.world, self.weather, self.cloudfront, self.queue, self.sites, self.function)
         self.books.once_invalid = self.troubles.invalid
+        self.books.longest_hold = max(self.deployment.gather if self.gathers else 0, 900 if self.budget else 0)
         self.report = Report(seed)
         self._expected = 0  # notifications on their way
         self.function.delivering.append(self.books.deliver)
@@ -152,7 +156,7 @@ class Story:
 
     def play(self) -> Report:
         """Play the world and check everything. Raises AssertionError."""
-        with _environment(self.sites, self.allowance, self.deployment.gather if self.gathers else 0):
+        with _environment(self.sites, self.allowance, self.deployment.gather if self.gathers else 0, self.budget):
             random.seed(self.seed)
             try:
                 self._schedule()
@@ -209,7 +213,7 @@ class Story:
         self.report.letters = len(self.queue.dead)
         self.world.note("everything is fixed, and the dead letters go back")
         self.troubles.fix()
-        self.books.redrive()
+        self.books.redrive(self.queue.dead)
         self.queue.redrive()
 
     def _run_until_quiet(self) -> None:
@@ -271,7 +275,7 @@ def _at(upload: Upload) -> float:
 
 
 @contextmanager
-def _environment(sites: Sites, allowance: Allowance, gather: int) -> Iterator[None]:
+def _environment(sites: Sites, allowance: Allowance, gather: int, budget: float) -> Iterator[None]:
     """Set the function up, without its log."""
     before, level = dict(os.environ), logger.log_level
     os.environ |= {
@@ -281,6 +285,7 @@ def _environment(sites: Sites, allowance: Allowance, gather: int) -> Iterator[No
         "MAX_PATHS": str(allowance.paths if allowance.wildcards else MAX_PATHS),
         "GATHER": str(gather),
         "DEPLOY_MARKER": MARKER,
+        "MONTHLY_BUDGET": f"{budget:.2f}",
     }
     logger.setLevel("CRITICAL")
     try:
