@@ -46,6 +46,8 @@ from tests.doubles.versioned_s3 import VersionedS3
 EVENTS = Path(__file__).parent.parent / "events"
 
 
+A_SLOT = 1_795_000_080.0
+"""A time at which what waits for room meets: in seconds since 1970, a multiple of 120."""
 QUEUE, DEAD_LETTERS = (f"https://sqs.eu-central-1.amazonaws.com/123456789012/{name}" for name in ("changes", "dead"))
 
 
@@ -59,7 +61,8 @@ def invoke(
 ) -> dict[str, Any]:
     """Run the function in virtual time, with queues that are not those of the SDK."""
     clock = clock or Clock(limit)
-    edge = on(clock, queue=partial(Queue, queues or StrictQueues(set())), workers=lambda: workers(clock))
+    queue = partial(Queue, queues or StrictQueues(set()))
+    edge = on(clock, queue=queue, workers=lambda: workers(clock), now=lambda: A_SLOT)
     return lambda_handler(event, OnClock(aws_request_id=request, clock=clock), edge)
 
 

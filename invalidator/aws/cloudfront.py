@@ -24,6 +24,9 @@ from invalidator.model import Batch, DistributionId, Invalidation
 
 _Json = dict[str, Any]
 
+Ask = Callable[[Callable[[], Any]], Any]
+"""Returns what a call to CloudFront returns, or raises CdnError: because it fails, or because nobody may be asked."""
+
 _KINDS: Final[dict[str, type[CdnError]]] = {
     "AccessDenied": ForbiddenError,
     "EntityNotFound": UnknownIdError,
@@ -34,6 +37,10 @@ _KINDS: Final[dict[str, type[CdnError]]] = {
     "TooManyInvalidationsInProgress": InProgressError,
 }
 """Code of an error that does not pass by itself → the error of ours."""
+
+
+def _once(call: Callable[[], Any]) -> Any:
+    return call()
 
 
 class Configured(NamedTuple):
@@ -127,25 +134,29 @@ class CloudFront:
                 raise UnavailableError(f"CloudFront answered without the {member} of a cache policy")
         return policy
 
-    def summaries(self) -> Iterator[_Json]:
-        """Yield each distribution of the account, as a DistributionSummary."""
-        for page in _pages(self._client.list_distributions, "DistributionList"):
+    def summaries(self, ask: Ask = _once) -> Iterator[_Json]:
+        """Yield each distribution of the account, as a DistributionSummary. ``ask`` reads each page of the list."""
+        for page in _pages(self._client.list_distributions, "DistributionList", ask):
             yield from page.get("Items") or []
 
-    def tenants(self, distribution: DistributionId) -> Iterator[DistributionId]:
-        """Yield the ids of the tenants of a distribution."""
+    def tenants(self, distribution: DistributionId, ask: Ask = _once) -> Iterator[DistributionId]:
+        """Yield the ids of the tenants of a distribution. ``ask`` reads each page of the list."""
         marker: dict[str, str] = {}
         while True:
-            with _errors_explained():
-                page = self._client.list_distribution_tenants(
-                    AssociationFilter={"DistributionId": distribution}, **marker
-                )
-            if not isinstance(page.get("DistributionTenantList"), list):
-                raise UnavailableError("CloudFront answered without DistributionTenantList")
+            page = ask(partial(self._page_of_tenants, distribution, marker))
             yield from (tenant["Id"] for tenant in page["DistributionTenantList"])
             if not page.get("NextMarker") or marker == {"Marker": page["NextMarker"]}:
                 return
             marker = {"Marker": page["NextMarker"]}
+
+    def _page_of_tenants(self, distribution: DistributionId, marker: dict[str, str]) -> _Json:
+        with _errors_explained():
+            page: _Json = self._client.list_distribution_tenants(
+                AssociationFilter={"DistributionId": distribution}, **marker
+            )
+        if not isinstance(page.get("DistributionTenantList"), list):
+            raise UnavailableError("CloudFront answered without DistributionTenantList")
+        return page
 
     def tags(self, arn: str) -> dict[str, str]:
         """Return the tags of a distribution by name. They are those of the resource, not cache tags."""
@@ -174,20 +185,26 @@ def _errors_explained() -> Iterator[None]:
         raise CdnError(f"the call could not be made: {sdk.message_with_advice(error)}") from error
 
 
-def _pages(call: Callable[..., Any], name: str) -> Iterator[_Json]:
+def _pages(call: Callable[..., Any], name: str, ask: Ask = _once) -> Iterator[_Json]:
     """Yield the pages of a list, until one has no new marker."""
     marker: dict[str, str] = {}
     while True:
-        with _errors_explained():
-            page = _object(call(**marker), name)
-        # Every page has it: without it this is no answer, rather than an empty list. It may count other pages, too.
-        if "Quantity" not in page or len(page.get("Items") or ()) < min(page["Quantity"], 1):
-            raise UnavailableError(f"CloudFront answered without {name}")
+        page: _Json = ask(partial(_page, call, name, marker))
         yield page
         following = page.get("NextMarker") if page.get("IsTruncated") else None
         if not following or marker == {"Marker": following}:
             return
         marker = {"Marker": following}
+
+
+def _page(call: Callable[..., Any], name: str, marker: dict[str, str]) -> _Json:
+    """Return a page of a list."""
+    with _errors_explained():
+        page = _object(call(**marker), name)
+    # Every page has it: without it this is no answer, rather than an empty list. It may count other pages, too.
+    if "Quantity" not in page or len(page.get("Items") or ()) < min(page["Quantity"], 1):
+        raise UnavailableError(f"CloudFront answered without {name}")
+    return page
 
 
 def _check_whole(holder: _Json, name: str) -> None:

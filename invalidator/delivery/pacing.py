@@ -6,6 +6,7 @@ Times are in seconds since the invocation began.
 from dataclasses import dataclass, field
 from typing import Final
 
+from invalidator.delivery import bursts
 from invalidator.errors import PASSING, CdnError, InProgressError, InvalidPathError, OutOfTimeError
 from invalidator.events.tickets import MAX_CROWDED, MAX_INVOCATIONS
 from invalidator.limits import (
@@ -137,6 +138,15 @@ def delay(waiting: Batch | HeldChanges, error: CdnError) -> int:
     if isinstance(error, InProgressError) and isinstance(waiting, Batch):
         return int(_doubled(_FIRST_DELAY_SECONDS, waiting.crowded, _MAX_CROWDED_DELAY_SECONDS))
     return int(_doubled(_FIRST_DELAY_SECONDS, waiting.attempts, MAX_DELAY_SECONDS))
+
+
+def meeting(seconds: int, now: float) -> int:
+    """Return a delay of about so many seconds, at whose end what waits so long meets. ``now`` is in seconds since 1970.
+
+    Copies of a ticket, of which a queue that fails may make many, become one there.
+    """
+    half = seconds // 2
+    return half + bursts.seconds_to_slot(now + half, seconds)
 
 
 def is_hopeless(waiting: Batch | HeldChanges, error: CdnError) -> bool:

@@ -8,10 +8,10 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from invalidator.aws.cloudfront import CloudFront
+from invalidator.aws.cloudfront import Ask, CloudFront
 from invalidator.aws.sdk import patiently
 from invalidator.distributions import describe
-from invalidator.distributions.known import NOT_ASKED, Ask, Discovered, Known
+from invalidator.distributions.known import NOT_ASKED, Discovered, Known
 from invalidator.errors import PASSING, CdnError, ConfigurationError, OutOfTimeError, UnavailableError
 from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId, Site
 from invalidator.settings.environment import Settings

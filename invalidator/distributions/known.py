@@ -1,10 +1,10 @@
 """The knowledge of an account's distributions: read once in a while, and kept between invocations."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
-from invalidator.aws.cloudfront import CloudFront, is_tenant
+from invalidator.aws.cloudfront import Ask, CloudFront, is_tenant
 from invalidator.distributions import describe
 from invalidator.distributions.describe import MANAGED_POLICIES, has_tenants, serves
 from invalidator.errors import CdnError
@@ -15,9 +15,6 @@ from invalidator.ttl_cache import TtlCache
 _T = TypeVar("_T")
 _Key = tuple[object, ...]
 _Json = dict[str, Any]
-
-Ask = Callable[[Callable[[], Any]], Any]
-"""Returns what a call to CloudFront returns, or raises CdnError: because it fails, or because nobody may be asked."""
 
 NOT_ASKED: Final = "there was time to ask for others only"
 """The reason why something is not read that nothing is wrong with: nobody is warned of it."""
@@ -133,7 +130,8 @@ class Known:
         return any(id_ in self._viewed(item, config, ask) and self._is_chosen(item, config, ask) for item in alike)
 
     def _summaries(self, config: Settings, ask: Ask) -> list[_Json]:
-        fetch = partial(ask, lambda: list(self._account.summaries()))
+        # A long list is not read from its beginning again because one of its pages fails.
+        fetch = partial(_list, self._account.summaries, ask)
         return self._read(("the list of", "distributions"), config, fetch)
 
     def _viewed(self, summary: _Json, config: Settings, ask: Ask) -> list[DistributionId]:
@@ -141,7 +139,7 @@ class Known:
         id_ = DistributionId(summary["Id"])
         if not has_tenants(summary):
             return [id_]
-        fetch = partial(ask, lambda: list(self._account.tenants(id_)))
+        fetch = partial(_list, partial(self._account.tenants, id_), ask)
         return self._read(("the list of tenants of", id_), config, fetch)
 
     def _is_chosen(self, summary: _Json, config: Settings, ask: Ask) -> bool:
@@ -151,6 +149,10 @@ class Known:
         arn = summary["ARN"]
         tags: dict[str, str] = self._read(("tags of", arn), config, partial(ask, partial(self._account.tags, arn)))
         return name in tags and (not equals or tags[name] == value)
+
+
+def _list(read: Callable[[Ask], Iterator[_T]], ask: Ask) -> list[_T]:
+    return list(read(ask))
 
 
 def _understood(fetch: Callable[[], _T]) -> _T:

@@ -9,7 +9,7 @@ from invalidator.delivery import pacing
 from invalidator.delivery.carry_out import TimeLeft, carry_out, in_order
 from invalidator.distributions.catalog import DISCOVERY
 from invalidator.distributions.concerned import Concerned
-from invalidator.errors import CdnError, InvalidPathError
+from invalidator.errors import CdnError, InProgressError, InvalidPathError
 from invalidator.events import tickets
 from invalidator.model import Batch, DistributionId, ObjectChange, Outcome, Plan
 from invalidator.planning.batches import merge
@@ -66,7 +66,8 @@ def deliver(plan: Plan, changes: list[ObjectChange], concerned: Concerned, invoc
     distributions = invocation.settings.distributions
     result.accepted = in_order(result.accepted, distributions)
     waiting = _unplanned(changes, concerned, invocation) if concerned.unknown else ()
-    _store([*waiting, *_leftovers(in_order(failed.values(), distributions))], result, invocation)
+    left = _leftovers(in_order(failed.values(), distributions), invocation.clients.now())
+    _store([*waiting, *left], result, invocation)
     return result
 
 
@@ -127,7 +128,7 @@ def _store(leftovers: list[Leftover], result: PlanResult, invocation: Invocation
         result.tally.count("Tickets" if is_stored and not leftover.is_hopeless else "Failures", 1, of)
 
 
-def _leftovers(failed: list[Outcome]) -> Iterator[Leftover]:
+def _leftovers(failed: list[Outcome], now: float) -> Iterator[Leftover]:
     """Yield what has to be stored of failed outcomes. What is hopeless for the same reason shares a dead letter."""
     alike: dict[tuple[DistributionId, str], list[Outcome]] = {}
     for outcome in failed:
@@ -139,7 +140,7 @@ def _leftovers(failed: list[Outcome]) -> Iterator[Leftover]:
             kind = "" if isinstance(error, InvalidPathError) else str(error)
             alike.setdefault((batch.distribution, kind), []).append(outcome)
         else:
-            yield _leftover(batch, str(error), error, [outcome.failure])
+            yield _leftover(batch, str(error), error, [outcome.failure], now)
     for outcomes in alike.values():
         yield from _letters(outcomes)
 
@@ -157,9 +158,13 @@ def _letters(outcomes: list[Outcome]) -> Iterator[Leftover]:
         yield _leftover(counted, str(error), error, list(said))
 
 
-def _leftover(batch: Batch, why: str, error: CdnError | None = None, failures: Sequence[str] = ()) -> Leftover:
+def _leftover(
+    batch: Batch, why: str, error: CdnError | None = None, failures: Sequence[str] = (), now: float = 0.0
+) -> Leftover:
     is_hopeless = error is not None and pacing.is_hopeless(batch, error)
     delay = 0 if is_hopeless or error is None else pacing.delay(batch, error)
+    if delay and isinstance(error, InProgressError):
+        delay = pacing.meeting(delay, now)
     message = Message(tickets.write(tickets.Ticket(batch, why)), delay)
     details = {"error": why, **details_of(batch)}
     return Leftover(message, [batch.distribution], batch.message_ids, failures, details, is_hopeless, batch.since)

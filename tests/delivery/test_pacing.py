@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invalidator.delivery.pacing import MAX_CALLS, Pace, delay, is_hopeless, pause
+from invalidator.delivery.pacing import MAX_CALLS, Pace, delay, is_hopeless, meeting, pause
 from invalidator.errors import (
     CdnError,
     InProgressError,
@@ -40,6 +40,14 @@ def test_a_distribution_without_room_is_asked_every_two_minutes(crowded: int, se
     after = delay(replace(batch_of(1), crowded=crowded, attempts=9), InProgressError())
     assert after == seconds
     assert type(after) is int
+
+
+@pytest.mark.parametrize("seconds", [30, 60, 120])
+def test_what_has_found_no_room_meets_at_about_that_time(seconds: int) -> None:
+    for now in (1_795_000_000.0, 1_795_000_059.9, 1_795_000_101.5):
+        after = meeting(seconds, now)
+        assert abs(after - seconds) <= seconds / 2
+        assert (int(now) + after) % seconds == 0
 
 
 def test_a_distribution_that_stays_full_is_given_up_after_an_hour() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from invalidator.settings.environment import Settings
 from tests.doubles.clock import Calls, Clock
 from tests.doubles.cloudfront import DENIED, THROTTLED, StrictCloudFront
 from tests.doubles.configurations import behavior, configuration, custom, of_buckets, policy, with_oac
+from tests.doubles.sdk import client_error
 
 E1, E2 = DistributionId("E1"), DistributionId("E2")
 ORIGIN = Site((Behavior("*", (Origin("origin"),)),))
@@ -543,6 +544,20 @@ def test_all_pages_are_searched_for_the_distributions_of_the_bucket() -> None:
     account.clock.now = 299
     account.sites()
     assert account.read == []
+
+
+def test_a_page_that_fails_is_read_again_and_not_the_pages_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    account, pages = many(), count(1)
+    read = account.double.list_distributions
+
+    def failing(**arguments: str) -> dict[str, Any]:
+        if next(pages) % 3 == 0:
+            raise client_error("ListDistributions", "InternalError", 500, "on demand")
+        return read(**arguments)
+
+    monkeypatch.setattr(account.double, "list_distributions", failing)
+    assert set(account.sites()) == {"E042", "E099"}
+    assert len([text for text in account.read if text.startswith("ListDistributions ")]) == 10
 
 
 def test_each_bucket_of_an_event_is_looked_for() -> None:

@@ -17,7 +17,7 @@ EVERY = "every distribution"
 class Ticket(NamedTuple):
     """A ticket: of a batch, with its places and reference, or of changes for some distributions or for EVERY one.
 
-    ``since`` is when the earliest of its changes happened, ``held_since`` when the first of those that wait for the rest
+    ``since`` is when the earliest of its changes happened, ``held_since`` when the first of what waits for the rest
     of their burst was received.
     """
 

@@ -127,7 +127,7 @@ def _as_if_stored(gathering: gather.Gathering, parts: Any, messages: Any) -> lis
 
 
 def _another_identity(change: ObjectChange) -> str:
-    return f"{change.identity} {random.random()}"
+    return f"{change.identity} {random.random()}"  # noqa: S311
 
 
 class Protection(NamedTuple):
