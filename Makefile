@@ -28,8 +28,8 @@ help:
 	@echo 'make format            format the code, and fix lint that can be fixed'
 	@echo 'make docs              write docs/cli.md, the manual of the command line, from the help of its commands'
 	@echo 'make simulate          simulate failures of all kinds in SEEDS=500 worlds, or in the world of SEED=n'
-	@echo 'make bench             measure everything: writes benchmarks/results.json, results.md, two plots, the README'
-	@echo 'make bench-deployment  simulate deploys with several batching windows: writes benchmarks/deployment.md'
+	@echo 'make bench             measure speed and scale: writes benchmarks/results.json, results.md, a plot, the README'
+	@echo 'make bench-deployment  simulate deploys, ours and others: writes benchmarks/deployment.json, deployment.md, a plot'
 	@echo 'make bench-planner     measure the planner of wildcards beside other tools: writes benchmarks/planner.md'
 	@echo "make package           make the deployment package with osls and check it; PARAMS='--param bucket=… …'"
 	@echo 'make requirements      pin the newest versions in requirements.txt'

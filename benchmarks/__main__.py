@@ -1,4 +1,4 @@
-"""``make bench``: measure, write results.json, and make results.md, two plots and the README's block from it.
+"""``make bench``: measure, write results.json, and make results.md, a plot and the README's block from it.
 
 Each ratio compares two things that were measured in turn in one run, so it holds when the machine's speed drifts.
 Each figure is a median. Linux is needed for the peak memory of a process, Node.js for the deployed zip.
@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from zipfile import ZipFile
 
-from benchmarks import deploys, report, speed
-from benchmarks.figures import Planned, Results, save
+from benchmarks import report, speed
+from benchmarks.figures import Planned, Results, load_deployment, save
 from benchmarks.machine import hardware, versions
 from benchmarks.progress import Progress
 from benchmarks.scale import PATHS, WILDCARDS, Measurement, measured
@@ -35,14 +35,15 @@ def main() -> None:
     _check_machine()
     results = _measured()
     save(results)
-    report.write(results)
-    print(report.readme(results))
-    print("Written: benchmarks/results.json, results.md, speed.svg, deploys.svg, and the block in README.md.")
+    deployment = load_deployment()
+    report.write(results, deployment)
+    print(report.readme(results, deployment))
+    print("Written: benchmarks/results.json, results.md, speed.svg, and the block in README.md.")
 
 
 def _measured() -> Results:
     """Measure everything, or end the process with a sentence."""
-    progress = Progress(parts=6)
+    progress = Progress(parts=5)
     try:
         return _measure(progress)
     except KeyboardInterrupt:
@@ -84,8 +85,6 @@ def _measure(progress: Progress) -> Results:
     for objects in SIZES:
         progress.step(len(planner), len(SIZES))
         planner.append(_planned(objects))
-    progress.part("five deploys through the simulation")
-    rows = deploys.measured(progress.step)
     return Results(
         command="make bench",
         date=f"{datetime.now(UTC):%Y-%m-%d}",
@@ -96,7 +95,6 @@ def _measure(progress: Progress) -> Results:
         cold=speed.cold(process, deployed),
         warm=warm,
         memory=memory,
-        deploys=rows,
         planner=planner,
     )
 

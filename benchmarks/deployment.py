@@ -1,128 +1,109 @@
-"""``make bench-deployment``: simulate deploys with several batching windows and write deployment.md.
+"""``make bench-deployment``: play deploys through the simulated AWS and write deployment.json.
 
-Nothing goes wrong, but the documented quotas hold: the account's rate of calls, and paths in progress.
+Made from it: deployment.md, deploys.svg, and the blocks in docs/how-it-works.md and the README.
+``python -m benchmarks.report`` writes all of them again without playing.
 """
 
 import os
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import astuple, dataclass
+import signal
+import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import product
+from math import inf
 from multiprocessing import get_context
-from pathlib import Path
-from statistics import mean, median
+from statistics import median
 from typing import Final
 
-from tests.simulation.cloudfront import BURST, RATE
-from tests.simulation.story import Story, Upload, viewed_at
-from tests.simulation.weather import Deployment
+from benchmarks import figures, report
+from benchmarks.deploys import HUGE, SHUFFLED, SORTED, WAYS, Case, Counts
+from benchmarks.figures import PER_OBJECT, STACK, Deploy
+from benchmarks.machine import hardware
+from benchmarks.progress import Progress
 
-RESULTS: Final = Path(__file__).parent / "deployment.md"
-PAGE: Final = RESULTS.parent.parent / "docs" / "how-it-works.md"
-BEGIN, END = "<!-- deployment: begin -->\n", "<!-- deployment: end -->\n"
-QUOTED: Final = "Objects: 5,000; distributions: 2."
-"""The case that docs/how-it-works.md shows."""
-
-WINDOWS: Final = (1, 2, 5, 10, 20, 60)
-OBJECTS: Final = (1, 500, 5_000)
-DISTRIBUTIONS: Final = (1, 2, 20)
-SEEDS: Final = 5
-UPLOADS_A_SECOND: Final = 100.0
+RUNS: Final = ((400, 25), (6_000, 5), (100_000, 3))
+"""How often a deploy is played that makes at most so many objects fresh, those of each distribution counted."""
+SMALL: Final = ("1 image", "1 page", "edit of 7", "300 images", "300 tags + 40 posts")
+LARGE: Final = [Case("5,000 objects", order, rate) for rate, order in product((20.0, 100.0, 500.0), (SHUFFLED, SORTED))]
+WIDE: Final = (Case("1 image"), Case("300 images"), Case("5,000 objects"))
+"""The deploys that are played to more than one distribution, too."""
+DISTRIBUTIONS: Final = (2, 20, 100)
 
 
-@dataclass(frozen=True)
-class Case:
-    """A deploy: number of objects and of distributions, and the batching window in seconds."""
-
-    objects: int
-    distributions: int
-    window: int
+def cases() -> Iterator[Case]:
+    """Yield all deploys that are played."""
+    yield from (*map(Case, SMALL), *LARGE, Case(HUGE, rate=500.0))
+    for distributions, case in product(DISTRIBUTIONS, WIDE):
+        yield case._replace(distributions=distributions)
 
 
-@dataclass(frozen=True)
-class Figures:
-    """The figures of one deploy. Seconds run from an upload until the edges have forgotten the old object.
-
-    ``drained`` are the seconds from the first upload until that is so for every object.
-    """
-
-    calls: float
-    paths: float
-    median: float
-    worst: float
-    drained: float
+def runs(case: Case, way: str) -> int:
+    """Return how often a deploy is played one way: once, if a run takes minutes."""
+    if case.changed == HUGE or (way == PER_OBJECT and case.objects >= 5_000):
+        return 1
+    return next((number for places, number in RUNS if case.places <= places), 1)
 
 
 def main() -> None:
-    """Simulate all cases and write the tables."""
-    cases = [Case(*case) for case in product(OBJECTS, DISTRIBUTIONS, WINDOWS)]
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        figures = dict(zip(cases, pool.map(simulate, cases), strict=True))
-    report = _report(figures)
-    RESULTS.write_text(report)
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    PAGE.write_text(before + BEGIN + quoted(report) + END + rest.partition(END)[2])
-    print(report)
+    """Play all deploys, write the figures, and tell which targets they miss."""
+    progress = Progress(parts=1)
+    progress.part("deploys through the simulation")
+    begun = time.monotonic()
+    work = [(case, way, seed) for case, way in product(cases(), WAYS) for seed in range(runs(case, way))]
+    work.sort(key=_effort, reverse=True)
+    found: dict[tuple[Case, str], list[Counts]] = {}
+    # An interruption ends the pool; without this, each process would print a traceback of its own.
+    with get_context("spawn").Pool(os.cpu_count(), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        for number, (case, way, counts) in enumerate(pool.imap_unordered(_play, work), start=1):
+            found.setdefault((case, way), []).append(counts)
+            progress.step(number, len(work))
+    progress.end()
+    rows = [row(*each, found[each]) for each in product(cases(), WAYS) if each in found]
+    results: figures.Deployment = {
+        "command": "make bench-deployment",
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": hardware(),
+        "took": round(time.monotonic() - begun),
+        "deploys": rows,
+    }
+    figures.save(results, figures.DEPLOYMENT)
+    report.write(figures.load(), results)
+    print(report.deployment(results))
 
 
-def quoted(report: str) -> str:
-    """Return the part of the report that docs/how-it-works.md shows."""
-    return QUOTED + report.partition(QUOTED)[2].partition("\nObjects: ")[0]
+def _effort(work: tuple[Case, str, int]) -> tuple[float, float]:
+    case, way, _ = work
+    return case.places * (way in {*STACK, PER_OBJECT}), -case.rate
 
 
-def simulate(case: Case) -> Figures:
-    """Return the mean of each figure over all seeds."""
-    runs = [_simulate(case, seed) for seed in range(SEEDS)]
-    return Figures(*(mean(figures) for figures in zip(*map(astuple, runs), strict=True)))
+def _play(work: tuple[Case, str, int]) -> tuple[Case, str, Counts]:
+    case, way, seed = work
+    return case, way, WAYS[way](case, seed)
 
 
-def _simulate(case: Case, seed: int) -> Figures:
-    uploads = [Upload(number / UPLOADS_A_SECOND, f"site/{number}.html") for number in range(case.objects)]
-    deployment = Deployment(window=case.window)
-    story = Story(seed, calm=True, deployment=deployment, uploads=uploads, distributions=case.distributions)
-    report = story.play()
-    fresh = story.cloudfront.fresh_at
-    seconds = [
-        fresh[distribution, path] - upload.at
-        for distribution in story.distributions
-        for upload in uploads
-        for path in viewed_at(upload.key)
-    ]
-    return Figures(report.answers.total(), report.billed, median(seconds), max(seconds), max(fresh.values()))
+def row(case: Case, way: str, counts: Sequence[Counts]) -> Deploy:
+    """Return the medians over the runs, and the worst of them."""
+    medians = Counts(*(median(values) for values in zip(*counts, strict=True)))
+    return Deploy(
+        name=case.name,
+        objects=case.objects,
+        distributions=case.distributions,
+        way=way,
+        runs=len(counts),
+        usd=medians.usd,
+        worst_usd=max(each.usd for each in counts),
+        calls=medians.calls,
+        refused=medians.refused,
+        median=_seconds(medians.median),
+        last=_seconds(medians.last),
+        worst_last=_seconds(max(each.last for each in counts)),
+        evicted=max(each.evicted for each in counts),
+        stale=max(each.stale for each in counts),
+    )
 
 
-def _report(figures: dict[Case, Figures]) -> str:
-    lines = [
-        "# The batching window",
-        "",
-        f"Deploys at {UPLOADS_A_SECOND:.0f} objects a second in the simulated AWS: {RATE} calls a second after a burst"
-        f" of {BURST:.0f}, 3,000 paths in progress, up to 5 seconds until the edges know, concurrency"
-        f" {Deployment().concurrency}. Seconds are from an upload to the moment at which the edges have forgotten the"
-        f" old object, as the median over the objects and the worst; a deploy is drained when that is so for all of"
-        f" it, seconds after its first upload. Each figure is the mean of {SEEDS} runs.",
-    ]
-    for objects, distributions in product(OBJECTS, DISTRIBUTIONS):
-        lines += [
-            "",
-            f"Objects: {objects:,}; distributions: {distributions}. One call for each object on each would take"
-            f" {_one_by_one(objects * distributions)}.",
-            "",
-            "| window | calls | paths | median | worst | drained |",
-            "|---|---|---|---|---|---|",
-            *(_row(window, figures[Case(objects, distributions, window)]) for window in WINDOWS),
-        ]
-    lines += ["", f"Made by `make bench-deployment` on {datetime.now(UTC):%Y-%m-%d}."]
-    return "\n".join(lines) + "\n"
-
-
-def _row(window: int, found: Figures) -> str:
-    seconds = f"{found.median:,.0f} s | {found.worst:,.0f} s | {found.drained:,.0f} s"
-    return f"| {window} s | {found.calls:,.1f} | {found.paths:,.0f} | {seconds} |"
-
-
-def _one_by_one(calls: int) -> str:
-    seconds = max(0.0, (calls - BURST) / RATE)
-    return f"{seconds:,.0f} s" if seconds < 600 else f"{seconds / 3600:.1f} h"
+def _seconds(value: float) -> float | None:
+    return None if value == inf else round(value, 1)
 
 
 if __name__ == "__main__":

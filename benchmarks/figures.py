@@ -1,4 +1,7 @@
-"""The last run of ``make bench`` as it is in results.json. All other files are made from that one."""
+"""The last runs as they are in results.json and deployment.json. All other files are made from these.
+
+The first is of ``make bench``, the second of ``make bench-deployment``.
+"""
 
 import json
 from collections.abc import Sequence
@@ -7,6 +10,7 @@ from statistics import median, quantiles
 from typing import Final, TypedDict, cast
 
 RESULTS: Final = Path(__file__).parent / "results.json"
+DEPLOYMENT: Final = RESULTS.parent / "deployment.json"
 
 
 class Spread(TypedDict):
@@ -59,34 +63,6 @@ class Memory(TypedDict):
     messages: int
 
 
-PER_OBJECT, FLUSH, OURS, PATIENT = WAYS = ("one call an object", "one flush", "ours", "ours, window=20")
-"""The ways to invalidate a deploy."""
-
-
-class Deploy(TypedDict):
-    """One deploy and one way to invalidate it: sums over the distributions, medians over the seeds."""
-
-    name: str
-    objects: int
-    urls: int
-    """The URLs under which viewers ask for these objects."""
-    distributions: int
-    way: str
-    calls: float
-    refused: float
-    """Calls that CloudFront refused: too many calls, or too many paths in progress."""
-    paths: float
-    """Billed paths."""
-    evicted: float
-    """Unchanged objects that were evicted, once for each distribution."""
-    drained: float
-    """Seconds from the first upload to the last eviction on the edges."""
-    stale_objects: float
-    """Changed objects of which viewers still get the old version, once for each distribution."""
-    stale_directories: float
-    """URLs of directories, which show their index document, for which that is so."""
-
-
 class Planned(TypedDict):
     """A plan for a site of which a tenth of the objects changed: medians over the runs."""
 
@@ -116,8 +92,60 @@ class Results(TypedDict):
     cold: Cold
     warm: list[Warm]
     memory: Memory
-    deploys: list[Deploy]
     planner: list[Planned]
+
+
+OURS, SPLIT, COLD, PER_OBJECT, FLUSH, BOUND = WAYS = (
+    "ours",
+    "ours, split",
+    "ours, cold",
+    "one call an object",
+    "one flush",
+    "bound",
+)
+"""The ways to invalidate a deploy: ours in three kinds of luck, others, and what is possible at best."""
+STACK: Final = (OURS, SPLIT, COLD)
+
+
+class Deploy(TypedDict):
+    """One deploy and one way to invalidate it: sums over the distributions, medians and the worst of the runs.
+
+    A time is None if viewers of some objects get the old version in the end.
+    """
+
+    name: str
+    objects: int
+    distributions: int
+    way: str
+    runs: int
+    usd: float
+    """The price of all paths, without free ones."""
+    worst_usd: float
+    """The highest price of a run."""
+    calls: float
+    refused: float
+    """Calls that CloudFront refused: too many calls, or too many paths in progress."""
+    median: float | None
+    """Seconds from the upload of an object until no edge has its old version under any URL: the median of objects."""
+    last: float | None
+    """Seconds from the last upload until that is so for all objects."""
+    worst_last: float | None
+    """The longest of these of a run."""
+    evicted: float
+    """Objects that a wildcard evicts before this deploy uploads them, or that it does not upload: the worst run."""
+    stale: float
+    """Objects of which an edge keeps the old version under some URL: the worst run."""
+
+
+class Deployment(TypedDict):
+    """A whole run of ``make bench-deployment``. The date is in UTC."""
+
+    command: str
+    date: str
+    machine: str
+    took: float
+    """Seconds."""
+    deploys: list[Deploy]
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -136,11 +164,16 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def save(results: Results, path: Path = RESULTS) -> None:
+def save(results: Results | Deployment, path: Path = RESULTS) -> None:
     """Write the results to a file."""
     path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
 
 def load(path: Path = RESULTS) -> Results:
-    """Return the results of the last run."""
+    """Return the results of the last run of ``make bench``."""
     return cast(Results, json.loads(path.read_text()))
+
+
+def load_deployment(path: Path = DEPLOYMENT) -> Deployment:
+    """Return the results of the last run of ``make bench-deployment``."""
+    return cast(Deployment, json.loads(path.read_text()))

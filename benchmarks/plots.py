@@ -1,4 +1,4 @@
-"""Two pictures of the last run. The same figures make the same files."""
+"""Two pictures of the last runs. The same figures make the same files."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from benchmarks.figures import FLUSH, OURS, PER_OBJECT, Comparison, Deploy, Results, Spread
+from benchmarks.figures import BOUND, FLUSH, OURS, PER_OBJECT, STACK, Comparison, Deploy, Deployment, Results, Spread
 from invalidator.operator import plot
 
 HERE: Final = Path(__file__).parent
@@ -23,29 +23,34 @@ _GREY: Final = plot._GREY
 _LIGHT: Final = "#B5B5B5"
 _STYLE: Final = plot._STYLE | {"axes.spines.top": False, "svg.hashsalt": "benchmarks"}
 _SIDES: Final[tuple[Literal["ours"], Literal["theirs"]]] = ("ours", "theirs")
-_COLOURS: Final = {PER_OBJECT: _RED, FLUSH: _GREY, OURS: _BLUE}
-_MARKERS: Final = {PER_OBJECT: "s", FLUSH: "D", OURS: "o"}
-_SIZES: Final = {PER_OBJECT: 9, FLUSH: 6, OURS: 9}
-_LINES: Final = {PER_OBJECT: -0.14, FLUSH: 0.14}
-"""The place in the row of a deploy for the words about these ways."""
-_NAMES: Final = {"edit of 7": "7 objects edited", "all 5000": "all 5,000 objects"}
-_CLOSE: Final = 4
-"""The numbers of dots overlap if their values differ by less than this factor."""
+_COLOURS: Final = {BOUND: _LIGHT, FLUSH: _GREY, PER_OBJECT: _RED} | dict.fromkeys(STACK, _BLUE)
+_MARKERS: Final = {BOUND: "|", FLUSH: "D", PER_OBJECT: "s", OURS: "o"}
+_SIZES: Final = {BOUND: 14, FLUSH: 5, PER_OBJECT: 5, OURS: 7}
+_LINES: Final = {BOUND: 0.0, FLUSH: 0.24, PER_OBJECT: -0.24} | dict.fromkeys(STACK, 0.0)
+"""The place in the row of a deploy for each way."""
+_Key = Literal["usd", "worst_usd", "last", "worst_last"]
 
 
-def save(results: Results, speed: Path = SPEED, deploys: Path = DEPLOYS) -> None:
-    """Draw both pictures. Their identifier tells from which figures."""
+def save_speed(results: Results, path: Path = SPEED) -> None:
+    """Draw cold starts and warm events."""
+    _save(path, identifier(results), 3.9, lambda figure: _speed(figure, results))
+
+
+def save_deploys(found: Deployment, path: Path = DEPLOYS) -> None:
+    """Draw deploys."""
+    _save(path, identifier(found), 10.5, lambda figure: _deploys(figure, found))
+
+
+def _save(path: Path, name: str, height: float, draw: Callable[[Figure], None]) -> None:
+    """Draw a picture, with an identifier that tells from which figures."""
     with mpl.rc_context(_STYLE):
-        for path, draw, height in ((speed, _speed, 3.9), (deploys, _deploys, 4.6)):
-            figure = Figure(figsize=(9, height), layout="constrained", facecolor="white")
-            draw(figure, results)
-            metadata = plot._NO_DATE[path.suffix] | (
-                {"Identifier": identifier(results)} if path.suffix == ".svg" else {}
-            )
-            figure.savefig(path, dpi=110, metadata=metadata)
+        figure = Figure(figsize=(10, height), layout="constrained", facecolor="white")
+        draw(figure)
+        metadata = plot._NO_DATE[path.suffix] | ({"Identifier": name} if path.suffix == ".svg" else {})
+        figure.savefig(path, dpi=110, metadata=metadata)
 
 
-def identifier(results: Results) -> str:
+def identifier(results: Results | Deployment) -> str:
     """Return a digest of the figures."""
     return "sha256:" + sha256(json.dumps(results, sort_keys=True).encode()).hexdigest()
 
@@ -124,87 +129,76 @@ def _draw_warm(axes: Axes, results: Results) -> None:
 # --- deploys --------------------------------------------------------------------------------------------
 
 
-def _deploys(figure: Figure, results: Results) -> None:
+def _deploys(figure: Figure, found: Deployment) -> None:
     """Draw dots on a line for each deploy, the further left the better, and the mistakes of each way."""
-    rows = [row for row in results["deploys"] if row["distributions"] == 1 and row["way"] in _COLOURS]
-    names = list(dict.fromkeys(row["name"] for row in rows))
-    calls, drained, wrong = figure.subplots(1, 3, sharey=True, width_ratios=[1, 1, 0.74])
-    _draw_dots(calls, rows, names, lambda row: row["calls"], "")
-    _draw_dots(drained, rows, names, lambda row: row["drained"], " s")
-    calls.xaxis.set_major_locator(LogLocator(numticks=9))
-    drained.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=9))
+    rows = found["deploys"]
+    names = list(dict.fromkeys(map(_name, rows)))
+    price, seconds, wrong = figure.subplots(1, 3, sharey=True, width_ratios=[1, 1, 0.75])
+    _draw_dots(price, rows, names, "usd", "worst_usd")
+    _draw_dots(seconds, rows, names, "last", "worst_last")
     _tell_what_is_wrong(wrong, rows, names)
-    calls.set_yticks(range(len(names)), [_NAMES.get(name, name) for name in names])
-    calls.set_ylim(len(names) - 0.45, -0.6)
-    calls.set_title("CreateInvalidation calls", loc="left", fontweight="bold", pad=10)
-    drained.set_title("Drained after", loc="left", fontweight="bold", pad=10)
+    price.set_yticks(range(len(names)), names)
+    price.set_ylim(len(names) - 0.45, -0.6)
+    price.set_title("Price", loc="left", fontweight="bold", pad=10)
+    seconds.set_title("All fresh after", loc="left", fontweight="bold", pad=10)
     wrong.set_title("What goes wrong", loc="left", fontweight="bold", pad=10)
-    drained.set_xlabel("seconds from the first upload")
-    calls.set_xlabel("calls, refused ones included")
-    title = "Five deploys to a site of 5,000 objects on one distribution, simulated with CloudFront's quotas"
+    price.set_xlabel("USD, without free paths")
+    seconds.set_xlabel("seconds from the last upload")
+    title = (
+        "Deploys to one distribution, or × so many, simulated with CloudFront's quotas.\n"
+        "Blue lines reach from the best median of ours to the worst run, whether the queue splits or processes are new."
+    )
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=_GREY)
-    figure.legend(*calls.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(*price.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
 
 
-def _draw_dots(
-    axes: Axes, rows: Sequence[Deploy], names: list[str], value_of: Callable[[Deploy], float], unit: str
-) -> None:
+def _name(row: Deploy) -> str:
+    return row["name"] + (f" × {row['distributions']}" if row["distributions"] > 1 else "")
+
+
+def _draw_dots(axes: Axes, rows: Sequence[Deploy], names: list[str], key: _Key, worst: _Key) -> None:
+    for row in rows:
+        if row["way"] in _MARKERS:
+            _draw_dot(axes, row, names.index(_name(row)), row[key])
     for place, name in enumerate(names):
-        values = {row["way"]: value_of(row) for row in rows if row["name"] == name}
-        axes.plot([min(values.values()), max(values.values())], [place, place], color="#CFCFCF", linewidth=2, zorder=1)
-        for way in (OURS, FLUSH, PER_OBJECT):
-            axes.plot(
-                values[way],
-                place,
-                linestyle="",
-                marker=_MARKERS[way],
-                markersize=_SIZES[way],
-                color=_COLOURS[way],
-                zorder=2 if way == FLUSH else 3,
-                label=None if place else way,
-            )
-        _tell(axes, place, values, unit)
+        ours = [row for row in rows if _name(row) == name and row["way"] in STACK]
+        _draw_worst(axes, ours, place, key, worst)
     axes.set_xscale("log")
-    axes.set_xlim(axes.dataLim.x0 / 1.9, axes.dataLim.x1 * 2.6)
+    axes.set_xlim(axes.dataLim.x0 / 1.4, axes.dataLim.x1 * 20)
+    axes.xaxis.set_major_locator(LogLocator(numticks=9))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(_short))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
 
 
-def _short(value: float, _: int | None) -> str:
-    return f"{value / 1_000:g}k" if value >= 1_000 else f"{value:g}"
+def _draw_worst(axes: Axes, ours: Sequence[Deploy], place: float, key: _Key, worst: _Key) -> None:
+    """Draw a line from the best median of ours to the worst run, and write both beside it."""
+    values = [row[kind] or 0.0 for row in ours for kind in (key, worst)]
+    best, most = min(values), max(values)
+    axes.plot([best, most], [place, place], color=_BLUE, linewidth=2)
+    told: dict[str, Any] = {"textcoords": "offset points", "va": "center", "color": _BLUE, "fontsize": 9}
+    axes.annotate(f"{best:.3g} … {most:.3g}" if best < most else f"{best:.3g}", (most, place), (8, 0), **told)
 
 
-def _tell(axes: Axes, place: int, values: dict[str, float], unit: str) -> None:
-    """Write the values above the dots, side by side if the dots are close."""
-    ours, other = values[OURS], values[PER_OBJECT]
-    close = max(ours, other) < _CLOSE * min(ours, other)
-    for way, value, against in ((OURS, ours, other), (PER_OBJECT, other, ours)):
-        axes.annotate(
-            f"{value:,.0f}{unit}",
-            (value, place),
-            (0, 8),
-            textcoords="offset points",
-            ha=("left" if value > against else "right") if close else "center",
-            color=_COLOURS[way],
-            fontweight="bold",
+def _draw_dot(axes: Axes, row: Deploy, place: float, value: float | None) -> None:
+    way = row["way"]
+    place += _LINES[way]
+    if value is None:
+        axes.text(
+            0.99, place, "never", transform=axes.get_yaxis_transform(), color=_COLOURS[way], ha="right", va="center"
         )
+        return
+    label = way if place < 0.5 else None
+    style: dict[str, Any] = {"linestyle": "", "marker": _MARKERS[way], "markersize": _SIZES[way]}
+    axes.plot(value, place, color=_COLOURS[way], label=label, **style)
 
 
 def _tell_what_is_wrong(axes: Axes, rows: Sequence[Deploy], names: list[str]) -> None:
     axes.set_axis_off()
     for row in rows:
-        if row["way"] in _LINES:
-            place = names.index(row["name"]) + _LINES[row["way"]]
-            axes.text(0, place, _wrong(row), fontsize=9, color=_COLOURS[row["way"]], va="center")
-
-
-def _wrong(row: Deploy) -> str:
-    """Return the mistakes that a deploy leaves, in words; an empty text if there are none."""
-    if row["evicted"]:
-        return f"{row['evicted']:,.0f} unchanged evicted"
-    if row["stale_objects"]:
-        return f"{row['stale_objects']:,.0f} of {row['objects']:,} stay stale"
-    return f"{row['stale_directories']:,.0f} directory URLs stay stale" if row["stale_directories"] else ""
+        if row["evicted"] or row["stale"]:
+            place = names.index(_name(row)) + _LINES[row["way"]]
+            told = f"{row['evicted']:,.0f} evicted" if row["evicted"] else f"{row['stale']:,.0f} stay stale"
+            axes.text(0, place, told, fontsize=9, color=_COLOURS[row["way"]], va="center")

@@ -1,40 +1,83 @@
-"""The last run in words: results.md, the block in the README, and the plots, all made from results.json.
+"""The last runs in words: results.md, deployment.md, blocks in other documents, and the plots.
+
+All are made from results.json and deployment.json.
 
 ``python -m benchmarks.report`` writes them again without measuring.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from math import inf
 from pathlib import Path
 from typing import Final
 
 from benchmarks import figures, plots
-from benchmarks.figures import FLUSH, OURS, PATIENT, PER_OBJECT, Comparison, Deploy, Planned, Results, Spread
+from benchmarks.figures import (
+    BOUND,
+    COLD,
+    FLUSH,
+    OURS,
+    PER_OBJECT,
+    SPLIT,
+    STACK,
+    Comparison,
+    Deploy,
+    Deployment,
+    Planned,
+    Results,
+    Spread,
+)
 from benchmarks.scores import gap
-from invalidator.limits import USD_PER_PATH
+from benchmarks.sites import blog, urls_of_all
+from benchmarks.targets import MET, MISSED, MISSED_ONCE, TARGETS, pairs, verdict
+from invalidator.model import usd_for
 
 HERE: Final = Path(__file__).parent
 DOCUMENT: Final = HERE / "results.md"
+DEPLOYMENT: Final = HERE / "deployment.md"
 README: Final = HERE.parent / "README.md"
-BEGIN, END = "<!-- benchmarks: begin -->\n", "<!-- benchmarks: end -->\n"
+_OTHERS: Final = {FLUSH: "`/*` at the end", PER_OBJECT: PER_OBJECT}
+PAGE: Final = HERE.parent / "docs" / "how-it-works.md"
 
 
-def write(results: Results) -> None:
+def block(name: str, text: str) -> str:
+    """Return a text between the comments that mark it as written by a program."""
+    return f"<!-- {name}: begin -->\n{text}<!-- {name}: end -->\n"
+
+
+def write(results: Results, deployment_: Deployment) -> None:
     """Write everything that is made from the results."""
-    plots.save(results)
+    plots.save_speed(results)
+    plots.save_deploys(deployment_)
     DOCUMENT.write_text(document(results))
-    before, _, rest = README.read_text().partition(BEGIN)
-    README.write_text(before + BEGIN + readme(results) + END + rest.partition(END)[2])
+    DEPLOYMENT.write_text(deployment(deployment_))
+    _replace(README, "benchmarks", readme(results, deployment_))
+    _replace(PAGE, "deployment", overview(deployment_))
+
+
+def _replace(file: Path, name: str, text: str) -> None:
+    begin, end = block(name, "|").split("|")
+    before, _, rest = file.read_text().partition(begin)
+    file.write_text(before + block(name, text) + rest.partition(end)[2])
 
 
 # --- the README -----------------------------------------------------------------------------------------
 
 
-def readme(results: Results) -> str:
-    """Return the four rows that a user cares about, the picture of deploys, and where and when they were measured."""
+def readme(results: Results, deployment_: Deployment) -> str:
+    """Return the few rows that a user cares about, the picture of deploys, and where and when they were measured."""
     cold, warm = results["cold"]["one_client"], max(results["warm"], key=lambda row: row["messages"])
-    found = {(row["name"], row["way"]): row for row in results["deploys"] if row["distributions"] == 1}
-    edit, edit_by_flush = (found["edit of 7", way] for way in (OURS, FLUSH))
-    whole, patient, whole_by_flush, by_object = (found["all 5000", way] for way in (OURS, PATIENT, FLUSH, PER_OBJECT))
+    whole, slowest = "5,000 objects, shuffled, 100/s", max(deployment_["deploys"], key=_our_seconds)
+    deploys = [
+        ("1 of 5,000 objects", "1 image", 1),
+        ("300 of them", "300 images", 1),
+        ("all of them in any order, 100 a second", whole, 1),
+        ("the same to 20 distributions", whole, 20),
+        (
+            f"the slowest: {slowest['name']} to {slowest['distributions']} distributions",
+            slowest["name"],
+            slowest["distributions"],
+        ),
+    ]
     rows = [
         [
             "Cold start under Lambda's runtime client, until the first event is answered",
@@ -46,29 +89,29 @@ def readme(results: Results) -> str:
             time(warm["seconds"]["ours"]["median"]),
             f"{time(warm['seconds']['theirs']['median'])}: `json.loads`, and no more",
         ],
-        [
-            f"{edit['objects']} of 5,000 objects edited",
-            f"fresh after {_effort(edit)}",
-            f"`/*`: {_effort(edit_by_flush)}",
-        ],
-        [
-            f"{whole['objects']:,} of 5,000 objects replaced, 100 a second",
-            f"fresh after {_effort(whole)}; with `window=20` after {_effort(patient)}",
-            f"`/*`: {_effort(whole_by_flush)}; one call an object: {by_object['stale_objects']:,.0f} stay stale",
-        ],
+        *(_beside(told, _ways(deployment_, name, number)) for told, name, number in deploys),
     ]
     return f"""{table(["what", "invalidator", "beside it"], rows, words=3)}
-![Calls and drain time of five deploys](benchmarks/{plots.DEPLOYS.name})
+![Price and time of deploys](benchmarks/{plots.DEPLOYS.name})
 
-*Fresh*: seconds from the first upload on, in a simulation with CloudFront's quotas. *USD*: if the 1,000 free paths of
-the month are used up. {measured(results)}
-All figures, and how they were measured: [benchmarks/results.md](benchmarks/results.md).
+Deploys: the price without free paths, and the seconds from the last upload until all is fresh; in brackets the worst.
+Simulated with CloudFront's quotas {_on(deployment_)}. {_met(deployment_)}: [all deploys](benchmarks/{DEPLOYMENT.name}).
+{measured(results)} [Cold starts, memory, and more](benchmarks/{DOCUMENT.name}).
 """
 
 
-def _effort(row: Deploy) -> str:
-    paths = f"{row['paths']:,.0f} path{'' if row['paths'] == 1 else 's'}"
-    return f"{time(row['drained'])}, {paths}, {row['paths'] * USD_PER_PATH:,.3f} USD, {row['evicted']:,.0f} evicted"
+def _ways(found: Deployment, name: str, distributions: int) -> dict[str, Deploy]:
+    rows = found["deploys"]
+    return {row["way"]: row for row in rows if (row["name"], row["distributions"]) == (name, distributions)}
+
+
+def _our_seconds(row: Deploy) -> float:
+    return _longest(row) if row["way"] in STACK else 0.0
+
+
+def _beside(told: str, ways: dict[str, Deploy]) -> list[str]:
+    others = "; ".join(f"{name}: {_price(ways[way])}{_mistakes(ways[way])}" for way, name in _OTHERS.items())
+    return [told, f"{_price(ways[OURS])} ({_worst(ways)})", others]
 
 
 # --- results.md -----------------------------------------------------------------------------------------
@@ -105,7 +148,6 @@ handler has to do: CPU time in a warm process.
 The most that a process under Lambda's runtime client had taken, SDK included.
 
 {_memory(results)}
-{_deploys(results)}
 ## The planner on large sites
 
 A tenth of the objects changed, scattered all over the site, which is the hard case. They have to become 3,000 paths,
@@ -160,48 +202,6 @@ def _memory(results: Results) -> str:
     return table(["process", "MiB"], [[str(what), f"{mebibytes:.0f}"] for what, mebibytes in rows])
 
 
-def _deploys(results: Results) -> str:
-    head = f"""## Five deploys
-
-To a site of 5,000 objects in the simulated AWS: uploads at 100 objects a second in the order of their keys, 0.5 calls a
-second after a burst of 10 ([an AWS engineer](https://github.com/aws/aws-sdk-js/issues/3983)), 3,000 paths and 15
-wildcards in progress on a distribution
-([quotas](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html)), up to 5 seconds
-until the edges know. Nothing else goes wrong.
-
-- *{PER_OBJECT}*: [the handler that is pasted everywhere](per_object.py), which S3 invokes asynchronously, with the
-  retries of the SDK and of Lambda. Where there is a choice, it gets the better part.
-- *{FLUSH}*: `/*` at the end of the deploy.
-- *{OURS}*: the stack with its defaults; *{PATIENT}*: with `--param window=20`.
-
-All is summed over the distributions; each figure is the median of five runs. *Refused* are calls, of those made.
-*Evicted* are objects that did not change and are forgotten all the same. *Drained* is when the edges had forgotten the
-last of what they ever forgot, from the first upload on. *Stale* are changed objects, and URLs of directories that show
-an index document, which nobody invalidates any more: viewers get what they were until it expires.
-
-Where a deploy changes everything, a flush at its end is sooner and takes one path. Ours is told of one object after the
-other and cannot know what is still to come; of more than 1,000 paths in an event, it makes wildcards where these evict
-nothing else.
-
-![Calls and drain time of the five deploys]({plots.DEPLOYS.name})
-"""
-    counts = sorted({row["distributions"] for row in results["deploys"]})
-    return "\n".join([head, *(_deploys_to(results["deploys"], count) for count in counts)])
-
-
-def _deploys_to(deploys: Iterable[Deploy], distributions: int) -> str:
-    columns = ["deploy", "invalidated by", "calls", "refused", "paths", "evicted", "drained"]
-    columns += ["stale objects", "stale directories"]
-    rows = []
-    for row in deploys:
-        if row["distributions"] == distributions:
-            sums = [row["calls"], row["refused"], row["paths"], row["evicted"]]
-            rows.append([row["name"], row["way"], *(f"{value:,.0f}" for value in sums), time(row["drained"])])
-            rows[-1] += [f"{row['stale_objects']:,.0f}", f"{row['stale_directories']:,.0f}"]
-    to = f"To {distributions} distribution{'' if distributions == 1 else 's'}:"
-    return f"{to}\n\n{table(columns, rows, words=2)}"
-
-
 def _planner(results: Results) -> str:
     rows = [
         [
@@ -220,6 +220,150 @@ def _planner(results: Results) -> str:
 
 def _gap(row: Planned) -> float:
     return gap(row["evicted"], row["bound"])
+
+
+# --- deployment.md --------------------------------------------------------------------------------------
+
+
+def deployment(found: Deployment) -> str:
+    """Return deployment.md."""
+    counts = sorted({row["distributions"] for row in found["deploys"]})
+    urls = len(urls_of_all(blog().keys))
+    return f"""# Deploys
+
+Made {_on(found)}, in {found["took"]:,.0f} seconds. The same figures for programs:
+[{figures.DEPLOYMENT.name}]({figures.DEPLOYMENT.name}).
+
+Deploys to a site of 5,000 objects, or to ten copies of it, in the simulated AWS: 0.5 calls a second after a burst of 10
+([an AWS engineer](https://github.com/aws/aws-sdk-js/issues/3983)), 3,000 paths and 15 wildcards in progress on a
+distribution ([quotas](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html)), up
+to 2 seconds until S3 notifies, up to 5 seconds until the edges know. Nothing else goes wrong. Smaller deploys upload
+100 objects a second in any order; the name of a larger one has order and rate.
+
+- *{OURS}*: the stack with its defaults, in warm processes. *{SPLIT}*: the same, but the queue gives each invocation a
+  random part of what it has, so that the two processes share every burst. *{COLD}*: that, and each invocation has a
+  new process, which remembers nothing.
+- *{PER_OBJECT}*: [the handler that is pasted everywhere](per_object.py), which S3 invokes asynchronously, with the
+  retries of the SDK and of Lambda. Where there is a choice, it gets the better part.
+- *{FLUSH}*: `/*` at the end of the deploy, which takes a script that knows the end.
+- *{BOUND}*: the best that can be had from S3's notifications without evicting anything else. USD: the paths for all
+  changes at once, with wildcards where these evict nothing. Seconds: notification, call and edges; for the last object
+  with the quota of calls, of which ten are left, for the median without it. No way has both, because who calls at once
+  does not know what is still to come. A flush can be sooner, because its script waits for no notification.
+
+*USD*: the price of all paths that were accepted, as if none were free. *Refused* are calls, of those made. *Fresh
+after* are the seconds from the upload of an object until no edge has its old version under any URL: the median of the
+objects. *All fresh* are the seconds from the last upload until that is so for all of them; *never*, if it never is.
+*Evicted* are objects that a wildcard evicts before this deploy uploads them, or that it does not upload at all.
+*Stale* are objects of which viewers get the old version under some URL until it expires; for one call an object, these
+include index documents, which it does not invalidate at the URL of their directory. All is summed over the
+distributions. Each figure is the median of the runs, which differ in the order of uploads, unless that is sorted, and
+in every delay; *worst*, evicted and stale are the worst of all runs.
+
+Path by path, the whole site of 5,000 objects is {urls:,} paths, or {_usd(usd_for(urls))} on each distribution.
+
+![Price and time of the deploys]({plots.DEPLOYS.name})
+
+## On one distribution
+
+{overview(found)}
+## Targets
+
+Nothing may be evicted or stale in any run. {_met(found)}. The bound of each is in the tables below.
+
+{_targets(found)}{"".join(_deploys(found, count) for count in counts)}
+## What is left out
+
+Only one image, 300 images, and 5,000 objects in any order at 100 a second are played on 2, 20 and 100 distributions.
+What takes minutes a run is played once, as the last column says.
+"""
+
+
+def _on(found: Deployment) -> str:
+    return f"by `{found['command']}` on {found['date']} ({found['machine']})"
+
+
+def _met(found: Deployment) -> str:
+    told = Counter(verdict(*pair) for pair in pairs(found["deploys"]))
+    return (
+        f"Of {len(TARGETS)} targets with {len(STACK)} kinds of luck each, {told[MET]} of {told.total()} are met by all"
+        f" runs, {told[MISSED_ONCE]} only by the median, {told[MISSED]} by neither"
+    )
+
+
+def overview(found: Deployment) -> str:
+    """Return the table that docs/how-it-works.md shows: price and last seconds of all ways, on one distribution."""
+    rows = []
+    for name in dict.fromkeys(row["name"] for row in found["deploys"]):
+        ways = _ways(found, name, 1)
+        others = (_price(ways[way]) + _mistakes(ways[way]) for way in (*_OTHERS, BOUND))
+        rows.append([name, _price(ways[OURS]), _worst(ways), *others])
+    return table(["deploy", OURS, "worst of all runs", *_OTHERS.values(), BOUND], rows, words=6)
+
+
+def _worst(ways: dict[str, Deploy]) -> str:
+    """Return the highest price of all runs of ours, and the longest time: not always of the same run."""
+    ours = [ways[way] for way in STACK]
+    return f"{_usd(max(row['worst_usd'] for row in ours))}, {_after(max(map(_longest, ours)))}"
+
+
+def _longest(row: Deploy) -> float:
+    return inf if row["worst_last"] is None else row["worst_last"]
+
+
+def _price(row: Deploy) -> str:
+    return f"{_usd(row['usd'])}, {_after(row['last'])}"
+
+
+def _usd(value: float) -> str:
+    return f"{value:,.3f} USD"
+
+
+def _after(seconds: float | None) -> str:
+    return "never" if seconds in {None, inf} else time(seconds)
+
+
+def _mistakes(row: Deploy) -> str:
+    told = {"evicted": row["evicted"], "stale": row["stale"]}
+    return "".join(f", {value:,.0f} {name}" for name, value in told.items() if value)
+
+
+def _targets(found: Deployment) -> str:
+    rows = [
+        [
+            row["name"],
+            str(row["distributions"]),
+            row["way"],
+            *(f"{value:.3f}" for value in (target.usd, row["usd"], row["worst_usd"])),
+            "any" if target.seconds is None else f"{target.seconds:.1f}",
+            *("never" if value is None else f"{value:.1f}" for value in (row["last"], row["worst_last"])),
+            verdict(target, row),
+        ]
+        for target, row in pairs(found["deploys"])
+    ]
+    return table(
+        ["deploy", "distributions", "way", "USD at most", "median", "worst", "s at most", "median", "worst", ""],
+        rows,
+        3,
+    )
+
+
+def _deploys(found: Deployment, distributions: int) -> str:
+    rows = [
+        [
+            row["name"],
+            row["way"],
+            *(f"{row[key]:,.3f}" for key in ("usd", "worst_usd")),
+            *(f"{row[key]:,.0f}" for key in ("calls", "refused")),
+            *(_after(row[key]) for key in ("median", "last", "worst_last")),
+            *(f"{row[key]:,.0f}" for key in ("evicted", "stale", "runs")),
+        ]
+        for row in found["deploys"]
+        if row["distributions"] == distributions
+    ]
+    columns = ["deploy", "way", "USD", "worst", "calls", "refused", "fresh after", "all fresh", "worst", "evicted"]
+    title = f"## All figures: {distributions} distribution{'' if distributions == 1 else 's'}"
+    return f"\n{title}\n\n{table([*columns, 'stale', 'runs'], rows, words=2)}"
 
 
 # --- words ----------------------------------------------------------------------------------------------
@@ -259,4 +403,4 @@ def _ratios(found: Spread) -> str:
 
 
 if __name__ == "__main__":
-    write(figures.load())
+    write(figures.load(), figures.load_deployment())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import deployment, figures, plots, report
+from benchmarks import figures, plots, report
 from invalidator.codepipeline.answers import JobDone, output_variables
 from invalidator.codepipeline.requests import PARAMETERS, job_request
 from invalidator.events import decode
@@ -124,14 +124,14 @@ def test_the_action_that_is_shown_can_be_read() -> None:
         assert f"#{{invalidated.{variable}}}" in section
 
 
-def test_the_figures_are_those_of_the_last_run() -> None:
-    results = figures.load()
-    assert f"{report.BEGIN}{report.readme(results)}{report.END}" in README
+def test_the_figures_are_those_of_the_last_runs() -> None:
+    results, played = figures.load(), figures.load_deployment()
+    assert report.block("benchmarks", report.readme(results, played)) in README
+    assert report.block("deployment", report.overview(played)) in TEXTS["docs/how-it-works.md"]
     assert report.document(results) == TEXTS["benchmarks/results.md"]
-    for plot in (plots.SPEED, plots.DEPLOYS):
-        assert plots.identifier(results) in plot.read_text()
-    shown = deployment.quoted(deployment.RESULTS.read_text())
-    assert f"{deployment.BEGIN}{shown}{deployment.END}" in deployment.PAGE.read_text()
+    assert report.deployment(played) == TEXTS["benchmarks/deployment.md"]
+    assert plots.identifier(results) in plots.SPEED.read_text()
+    assert plots.identifier(played) in plots.DEPLOYS.read_text()
 
 
 # --- links ----------------------------------------------------------------------------------------------

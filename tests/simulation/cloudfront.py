@@ -42,8 +42,9 @@ class CloudFront:
 
     ``edges`` are the versions that viewers get, by distribution and path. ``accepted_at`` is the time at which an item
     was last accepted, ``fresh_at`` the time at which that reached the edges. ``called`` counts the calls by answer,
-    ``accepting`` is called with what is newly accepted. ``unreadable``, ``invalid`` and ``expired`` are troubles: what
-    cannot be described and how, distributions that take no path, and credentials.
+    ``accepting`` is called with what is newly accepted, ``forgetting`` with each URL that an edge had and forgets.
+    ``unreadable``, ``invalid`` and ``expired`` are troubles: what cannot be described and how, distributions that take
+    no path, and credentials.
     """
 
     def __init__(self, world: World, weather: Weather, distributions: list[str]) -> None:
@@ -60,6 +61,7 @@ class CloudFront:
         self.parts: set[tuple[str, str]] = set()
         self.wholes: set[tuple[str, str]] = set()
         self.accepting: list[Callable[[str, list[str]], None]] = []
+        self.forgetting: list[Callable[[str, str], None]] = []
         self.bad: set[str] = set()  # paths that are refused as invalid
         self.unreadable: dict[str, str] = {}
         self.invalid: set[str] = set()
@@ -138,8 +140,11 @@ class CloudFront:
 
     def _forget(self, distribution: str, item: str) -> None:
         edge = self.edges[distribution]
-        for path in [path for path in edge if path.startswith(item[:-1])] if item.endswith("*") else [item]:
-            edge.pop(path, None)
+        had = [path for path in edge if path.startswith(item[:-1])] if item.endswith("*") else {item} & edge.keys()
+        for path in had:
+            del edge[path]
+            for listener in self.forgetting:
+                listener(distribution, path)
 
     def _let_through(self) -> bool:
         self._tokens = min(BURST, self._tokens + (self._world.now - self._refilled) * RATE)
