@@ -28,7 +28,7 @@ from benchmarks.figures import (
 )
 from benchmarks.scores import gap
 from benchmarks.sites import blog, urls_of_all
-from benchmarks.targets import MET, MISSED, MISSED_ONCE, TARGETS, pairs, verdict
+from benchmarks.targets import MEDIAN_ONLY, MET, MISSED, TARGETS, pairs, verdict
 from invalidator.model import usd_for
 
 HERE: Final = Path(__file__).parent
@@ -287,7 +287,7 @@ def _met(found: Deployment) -> str:
     told = Counter(verdict(*pair) for pair in pairs(found["deploys"]))
     return (
         f"Of {len(TARGETS)} targets with {len(STACK)} kinds of luck each, {told[MET]} of {told.total()} are met by all"
-        f" runs, {told[MISSED_ONCE]} only by the median, {told[MISSED]} by neither"
+        f" runs, {told[MEDIAN_ONLY]} only by the median, {told[MISSED]} by neither"
     )
 
 
