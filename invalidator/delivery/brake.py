@@ -20,7 +20,7 @@ LONG_SLOT_SECONDS: Final = 60
 
 
 class Brake(NamedTuple):
-    """How hard to brake. Of the month's budget a share is ``used``: 1.0 is all of it, and it may be more.
+    """The strength of the brake. Of the month's budget a share is ``used``: 1.0 is all of it, and it may be more.
 
     A plan may send so many ``paths`` to all distributions together, and at least one to each; changes wait for so many
     ``seconds`` before they are sent. Without a budget, nothing is braked.

@@ -13,6 +13,7 @@ from benchmarks import figures, plots, report
 from invalidator.codepipeline.answers import JobDone, output_variables
 from invalidator.codepipeline.requests import PARAMETERS, job_request
 from invalidator.events import decode
+from invalidator.settings.environment import GONE
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -188,12 +189,14 @@ def test_what_is_claimed_in_a_table_is_proved(name: str, rows: int) -> None:
 def test_every_variable_is_documented_beside_the_parameter_that_sets_it() -> None:
     text = "".join(file.read_text() for file in (ROOT / "invalidator" / "settings").glob("*.py"))
     variables = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', text))
-    template = (ROOT / "serverless.yml").read_text()
+    template = (ROOT / "serverless.yml").read_text() + (ROOT / "deploy" / "queue.yml").read_text()
     parameters = dict(re.findall(r"^ +([A-Z_]+): \$\{self:custom\.given\.([\w-]+)\}$", template, re.MULTILINE))
     assert len(variables) > len(parameters) >= 15
     rows = re.findall(r"^\| (.*?) \| (.*?)\| ", TEXTS["docs/configuration.md"], re.MULTILINE)
     documented = {name: cell for names, cell in rows for name in re.findall(r"`(\w+)`", names)}
-    for name in variables - {"DISTRIBUTION_ID_"}:
+    for name in GONE:
+        assert f"`{name}`" in TEXTS["docs/upgrading.md"]
+    for name in variables - {"DISTRIBUTION_ID_", *GONE}:
         assert documented[name].strip() == (f"`{parameters[name]}`" if name in parameters else ""), name
 
 

@@ -100,7 +100,7 @@ def test_what_found_no_room_is_sent_again_with_other_work() -> None:
     assert body_to_resend(letter(crowded), read(crowded)) == ticket(batch)
 
 
-def test_what_waited_for_the_rest_of_its_burst_is_listed_and_sent_again_as_it_is() -> None:
+def test_what_waited_for_its_burst_is_listed_and_sent_again_as_it_is() -> None:
     changed = tuple(decode(make.s3(Change("a"), Change(".deployed"))).changes)
     ((body, _),) = write_gathered(Gathered(changed, 1_795_000_000.0, 1_795_000_005.0))
     found = contents_of(letter(body), lambda _: [Distribution(id_) for id_ in IDS], View(), ".deployed")

@@ -1,6 +1,5 @@
 """The function with one of its protections turned off, which the simulation must notice."""
 
-import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,9 +15,9 @@ from invalidator.delivery.bursts import Verdict
 from invalidator.delivery.carry_out import Cdn
 from invalidator.distributions import concerned, known
 from invalidator.errors import CdnError, InvalidPathError
-from invalidator.events import held, tickets
+from invalidator.events import tickets
 from invalidator.handler import lambda_handler
-from invalidator.model import UNKNOWN_SITE, Batch, ObjectChange, Outcome, Site
+from invalidator.model import UNKNOWN_SITE, Batch, Outcome, Site
 from invalidator.planning import batches, planner
 from invalidator.runtime import gather, store
 from invalidator.runtime.clients import Clients
@@ -126,10 +125,6 @@ def _as_if_stored(gathering: gather.Gathering, parts: Any, messages: Any) -> lis
     return []
 
 
-def _another_identity(change: ObjectChange) -> str:
-    return f"{change.identity} {random.random()}"  # noqa: S311
-
-
 class Protection(NamedTuple):
     """A protection: the ``first`` world that notices, and the handler without it or what takes the place of rules."""
 
@@ -142,33 +137,32 @@ PROTECTIONS: dict[str, Protection] = {
     "the same reference again": Protection(
         1, handle=_over(lambda edge: edge._replace(cloudfront=lambda: NewReferences(edge.cloudfront())))
     ),
-    "partial failures": Protection(5, handle=_without_partial_failures),
+    "partial failures": Protection(1, handle=_without_partial_failures),
     "tickets": Protection(0, handle=_over(lambda edge: edge._replace(queue=lambda _: NoStore()))),  # type: ignore[arg-type,return-value]
     "halving": Protection(1, handle=_over(lambda edge: edge._replace(cloudfront=lambda: NoHalving(edge.cloudfront())))),
     "waiting before acknowledging": Protection(
         0, handle=_over(lambda edge: edge._replace(workers=lambda: Impatient(edge.workers())))
     ),
     "redelivered ticket apart": Protection(31, rules=((tickets, "read", _read_as_new),)),
-    "halves apart": Protection(5, rules=((carry_out, "halves_apart", halving.halves),)),
-    "unanswered apart": Protection(87, rules=((carry_out, "replace", lambda batch, **_: batch),)),
+    "halves apart": Protection(6, rules=((carry_out, "halves_apart", halving.halves),)),
+    "unanswered apart": Protection(16, rules=((carry_out, "replace", lambda batch, **_: batch),)),
     "attempts growing": Protection(2, rules=((lanes, "replace", _without_attempts),)),
     "time kept for storing": Protection(138, rules=((Invocation, "time_left", _time_for_calls_only),)),
     "oldest first": Protection(2, rules=((planner, "_since", lambda _left: ""),)),
     "strangers' tickets refused": Protection(
-        195, rules=((concerned, "without_strangers", lambda decoded, _strangers: decoded),)
+        69, rules=((concerned, "without_strangers", lambda decoded, _strangers: decoded),)
     ),
-    "no ticket for what comes again": Protection(85, rules=((store, "_store", _stored_again),)),
-    "calls not begun too late": Protection(12, rules=((carry_out._Run, "__init__", _begun_late),)),
+    "no ticket for what comes again": Protection(69, rules=((store, "_store", _stored_again),)),
+    "calls not begun too late": Protection(2, rules=((carry_out._Run, "__init__", _begun_late),)),
     "room bookkeeping": Protection(5, rules=((pacing.Room, "free_at", lambda _room, _batch: 0.0),)),
     "shrinking": Protection(
-        63,
+        61,
         rules=(
             (lanes.Attempt, "smaller", lambda attempt, _error, **_: [attempt]),
             (batches, "_crowding", lambda _left: (0, 0)),
         ),
     ),
-    "what is not held sent at once": Protection(0, rules=((gather.Gathering, "_unstored", _as_if_stored),)),
-    "identities of what is held": Protection(0, rules=((held, "own_identity", _another_identity),)),
+    "what is not held sent at once": Protection(22, rules=((gather.Gathering, "_unstored", _as_if_stored),)),
     "an end of each burst": Protection(0, rules=((bursts, "verdict_on", lambda *_, **__: Verdict.HOLD),)),
     "waiting for descriptions": Protection(0, rules=((known.Known, "site", _guessed),)),
 }
