@@ -253,6 +253,27 @@ def test_where_the_budget_is_used_up_no_marker_ends_the_waiting(
     assert (function.cloudfront.paths("E1"), function.waiting) == (["/a"], [])
 
 
+def test_a_marker_under_a_budget_ends_a_burst_once_its_changes_have_waited(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONTHLY_BUDGET", "10")
+    function.spent = 5.5  # everything waits for 90 seconds
+    function.invoke(*changes(*range(12)), Change(".deployed"))
+    begun, number = function.now, 12
+    while not function.cloudfront.calls:
+        function.invoke(*changes(*range(number, number + 3)))
+        number += 3
+    assert function.now - begun == 90
+
+
+def test_without_metrics_there_is_no_budget(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONTHLY_BUDGET", "5")
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+    function.spent = 7.0
+    function.invoke(Change("a"))
+    assert function.cloudfront.paths("E1") == ["/a"]
+
+
 def test_what_a_process_has_sent_it_knows_before_the_metric_shows_it(
     function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:

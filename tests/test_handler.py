@@ -41,7 +41,7 @@ from tests.doubles.codepipelines import StrictCodePipeline
 from tests.doubles.configurations import WITH_QUERY_STRINGS, behavior, configuration, of_buckets, policy, with_oac
 from tests.doubles.queues import StrictQueues
 from tests.doubles.strategies import ROUTES, TEST_EVENT, Change, simple_plan
-from tests.doubles.versioned_s3 import VersionedS3
+from tests.doubles.versioned_s3 import NOW, VersionedS3
 
 EVENTS = Path(__file__).parent.parent / "events"
 
@@ -1000,6 +1000,41 @@ def test_what_is_not_too_much_is_sent_in_fewer_paths_that_evict_nothing(
 ) -> None:
     assert upload(site, "a/00", *(f"b/2{number}" for number in (1, 3, 5, 7, 9))) == []
     assert cloudfront.paths("E1") == ["/a/00", "/b/2*"]
+
+
+def redeployed(s3: VersionedS3) -> list[str]:
+    """The messages that failed after all 40 objects were uploaded just now, half of them with the same bytes."""
+    keys = [stored.key for stored in s3.buckets["origin"]]
+    versions = [s3.write(key, b"2" if key[2] in "01" else b"1", NOW) for key in keys]
+    event = make.sqs(*(make.s3(Change(key, version=version)) for key, version in zip(keys, versions, strict=True)))
+    for record in event["Records"]:
+        record["body"] = record["body"].replace("2026-11-20T09:30:12.345Z", f"{NOW:%Y-%m-%dT%H:%M:%S}.000Z")
+    clock = Clock()
+    listings = Listings(s3, lambda: clock.now, lambda: NOW)
+    edge = on(clock, workers=lambda: Calls(clock), listings=lambda: listings, now=NOW.timestamp)
+    return failed(lambda_handler(event, OnClock(clock=clock), edge))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("EXCLUDE", "", ["/*"]),
+        ("EXCLUDE", "*/2* */3*", ["/a/0*", "/a/1*", "/b/0*", "/b/1*"]),
+        ("SKIP_UNCHANGED", "versions", ["/a/0*", "/a/1*", "/b/0*", "/b/1*"]),
+    ],
+)
+def test_what_a_deploy_leaves_as_it_is_stays_in_the_caches(
+    cloudfront: StrictCloudFront,
+    site: VersionedS3,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    value: str,
+    expected: list[str],
+) -> None:
+    monkeypatch.setenv("MAX_PATHS", "3000")
+    monkeypatch.setenv(setting, value)
+    assert redeployed(site) == []
+    assert cloudfront.paths("E1") == expected
 
 
 @pytest.mark.parametrize(

@@ -107,11 +107,17 @@ class Listings:
         return chain.from_iterable(self.pages(bucket, prefix, bounds))
 
     def pages(
-        self, bucket: str, prefix: str, bounds: Bounds, burst: datetime | None = None
+        self,
+        bucket: str,
+        prefix: str,
+        bounds: Bounds,
+        burst: datetime | None = None,
+        takes: Callable[[ObjectKey], bool] = lambda _key: True,
     ) -> Iterator[list[ObjectKey]]:
         """Yield the keys with a prefix page by page. Each page is read when it is needed. Raises ListingError.
 
-        Objects that changed since a ``burst`` began, or in the last three minutes of it, are left out.
+        Objects that changed since a ``burst`` began, or in the last three minutes of it, are left out, if the function
+        ``takes`` their changes.
         """
         now = self._today()
         # What changed after that is new; not, however, what a clock of S3 that is far ahead says.
@@ -123,7 +129,9 @@ class Listings:
                 answer = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
                 found = answer.get("Contents", ())
                 keys = [
-                    ObjectKey(item["Key"]) for item in found if not (new and new[0] <= item["LastModified"] <= new[1])
+                    ObjectKey(item["Key"])
+                    for item in found
+                    if not (new and new[0] <= item["LastModified"] <= new[1] and takes(item["Key"]))
                 ]
                 more = {"ContinuationToken": answer["NextContinuationToken"]} if answer["IsTruncated"] else None
             del answer  # a page is large, and the next one is read while this generator still runs

@@ -61,7 +61,7 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._counts = deque[tuple[float, int]]()
-        self._begun = self.going_on = -inf
+        self._begun, self.going_on = inf, -inf
 
     def take(self, new: int, now: float) -> None:
         """Note that so many new changes are received."""
@@ -71,7 +71,7 @@ class Arrivals:
         if new:
             self._counts.append((now, new))
         self.going_on = now if new >= _GOING_ON else min(self.going_on, now)
-        self._begun = min(max(self._begun, now) if self._begun == -inf else self._begun, now)
+        self._begun = min(self._begun, now)
 
     @property
     def are_many(self) -> bool:
@@ -104,7 +104,8 @@ def verdict_on(burst: Burst, arrivals: Arrivals, now: float, wait: Wait, *, has_
         return Verdict.HOLD if wait.most and arrivals.are_many else Verdict.SEND
     if age >= wait.most or now - burst.going_on >= arrivals.patience(now):
         return Verdict.SEND
-    if age >= _CHEAP_SECONDS and (age - _CHEAP_SECONDS) % _ASKING_SECONDS < SLOT_SECONDS:
+    # What waits is delivered about every slot: once or twice in this time.
+    if age >= _CHEAP_SECONDS and (age - _CHEAP_SECONDS) % _ASKING_SECONDS < 1.6 * SLOT_SECONDS:
         return Verdict.HOLD_IF_DEAR
     return Verdict.HOLD
 

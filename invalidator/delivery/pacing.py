@@ -35,7 +35,7 @@ _FIRST_DELAY_SECONDS: Final = 30
 """About the time that CloudFront takes to complete an invalidation."""
 
 _MAX_CROWDED_DELAY_SECONDS: Final = 120
-"""Longest delay of a ticket whose distribution is full: room that others leave free does not stay free for long."""
+"""About the longest delay of a ticket whose distribution is full: room that is free does not stay free for long."""
 
 _SECONDS_UNTIL_ROOM: Final = 30.0
 """Pause of a distribution that has too much in progress: a little longer than most invalidations take."""

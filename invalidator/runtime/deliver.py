@@ -167,4 +167,5 @@ def _leftover(
         delay = pacing.meeting(delay, now)
     message = Message(tickets.write(tickets.Ticket(batch, why)), delay)
     details = {"error": why, **details_of(batch)}
-    return Leftover(message, [batch.distribution], batch.message_ids, failures, details, is_hopeless, batch.since)
+    since = batch.since if batch.attempts + batch.crowded > 1 else ""
+    return Leftover(message, [batch.distribution], batch.message_ids, failures, details, is_hopeless, since)

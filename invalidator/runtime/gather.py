@@ -61,10 +61,10 @@ class Gathering:
         arrivals.take(len(decoded.changes), self._now)
         waiting = [Burst(ticket.since, ticket.going_on) for ticket in decoded.gathered]
         self._burst = bursts.joined(waiting, arrivals, self._now)
-        if not wait.least and any(change.key == settings.deploy_marker for change in self._waited):
+        if self._age >= wait.least and any(change.key == settings.deploy_marker for change in self._waited):
             return  # the deploy is done
         self._verdict = bursts.verdict_on(self._burst, arrivals, self._now, wait, has_waited=bool(waiting))
-        if self.markers and self._age < wait.most:
+        if self._age < wait.most and any(change.key == settings.deploy_marker for change in decoded.changes):
             self._verdict = Verdict.HOLD
 
     @property
@@ -100,23 +100,29 @@ class Gathering:
             (Message(body, bursts.seconds_to_slot(self._now, slot)), {change[:3] for change in part})
             for body, part in write_gathered(Gathered(tuple(once.values()), *self._burst))
         ]
+        reserve = self._invocation.seconds_left() / 2  # for those that cannot be stored
         for _ in range(_TRIES):
             # A message that was stored without an answer, and then again, meets itself at the slot: it is one change.
-            parts = self._unstored(parts, messages)
-        self.seconds = round(self._age)
+            parts = self._unstored(parts, messages, reserve)
         lost = set[_Key]().union(*(keys for _, keys in parts))
-        details = {"changes": len(once) - len(lost), "seconds": self.seconds}
-        logger.info("changes wait for the rest of their burst", extra=details)
+        self._tell(len(once) - len(lost))
         self.changes, self.markers = [change for change in self.changes if change[:3] in lost], 0
 
-    def _unstored(self, parts: list[_Part], messages: dict[_Key, set[str | None]]) -> list[_Part]:
-        """Store parts, and return those that cannot be stored. Half of the time is left for sending these."""
+    def _tell(self, held: int) -> None:
+        """Log that so many changes wait, if any do, and note for how long."""
+        if held:
+            self.seconds = round(self._age)
+            details = {"changes": held, "seconds": self.seconds}
+            logger.info("changes wait for the rest of their burst", extra=details)
+
+    def _unstored(self, parts: list[_Part], messages: dict[_Key, set[str | None]], reserve: float) -> list[_Part]:
+        """Store parts until ``reserve`` seconds are left, and return those that cannot be stored."""
         invocation = self._invocation
         leftovers = [
             Leftover(message, (), set[str | None]().union(*(messages[key] for key in keys)), (), {})
             for message, keys in parts
         ]
-        ends = store(leftovers, invocation, set(), invocation.seconds_left() / 2) if parts else []
+        ends = store(leftovers, invocation, set(), reserve) if parts else []
         problems = {end.problem for end in ends if not end.is_stored}
         log_warnings(f"changes cannot wait for the rest of their burst: {problem}" for problem in sorted(problems))
         return [part for part, end in zip(parts, ends, strict=True) if not end.is_stored]

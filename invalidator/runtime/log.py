@@ -30,7 +30,7 @@ def log_event(event: object) -> None:
 def log_warnings(warnings: Iterable[str]) -> None:
     """Log warnings; those of variables that do nothing, once: a process cannot change them."""
     for warning in warnings:
-        if warning.startswith(("POWERTOOLS_", *environment.GONE)):
+        if warning.startswith(("POWERTOOLS_", environment.BUDGET_IN_VAIN, *environment.GONE)):
             log_once(warning, logger.warning)
         else:
             logger.warning(warning)

@@ -97,7 +97,10 @@ class BucketKeys:
         if self._bounds is None:
             seconds = self.invocation.share(1 / 3, _LISTING_SECONDS)
             self._bounds = listings.bounds(seconds)
-        pages = listings.pages(bucket, prefix, self._bounds, self.burst)
+        settings = self.invocation.settings
+        # An upload that is not invalidated leaves in the caches what was there, and that is not to be evicted.
+        burst = self.burst if settings.skip_unchanged is None else None
+        pages = listings.pages(bucket, prefix, self._bounds, burst, settings.view.takes)
         page: list[ObjectKey] | None = []
         while page is not None:
             yield page

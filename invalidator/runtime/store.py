@@ -17,7 +17,7 @@ class Leftover(NamedTuple):
     """A message to store for some distributions, and the messages whose work it holds.
 
     It is a dead letter if it ``is_hopeless``, else a ticket. ``failures`` say what was not done, ``since`` is when the
-    first of it changed.
+    first of it changed, if it was refused more than once.
     """
 
     message: Message

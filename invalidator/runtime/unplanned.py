@@ -82,5 +82,5 @@ def _leftovers(waiting: _Part, unknown: list[UnknownDistribution]) -> Iterator[L
             [f"{one.id}: {len(part):,} {noun} not invalidated: {one.error}" for one in unknown],
             {"error": str(error), "distribution": ", ".join(ids), "changes": len(part)},
             is_hopeless,
-            again.since,
+            again.since if again.attempts > 1 else "",
         )

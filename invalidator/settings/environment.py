@@ -39,6 +39,8 @@ GONE: Final = {
 }
 """The variables that are no longer read, and why nobody needs them."""
 
+BUDGET_IN_VAIN: Final = "MONTHLY_BUDGET does nothing"
+
 # As Powertools spells it.
 _TRUE: Final = ("1", "y", "yes", "t", "true", "on")
 _FALSE: Final = ("0", "n", "no", "f", "false", "off")
@@ -195,7 +197,7 @@ def _switches_in_vain(environ: Mapping[str, str]) -> Iterator[str]:
     if environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in _FALSE:
         yield "POWERTOOLS_TRACE_DISABLED: this function no longer sends traces to X-Ray; remove the variable"
     if _monthly_budget(environ) and not metrics(environ):
-        yield "MONTHLY_BUDGET does nothing without metrics, which POWERTOOLS_METRICS_DISABLED turns off"
+        yield f"{BUDGET_IN_VAIN} without metrics, which POWERTOOLS_METRICS_DISABLED turns off"
 
 
 def _names_in_vain(environ: Mapping[str, str]) -> Iterator[str]:

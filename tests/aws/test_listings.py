@@ -57,6 +57,27 @@ def test_all_keys_with_a_prefix_are_listed_in_the_order_of_their_bytes(keys: set
     assert list(listing(s3).keys("origin", prefix, Bounds(100, 1.0))) == expected
 
 
+@pytest.mark.parametrize(
+    ("burst", "left_out"),
+    [
+        (None, set()),
+        (-600, {"a", "b", "c", "d", "e"}),  # since ten minutes ago
+        (-60, {"c", "d", "e"}),  # but at least the last three minutes
+        (9_999, {"c", "d", "e"}),  # by a clock that is ahead
+    ],
+)
+def test_in_a_burst_what_has_just_changed_is_left_out(burst: int | None, left_out: set[str]) -> None:
+    s3 = VersionedS3(page=3)
+    ages = {"a": 600, "b": 181, "c": 180, "d": 0, "e": -180, "f": -181, "g": 601, "h": 86_400}
+    for key, age in ages.items():
+        s3.write(key, b"", NOW - timedelta(seconds=age))
+    since = None if burst is None else NOW + timedelta(seconds=burst)
+    pages = listing(s3).pages("origin", "", Bounds(100, 1.0), since)
+    assert [key for page in pages for key in page] == sorted(ages.keys() - left_out)
+    pages = listing(s3).pages("origin", "", Bounds(100, 1.0), since, lambda key: key != "d")
+    assert [key for page in pages for key in page] == sorted(ages.keys() - left_out | {"d"})
+
+
 def test_keys_come_back_as_they_are_through_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     s3 = VersionedS3(page=2)
     for key in HOSTILE:

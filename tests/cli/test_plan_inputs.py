@@ -80,7 +80,7 @@ def test_two_listings_need_neither_settings_nor_aws(asked: list[str]) -> None:
     assert len(rows(done)) == 1 + 6
     assert done.stderr.splitlines() == [
         "1 call, 6 paths, 2 of them with a wildcard: 0.03 USD if the 1,000 free paths of the month are used up;"
-        " 14 unchanged objects evicted.",
+        " 14 unchanged objects evicted. Path by path: 17 paths, 0.085 USD.",
         "15 objects changed, 2 of them new and 1 gone; 18 unchanged. Nothing was sent.",
     ]
     assert asked == []

@@ -120,8 +120,8 @@ def _time_for_calls_only(invocation: Invocation, *, can_wait: bool) -> carry_out
     return carry_out.TimeLeft(invocation.seconds_left, 5.0 if can_wait else inf)
 
 
-def _as_if_stored(gathering: gather.Gathering, parts: Any, messages: Any) -> list[Any]:
-    _unstored(gathering, parts, messages)
+def _as_if_stored(gathering: gather.Gathering, parts: Any, messages: Any, reserve: float) -> list[Any]:
+    _unstored(gathering, parts, messages, reserve)
     return []
 
 

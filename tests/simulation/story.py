@@ -107,6 +107,7 @@ class Story:
         self.books = Books(self.world, self.cloudfront, self.queue, self.sites)
         self.troubles = Troubles(self.world, self.weather, self.cloudfront, self.queue, self.sites, self.function)
         self.books.once_invalid = self.troubles.invalid
+        self.books.is_sure = not (self.weather.not_stored or self.weather.unstored)
         self.books.longest_hold = max(self.deployment.gather if self.gathers else 0, 900 if self.budget else 0)
         self.report = Report(seed)
         self._expected = 0  # notifications on their way
