@@ -7,7 +7,7 @@ benchmarks/deployment.md.
 
 from collections import deque
 from enum import Enum, auto
-from math import inf
+from math import ceil, inf
 from typing import Final, NamedTuple
 
 SLOT_SECONDS: Final = 5
@@ -27,8 +27,8 @@ _QUIET_SECONDS: Final = 6.0
 _CHEAP_SECONDS: Final = 60.0
 """After so many seconds, what waits goes if that is cheap."""
 
-_ASKING_SECONDS: Final = 20.0
-"""Every so often it is asked whether that is cheap: it takes a plan."""
+_ASKING_SLOTS: Final = 4
+"""Every so many slots it is asked whether that is cheap: it takes a plan."""
 
 MOST_USD: Final = 0.50
 """Sending is cheap up to this price."""
@@ -104,8 +104,9 @@ def verdict_on(burst: Burst, arrivals: Arrivals, now: float, wait: Wait, *, has_
         return Verdict.HOLD if wait.most and arrivals.are_many else Verdict.SEND
     if age >= wait.most or now - burst.going_on >= arrivals.patience(now):
         return Verdict.SEND
-    # What waits is delivered about every slot: once or twice in this time.
-    if age >= _CHEAP_SECONDS and (age - _CHEAP_SECONDS) % _ASKING_SECONDS < 1.6 * SLOT_SECONDS:
+    # What waits is delivered once in each slot, though some seconds after it began.
+    slots = int(now // SLOT_SECONDS) - ceil((burst.since + _CHEAP_SECONDS) / SLOT_SECONDS)
+    if slots >= 0 and slots % _ASKING_SLOTS == 0:
         return Verdict.HOLD_IF_DEAR
     return Verdict.HOLD
 
