@@ -89,7 +89,9 @@ class Story:
         if uploads is None and more.random() < 0.5:
             self.uploads = sorted([*self.uploads, *marking(more, self.uploads)], key=_at)
         # Without the permission to list, a budget would make wildcards of directories.
-        has_budget = uploads is None and not self.promptly and self.allowance.wildcards > 0
+        # With very many distributions, waiting for money as well takes many hours.
+        is_small = len(self.sites.all) < CROWD
+        has_budget = uploads is None and not self.promptly and is_small and self.allowance.wildcards > 0
         self.budget = more.choice([0.0, 0.1, 1.0]) if has_budget else 0.0
         self.weather = CALM if calm else replace(self.weather, spread=more.choice([0.0, 0.3, 1.0]))
         self.distributions = list(self.sites.all)
