@@ -69,7 +69,7 @@ def readme(results: Results, deployment_: Deployment) -> str:
     whole, slowest = "5,000 objects, shuffled, 100/s", max(deployment_["deploys"], key=_our_seconds)
     deploys = [
         ("1 of 5,000 objects", "1 image", 1),
-        ("300 of them", "300 images", 1),
+        ("300 scattered ones", "300 images", 1),
         ("all of them in any order, 100 a second", whole, 1),
         ("the same to 20 distributions", whole, 20),
         (
