@@ -174,6 +174,12 @@ def test_the_marker_ends_a_burst_and_is_never_invalidated(function: Function) ->
     assert function.cloudfront.paths("E1") == [f"/a/{number:02}" for number in range(30)]
 
 
+def test_a_marker_holds_nothing_longer_than_its_time(function: Function) -> None:
+    function.invoke(*changes(*range(12)))
+    function.invoke(Change(".deployed"), after=300)
+    assert (function.cloudfront.calls, function.waiting) == (1, [])
+
+
 def test_a_marker_beside_nothing_does_nothing(function: Function) -> None:
     assert function.invoke(Change(".deployed")) == []
     assert function.invoke() == []
@@ -266,12 +272,17 @@ def test_a_marker_under_a_budget_ends_a_burst_once_its_changes_have_waited(
     assert function.now - begun == 90
 
 
-def test_without_metrics_there_is_no_budget(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_metrics_there_is_no_budget_which_is_told_of_once(
+    function: Function, monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
     monkeypatch.setenv("MONTHLY_BUDGET", "5")
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
     function.spent = 7.0
     function.invoke(Change("a"))
-    assert function.cloudfront.paths("E1") == ["/a"]
+    function.invoke(Change("b"))
+    assert function.cloudfront.paths("E1") == ["/a", "/b"]
+    (warning,) = [line["message"] for line in lines_of(log) if line["level"] == "WARNING"]
+    assert warning.startswith("MONTHLY_BUDGET does nothing without metrics")
 
 
 def test_what_a_process_has_sent_it_knows_before_the_metric_shows_it(

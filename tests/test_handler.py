@@ -33,6 +33,7 @@ from invalidator.runtime import clients
 from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import LocalContext
 from invalidator.runtime.log import logger
+from invalidator.runtime.metrics import Document
 from tests.doubles import codepipelines
 from tests.doubles import strategies as make
 from tests.doubles.clock import Calls, Clock, OnClock, hurried, on
@@ -1245,6 +1246,33 @@ def test_every_failure_has_its_line(cloudfront: StrictCloudFront, log: StringIO)
     assert [line["message"] for line in errors] == ["record refused", "invalidation failed"]
     assert errors[0]["message_id"] == "m1"
     assert "AccessDenied" in errors[1]["error"]
+
+
+@pytest.mark.parametrize("fault", [DENIED, IN_PROGRESS, THROTTLED, "undescribed"])
+def test_the_time_of_what_is_refused_counts_from_the_second_time_on(
+    cloudfront: StrictCloudFront, queues: StrictQueues, fault: Any
+) -> None:
+    if fault == "undescribed":
+        cloudfront.unreadable["GetDistributionConfig"] = THROTTLED
+    else:
+        cloudfront.broken["E1"] = fault
+
+    def seconds(event: Any) -> list[list[float]]:
+        clock, documents = Clock(), list[Document]()
+        edge = on(
+            clock,
+            queue=partial(Queue, queues),
+            workers=lambda: Calls(clock),
+            catalog=lambda: Catalog(clients.cloudfront(), lambda: clock.now, lambda _: None),
+            publish=lambda told, _context: documents.extend(told),
+        )
+        lambda_handler(event, OnClock(clock=clock), edge)
+        return [each.values["SecondsRefused"] for each in documents if "SecondsRefused" in each.values]
+
+    assert seconds(make.sqs(make.s3(Change("a")))) == []
+    (left,) = [message.body for message in queues.messages]
+    ((age,),) = seconds(make.sqs(left))
+    assert age > 0
 
 
 def test_every_ticket_has_its_line(cloudfront: StrictCloudFront, queues: StrictQueues, log: StringIO) -> None:

@@ -64,7 +64,7 @@ class Gathering:
         if self._age >= wait.least and any(change.key == settings.deploy_marker for change in self._waited):
             return  # the deploy is done
         self._verdict = bursts.verdict_on(self._burst, arrivals, self._now, wait, has_waited=bool(waiting))
-        if self._age < wait.most and any(change.key == settings.deploy_marker for change in decoded.changes):
+        if self.markers and self._age < wait.most:
             self._verdict = Verdict.HOLD
 
     @property
