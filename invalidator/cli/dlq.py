@@ -22,8 +22,8 @@ from invalidator.cli.targets import distributions_as_known
 from invalidator.cli.terminal import narrate, print_json
 from invalidator.errors import ConfigurationError
 from invalidator.model import Distribution
-from invalidator.operator.dead_letter_queue import DeadLetterQueue
-from invalidator.operator.dead_letters import EVERY, FAILED_INVOCATION, DeadLetter, contents_of, merged
+from invalidator.operator.dead_letter_queue import DeadLetterQueue, Recipient, source_among
+from invalidator.operator.dead_letters import EVERY, DeadLetter, contents_of, merged
 from invalidator.operator.wording import count
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings
@@ -32,6 +32,22 @@ _To = Annotated[
     str | None,
     option(
         "--to", "The queue that --retry sends to. If not given: the queue whose dead letters these are.", "URL|NAME"
+    ),
+]
+_Function = Annotated[
+    str | None,
+    option(
+        "--function",
+        "The function that --retry sends to, in place of a queue: that of a stack with --param trigger=direct.",
+        "NAME|ARN",
+    ),
+]
+_AnyQueue = Annotated[
+    bool,
+    option(
+        "--any-queue",
+        "Read the queue even if no other queue has it as its dead-letter queue. Whatever is read in a queue at work"
+        " counts as a failed delivery there.",
     ),
 ]
 _Discard = Annotated[
@@ -53,30 +69,37 @@ def dlq(
     every: options.All = False,
     retry: Annotated[bool, option("--retry", "Send each letter again, and delete what was accepted.")] = False,
     to: _To = None,
+    function: _Function = None,
+    any_queue: _AnyQueue = False,
     discard: _Discard = None,
     dry_run: options.DryRun = False,
 ) -> None:
     """List what was given up: which distribution still serves which path, since when, and why; oldest first.
 
-    Leaves all letters in the dead-letter queue. With --retry, once the cause is fixed: sends each letter again to where
-    it came from, with its attempts at 0, and deletes it once it is accepted there. With --discard: deletes letters that
-    are of no use, such as those that cannot be read; the paths in them stay stale.
+    Leaves all letters in the dead-letter queue. With --retry, once the cause is fixed: sends the changes and tickets in
+    each letter again, with their attempts at 0, and deletes the letter once they are accepted. They go to the queue
+    that the letters come from, or to the queue or function that you name, whatever a letter says. --dry-run shows all
+    that would be sent. With --discard: deletes letters that are of no use, such as those that cannot be read; the paths
+    in them stay stale.
 
     Example: invalidator dlq --queue my-dead-letters --retry --dry-run
 
     Example: invalidator dlq --discard 5fea7756-0ea4-451a-a703-a558b933e274
     """
-    _check_options(retry, discard, to, dry_run)
+    _check_options(retry, discard, to or function, dry_run)
+    if to is not None and function is not None:
+        raise typer.BadParameter("give one of them", param_hint="--to / --function")
     with interruptible(lambda: narrate(_INTERRUPTED)), errors_explained():
         letter_queue, configured = _open(queue)
-        target = letter_queue.url_of(to) if to is not None else ""
+        sources = [] if any_queue else letter_queue.sources()
+        recipient = _recipient(letter_queue, to, function, sources, configured) if retry else None
         with letter_queue.held() as held:
             letters = _read(letter for letter in held if not discard or letter.id in discard)
             done = True
             if discard:
                 done = _discard(letter_queue, letters, discard, every=every, dry_run=dry_run, as_json=as_json)
-            elif retry:
-                done = _send_again(letter_queue, letters, target, configured, dry_run=dry_run, as_json=as_json)
+            elif recipient:
+                done = _send_again(letter_queue, letters, recipient, every=every, dry_run=dry_run, as_json=as_json)
             else:
                 _list(letters, every=every, as_json=as_json)
             if not held:
@@ -89,7 +112,7 @@ def _check_options(retry: bool, discard: list[str] | None, to: str | None, dry_r
     if retry and discard:
         raise typer.BadParameter("give one of them", param_hint="--retry / --discard")
     if to is not None and not retry:
-        raise typer.BadParameter("give it together with --retry", param_hint="--to")
+        raise typer.BadParameter("give it together with --retry", param_hint="--to / --function")
     if dry_run and not (retry or discard):
         raise typer.BadParameter("give it together with --retry or --discard", param_hint="--dry-run")
 
@@ -161,17 +184,23 @@ def _narrate_missing(ids: list[str]) -> None:
         )
 
 
+def _recipient(
+    queue: DeadLetterQueue, to: str | None, function: str | None, sources: list[str], configured: str
+) -> Recipient:
+    if function is not None:
+        return queue.function(function)
+    return queue.queue(source_among(sources, configured) if to is None else to)
+
+
 def _send_again(
-    queue: DeadLetterQueue, letters: list[ReadLetter], to: str, configured: str, *, dry_run: bool, as_json: bool
+    queue: DeadLetterQueue, letters: list[ReadLetter], to: Recipient, *, every: bool, dry_run: bool, as_json: bool
 ) -> bool:
     """Send these letters again. Return False if one was left."""
-    if not to and any(not item.problem and item.kind != FAILED_INVOCATION for _, item in letters):
-        to = queue.source(configured)
     done = []
     for letter, contents in letters:
         done.append(queue.send_again(letter, contents, to, dry_run=dry_run))
         if not as_json:
-            print_sent(done[-1])
+            print_sent(done[-1], every=every, whole=dry_run)
     if as_json:
         print_json(sent_json(done))
     sent = [letter.problem for letter in done].count("")

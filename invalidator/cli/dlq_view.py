@@ -1,10 +1,11 @@
 """Dead letters on the screen and as JSON, for ``dlq``."""
 
+import json
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, Final
 
-from invalidator.cli.terminal import Part, narrate, plain, print_line, print_table
+from invalidator.cli.terminal import Part, narrate, print_line, print_table
 from invalidator.operator.dead_letter_queue import DiscardedLetter, ResentLetter
 from invalidator.operator.dead_letters import EVERY, DeadLetter, LetterContents, UnclearedPath
 from invalidator.operator.wording import count
@@ -21,7 +22,7 @@ def print_stale(stale: list[UnclearedPath], unreadable: list[tuple[DeadLetter, s
     """Print each path, but no more than 100 of what one letter says of one distribution, unless ``every``."""
     rows = list(_rows(stale, every=every))
     for letter, problem in unreadable:
-        rows.append(["?", "?", letter.sent, "", f"message {letter.id} cannot be read: {plain(problem)}"])
+        rows.append(["?", "?", letter.sent, "", f"message {letter.id} cannot be read: {problem}"])
     print_table(("distribution", "path", "since", "attempts", "why"), rows)
 
 
@@ -30,7 +31,7 @@ def _rows(stale: list[UnclearedPath], *, every: bool) -> Iterator[list[Part]]:
         paths = [row.path for row in same]
         for path in _some(paths, every=every):
             tried = "" if attempts is None else str(attempts)
-            yield [(_name(distribution), "cyan"), path, plain(since), tried, plain(why)]
+            yield [(_name(distribution), "cyan"), path, since, tried, why]
 
 
 def _some(lines: list[str], *, every: bool) -> list[str]:
@@ -59,12 +60,24 @@ def _rows_json(stale: Iterable[UnclearedPath]) -> list[dict[str, Any]]:
     return [row._asdict() | {"distribution": row.distribution or None} for row in stale]
 
 
-def print_sent(sent: ResentLetter) -> None:
-    """Print a letter that was sent again, or narrate why it was not."""
+def print_sent(sent: ResentLetter, *, every: bool, whole: bool) -> None:
+    """Print a letter that was sent again, or narrate why it was not.
+
+    With ``whole``, everything that is sent is printed: no more than 100 lines, unless ``every``.
+    """
     if sent.problem:
         _narrate_left(sent.letter, sent.problem)
-    else:
-        print_line((sent.letter.id, "cyan"), f"  {_summary(sent.contents)}  → {plain(sent.to)}")
+        return
+    print_line((sent.letter.id, "cyan"), f"  {_summary(sent.contents)}  → {sent.to}")
+    if whole:
+        contents = sent.contents
+        changed = [f"s3://{change.bucket}/{change.key}" for change in contents.changes]
+        for line in _some(changed or _stale_lines(contents), every=every):
+            print_line(f"    {line}")
+
+
+def _stale_lines(contents: LetterContents) -> list[str]:
+    return [f"{_name(row.distribution)}  {row.path}" for row in contents.stale]
 
 
 def sent_json(sent: Iterable[ResentLetter]) -> dict[str, Any]:
@@ -74,7 +87,8 @@ def sent_json(sent: Iterable[ResentLetter]) -> dict[str, Any]:
         if problem:
             answer["left"].append({"message_id": letter.id, "reason": problem})
         else:
-            answer["sent"].append({"message_id": letter.id, "kind": contents.kind, "to": to})
+            bodies = [json.loads(body) for body in contents.bodies]
+            answer["sent"].append({"message_id": letter.id, "kind": contents.kind, "to": to, "bodies": bodies})
     return answer
 
 
@@ -85,7 +99,7 @@ def print_discarded(discarded: Iterable[DiscardedLetter], *, every: bool) -> Non
             _narrate_left(letter, problem)
             continue
         print_line((letter.id, "cyan"), f"  {_summary(contents)}")
-        for line in _some([f"{_name(row.distribution)}  {row.path}" for row in contents.stale], every=every):
+        for line in _some(_stale_lines(contents), every=every):
             print_line(f"    {line}")
 
 
@@ -102,20 +116,20 @@ def discarded_json(discarded: Iterable[DiscardedLetter], missing: list[str]) -> 
 
 
 def _narrate_left(letter: DeadLetter, problem: str) -> None:
-    narrate(f"left where it is: message {letter.id}: {plain(problem)}")
+    narrate(f"left where it is: message {letter.id}: {problem}")
 
 
 def _summary(contents: LetterContents) -> str:
     """Say in a line what is in a letter."""
     if contents.problem and not contents.stale:
-        return f"cannot be read: {plain(contents.problem)}"
+        return f"cannot be read: {contents.problem}"
     distributions = dict.fromkeys(row.distribution for row in contents.stale)
     if not distributions:
         return f"{contents.kind}: nothing that a viewer sees"
-    rest = f"; the rest cannot be read: {plain(contents.problem)}" if contents.problem else ""
+    rest = f"; the rest cannot be read: {contents.problem}" if contents.problem else ""
     paths = {row.path for row in contents.stale}
     return f"{contents.kind}: {count(len(paths), 'path')} on {', '.join(map(_name, distributions))}{rest}"
 
 
 def _name(distribution: str) -> str:
-    return _ANY if distribution == EVERY else plain(distribution)
+    return _ANY if distribution == EVERY else distribution

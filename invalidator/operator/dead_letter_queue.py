@@ -1,11 +1,10 @@
 """List a dead-letter queue, send its letters again, or discard them."""
 
-import json
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from invalidator.aws import sdk
@@ -13,8 +12,8 @@ from invalidator.aws.queues import Queue
 from invalidator.errors import ConfigurationError, DeadLettersError, StorageError
 from invalidator.limits import MAX_MESSAGES_PER_CALL
 from invalidator.notifications.arns import Arn
-from invalidator.operator.dead_letters import FAILED_INVOCATION, DeadLetter, LetterContents, body_to_resend, document_of
-from invalidator.operator.queue_names import check_queue, queue_account, queue_region
+from invalidator.operator.dead_letters import DeadLetter, LetterContents
+from invalidator.operator.queue_names import check_queue, queue_region
 from invalidator.settings.environment import is_queue_url
 
 if TYPE_CHECKING:
@@ -30,6 +29,19 @@ _WAIT_SECONDS: Final = 1
 
 # Attributes that EventBridge's rules and Lambda's own dead-letter queues add to a message.
 _ERROR_ATTRIBUTES: Final = ("ERROR_MESSAGE", "ErrorMessage")
+
+
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html (2026-11-29)
+_function_name = re.compile(
+    r"(arn:aws[\w-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:)?[\w-]{1,64}(:(\$LATEST|[\w-]{1,128}))?", re.ASCII
+).fullmatch
+
+
+class Recipient(NamedTuple):
+    """A queue or function that takes letters again: its URL or name, and what sends it a body. Raises StorageError."""
+
+    name: str
+    send: Callable[[str], object]
 
 
 class ResentLetter(NamedTuple):
@@ -52,16 +64,15 @@ class DiscardedLetter(NamedTuple):
 class DeadLetterQueue:
     """A dead-letter queue. Each call raises DeadLettersError if SQS refuses it or does not answer."""
 
-    def __init__(self, client: "SQSClient", url: str, functions: "Callable[[str], LambdaClient]") -> None:
-        """``functions`` returns the client of Lambda for a Region."""
-        self._client, self._url, self._functions = client, url, functions
+    def __init__(self, client: "SQSClient", url: str) -> None:
+        self._client, self._url = client, url
         self._deleted: set[str] = set()
 
     @classmethod
     def connect(cls, queue: str) -> Self:
         """Connect to the queue with this URL or name. Raises ConfigurationError, or DeadLettersError if none has it."""
         client = sdk.client("sqs", attempts=3, region=queue_region(queue))
-        return cls(client, _url_of(queue, client), cache(_lambda_client))
+        return cls(client, _url_of(queue, client))
 
     # --- receiving --------------------------------------------------------------------------------------
 
@@ -117,40 +128,53 @@ class DeadLetterQueue:
 
     # --- sending again, discarding ----------------------------------------------------------------------
 
-    def source(self, configured: str) -> str:
-        """Return the URL of the queue that these are the dead letters of; ``configured``, if it is one of several.
+    def sources(self) -> list[str]:
+        """Return the URLs of the queues that these are the dead letters of.
 
-        Raises ConfigurationError if nobody can tell which one.
+        Raises ConfigurationError if there are none: whatever reads a queue at work counts as a failed delivery there.
         """
         try:
             answer = self._call(self._client.list_dead_letter_source_queues)
         except DeadLettersError as error:
-            raise DeadLettersError(f"{error}; or name the queue to send to with --to") from error
-        found = answer.get("queueUrls", [])
-        if configured and (configured in found or not found):
-            return configured
-        if len(found) != 1:
-            owners = f"{' and '.join(found)} have" if found else "no queue has"
-            raise ConfigurationError(f"{owners} {self._url} as dead-letter queue: name the queue to send to with --to")
-        return str(found[0])
+            raise DeadLettersError(f"{error}; or insist with --any-queue") from error
+        if found := list(map(str, answer.get("queueUrls", []))):
+            return found
+        raise ConfigurationError(
+            f"no queue has {self._url} as its dead-letter queue, so it is not read: name the dead-letter queue. That of"
+            " a stack with --param trigger=direct has no queue in front of it: insist with --any-queue"
+        )
 
-    def url_of(self, queue: str) -> str:
-        """Return the URL of another queue, by its URL or its name."""
-        return _url_of(queue, self._client)
+    def queue(self, queue: str) -> Recipient:
+        """Return the queue with this URL or name as a recipient."""
+        url = _url_of(queue, self._client)
+        return Recipient(url, Queue(self._client, url).send)
 
-    def send_again(self, letter: DeadLetter, contents: LetterContents, to: str, *, dry_run: bool) -> ResentLetter:
-        """Send a letter to the queue ``to``, or to the function that failed, and delete it once it was accepted."""
+    def function(self, function: str) -> Recipient:
+        """Return the function with this name or ARN as a recipient. Raises ConfigurationError if it is neither."""
+        if not _function_name(function):
+            raise ConfigurationError(f"--function: {function!r} is neither the name nor the ARN of a Lambda function")
+        arn = Arn.parse(function)
+        region = arn.region if arn else queue_region(self._url)
+        client: LambdaClient = sdk.client("lambda", attempts=3, region=region)
+
+        def invoke(body: str) -> None:
+            with sdk.raising(StorageError, function):
+                client.invoke(FunctionName=function, InvocationType="Event", Payload=body.encode())
+
+        return Recipient(function, invoke)
+
+    def send_again(self, letter: DeadLetter, contents: LetterContents, to: Recipient, *, dry_run: bool) -> ResentLetter:
+        """Send what a letter holds to a queue or function, and delete the letter once that was accepted."""
         if contents.problem:
             return ResentLetter(letter, contents, "", contents.problem)
         try:
-            if contents.kind == FAILED_INVOCATION:
-                to = self._invoke(document_of(letter.body), dry_run=dry_run)
-            elif not dry_run:
-                Queue(self._client, to).send(body_to_resend(letter, contents))
-        except (DeadLettersError, StorageError) as error:
-            return ResentLetter(letter, contents, to, str(error))
+            for body in () if dry_run else contents.bodies:
+                to.send(body)
+        except StorageError as error:
+            return ResentLetter(letter, contents, to.name, str(error))
         problem = self._delete(letter, dry_run=dry_run)
-        return ResentLetter(letter, contents, to, problem and f"it was sent again, but cannot be deleted: {problem}")
+        unsure = problem and f"it was sent again, but cannot be deleted: {problem}"
+        return ResentLetter(letter, contents, to.name, unsure)
 
     def discard(self, letter: DeadLetter, contents: LetterContents, *, dry_run: bool) -> DiscardedLetter:
         """Delete a letter. Its paths stay stale."""
@@ -166,32 +190,9 @@ class DeadLetterQueue:
             self._deleted.add(letter.id)
         return ""
 
-    def _invoke(self, record: dict[str, Any], *, dry_run: bool) -> str:
-        """Invoke the failed function again, and return its ARN.
-
-        The letter names the function, and anyone who may write to the queue can forge one. So the function has to be of
-        the account of the queue.
-        """
-        context = record["requestContext"]
-        function = str(context.get("functionArn")) if isinstance(context, dict) else ""
-        arn = Arn.parse(function)
-        if not arn or arn.service != "lambda" or queue_account(self._url) not in {"", arn.account}:
-            raise DeadLettersError(f"{function!r:.100} is not the ARN of a function in the account of the queue")
-        if not dry_run:
-            payload = json.dumps(record["requestPayload"]).encode()
-            with sdk.raising(DeadLettersError, function):
-                client = self._functions(arn.region)
-                client.invoke(FunctionName=function, InvocationType="Event", Payload=payload)
-        return function
-
     def _call(self, call: Callable[..., Any], **arguments: Any) -> Any:
         with sdk.raising(DeadLettersError, self._url):
             return call(QueueUrl=self._url, **arguments)
-
-
-def _lambda_client(region: str) -> "LambdaClient":
-    client: LambdaClient = sdk.client("lambda", attempts=3, region=region)
-    return client
 
 
 def _url_of(queue: str, client: "SQSClient") -> str:
@@ -208,3 +209,16 @@ def _letter(message: "MessageTypeDef") -> DeadLetter:
     errors = [attributes[name].get("StringValue", "") for name in _ERROR_ATTRIBUTES if name in attributes]
     body, receipt = message.get("Body", ""), message["ReceiptHandle"]
     return DeadLetter(message["MessageId"], receipt, body, f"{sent:%Y-%m-%dT%H:%M:%SZ}", "; ".join(errors))
+
+
+def source_among(sources: Sequence[str], configured: str) -> str:
+    """Return the queue to send dead letters to: the configured one, or the only one that they come from.
+
+    ``sources`` is empty if these are not known. Raises ConfigurationError if nobody can tell which one.
+    """
+    if configured and (configured in sources or not sources):
+        return configured
+    if len(sources) == 1:
+        return sources[0]
+    which = f"they may come from {' or '.join(sources)}" if sources else "nobody knows where they come from"
+    raise ConfigurationError(f"{which}: name the queue to send to with --to, or the function with --function")

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from invalidator.events import tickets
 from invalidator.events.decode import DIALECTS, Decoded, decode
-from invalidator.events.held import is_gathered, read_held, write_held
-from invalidator.model import EXACT, Batch, Distribution, DistributionId, ObjectChange
+from invalidator.events.held import is_gathered, read_held, write_gathered, write_held
+from invalidator.model import EXACT, Batch, Distribution, DistributionId, Gathered, HeldChanges, ObjectChange
 from invalidator.planning.planner import make_plan
 from invalidator.settings.ids import DISCOVER
 from invalidator.urls.viewers import View
@@ -21,9 +21,9 @@ from invalidator.urls.viewers import View
 EVERY: Final = DistributionId("")
 """Stands for all configured distributions, where these are not known."""
 
-TICKET: Final = "a ticket"
-FAILED_INVOCATION: Final = "a failed invocation"
-"""The only kind of letter that is sent again to a function, and not to a queue."""
+_TICKET: Final = "a ticket"
+
+_FAILED_INVOCATION: Final = "a failed invocation"
 
 _NO_REASON: Final = "the function did not get it done; its log of that time says why"
 
@@ -53,11 +53,17 @@ class UnclearedPath(NamedTuple):
 
 
 class LetterContents(NamedTuple):
-    """The kind of a letter and its stale paths. One with a ``problem`` cannot be read whole, and is not sent again."""
+    """The kind of a letter and its stale paths. One with a ``problem`` cannot be read whole, and is not sent again.
+
+    ``bodies`` are what is sent again: a ticket, or the ``changes`` in the letter, with the fields that the function
+    needs and no others. Nothing else in a letter is ever sent, and nothing in it says where to.
+    """
 
     kind: str
     stale: tuple[UnclearedPath, ...]
     problem: str = ""
+    bodies: tuple[str, ...] = ()
+    changes: tuple[ObjectChange, ...] = ()
 
 
 def contents_of(
@@ -69,34 +75,55 @@ def contents_of(
     """
     decoded = decode({"Records": [{"eventSource": "aws:sqs", "messageId": letter.id, "body": letter.body}]})
     problem = "; ".join(sorted({refusal.reason for refusal in decoded.refusals}))
-    document = document_of(letter.body)
+    document = _document_of(letter.body)
     kind = _kind(document)
-    if (decoded.tickets or decoded.held) and not problem:
-        return LetterContents(kind, tuple(_left_by_ticket(letter, document, serving, view)))
-    changes = list(_changes_in(decoded, marker))
+    if kind == _TICKET and not problem and not is_gathered(document):
+        return _ticket(letter, document, serving, view)
+    if not problem and (decoded.tickets or decoded.held):
+        problem = "a ticket inside of another message, as the function never sends one"
+    changes = tuple(chain(decoded.changes, *(ticket.changes for ticket in decoded.gathered)))
     attempts, why = None, letter.error or _NO_REASON
     distributions = serving({change.bucket for change in changes})
-    if kind == FAILED_INVOCATION:
+    if kind == _FAILED_INVOCATION:
         attempts, why = _attempts(document), _failure(document) or why
         distributions = _named_in(why, distributions)
-    plan = make_plan(changes, distributions, view, allowance=EXACT)
-    batches = [*plan.batches, *decoded.tickets]
-    return LetterContents(kind, tuple(_uncleared(batches, attempts, why, letter)), problem)
+    seen = [change for change in changes if change.key != marker]
+    plan = make_plan(seen, distributions, view, allowance=EXACT)
+    stale = tuple(_uncleared([*plan.batches, *decoded.tickets], attempts, why, letter))
+    bodies = () if problem else tuple(_bodies(changes, decoded))
+    return LetterContents(kind, stale, problem, bodies, changes)
 
 
-def _changes_in(decoded: Decoded, marker: str) -> Iterator[ObjectChange]:
-    """Yield new changes, and those that waited for the rest of their burst."""
-    everything = chain(decoded.changes, *(ticket.changes for ticket in decoded.gathered))
-    return (change for change in everything if change.key != marker)
+def _bodies(changes: tuple[ObjectChange, ...], decoded: Decoded) -> Iterator[str]:
+    """Yield changes as tickets of a burst that is over, so that the function serves them when they come."""
+    since = min((ticket.since for ticket in decoded.gathered), default=0.0)
+    going_on = max((ticket.going_on for ticket in decoded.gathered), default=0.0)
+    return (body for body, _ in write_gathered(Gathered(changes, since, going_on)))
 
 
-def _left_by_ticket(
+def _ticket(
     letter: DeadLetter, document: Any, serving: Callable[[set[str]], Sequence[Distribution]], view: View
-) -> Iterator[UnclearedPath]:
+) -> LetterContents:
+    """Return what a ticket holds. It is sent again without attempts, or its next refusal would bring it back here.
+
+    A batch keeps its reference, because CloudFront may have accepted it, unless it was given up for want of room.
+    """
     if tickets.is_of_batch(document):
         batch, why = tickets.read(document)
-        return _uncleared([batch], batch.attempts, why, letter)
+        stale = tuple(_uncleared([batch], batch.attempts, why, letter))
+        apart = batch.apart or batch.crowded < tickets.MAX_CROWDED
+        again = replace(batch, attempts=0, crowded=0, apart=apart)
+        return LetterContents(_TICKET, stale, bodies=(tickets.write(tickets.Ticket(again, why)),))
     waiting = read_held(document)
+    stale = tuple(_waiting(waiting, letter, serving, view))
+    bodies = tuple(body for body, _ in write_held(replace(waiting, attempts=0)))
+    return LetterContents(_TICKET, stale, bodies=bodies, changes=waiting.changes)
+
+
+def _waiting(
+    waiting: HeldChanges, letter: DeadLetter, serving: Callable[[set[str]], Sequence[Distribution]], view: View
+) -> Iterator[UnclearedPath]:
+    """Yield the paths of changes that waited until it is known what some distributions serve."""
     known = {one.id: one for one in serving({change.bucket for change in waiting.changes})}
     ids = dict.fromkeys(waiting.distributions)
     if DISCOVER in ids:  # those that are discovered now, or else the word itself
@@ -116,22 +143,7 @@ def merged(contents: Iterable[LetterContents]) -> list[UnclearedPath]:
     return sorted(found.values(), key=lambda row: (row.since, row.distribution, row.path))
 
 
-def body_to_resend(letter: DeadLetter, contents: LetterContents) -> str:
-    """Return the body to send again. A ticket starts with no attempts, or its next refusal would bring it back here.
-
-    A batch keeps its reference, because CloudFront may have accepted it, unless it was given up for want of room.
-    """
-    document = document_of(letter.body)
-    if contents.kind != TICKET or is_gathered(document):
-        return letter.body
-    if not tickets.is_of_batch(document):
-        return next(write_held(replace(read_held(document), attempts=0)))[0]
-    batch, why = tickets.read(document)
-    apart = batch.apart or batch.crowded < tickets.MAX_CROWDED
-    return tickets.write(tickets.Ticket(replace(batch, attempts=0, crowded=0, apart=apart), why))
-
-
-def document_of(body: str) -> Any:
+def _document_of(body: str) -> Any:
     """Return the JSON in a letter's body; None if it is not JSON."""
     try:
         return json.loads(body)

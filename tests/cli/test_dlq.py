@@ -181,10 +181,11 @@ def test_dlq_sends_again_what_can_be_sent(dead: str) -> None:
     target = dead.replace("dead", "changes")
     rehearsed = run("dlq", "--retry", "--dry-run")
     assert rehearsed.returncode == 1
+    assert rehearsed.stdout.endswith("\n    E1  /a\n")
     assert rehearsed.stdout.split("  ")[1] == f"a ticket: 1 path on E1  → {target}\n".split("  ")[0]
     assert rehearsed.stderr.endswith("1 dead letter would be sent again; nothing was. 1 left where they are.\n")
     done = run("dlq", "--retry")
-    assert (done.returncode, done.stdout) == (1, rehearsed.stdout)
+    assert (done.returncode, done.stdout) == (1, rehearsed.stdout.removesuffix("    E1  /a\n"))
     assert re.search(r"left where it is: message \S+: the envelope holds 6 characters that are not JSON", done.stderr)
     assert done.stderr.endswith("1 dead letter sent again. 1 left where they are.\n")
     event = QueueWorker(target).receive()
@@ -200,6 +201,24 @@ def test_dlq_needs_no_distributions_to_send_again(dead: str) -> None:
     assert done.returncode == 0
     (sent,) = json.loads(done.stdout)["sent"]
     assert (sent["kind"], sent["to"]) == ("notifications", dead.replace("dead", "changes"))
+    assert [change[:2] for body in sent["bodies"] for change in body["changes"]] == [["origin", "a"]]
+
+
+def test_a_rehearsal_shows_every_change_that_would_be_sent(dead: str) -> None:
+    put(dead, json.dumps(make.s3(*(Change(f"{number:03}\x1b[31m") for number in range(150)))))
+    rehearsed = rows(run("dlq", "--retry", "--dry-run", "--all"))
+    assert rehearsed[1:] == [[f"s3://origin/{number:03}\\x1b[31m"] for number in range(150)]
+    assert rows(run("dlq", "--retry", "--dry-run"))[-1] == ["… and 50 more; --all shows them"]
+
+
+def test_a_queue_at_work_is_not_read(dead: str) -> None:
+    changes = dead.replace("dead", "changes")
+    put(changes, json.dumps(make.s3(Change("a"))))
+    assert_explained(run("dlq", "--queue", "changes"), 2, f"no queue has {changes} as its dead-letter queue, so it is")
+    assert rows(run("dlq", "--queue", "changes", "--any-queue"))[1][:2] == ["E1", "/a"]
+    received = boto3.client("sqs").receive_message(QueueUrl=changes, MessageSystemAttributeNames=["All"])
+    (message,) = received["Messages"]
+    assert message["Attributes"]["ApproximateReceiveCount"] == "2"  # the look that was insisted on, and this one
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -234,7 +253,9 @@ def test_letters_are_given_back_when_dlq_is_stopped(
         (("dlq", "--queue", "arn:aws:sqs:eu-central-1:111122223333:dead"), 2, "neither the URL nor the name"),
         (("dlq", "--queue", "dead", "--dry-run"), 2, "--dry-run: give it together with --retry or --discard"),
         (("dlq", "--queue", "dead", "--retry", "--discard", "a"), 2, "--retry / --discard: give one of them"),
-        (("dlq", "--queue", "dead", "--to", "changes"), 2, "--to: give it together with --retry"),
+        (("dlq", "--queue", "dead", "--to", "changes"), 2, "give it together with --retry"),
+        (("dlq", "--queue", "dead", "--function", "f"), 2, "give it together with --retry"),
+        (("dlq", "--queue", "dead", "--retry", "--to", "a", "--function", "f"), 2, "--to / --function: give one of"),
         (("dlq", "--queue", "dead"), 1, "queue dead: Unable to locate credentials (log in, or set AWS_PROFILE)"),
     ],
 )
@@ -249,4 +270,5 @@ def test_what_keeps_dlq_from_its_queues_is_explained(dead: str) -> None:
         run("dlq", "--retry", "--to", "nope"), 1, "(check the name, the account and the Region of the queue)"
     )
     boto3.client("sqs").delete_queue(QueueUrl=dead.replace("dead", "changes"))
-    assert_explained(run("dlq", "--retry"), 2, f"no queue has {dead} as dead-letter queue: name the queue to")
+    assert_explained(run("dlq", "--retry"), 2, f"no queue has {dead} as its dead-letter queue, so it is not read")
+    assert_explained(run("dlq", "--retry", "--any-queue"), 2, "nobody knows where they come from: name the queue to")

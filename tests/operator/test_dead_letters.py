@@ -16,21 +16,13 @@ from invalidator import handler
 from invalidator.errors import ConfigurationError, DeadLettersError, IncompleteError
 from invalidator.events import tickets
 from invalidator.events.decode import decode
-from invalidator.events.held import write_gathered
+from invalidator.events.held import read_held, write_gathered, write_held
 from invalidator.local.embedded import EmbeddedAws, embedded_aws
 from invalidator.local.queue_worker import QueueWorker
-from invalidator.model import Batch, Distribution, DistributionId, Gathered
+from invalidator.model import Batch, Distribution, DistributionId, Gathered, HeldChanges
 from invalidator.operator import dead_letter_queue
-from invalidator.operator.dead_letter_queue import DeadLetterQueue, DiscardedLetter, ResentLetter
-from invalidator.operator.dead_letters import (
-    EVERY,
-    DeadLetter,
-    LetterContents,
-    UnclearedPath,
-    body_to_resend,
-    contents_of,
-    merged,
-)
+from invalidator.operator.dead_letter_queue import DeadLetterQueue, DiscardedLetter, ResentLetter, source_among
+from invalidator.operator.dead_letters import EVERY, DeadLetter, LetterContents, UnclearedPath, contents_of, merged
 from invalidator.urls.viewers import View
 from tests.doubles import strategies as make
 from tests.doubles.cloudfront import DENIED, StrictCloudFront
@@ -90,14 +82,13 @@ def test_a_ticket_is_listed_path_by_path_and_sent_again_as_it_is(
         assert found.stale == tuple(
             UnclearedPath(batch.distribution, item.path, SINCE, attempts, why) for item in batch.items
         )
-        again = body_to_resend(letter(ticket(batch, why)), found)
-        assert again == ticket(replace(batch, attempts=0, apart=True), why)
+        assert found.bodies == (ticket(replace(batch, attempts=0, apart=True), why),)
 
 
 def test_what_found_no_room_is_sent_again_with_other_work() -> None:
     (batch, _) = batches(Change("a"))
     crowded = ticket(replace(batch, crowded=tickets.MAX_CROWDED))
-    assert body_to_resend(letter(crowded), read(crowded)) == ticket(batch)
+    assert read(crowded).bodies == (ticket(batch),)
 
 
 def test_what_waited_for_its_burst_is_listed_and_sent_again_as_it_is() -> None:
@@ -106,7 +97,47 @@ def test_what_waited_for_its_burst_is_listed_and_sent_again_as_it_is() -> None:
     found = contents_of(letter(body), lambda _: [Distribution(id_) for id_ in IDS], View(), ".deployed")
     assert (found.kind, found.problem) == ("a ticket", "")
     assert [row[:4] for row in found.stale] == [(id_, "/a", SINCE, None) for id_ in IDS]
-    assert body_to_resend(letter(body), found) == body
+    assert found.bodies == (body,)
+
+
+def test_what_waited_for_a_description_is_sent_again_whole_and_anew() -> None:
+    changed = tuple(decode(make.s3(*(Change(f"é{number}") for number in range(3)))).changes)
+    waiting = HeldChanges((IDS[0],), changed, 5, "AccessDenied: no")
+    ((body, _),) = write_held(waiting)
+    found = read(body)
+    assert [row[:2] for row in found.stale] == [("E1", "/%C3%A90"), ("E1", "/%C3%A91"), ("E1", "/%C3%A92")]
+    (again,) = (read_held(json.loads(body)) for body in found.bodies)
+    assert (again.distributions, again.attempts, again.why) == (waiting.distributions, 0, waiting.why)
+    assert [change[:3] for change in again.changes] == [change[:3] for change in changed]
+
+
+@pytest.mark.parametrize("route", [*make.ROUTES, "failed invocation"])
+def test_the_changes_of_a_letter_are_sent_again_with_known_fields_only(route: str) -> None:
+    document = (
+        failed_invocation(make.s3(Change("a"))) if route == "failed invocation" else make.ROUTES[route](Change("a"))
+    )
+    if route.startswith("sqs"):
+        document = json.loads(document["Records"][0]["body"])
+    document |= {"CodePipeline.job": {"id": "x"}, "hunter": 2}
+    found = read(document)
+    assert found.problem == ""
+    (again,) = (json.loads(body) for body in found.bodies)
+    assert set(again) == {"type", "version", "since", "going_on", "changes"}
+    before, after = (
+        decode({"Records": [{"eventSource": "aws:sqs", "messageId": "m1", "body": json.dumps(body)}]})
+        for body in (document, again)
+    )
+    (served,) = after.gathered
+    assert list(served.changes) == before.changes
+    assert [change.key for change in served.changes] == ["a"]
+
+
+def test_tickets_that_came_in_other_messages_are_not_sent_again() -> None:
+    one = json.loads(ticket(batches(Change("a"))[0]))
+    for body in ({"Records": [one, one]}, failed_invocation(one)):
+        found = read(body)
+        assert found.problem == "a ticket inside of another message, as the function never sends one"
+        assert ({row.path for row in found.stale}, found.bodies) == ({"/a"}, ())
 
 
 @pytest.mark.parametrize("route", ["s3", "eventbridge", "sqs-sns-s3"])
@@ -115,7 +146,7 @@ def test_a_notification_concerns_every_configured_distribution(route: str) -> No
     body = json.loads(document["Records"][0]["body"]) if route.startswith("sqs") else document
     since = "2026-11-20T09:30:12Z" if route == "eventbridge" else SINCE
     why = "the function did not get it done; its log of that time says why"
-    assert read(body) == (
+    assert read(body)[:3] == (
         "notifications" if route == "s3" else read(body).kind,
         tuple(UnclearedPath(id_, path, since, None, why) for id_ in IDS for path in ("/blog/", "/blog/index.html")),
         "",
@@ -185,7 +216,7 @@ def test_of_a_letter_that_can_be_read_in_part_that_part_is_listed() -> None:
 
 
 def test_what_no_viewer_sees_is_not_stale() -> None:
-    assert read(make.TEST_EVENT)[1:] == ((), "")
+    assert read(make.TEST_EVENT)[1:] == ((), "", (), ())
 
 
 def test_a_path_is_listed_once_with_its_longest_time_and_its_latest_reason() -> None:
@@ -240,11 +271,19 @@ def listed(queue: DeadLetterQueue) -> list[str]:
         return sorted(letter.body for letter in letters)
 
 
-def send_again(queue: DeadLetterQueue, to: str, *, dry_run: bool = False) -> list[ResentLetter]:
+def send_again(queue: DeadLetterQueue, to: str, *, function: bool = False, dry_run: bool = False) -> list[ResentLetter]:
+    recipient = queue.function(to) if function else queue.queue(to)
     with queue.held() as letters:
         return [
-            queue.send_again(item, contents_of(item, lambda _: [], View()), to, dry_run=dry_run) for item in letters
+            queue.send_again(item, contents_of(item, lambda _: [], View()), recipient, dry_run=dry_run)
+            for item in letters
         ]
+
+
+def keys_sent(bodies: list[str]) -> list[str]:
+    """The keys in tickets of changes."""
+    documents = [json.loads(body) for body in bodies]
+    return sorted(change[1] for document in documents for change in document.get("changes", []))
 
 
 def test_listing_shows_each_letter_once_and_takes_none(dead: str) -> None:
@@ -298,7 +337,7 @@ def test_a_queue_that_hands_out_the_same_letters_for_ever_is_listed_once(dead: s
 
 
 def test_a_queue_has_a_url_or_a_name(dead: str) -> None:
-    assert DeadLetterQueue.connect("dead").url_of("dead") == dead
+    assert DeadLetterQueue.connect("dead").queue("dead").name == dead
     for wrong in ("arn:aws:sqs:eu-central-1:111122223333:dead", "a b", "", "https://sqs.eu-central-1.amazonaws.com"):
         with pytest.raises(ConfigurationError, match="neither the URL nor the name of a queue"):
             DeadLetterQueue.connect(wrong)
@@ -348,13 +387,12 @@ def test_without_permission_to_ask_nobody_is_known_to_hold_letters(dead: str) ->
 def test_each_letter_goes_back_and_is_deleted(dead: str) -> None:
     changes = in_front(dead)
     first, second = (replace(batch, attempts=5) for batch in batches(Change("a")))
-    notification = json.dumps(make.s3(Change("b")))
-    put(dead, ticket(first), ticket(second), notification)
+    put(dead, ticket(first), ticket(second), make.s3(Change("b")))
     sent = send_again(DeadLetterQueue.connect(dead), changes)
     assert {item.to for item in sent} == {changes}
-    assert bodies_in(changes) == sorted(
-        [notification, *(ticket(replace(batch, attempts=0, apart=True)) for batch in (first, second))]
-    )
+    sent_bodies = bodies_in(changes)
+    assert {ticket(replace(batch, attempts=0, apart=True)) for batch in (first, second)} < set(sent_bodies)
+    assert (len(sent_bodies), keys_sent(sent_bodies)) == (3, ["b"])
     assert bodies_in(dead) == []
 
 
@@ -365,26 +403,27 @@ def test_a_letter_that_the_queue_itself_gave_up_comes_back_to_it(dead: str) -> N
     assert "Messages" in sqs.receive_message(QueueUrl=changes, VisibilityTimeout=0)
     assert "Messages" not in sqs.receive_message(QueueUrl=changes)
     send_again(DeadLetterQueue.connect(dead), changes)
-    assert (bodies_in(changes), bodies_in(dead)) == ([body], [])
+    assert (keys_sent(bodies_in(changes)), bodies_in(dead)) == (["a"], [])
 
 
 def test_a_dry_run_sends_and_deletes_nothing(dead: str) -> None:
     changes = in_front(dead)
     put(dead, make.s3(Change("a")), failed_invocation(make.s3(Change("b"))))
     sent = send_again(DeadLetterQueue.connect(dead), changes, dry_run=True)
-    assert {item.to for item in sent} == {changes, FUNCTION}
+    assert {item.to for item in sent} == {changes}
+    assert keys_sent([body for item in sent for body in item.contents.bodies]) == ["a", "b"]
     assert (len(bodies_in(dead)), bodies_in(changes)) == (2, [])
 
 
 def test_what_is_not_sent_stays_and_the_others_go(dead: str) -> None:
     changes = in_front(dead)
-    poison, failed = "poison", json.dumps(failed_invocation(make.s3(Change("b"))))  # there is no such function
-    put(dead, poison, failed, make.s3(Change("a")))
+    poison, job = "poison", json.dumps(failed_invocation({"CodePipeline.job": {"id": "x"}}))
+    put(dead, poison, job, make.s3(Change("a")))
     problems = [item.problem for item in send_again(DeadLetterQueue.connect(dead), changes)]
     assert [problem for problem in problems if "not JSON" in problem]
-    assert [problem for problem in problems if "ResourceNotFoundException" in problem]
+    assert [problem for problem in problems if "an object with 'CodePipeline.job' is none of" in problem]
     assert len(bodies_in(changes)) == problems.count("") == 1
-    assert bodies_in(dead) == sorted([poison, failed])
+    assert bodies_in(dead) == sorted([poison, job])
 
 
 def test_nothing_is_deleted_that_no_queue_took(dead: str) -> None:
@@ -441,76 +480,84 @@ def test_a_letter_that_cannot_be_deleted_is_told(dead: str) -> None:
 # --- where to -------------------------------------------------------------------------------------------
 
 
-def test_the_source_is_found_or_said(dead: str) -> None:
+def test_only_the_dead_letter_queue_of_some_queue_is_read(dead: str) -> None:
     queue = DeadLetterQueue.connect(dead)
-    with pytest.raises(
-        ConfigurationError, match=r"^no queue has .* as dead-letter queue: name the queue to send to with --to"
-    ):
-        queue.source("")
-    assert queue.source("https://configured/q") == "https://configured/q"
+    with pytest.raises(ConfigurationError, match=r"^no queue has .* as its dead-letter queue, so it is not read: name"):
+        queue.sources()
     first = in_front(dead, "first")
-    assert queue.source("") == queue.source("https://configured/q") == first
+    assert queue.sources() == [first]
     second = in_front(dead, "second")
-    assert queue.source(second) == second
-    with pytest.raises(
-        ConfigurationError, match=f"{first} and {second} have .* as dead-letter queue: name the queue to send to"
-    ):
-        queue.source("")
+    assert set(queue.sources()) == {first, second}
     deny(queue, "ListDeadLetterSourceQueues")
     with pytest.raises(
-        DeadLettersError, match=r"grant sqs:ListDeadLetterSourceQueues on this queue .*\); or name the queue to send to"
+        DeadLettersError, match=r"grant sqs:ListDeadLetterSourceQueues on .*\); or insist with --any-qu"
     ):
-        queue.source("")
+        queue.sources()
+
+
+def test_letters_go_where_they_come_from_or_where_the_operator_says() -> None:
+    assert source_among(["first"], "") == source_among(["first"], "https://configured/q") == "first"
+    assert source_among(["first", "second"], "second") == "second"
+    assert source_among([], "https://configured/q") == "https://configured/q"
+    for sources, words in ((["a", "b"], "they may come from a or b: name the"), ([], "nobody knows where they come")):
+        with pytest.raises(ConfigurationError, match=words):
+            source_among(sources, "")
 
 
 # --- failed invocations ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def invoked() -> Iterator[tuple[str, list[Any]]]:
-    """Lambda's address, and what it was asked to invoke."""
+def invoked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Everything that Lambda is asked to invoke: the path, the type of the invocation, and the payload."""
     found: list[Any] = []
 
     class Lambda(Quiet):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             found.append((self.path, self.headers["X-Amz-Invocation-Type"], body))
-            self.send_response(202)
+            self.send_response(403 if "forbidden" in self.path else 202)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
     with serving(Lambda) as address:
-        yield f"http://{address}", found
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://{address}")
+        yield found
 
 
-def test_a_failed_invocation_is_made_again(
-    dead: str, invoked: tuple[str, list[Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    endpoint, asked = invoked
-    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint)
-    event = make.s3(Change("é"))
-    put(dead, failed_invocation(event))
-    (sent,) = send_again(DeadLetterQueue.connect(dead), "")
-    assert (sent.to, sent.problem) == (FUNCTION, "")
-    (call,) = asked
-    assert call == (
-        f"/2015-03-31/functions/{FUNCTION.replace(':', '%3A').replace('$', '%24')}/invocations",
-        "Event",
-        event,
-    )
+def test_a_letter_never_chooses_what_is_invoked(dead: str, invoked: list[Any]) -> None:
+    changes = in_front(dead)
+    put(dead, failed_invocation(make.s3(Change("a"))), failed_invocation({"drop": "database"}))
+    sent = send_again(DeadLetterQueue.connect(dead), changes)
+    assert sorted(item.to for item in sent) == ["", changes]
+    assert (invoked, keys_sent(bodies_in(changes))) == ([], ["a"])
+
+
+def test_the_changes_of_a_failed_invocation_go_to_the_function_that_is_named(dead: str, invoked: list[Any]) -> None:
+    other = FUNCTION.replace("invalidate", "another")
+    put(dead, failed_invocation(make.s3(Change("é")), hunter=2))
+    (sent,) = send_again(DeadLetterQueue.connect(dead), other, function=True)
+    assert (sent.to, sent.problem) == (other, "")
+    ((path, kind, body),) = invoked
+    assert path == f"/2015-03-31/functions/{other.replace(':', '%3A').replace('$', '%24')}/invocations"
+    assert (kind, keys_sent([json.dumps(body)])) == ("Event", ["é"])
     assert bodies_in(dead) == []
 
 
-@pytest.mark.parametrize(
-    "arn", [FUNCTION.replace("123456789012", "111122223333"), "invalidator-dev-invalidate", "", None]
-)
-def test_no_function_is_invoked_but_of_the_queues_account(
-    dead: str, invoked: tuple[str, list[Any]], monkeypatch: pytest.MonkeyPatch, arn: str | None
-) -> None:
-    endpoint, asked = invoked
-    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint)
-    put(dead, failed_invocation(make.s3(Change("a")), requestContext={"functionArn": arn}))
-    (sent,) = send_again(DeadLetterQueue.connect(dead), "")
-    assert "is not the ARN of a function in the account of the queue" in sent.problem
-    assert asked == []
+def test_a_function_that_does_not_take_a_letter_leaves_it(dead: str, invoked: list[Any]) -> None:
+    put(dead, failed_invocation(make.s3(Change("a"))))
+    (sent,) = send_again(DeadLetterQueue.connect(dead), "forbidden", function=True)
+    assert sent.problem.startswith("forbidden: 403")
     assert len(bodies_in(dead)) == 1
+
+
+@pytest.mark.parametrize("name", ["", "a b", "arn:aws:sqs:eu-central-1:123456789012:changes", "../x", "a" * 65])
+def test_what_names_no_function_is_refused(dead: str, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="is neither the name nor the ARN of a Lambda function"):
+        DeadLetterQueue.connect(dead).function(name)
+
+
+def test_what_a_function_gave_up_is_served_when_it_is_sent_to_it(cloudfront: StrictCloudFront) -> None:
+    (body,) = read(failed_invocation(make.s3(Change("a")))).bodies
+    assert handler.lambda_handler(json.loads(body))["invalidations"]
+    assert set(cloudfront.paths("E1")) == {"/a"}
