@@ -3,11 +3,15 @@
 CloudFormation sends a request for each change of the resource, and waits for the answer at a URL. It always gets one:
 without it, the stack waits until it times out.
 
+Whoever may invoke the function may forge a request. So the stack, the bucket and the entry are those of the
+environment, which the template sets; a request that names others is refused, and nothing is sent but to CloudFormation.
+
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html (read on 2026-11-21)
 """
 
 import json
 import logging
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from http.client import HTTPException
@@ -32,6 +36,24 @@ _SENDING_ATTEMPTS: Final = 3
 _SENDING_SECONDS: Final = 10
 # The id of a resource that failed before anything was changed: there is nothing to delete.
 _NOTHING: Final = "nothing"
+_MAX_ID_CHARACTERS: Final = 400
+"""Of an id in an answer. CloudFormation's own are shorter."""
+
+# The buckets that take answers: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
+# (2026-11-29). Neither a port nor a user, whom the host would only seem to follow.
+_is_cloudformations = re.compile(
+    r"https://cloudformation-custom-resource-response-[a-z0-9-]+\.s3([.-][a-z0-9-]+){0,3}\.amazonaws\.(com|com\.cn|eu)/[!-~]*"
+).fullmatch
+
+
+# The properties of the resource, and the variables that say what they must be.
+_VARIABLES: Final = {
+    "Bucket": "BUCKET",
+    "EntryId": "ENTRY_ID",
+    "Target": "TARGET",
+    "Prefix": "PREFIX",
+    "Suffix": "SUFFIX",
+}
 
 
 class _Context(Protocol):
@@ -45,11 +67,14 @@ def lambda_handler(event: dict[str, Any], context: _Context) -> None:
     """Connect or disconnect the bucket as CloudFormation asks, and answer.
 
     ``event["ResourceProperties"]`` has ``Bucket``, ``EntryId``, ``Target`` (an ARN, or "eventbridge"), and may have
-    ``Prefix`` and ``Suffix``. Raises UnansweredError if the answer cannot be sent: CloudFormation then waits until the
-    ServiceTimeout of the template.
+    ``Prefix`` and ``Suffix``; the environment has the same, and ``STACK_ID``. Raises UnansweredError if the answer
+    cannot be sent, or nobody waits for it: CloudFormation then waits until the ServiceTimeout of the template.
     """
+    url = event.get("ResponseURL") if isinstance(event, dict) else None
+    if not (isinstance(url, str) and _is_cloudformations(url)):
+        raise UnansweredError("nothing was done: the ResponseURL of the request is none of CloudFormation's")
     # Not the whole event: anyone who has its URL can answer in our place.
-    _logger.info("%s %s", event.get("RequestType"), event.get("ResourceProperties"))
+    _logger.info("%a %.2000a", event.get("RequestType"), event.get("ResourceProperties"))
     try:
         status, resource, reason = "SUCCESS", _carry_out(event, context), ""
     except InvalidatorError as error:
@@ -58,20 +83,50 @@ def lambda_handler(event: dict[str, Any], context: _Context) -> None:
         _logger.exception("unexpected")
         reason = f"unexpected, please report it: {type(error).__name__}: {error}"
         status, resource = "FAILED", _left_behind(event, error)
-    _logger.info("%s %s %s", status, resource, reason)
-    _send(event["ResponseURL"], _answer(event, status, resource, reason))
+    _logger.info("%s %a %a", status, resource, reason)
+    _send(url, _answer(event, status, resource, reason))
 
 
 def _carry_out(event: dict[str, Any], context: _Context) -> str:
     """Return the physical id, by which the entry can be deleted: the bucket and the id of the entry."""
     pauses = _pauses(lambda: context.get_remaining_time_in_millis() / 1000)
-    if event["RequestType"] == "Delete":
-        _delete(event, pauses)
-        return str(event["PhysicalResourceId"])
-    name, entry = _wanted(event["ResourceProperties"])
-    _check_bucket(event, name)
-    Bucket.open(name, pauses).connect(entry)
-    return f"{name}/{entry.id}"
+    bucket, entry = _configured()
+    _check_stack(event)
+    match event.get("RequestType"):
+        case "Delete":
+            _delete(event, bucket, entry, pauses)
+            return str(event["PhysicalResourceId"])
+        case "Create" | "Update":
+            _check_bucket(event, bucket)
+            _check_properties(event)
+            Bucket.open(bucket, pauses).connect(entry)
+            return f"{bucket}/{entry.id}"
+    raise ConfigurationError(f"a request of the type {event.get('RequestType')!r:.40}, which is not known")
+
+
+def _configured() -> tuple[str, NotificationEntry]:
+    """Return the bucket and the entry that the template sets. Raises ConfigurationError if one of them is missing."""
+    values = {name: os.environ.get(variable, "") for name, variable in _VARIABLES.items()}
+    for name in ("Bucket", "EntryId", "Target"):
+        if not values[name]:
+            raise ConfigurationError(f"{_VARIABLES[name]} is not set: deploy the stack again")
+    entry = NotificationEntry(values["EntryId"], values["Target"], values["Prefix"], values["Suffix"])
+    return values["Bucket"], entry
+
+
+def _check_stack(event: dict[str, Any]) -> None:
+    stack = os.environ.get("STACK_ID")
+    if not stack or event.get("StackId") != stack:
+        raise ConfigurationError(f"a request of the stack {event.get('StackId')!r:.200}, but this is {stack}")
+
+
+def _check_properties(event: dict[str, Any]) -> None:
+    """Refuse an entry that is not that of the template. Of an update that is undone, Lambda has the variables first."""
+    properties = event.get("ResourceProperties")
+    for name, variable in _VARIABLES.items():
+        given = properties.get(name, "") if isinstance(properties, dict) else None
+        if given != os.environ.get(variable, ""):
+            raise ConfigurationError(f"the property {name} is {given!r:.200}, but {variable} is another in this stack")
 
 
 def _pauses(seconds_left: Callable[[], float]) -> Iterator[float]:
@@ -92,30 +147,19 @@ def _check_bucket(event: dict[str, Any], bucket: str) -> None:
         )
 
 
-def _delete(event: dict[str, Any], pauses: Iterable[float]) -> None:
-    if event["PhysicalResourceId"] == _NOTHING:
+def _delete(event: dict[str, Any], bucket: str, entry: NotificationEntry, pauses: Iterable[float]) -> None:
+    resource = event.get("PhysicalResourceId")
+    if resource == _NOTHING:
         return
-    name, _, id_ = event["PhysicalResourceId"].partition("/")
-    target = None
-    if not id_:
-        # CloudFormation did not get the answer to the creation, and made up an id. An entry that the creation may have
-        # left is recognized by its target, too, which no other stack has.
-        name, entry = _wanted(event["ResourceProperties"])
-        id_, target = entry.id, entry.target
+    if not isinstance(resource, str) or ("/" in resource and resource != f"{bucket}/{entry.id}"):
+        raise ConfigurationError(f"{resource!r:.200} is not the connection of this stack, {bucket}/{entry.id}")
+    # If CloudFormation did not get the answer to the creation, it made up an id. An entry that the creation may have
+    # left is recognized by its target, too, which no other stack has.
+    target = None if "/" in resource else entry.target
     try:
-        Bucket.open(name, pauses).disconnect(id_, target)
+        Bucket.open(bucket, pauses).disconnect(entry.id, target)
     except NoSuchBucketError:
         _logger.info("the bucket does not exist any more, and neither does the entry")
-
-
-def _wanted(properties: dict[str, str]) -> tuple[str, NotificationEntry]:
-    for name in ("Bucket", "EntryId", "Target"):
-        if not properties.get(name):
-            raise ConfigurationError(f"property {name} of the resource is missing")
-    entry = NotificationEntry(
-        properties["EntryId"], properties["Target"], properties.get("Prefix", ""), properties.get("Suffix", "")
-    )
-    return properties["Bucket"], entry
 
 
 def _left_behind(event: dict[str, Any], error: Exception) -> str:
@@ -124,17 +168,14 @@ def _left_behind(event: dict[str, Any], error: Exception) -> str:
         return str(event["PhysicalResourceId"])
     if isinstance(error, InvalidatorError) and not isinstance(error, UnansweredError):
         return _NOTHING
-    properties = event.get("ResourceProperties", {})
-    return f"{properties.get('Bucket', '')}/{properties.get('EntryId', '')}".strip("/") or _NOTHING
+    bucket, entry = _configured()  # which was there when the bucket was asked
+    return f"{bucket}/{entry.id}"
 
 
 def _answer(event: dict[str, Any], status: str, resource: str, reason: str) -> bytes:
-    answer = {
-        "Status": status,
-        "PhysicalResourceId": resource,
-        "Reason": "",
-        **{name: event.get(name, "") for name in ("StackId", "RequestId", "LogicalResourceId")},
-    }
+    ids = {name: str(event.get(name, "")) for name in ("StackId", "RequestId", "LogicalResourceId")}
+    ids = {name: id_[:_MAX_ID_CHARACTERS] for name, id_ in {"PhysicalResourceId": resource, **ids}.items()}
+    answer = {"Status": status, "Reason": "", **ids}
     room = MAX_CLOUDFORMATION_ANSWER_BYTES - len(json.dumps(answer))
     # ASCII, one byte a character, so that it can be cut anywhere.
     plain = re.sub(r"\s", " ", reason).replace('"', "'")
@@ -143,10 +184,11 @@ def _answer(event: dict[str, Any], status: str, resource: str, reason: str) -> b
 
 
 def _send(url: str, body: bytes) -> None:
-    # The URL is signed for an empty content type, and urllib would add one.
-    request = Request(url, body, {"Content-Type": ""}, method="PUT")  # noqa: S310 it is CloudFormation's
     failure = ""
     for attempt in range(1, _SENDING_ATTEMPTS + 1):
+        # The URL is signed for an empty content type, and urllib would add one. Behind a proxy, urllib changes a
+        # request so that it cannot be sent twice.
+        request = Request(url, body, {"Content-Type": ""}, method="PUT")  # noqa: S310 it is https
         try:
             with urlopen(request, timeout=_SENDING_SECONDS):  # noqa: S310
                 return

@@ -1,9 +1,11 @@
 """The connection of a bucket: each request of CloudFormation is carried out and answered."""
 
 import json
+import urllib.request
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +17,17 @@ from invalidator.custom_resource import lambda_handler
 from invalidator.errors import UnansweredError
 from invalidator.notifications.bucket import Bucket, s3_client
 from invalidator.notifications.merge import EVENTBRIDGE, NotificationEntry
-from tests.doubles.cloudformation import FUNCTION, QUEUE, CloudFormation, Context, waiting_stack
+from tests.doubles.cloudformation import (
+    FUNCTION,
+    PROPERTIES,
+    QUEUE,
+    STACK,
+    VARIABLES,
+    CloudFormation,
+    Context,
+    variables,
+    waiting_stack,
+)
 from tests.doubles.packaged import Packages
 from tests.doubles.strict_s3 import BROKEN, BUSY, DENIED, StrictS3, serve
 
@@ -23,9 +35,17 @@ CREATED = "origin/invalidator-dev"
 
 
 @pytest.fixture
-def cloudformation(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
+def cloudformation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[CloudFormation]:
     monkeypatch.setattr(custom_resource, "_PAUSES", (0.0, 0.0))
-    with waiting_stack(lambda event: lambda_handler(event, Context())) as stack:
+
+    def set_all(environ: dict[str, str]) -> None:
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+
+    with waiting_stack(tmp_path) as stack:
+        set_all(stack.environ | variables(PROPERTIES))
+        monkeypatch.setattr(urllib.request, "_opener", None)  # it remembers the proxy of an earlier test
+        stack.invoke, stack.deploy = lambda event: lambda_handler(event, Context()), set_all
         yield stack
 
 
@@ -61,7 +81,7 @@ def test_a_stack_is_connected_when_made_and_disconnected_when_deleted(
         "Status": "SUCCESS",
         "PhysicalResourceId": CREATED,
         "Reason": "",
-        "StackId": "arn:aws:cloudformation:us-east-1:111122223333:stack/invalidator-dev/1",
+        "StackId": STACK,
         "RequestId": "7",
         "LogicalResourceId": "Connection",
     }
@@ -91,15 +111,6 @@ def test_a_stack_stays_with_its_bucket(aws: StrictS3, cloudformation: CloudForma
     assert cloudformation.ask("Update", CREATED)["Status"] == "SUCCESS"  # the rollback
 
 
-def test_what_is_deleted_is_what_was_made_whatever_the_properties_say(
-    aws: StrictS3, cloudformation: CloudFormation
-) -> None:
-    cloudformation.ask("Create")
-    cloudformation.ask("Create", Bucket="another")
-    assert cloudformation.ask("Delete", CREATED, Bucket="another")["Status"] == "SUCCESS"
-    assert (targets(), targets("another")) == ([], [QUEUE])
-
-
 def test_a_request_that_comes_twice_changes_nothing_more(aws: StrictS3, cloudformation: CloudFormation) -> None:
     assert cloudformation.ask("Create") == cloudformation.ask("Create")
     assert aws.puts == 1
@@ -111,6 +122,113 @@ def test_deleting_after_the_bucket_is_gone_succeeds(aws: StrictS3, cloudformatio
     cloudformation.ask("Create")
     del aws.regions["origin"]
     assert cloudformation.ask("Delete", CREATED)["Status"] == "SUCCESS"
+
+
+# --- forged requests ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Bucket", "EntryId", "Target", "Prefix", "Suffix"])
+def test_a_forged_request_connects_nothing_else(aws: StrictS3, cloudformation: CloudFormation, name: str) -> None:
+    cloudformation.ask("Create", Prefix="blog/")
+    for forged in ("another", FUNCTION, "", ["x"], {"a": "b"}):
+        for kind, resource in (("Create", None), ("Update", CREATED)):
+            answer = cloudformation.forge(kind, resource, **({"Prefix": "blog/"} | {name: forged}))
+            allowed = name == "Suffix" and not forged
+            assert (answer["Status"] == "SUCCESS") is allowed, (forged, answer)
+            assert allowed or f"the property {name} is " in answer["Reason"]
+    assert (aws.puts, targets(), targets("another")) == (1, [QUEUE], [])
+
+
+@pytest.mark.parametrize("resource", ["origin/another-stack", "another/invalidator-dev", "/", "origin/", {"a": "b"}, 5])
+def test_a_forged_request_removes_no_entry_of_others(
+    aws: StrictS3, cloudformation: CloudFormation, resource: Any
+) -> None:
+    Bucket.open("origin").connect(NotificationEntry("another-stack", FUNCTION))
+    answer = cloudformation.forge("Delete", resource)
+    assert answer["Status"] == "FAILED"
+    assert "is not the connection of this stack, origin/invalidator-dev" in answer["Reason"]
+    assert targets() == [FUNCTION]
+
+
+def test_a_request_of_another_stack_is_refused(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    cloudformation.ask("Create")
+    requests = aws.requests
+    for kind, resource in (("Create", None), ("Update", CREATED), ("Delete", CREATED)):
+        for stack in (STACK + "2", "", None, ["x"]):
+            cloudformation.invoke(cloudformation.request(kind, resource) | {"StackId": stack})
+            answer = cloudformation.answers.pop()
+            assert answer["Status"] == "FAILED"
+            assert "a request of the stack " in answer["Reason"]
+    assert (aws.requests, targets()) == (requests, [QUEUE])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://{host}/answer",
+        "file:///etc/passwd",
+        "https://example.com/answer",
+        "https://example.com/{host}/answer",
+        "https://{host}.example.com/answer",
+        "https://{host}@example.com/answer",
+        "https://example.com#.{host}/answer",
+        "https://{host}:8080/answer",
+        "https://my-{host}/answer",
+        "https://my-bucket.s3.amazonaws.com/answer",
+        "https://{host}/answer\r\nHost: example.com",
+        "HTTPS://{host}/answer",
+        "",
+        None,
+        ["https://{host}/answer"],
+    ],
+)
+def test_nothing_is_done_or_sent_for_who_is_not_cloudformation(
+    aws: StrictS3, cloudformation: CloudFormation, url: Any
+) -> None:
+    host = cloudformation.url.split("/")[2]
+    where = url.format(host=host) if isinstance(url, str) else url
+    with pytest.raises(UnansweredError, match="nothing was done: the ResponseURL of the"):
+        cloudformation.invoke(cloudformation.request("Create") | {"ResponseURL": where})
+    assert (aws.requests, cloudformation.answers) == (0, [])
+
+
+@pytest.mark.parametrize("event", [None, [], "Create", {}])
+def test_what_is_no_request_at_all_is_refused(aws: StrictS3, event: Any) -> None:
+    with pytest.raises(UnansweredError):
+        lambda_handler(event, Context())
+    assert aws.requests == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://cloudformation-custom-resource-response-useast1.s3.us-east-1.amazonaws.com/a?b=c%2F",
+        "https://cloudformation-custom-resource-response-euwest1.s3-eu-west-1.amazonaws.com/arn%3Aaws",
+        "https://cloudformation-custom-resource-response-cnnorth1.s3.cn-north-1.amazonaws.com.cn/a",
+        "https://cloudformation-custom-resource-response-useast1.s3.dualstack.us-east-1.amazonaws.com/a",
+    ],
+)
+def test_cloudformation_takes_answers_in_each_region(url: str) -> None:
+    assert custom_resource._is_cloudformations(url)
+
+
+def test_a_request_without_properties_is_answered(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    for properties in (None, "x", 5, ["Bucket"]):
+        cloudformation.invoke(cloudformation.request("Create") | {"ResourceProperties": properties})
+        answer = cloudformation.answers.pop()
+        assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", "nothing")
+    cloudformation.ask("Create")
+    cloudformation.invoke(cloudformation.request("Delete", CREATED) | {"ResourceProperties": None})
+    assert cloudformation.answers.pop()["Status"] == "SUCCESS"
+    assert targets() == []
+
+
+def test_a_forged_request_writes_one_plain_line_into_the_log(
+    aws: StrictS3, cloudformation: CloudFormation, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloudformation.forge("Create\n\x1b[31m", "x\n\u202e", Bucket="a\nSUCCESS origin")
+    assert all(record.getMessage().isascii() for record in caplog.records)
+    assert all(record.getMessage().isprintable() for record in caplog.records)
 
 
 # --- failures -------------------------------------------------------------------------------------------
@@ -143,20 +261,26 @@ def test_a_missing_permission_fails_with_its_name(aws: StrictS3, cloudformation:
 
 
 @pytest.mark.parametrize("missing", ["Bucket", "EntryId", "Target"])
-def test_a_missing_property_fails_with_its_name(aws: StrictS3, cloudformation: CloudFormation, missing: str) -> None:
+def test_a_variable_that_is_missing_fails_with_its_name(
+    aws: StrictS3, cloudformation: CloudFormation, missing: str
+) -> None:
     answer = cloudformation.ask("Create", **{missing: ""})
-    assert_nothing_is_left(aws, cloudformation, answer, f"property {missing}")
+    assert_nothing_is_left(aws, cloudformation, answer, f"{VARIABLES[missing]} is not set: deploy the stack again")
 
 
 def test_a_request_of_an_unknown_shape_is_answered_too(aws: StrictS3, cloudformation: CloudFormation) -> None:
-    lambda_handler({"ResponseURL": cloudformation.url}, Context())
-    assert cloudformation.answers.pop()["Reason"] == "unexpected, please report it: KeyError: 'RequestType'"
+    for missing in ({"ResponseURL": cloudformation.url}, {"ResponseURL": cloudformation.url, "StackId": STACK}):
+        lambda_handler(missing, Context())
+        assert cloudformation.answers.pop()["Status"] == "FAILED"
+    assert aws.requests == 0
 
 
 def test_what_is_unexpected_leaves_the_id_by_which_it_can_be_taken_back(
-    aws: StrictS3, cloudformation: CloudFormation
+    aws: StrictS3, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = cloudformation.ask("Create", Prefix=cast("str", 5))
+    monkeypatch.setattr(custom_resource, "_PAUSES", None)
+    aws.faults["GET location"] = deque([DENIED])
+    answer = cloudformation.ask("Create")
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", CREATED)
     assert "unexpected, please report it" in answer["Reason"]
 
@@ -164,6 +288,7 @@ def test_what_is_unexpected_leaves_the_id_by_which_it_can_be_taken_back(
 def test_a_bucket_may_be_called_as_it_likes(aws: StrictS3, cloudformation: CloudFormation) -> None:
     aws.regions["nothing"] = "us-east-1"
     resource = cloudformation.ask("Create", Bucket="nothing")["PhysicalResourceId"]
+    assert targets("nothing") == [QUEUE]
     cloudformation.ask("Delete", resource, Bucket="nothing")
     assert targets("nothing") == []
 
@@ -255,7 +380,7 @@ def test_a_permission_has_a_minute_and_a_half_to_be_known(packages: Packages) ->
 
 
 def test_the_answer_fits_whatever_the_reason(aws: StrictS3, cloudformation: CloudFormation) -> None:
-    awkward = "\0\n\"'\\é🌹" * 2_000
+    awkward = "\1\n\"'\\é🌹" * 2_000
     Bucket.open("origin").connect(NotificationEntry("x" * 200, FUNCTION))
     answer = cloudformation.ask("Create", EntryId="y" * 900, Target=awkward)
     assert answer["Status"] == "FAILED"

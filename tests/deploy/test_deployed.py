@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import partialmethod
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -28,8 +29,11 @@ from moto.core.config import default_user_config
 
 from invalidator.local.embedded import EmbeddedAws, embedded_aws
 from invalidator.local.queue_worker import QueueWorker
+from tests.doubles.cloudformation import HOST
 from tests.doubles.dashboards import series_of
-from tests.doubles.lambda_runtime import Function, deployed, needs_linux
+from tests.doubles.https import in_place_of
+from tests.doubles.lambda_runtime import Answer, Function, deployed, needs_linux
+from tests.doubles.loopback import Quiet
 from tests.doubles.packaged import CASES, ROOT, Package, Packages
 
 BUCKET, STACK = "my-origin", "invalidator-dev"
@@ -58,6 +62,8 @@ class Stack:
     folder: Path
     until_the_end: ExitStack
     physical: dict[str, str] = field(default_factory=dict)
+    waiting: list[str] = field(default_factory=list)
+    """The addresses at which moto waits for answers of the custom resource."""
     answered: threading.Event = field(default_factory=threading.Event)
     _running: dict[str, Function] = field(default_factory=dict)
 
@@ -69,6 +75,7 @@ class Stack:
             environ = {"AWS_ENDPOINT_URL": self.aws.endpoint, **more} | {
                 name: self.physical[value["Ref"]] if isinstance(value, dict) else value
                 for name, value in variables.items()
+                if name not in more
             }
             if environ.get("DISTRIBUTION_IDS"):
                 environ["DISTRIBUTION_IDS"] = ",".join(self.aws.distributions)
@@ -116,10 +123,28 @@ def deploy(packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def invoke(self: LambdaFunction, stack: Stack, event: dict[str, Any]) -> tuple[str, bool, str]:
     """Run a function in a process, where moto would start Docker."""
     name = self.function_name.rpartition("-")[2]
-    answer = stack.function(name).invoke(event)
     if name == "connect":
+        answer = connect(stack, event, self.environment_vars)
         stack.answered.set()
+    else:
+        answer = stack.function(name).invoke(event)
     return json.dumps(answer.payload), answer.failed, ""
+
+
+def connect(stack: Stack, event: dict[str, Any], variables: dict[str, str]) -> Answer:
+    """Run the function that connects the bucket. Its answer goes to moto, which has no host like CloudFormation's."""
+    if not stack.waiting:
+
+        class Forward(Quiet):
+            def do_PUT(self) -> None:
+                request = Request(stack.waiting[-1], self.body(), method="PUT")  # noqa: S310 moto's
+                with urlopen(request) as answered:  # noqa: S310
+                    self.respond(answered.status)
+
+        environ = stack.until_the_end.enter_context(in_place_of(HOST, Forward, stack.folder))
+        stack.function("connect", **variables, **environ)
+    stack.waiting.append(event["ResponseURL"])
+    return stack.function("connect").invoke(event | {"ResponseURL": f"https://{HOST}/answer"})
 
 
 def create_stack(stack: Stack) -> dict[str, str]:
@@ -294,9 +319,10 @@ def test_the_request_to_delete_the_connection_leaves_what_others_put(deploy: Dep
     event = {
         "RequestType": "Delete",
         "PhysicalResourceId": f"{BUCKET}/{STACK}",
+        "StackId": boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]["StackId"],
         "ResponseURL": f"{stack.aws.endpoint}/cloudformation_us-east-1/cfnresponse?stack={STACK}",
     }
-    stack.function("connect").invoke(event)
+    assert not connect(stack, event, {}).failed
     after = s3.get_bucket_notification_configuration(Bucket=BUCKET)
     assert after["LambdaFunctionConfigurations"] == [other]
     assert "QueueConfigurations" not in after

@@ -8,7 +8,7 @@ import pytest
 
 from tests.doubles import strategies as make
 from tests.doubles import strict_s3
-from tests.doubles.cloudformation import QUEUE, waiting_stack
+from tests.doubles.cloudformation import PROPERTIES, QUEUE, variables, waiting_stack
 from tests.doubles.cloudfront import DENIED, StrictCloudFront
 from tests.doubles.cloudfront_http import serve
 from tests.doubles.lambda_runtime import Function, deployed
@@ -116,13 +116,15 @@ def test_the_function_that_connects_the_bucket_answers_cloudformation(packages: 
     aws = StrictS3({"origin": "us-east-1", "west": "eu-west-1"}, {QUEUE})
     with (
         strict_s3.serve(aws) as endpoint,
-        deployed(archive, tmp_path, name, {"AWS_ENDPOINT_URL": endpoint}) as function,
-        waiting_stack(function.invoke) as cloudformation,
+        waiting_stack(tmp_path) as cloudformation,
+        deployed(
+            archive, tmp_path, name, cloudformation.environ | variables(PROPERTIES) | {"AWS_ENDPOINT_URL": endpoint}
+        ) as function,
     ):
+        cloudformation.invoke = function.invoke
         assert cloudformation.ask("Create")["Status"] == "SUCCESS"
-        overlap = cloudformation.ask("Create", EntryId="another-stack")
-        assert (overlap["Status"], overlap["PhysicalResourceId"]) == ("FAILED", "nothing")
-        assert "its entry 'invalidator-dev'" in overlap["Reason"]
-        assert "--region eu-west-1" in cloudformation.ask("Create", Bucket="west")["Reason"]
+        forged = cloudformation.forge("Create", EntryId="another-stack")
+        assert (forged["Status"], forged["PhysicalResourceId"]) == ("FAILED", "nothing")
+        assert "the property EntryId is 'another-stack'" in forged["Reason"]
         assert cloudformation.ask("Delete", "origin/invalidator-dev")["Status"] == "SUCCESS"
     assert aws.puts == 2

@@ -32,7 +32,7 @@ from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, 
 from tests.conftest import SETTINGS
 from tests.doubles import strategies as make
 from tests.doubles import strict_s3
-from tests.doubles.cloudformation import Context
+from tests.doubles.cloudformation import PROPERTIES, QUEUE, STACK, Context, variables
 from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.cloudfront_http import serve
 from tests.doubles.configurations import behavior, of_buckets
@@ -257,9 +257,9 @@ def test_powertools_come_from_the_public_layer_of_the_stacks_region(packaged: Pa
 
 @pytest.mark.parametrize(("case", "function"), DEPLOYED)
 def test_every_variable_is_one_that_is_read(packages: Packages, case: str, function: str) -> None:
-    text = (ROOT / "invalidator" / "settings" / "environment.py").read_text()
-    found = properties(packages[case], f"{FUNCTIONS[function][0]}LambdaFunction").get("Environment", {"Variables": {}})
-    for name in found["Variables"]:
+    module = "custom_resource.py" if function == "connect" else "settings/environment.py"
+    text = (ROOT / "invalidator" / module).read_text()
+    for name in properties(packages[case], f"{FUNCTIONS[function][0]}LambdaFunction")["Environment"]["Variables"]:
         assert f'"{name}"' in text
 
 
@@ -449,6 +449,8 @@ def test_the_bucket_is_connected_to_the_stack(packages: Packages, case: str, tar
     connection = properties(packages[case], "Connection")
     assert (connection["Bucket"], connection["Target"]) == ("my-origin", target)
     assert connection["EntryId"] == "<AWS::StackName>"
+    fixed = properties(packages[case], "ConnectLambdaFunction")["Environment"]["Variables"]
+    assert fixed == variables(connection) | {"STACK_ID": "<AWS::StackId>"}
     assert connection["ServiceToken"] == "<ConnectLambdaFunction.Arn>"
     # A function that cannot start never answers, and CloudFormation waits an hour by default.
     timeout = properties(packages[case], "ConnectLambdaFunction")["Timeout"]
@@ -728,15 +730,12 @@ def test_the_pipeline_function_may_make_exactly_the_calls_that_it_makes(
 def test_the_connection_may_make_exactly_the_calls_that_it_makes(
     packages: Packages, called: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = "arn:aws:sqs:us-east-1:111122223333:q"
-    event: dict[str, Any] = {
-        "RequestType": "Create",
-        "ResourceProperties": {"Bucket": "origin", "EntryId": "x", "Target": target},
-    }
-    with strict_s3.serve(strict_s3.StrictS3({"origin": "us-east-1"}, {target})) as endpoint:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        custom_resource._carry_out(event, Context())
-        custom_resource._carry_out(event | {"RequestType": "Delete", "PhysicalResourceId": "origin/x"}, Context())
+    event: dict[str, Any] = {"RequestType": "Create", "StackId": STACK, "ResourceProperties": PROPERTIES}
+    with strict_s3.serve(strict_s3.StrictS3({"origin": "us-east-1"}, {QUEUE})) as endpoint:
+        for name, value in ({"AWS_ENDPOINT_URL": endpoint} | variables(PROPERTIES)).items():
+            monkeypatch.setenv(name, value)
+        connected = custom_resource._carry_out(event, Context())
+        custom_resource._carry_out(event | {"RequestType": "Delete", "PhysicalResourceId": connected}, Context())
     may = {action for action, _ in allowed(packages["queue"], "ConnectRole") - writing_to("ConnectLogGroup")}
     assert called == may
 

@@ -5,13 +5,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-from tests.doubles.loopback import Quiet, serving
+from tests.doubles.https import in_place_of
+from tests.doubles.loopback import Quiet
 
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:invalidator-dev-Queue"
 FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:invalidator-dev-invalidate"
+STACK: Final = "arn:aws:cloudformation:us-east-1:111122223333:stack/invalidator-dev/1"
 PROPERTIES = {"ServiceToken": "arn", "Bucket": "origin", "EntryId": "invalidator-dev", "Target": QUEUE}
+VARIABLES = {"Bucket": "BUCKET", "EntryId": "ENTRY_ID", "Target": "TARGET", "Prefix": "PREFIX", "Suffix": "SUFFIX"}
+HOST: Final = "cloudformation-custom-resource-response-useast1.s3.amazonaws.com"
 
 
 @dataclass(frozen=True)
@@ -24,35 +29,58 @@ class Context:
         return int(self.seconds * 1000)
 
 
+def variables(properties: dict[str, str]) -> dict[str, str]:
+    """Return the variables that the template sets for these properties of the resource."""
+    return {variable: properties.get(name, "") for name, variable in VARIABLES.items()} | {"STACK_ID": STACK}
+
+
 @dataclass
 class CloudFormation:
-    """A stack that sends requests. The next answers meet the HTTP statuses in ``refusals`` (0: nonsense)."""
+    """A stack that sends requests. The next answers meet the HTTP statuses in ``refusals`` (0: nonsense).
+
+    ``deploy`` gives the function the variables of a template. With ``environ``, a process finds the stack.
+    """
 
     invoke: Callable[[dict[str, Any]], object]
-    url: str = ""
+    deploy: Callable[[dict[str, str]], object] = lambda _: None
+    environ: dict[str, str] = field(default_factory=dict)
+    url: str = f"https://{HOST}/answer?X-Amz-Signature=secret"
     answers: list[dict[str, Any]] = field(default_factory=list)
     content_types: list[str | None] = field(default_factory=list)
     refusals: deque[int] = field(default_factory=deque)
 
     def ask(self, kind: str, resource: str | None = None, **properties: str) -> dict[str, Any]:
-        """Send a request and return the answer of the function."""
+        """Deploy a template with these properties, send the request for it, and return the answer of the function."""
+        self.deploy(variables(PROPERTIES | properties))
+        return self.forge(kind, resource, **properties)
+
+    def forge(self, kind: str, resource: str | None = None, **properties: Any) -> dict[str, Any]:
+        """Send a request that no template asks for, and return the answer of the function."""
+        self.invoke(self.request(kind, resource) | {"ResourceProperties": _without_empty(PROPERTIES | properties)})
+        return self.answers.pop()
+
+    def request(self, kind: str, resource: str | None = None) -> dict[str, Any]:
+        """Return a request as CloudFormation sends it."""
         event = {
             "RequestType": kind,
             "ResponseURL": self.url,
-            "StackId": "arn:aws:cloudformation:us-east-1:111122223333:stack/invalidator-dev/1",
+            "StackId": STACK,
             "RequestId": "7",
             "LogicalResourceId": "Connection",
             "ResourceType": "Custom::BucketNotification",
-            "ResourceProperties": {k: v for k, v in (PROPERTIES | properties).items() if v},
+            "ResourceProperties": PROPERTIES,
         }
-        self.invoke(event | ({"PhysicalResourceId": resource} if resource else {}))
-        return self.answers.pop()
+        return event | ({"PhysicalResourceId": resource} if resource else {})
+
+
+def _without_empty(properties: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in properties.items() if value}
 
 
 @contextmanager
-def waiting_stack(invoke: Callable[[dict[str, Any]], object]) -> Iterator[CloudFormation]:
-    """Serve a stack that waits for answers over HTTP."""
-    stack = CloudFormation(invoke)
+def waiting_stack(folder: Path) -> Iterator[CloudFormation]:
+    """Serve a stack that waits for answers over HTTPS."""
+    stack = CloudFormation(lambda _: None)
 
     class Handler(Quiet):
         def do_PUT(self) -> None:
@@ -67,6 +95,6 @@ def waiting_stack(invoke: Callable[[dict[str, Any]], object]) -> Iterator[CloudF
                 return
             self.respond(status)
 
-    with serving(Handler) as address:
-        stack.url = f"http://{address}/answer?X-Amz-Signature=secret"
+    with in_place_of(HOST, Handler, folder) as environ:
+        stack.environ = environ
         yield stack

@@ -28,8 +28,9 @@ RUNG = {name: number for number, names in enumerate(LADDER) for name in names}
 AWS = {"boto3", "botocore", "moto"}
 MAY_IMPORT_AWS = {"aws", "notifications.bucket", "settings.stored", "local"}
 MAY_IMPORT_POWERTOOLS = {"handler", "runtime", "settings.stored"}
-# local, too, to point the SDK at the embedded AWS; it decides nothing by it.
-MAY_SEE_ENVIRONMENT = {"settings", "local"}
+# local, too, to point the SDK at the embedded AWS, by which it decides nothing; custom_resource, whose variables say
+# what may be asked of it, and whose zip has no settings.
+MAY_SEE_ENVIRONMENT = {"settings", "local", "custom_resource"}
 
 
 def package_of(module: str) -> str:
@@ -65,6 +66,14 @@ def test_aws_is_at_the_edge(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_only_settings_reads_the_environment(module: str) -> None:
     assert is_among(module, MAY_SEE_ENVIRONMENT) or not re.search(r"os\.environ|getenv", FILES[module].read_text())
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_terminal_writes_to_the_terminal(module: str) -> None:
+    text = FILES[module].read_text()
+    if module != "cli.terminal":
+        assert not re.search(r"\bText\(|\bConsole\(|\becho\(|\.write\(", text) or package_of(module) != "cli"
+        assert not re.search(r"(?<![\w.])print\(", text) or module == "runtime.metrics"
 
 
 @pytest.mark.parametrize("module", MODULES)
