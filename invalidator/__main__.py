@@ -28,13 +28,18 @@ def _open_streams() -> None:
         sys.exit("error: standard output is closed")
 
 
+def _plain(error: Exception) -> str:
+    """Return the text of an error without what a terminal obeys: the command line, which knows how, is not there."""
+    return ascii(str(error))[1:-1]
+
+
 def _run() -> None:
     try:
         from invalidator.cli.app import app  # noqa: PLC0415 the function is installed without the command line
     except ImportError as error:
-        sys.exit(f"error: the command line needs the extra 'cli': pip install '.[cli]' ({error})")
+        sys.exit(f"error: the command line needs the extra 'cli': pip install '.[cli]' ({_plain(error)})")
     except ValueError as error:  # from Powertools, about its own variables
-        sys.exit(f"error: POWERTOOLS_LOG_LEVEL or another variable of Powertools is wrong: {error}")
+        sys.exit(f"error: POWERTOOLS_LOG_LEVEL or another variable of Powertools is wrong: {_plain(error)}")
     try:
         try:
             app(prog_name="invalidator")

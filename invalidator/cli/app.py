@@ -1,5 +1,7 @@
 """All commands: ``python -m invalidator``. Exit status: 0 done, 1 something failed, 2 wrong usage or configuration."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +20,7 @@ from invalidator.cli.local import local
 from invalidator.cli.plan import plan
 from invalidator.cli.status import status
 from invalidator.cli.tags import tags
+from invalidator.cli.terminal import cell, print_line
 from invalidator.cli.verify import verify
 
 
@@ -31,9 +34,29 @@ class _Commands(TyperGroup):
             paragraphs = (command.help or "").split("\n\n")
             command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
+    def make_context(self, *args: Any, **settings: Any) -> Any:
+        """Make the context of no command, among others of its wrong options."""
+        with _errors_plain():
+            return super().make_context(*args, **settings)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command, which may complain of its options."""
+        with _errors_plain():
+            return super().invoke(ctx)
+
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options of no command, among them those that typer adds last."""
         return _without_types(super().get_params(ctx))
+
+
+@contextmanager
+def _errors_plain() -> Iterator[None]:
+    """Let typer print what it complains of, as a wrong option, as one plain line."""
+    try:
+        yield
+    except typer.TyperException as error:
+        error.message = cell(getattr(error, "message", "")).plain
+        raise
 
 
 def _without_types(params: list[Any]) -> list[Any]:
@@ -54,7 +77,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"invalidator {__version__}")
+        print_line(f"invalidator {__version__}")
         raise typer.Exit
 
 

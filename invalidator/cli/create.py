@@ -88,7 +88,8 @@ def create(
             if dry_run:
                 show_plan(plan, as_json=as_json)
                 narrate_plan(plan)
-                narrate(f"{cost_in_words(plan)}\nNothing was sent.")
+                narrate(cost_in_words(plan))
+                narrate("Nothing was sent.")
                 return
             report = Report(plan, as_json)
             carry_out_plan(report, lambda: end - time.monotonic(), wait=wait)

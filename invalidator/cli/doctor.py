@@ -7,7 +7,7 @@ import typer
 
 from invalidator.cli import options
 from invalidator.cli.session import errors_explained
-from invalidator.cli.terminal import narrate, plain, print_json, print_line
+from invalidator.cli.terminal import narrate, print_json, print_line
 from invalidator.operator.doctor import Doctor
 from invalidator.operator.findings import Finding, are_well
 from invalidator.operator.queue_names import check_queue
@@ -45,9 +45,9 @@ def doctor(bucket: options.OriginBucket, queue: _Queue = None, as_json: options.
 def _print(findings: Iterable[Finding]) -> None:
     """Print a line for each finding and, below it, what to do."""
     for check, verdict, text, todo in findings:
-        print_line(_MARKS[verdict], f"  {check}: {plain(text)}")
+        print_line(_MARKS[verdict], f"  {check}: {text}")
         if todo:
-            print_line(f"       → {plain(todo)}")
+            print_line(f"       → {todo}")
 
 
 def _summary(findings: list[Finding]) -> str:

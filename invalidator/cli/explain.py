@@ -7,7 +7,7 @@ import typer
 from invalidator.cli import options
 from invalidator.cli.session import errors_explained
 from invalidator.cli.targets import distributions_serving
-from invalidator.cli.terminal import Part, narrate, plain, print_json, print_table
+from invalidator.cli.terminal import Part, narrate, print_json, print_table
 from invalidator.errors import ConfigurationError, EventError
 from invalidator.events.records import change_by_hand
 from invalidator.model import Distribution, ObjectChange
@@ -80,7 +80,7 @@ def _rows(item: Explanation) -> list[list[Part]]:
     """Return a row for each path and for each note, which stands out where there is no path."""
     id_: Part = (item.distribution, "cyan")
     rows: list[list[Part]] = [[id_, path, "; ".join(reasons)] for path, reasons in item.paths.items()]
-    return rows + [[id_, "-", (plain(note), "dim" if item.paths else "yellow")] for note in item.notes]
+    return rows + [[id_, "-", (note, "dim" if item.paths else "yellow")] for note in item.notes]
 
 
 def _as_json(item: Explanation) -> dict[str, Any]:

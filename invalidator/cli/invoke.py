@@ -1,6 +1,5 @@
 """``invoke``: run the Lambda handler on an event."""
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +9,7 @@ from invalidator.cli.files import read_json
 from invalidator.cli.local import embedded
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, log_to_stderr
+from invalidator.cli.terminal import print_json
 from invalidator.distributions.concerned import buckets_of
 from invalidator.events.decode import decode
 
@@ -29,7 +29,7 @@ def invoke(
         document = read_json(event)
         log_to_stderr()
         answer = _answer(document, local=local)
-    print(json.dumps(answer, indent=2))
+    print_json(answer)
     if answer.get("batchItemFailures") or answer.get("result") == "failed":
         raise typer.Exit(1)
 

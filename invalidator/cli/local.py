@@ -36,13 +36,16 @@ def _serve(aws: "EmbeddedAws") -> None:
     worker = notified_queue()
     log_to_stderr(logging.ERROR)
     narrate(f"Embedded AWS at {aws.endpoint}: bucket {BUCKET}, distributions {', '.join(aws.distributions)}")
-    narrate("Upload something from another terminal, for instance:\n")
-    narrate(
+    for line in (
+        "Upload something from another terminal, for instance:",
+        "",
         f"  export AWS_ENDPOINT_URL={aws.endpoint} AWS_DEFAULT_REGION=us-east-1"
-        " AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing\n"
-        f"  aws s3 cp README.md s3://{BUCKET}/\n"
-    )
-    narrate("Ctrl-C stops it.")
+        " AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing",
+        f"  aws s3 cp README.md s3://{BUCKET}/",
+        "",
+        "Ctrl-C stops it.",
+    ):
+        narrate(line)
     while True:
         worker.poll(wait_seconds=1)
         print_accepted(aws.new_invalidations())

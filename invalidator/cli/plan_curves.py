@@ -45,7 +45,9 @@ def _print(curves: list[Curve], budget: int | None) -> None:
     for number, curve in enumerate(curves):
         names = (", ".join(curve.distributions), "bold cyan")
         exact = f"{count(curve.changed, 'changed object')}; {count(curve.exact, 'path')} if nothing is widened"
-        print_line("\n" if number else "", names, f"  {exact}")
+        if number:
+            print_line()
+        print_line(names, f"  {exact}")
         stdout_console().print(_table(curve, budget))
 
 

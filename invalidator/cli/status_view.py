@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from invalidator.cli.terminal import plain, print_line, stdout_console, utc
+from invalidator.cli.terminal import cell, print_line, stdout_console, utc
 from invalidator.model import Invalidation
 from invalidator.operator.invalidations import DistributionInvalidations, made_by
 from invalidator.operator.wording import age, count, first_few
@@ -43,7 +43,7 @@ def refreshed() -> Iterator[Callable[[list[DistributionInvalidations], datetime]
         return
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         yield lambda listed, now: live.update(
-            Group(fitted(console.width, listed, now), *_left_out(listed)), refresh=True
+            Group(fitted(console.width, listed, now), *map(cell, _left_out(listed))), refresh=True
         )
 
 
@@ -66,14 +66,14 @@ def print_one(invalidation: Invalidation, now: datetime) -> None:
     reference = invalidation.caller_reference
     print_line(
         (invalidation.distribution, "cyan"),
-        f"  {plain(invalidation.id)}  ",
+        f"  {invalidation.id}  ",
         _status(invalidation),
         f"  {when}  ",
         (count(len(invalidation.items), "item"), "bold"),
-        f"  made by {made_by(reference)}: {plain(reference)}",
+        f"  made by {made_by(reference)}: {reference}",
     )
     for item in invalidation.items:
-        print_line(f"    {plain(item)}")
+        print_line(f"    {item}")
 
 
 def _table(listed: list[DistributionInvalidations], now: datetime) -> Table:
@@ -82,7 +82,7 @@ def _table(listed: list[DistributionInvalidations], now: datetime) -> Table:
         table.add_column(name, no_wrap=True, justify="right" if name == "items" else "left")
     for one in listed:
         for row in _rows(one, now):
-            table.add_row(Text(one.distribution, "cyan"), *row)
+            table.add_row(cell((one.distribution, "cyan")), *row)
     return table
 
 
@@ -94,7 +94,7 @@ def fitted(width: int, listed: list[DistributionInvalidations], now: datetime) -
     parts: list[Text | Table] = [_fixed_table(widths, gap, [], is_head=True)]
     for one, its in zip(listed, rows, strict=True):
         if its:
-            parts += [Text(f"distribution {one.distribution}", "cyan"), _fixed_table(widths, gap, its)]
+            parts += [cell((f"distribution {one.distribution}", "cyan")), _fixed_table(widths, gap, its)]
     return Group(*parts)
 
 
@@ -133,7 +133,7 @@ def _cells(invalidation: Invalidation, is_whole: bool, now: datetime) -> list[Te
     items = invalidation.items
     whole = (f"{len(items):,}", _paths(items), made_by(invalidation.caller_reference))
     rest = (age((now - invalidation.created).total_seconds()), *(whole if is_whole else ("?", "?", "?")))
-    return [Text(plain(invalidation.id)), Text(*_status(invalidation)), *map(Text, rest)]
+    return [cell(invalidation.id), cell(_status(invalidation)), *map(cell, rest)]
 
 
 def _left_out(listed: list[DistributionInvalidations]) -> list[str]:
@@ -143,12 +143,12 @@ def _left_out(listed: list[DistributionInvalidations]) -> list[str]:
 
 def _status(invalidation: Invalidation) -> tuple[str, str]:
     """Return the status, and its colour."""
-    return plain(invalidation.status), "green" if invalidation.is_completed else "yellow"
+    return invalidation.status, "green" if invalidation.is_completed else "yellow"
 
 
 def _paths(items: tuple[str, ...]) -> str:
     some, more = first_few(items)
-    short = [f"{path[: _MAX_CHARACTERS - 1]}…" if len(path) > _MAX_CHARACTERS else path for path in map(plain, some)]
+    short = [f"{path[: _MAX_CHARACTERS - 1]}…" if len(path) > _MAX_CHARACTERS else path for path in some]
     return ", ".join([*short, f"… {more:,} more"] if more else short)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from invalidator.cli.terminal import print_line
+
 _HOW_TO: Final = r"""
 With one path, a cache tag clears everything that was cached under it: for instance all pages that show product 42.
 
@@ -36,4 +38,5 @@ def tags() -> None:
 
     Example: invalidator tags
     """
-    print(_HOW_TO)
+    for line in _HOW_TO.splitlines():
+        print_line(line)

@@ -1,4 +1,8 @@
-"""The terminal: data on standard output, narration on standard error, colour on a terminal only."""
+"""The terminal: data on standard output, narration on standard error, colour on a terminal only.
+
+All that the command line prints goes through this module, and all of it through ``cell`` or JSON: text from outside may
+hold what a terminal obeys, or Rich.
+"""
 
 import errno
 import json
@@ -51,9 +55,25 @@ def print_json(document: object) -> None:
     print(json.dumps(document, indent=2))
 
 
-def print_line(*parts: Part, style: str = "") -> None:
+def cell(*parts: Part) -> Text:
+    """Return a text for one line of a terminal or one cell of a table."""
+    made = Text()
+    for part in parts:
+        text, style = (part, "") if isinstance(part, str) else part
+        made.append(_plain(text), style)
+    return made
+
+
+def _plain(text: str) -> str:
+    """Return a text on one line, with characters that nobody can see, or that a terminal obeys, as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in "; ".join(text.splitlines()))
+
+
+def print_line(*parts: Part) -> None:
     """Print a line; a terminal wraps it where it is too long, and a pipe gets it whole."""
-    stdout_console().print(Text.assemble(*parts, style=style), soft_wrap=True)
+    stdout_console().print(cell(*parts), soft_wrap=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Part]]) -> None:
@@ -62,14 +82,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Part]]) -> None:
     for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text.assemble, row))
+        table.add_row(*(cell(part) for part in row))
     if table.rows:
         stdout_console().print(table)
-
-
-def plain(text: str) -> str:
-    """Return text from outside on one line, with characters that a terminal would obey as escapes."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in "; ".join(text.splitlines()))
 
 
 def utc(moment: datetime) -> str:
@@ -78,9 +93,9 @@ def utc(moment: datetime) -> str:
 
 
 def narrate(text: str) -> None:
-    """Tell what is going on; dim if the text is indented. If nobody can read it, go on: data is still to come."""
+    """Tell what is going on, in a line; dim if it is indented. If nobody can read it, go on: data is still to come."""
     try:
-        stderr_console().print(text, soft_wrap=True, style="dim" if text.startswith(" ") else "")
+        stderr_console().print(cell((text, "dim" if text.startswith(" ") else "")), soft_wrap=True)
     except OSError:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 Python writes to it once more, at the end
 
@@ -99,12 +114,12 @@ def progress(doing: str, each: int = 1) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     done = 0
-    with console.status(f"{doing} …") as status:
+    with console.status(cell(f"{doing} …")) as status:
 
         def advance() -> None:
             nonlocal done
             done += each
-            status.update(f"{doing}: {done:,} …")
+            status.update(cell(f"{doing}: {done:,} …"))
 
         yield advance
 
@@ -127,14 +142,14 @@ def board(done: str, steps: Mapping[str, int], *, lines: bool) -> Iterator[Calla
         yield count_down
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(done),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=not lines) as bars:
-        tasks = {name: bars.add_task(name, total=number) for name, number in steps.items()}
+        tasks = {name: bars.add_task(_plain(name), total=number) for name, number in steps.items()}
         yield lambda name: bars.advance(tasks[name])
 
 
@@ -148,7 +163,7 @@ def states_shown() -> Iterator[Callable[[str], None]]:
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task("asking")
-        yield lambda text: shown.update(task, description=plain(text))
+        yield lambda text: shown.update(task, description=_plain(text))
 
 
 def _narrate_news() -> Callable[[str], None]:
@@ -157,7 +172,7 @@ def _narrate_news() -> Callable[[str], None]:
     def tell(text: str) -> None:
         nonlocal last
         if text != last:
-            narrate(plain(text))
+            narrate(text)
         last = text
 
     return tell

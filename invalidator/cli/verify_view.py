@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from invalidator.cli.terminal import narrate, plain, print_json, print_line, print_table, utc
+from invalidator.cli.terminal import narrate, print_json, print_line, print_table, utc
 from invalidator.operator.freshness import EdgeAnswer, Freshness, S3Object
 
 _COLOURS: Final = {"fresh": "bold green", "stale": "bold red", "unknown": "bold yellow"}
@@ -62,10 +62,8 @@ def _print(comparison: EdgeComparison) -> None:
         ("X-Cache", "", served.x_cache),
         ("POP", "", served.pop),
     ]
-    print_table(
-        ("", "S3", "edge"), [[(name, "cyan"), plain(ours) or "-", plain(theirs) or "-"] for name, ours, theirs in rows]
-    )
-    print_line((verdict.verdict, _COLOURS[verdict.verdict]), f": {plain(verdict.why)}.")
+    print_table(("", "S3", "edge"), [[(name, "cyan"), ours or "-", theirs or "-"] for name, ours, theirs in rows])
+    print_line((verdict.verdict, _COLOURS[verdict.verdict]), f": {verdict.why}.")
 
 
 def _as_json(comparison: EdgeComparison) -> dict[str, object]:

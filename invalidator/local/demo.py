@@ -31,23 +31,28 @@ def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
 
     Raises IncompleteError if the distributions did not accept exactly the expected invalidations.
     """
+
+    def tell(step: str) -> None:
+        narrate("")
+        narrate(step)
+
     s3 = boto3.client("s3")
     _upload(OTHERS)
     worker = notified_queue()
     narrate(f"An embedded AWS: bucket {BUCKET}, a queue that it notifies, distributions {', '.join(aws.distributions)}")
     worker.poll()  # the test message that S3 sends when the notification is set up
 
-    narrate(f"\n1. Upload {len(SITE)} objects beside others: one invalidation a distribution, with exactly their paths")
+    tell(f"1. Upload {len(SITE)} objects beside others: one invalidation a distribution, with exactly their paths")
     _upload(SITE)
     worker.poll()
     total = _accepted(aws, show)
 
-    narrate("\n2. Upload blog/index.html again: a new reference, so CloudFront does not take it for the first")
+    tell("2. Upload blog/index.html again: a new reference, so CloudFront does not take it for the first")
     s3.put_object(Bucket=BUCKET, Key="blog/index.html", Body=b"<!doctype html><title>Blog, edited</title>")
     worker.poll()
     total += _accepted(aws, show)
 
-    narrate("\n3. Delete blog/red flower.html: both spellings of its URL are forgotten")
+    tell("3. Delete blog/red flower.html: both spellings of its URL are forgotten")
     s3.delete_object(Bucket=BUCKET, Key="blog/red flower.html")
     event = worker.receive()
     if event is None:
@@ -55,20 +60,20 @@ def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
     answer = lambda_handler(event)
     total += _accepted(aws, show)
 
-    narrate("\n4. The queue delivers that message a second time: the same reference, and nothing new is created")
+    tell("4. The queue delivers that message a second time: the same reference, and nothing new is created")
     worker.release(event)
     worker.poll()
     _accepted(aws, show, again=True)
 
-    narrate("\n5. Deploy everything anew: a wildcard that evicts nothing else costs one path")
+    tell("5. Deploy everything anew: a wildcard that evicts nothing else costs one path")
     _upload(SITE | OTHERS)
     worker.poll()
     total += _accepted(aws, show)
 
     paths = sum(len(invalidation.paths) for invalidation in total)
     changes = 2 * len(SITE) + len(OTHERS) + 2
-    narrate(
-        f"\n{changes} changes, {len(total)} invalidations of {paths} paths on {len(aws.distributions)}"
+    tell(
+        f"{changes} changes, {len(total)} invalidations of {paths} paths on {len(aws.distributions)}"
         f" distributions; {len(answer['batchItemFailures'])} messages failed."
     )
 
