@@ -54,6 +54,12 @@ MAX_KEY_BYTES: Final = 1_024
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html (2026-11-20)
 """
 
+MAX_VERSION_CHARACTERS: Final = 1_024
+"""Length of the id of an object's version: the longest text, beside the key, that S3 tells of.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html (2026-11-29)
+"""
+
 MAX_INVOCATION_SECONDS: Final = 900
 """Longest timeout of a Lambda function.
 

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html (read on 2026-11-20),
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html (read on 2026-11-21).
 """
 
+import gc
 import json
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,8 @@ from typing import Any, Final, NamedTuple
 
 from invalidator.errors import EventError
 from invalidator.events import tickets
-from invalidator.events.records import Delivery, change_of_event, change_of_record, description_of
+from invalidator.events.records import Delivery, change_of_event, change_of_record, description_of, text_in
+from invalidator.limits import MAX_VERSION_CHARACTERS
 from invalidator.model import Batch, DistributionId, Gathered, HeldChanges, ObjectChange
 
 _Json = dict[str, Any]
@@ -24,6 +26,7 @@ _Json = dict[str, Any]
 _MAX_ENVELOPES: Final = 4
 # A notification has one record. A message made of a million bad records must not take the time of all others.
 _MAX_REFUSALS: Final = 100
+_TOO_DEEP: Final = "a record that is nested too deep"
 
 # As json.loads, without its look at options: there may be thousands of messages.
 _decode_json: Final = json.JSONDecoder().decode
@@ -59,7 +62,14 @@ def decode(event: object, delivery_id: str = "") -> Decoded:
     delivered again, as Lambda's request id is.
     """
     reader = _Reader()
-    reader.read(event, Delivery(delivery_id))
+    # A message made of a million brackets would have each of them looked at again and again.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        reader.read(event, Delivery(delivery_id))
+    finally:
+        if collects:
+            gc.enable()
     return Decoded(
         reader.changes, reader.tickets, reader.held, reader.refusals, reader.ignored, reader.from_queue, reader.gathered
     )
@@ -99,8 +109,8 @@ class _Reader:
         for record in records:
             try:
                 self._read_record(record, delivery)
-            except EventError as error:
-                self._refuse(str(error), delivery)
+            except (EventError, RecursionError) as error:
+                self._refuse(str(error) if isinstance(error, EventError) else _TOO_DEEP, delivery)
                 refused += 1
                 if refused == _MAX_REFUSALS:
                     self._refuse("so many records refused that the rest was not read", delivery)
@@ -151,7 +161,7 @@ class _Reader:
     def read_sqs(self, record: _Json, delivery: Delivery) -> None:
         message_id = record.get("messageId")
         # Inside an envelope, a message's content would decide which messages are acknowledged.
-        if delivery.envelopes or not isinstance(message_id, str):
+        if delivery.envelopes or not isinstance(message_id, str) or len(message_id) > MAX_VERSION_CHARACTERS:
             raise EventError("an SQS record in an envelope or without a messageId")
         self.from_queue = True
         attributes = record.get("attributes")
@@ -168,15 +178,15 @@ class _Reader:
         self.read_sns_envelope(envelope, delivery)
 
     def read_sns_envelope(self, envelope: _Json, delivery: Delivery) -> None:
-        inside = delivery._replace(id=str(envelope.get("MessageId", delivery.id)), envelopes=delivery.envelopes + 1)
-        self._read_text(envelope.get("Message"), inside)
+        id_ = text_in(envelope, "MessageId") or delivery.id
+        self._read_text(envelope.get("Message"), delivery._replace(id=id_, envelopes=delivery.envelopes + 1))
 
     def read_failed_invocation(self, record: _Json, delivery: Delivery) -> None:
         """Read the event that Lambda gave up; its request id is that of the attempts."""
         _check_envelopes(delivery.envelopes + 1)
         context = record["requestContext"]
-        id_ = str(context.get("requestId", delivery.id)) if isinstance(context, dict) else delivery.id
-        self.read(record["requestPayload"], delivery._replace(id=id_, envelopes=delivery.envelopes + 1))
+        id_ = text_in(context, "requestId") if isinstance(context, dict) else ""
+        self.read(record["requestPayload"], delivery._replace(id=id_ or delivery.id, envelopes=delivery.envelopes + 1))
 
     def _read_text(self, text: object, delivery: Delivery) -> None:
         """Read the JSON text in an envelope."""

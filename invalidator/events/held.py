@@ -12,7 +12,14 @@ from typing import Any, Final
 
 from invalidator.errors import EventError
 from invalidator.events.records import change_again, own_identity
-from invalidator.events.tickets import KIND, MAX_INVOCATIONS, MAX_SINCE_CHARACTERS, MAX_WHY_CHARACTERS, is_count
+from invalidator.events.tickets import (
+    KIND,
+    MAX_INVOCATIONS,
+    MAX_SINCE_CHARACTERS,
+    MAX_WHY_CHARACTERS,
+    is_count,
+    text_of,
+)
 from invalidator.limits import MAX_MESSAGE_BYTES
 from invalidator.model import DistributionId, Gathered, HeldChanges, ObjectChange
 
@@ -21,7 +28,11 @@ _Json = dict[str, Any]
 VERSION: Final = 2
 GATHERED: Final = 3
 
+_MAX_CHANGES: Final = 15_000
+"""Of one ticket: more than a message holds of changes with names of usual length."""
+
 _MAX_ID_CHARACTERS: Final = 80
+_MAX_IDS: Final = 10_000
 _LAST_TIME: Final = 1e11
 """In seconds since 1970: in some three thousand years."""
 
@@ -50,7 +61,8 @@ def _messages(head: _Json, changes: tuple[ObjectChange, ...]) -> Iterator[tuple[
     texts = [_written(change) for change in changes]
     for end, text in enumerate([*texts, ""]):
         size += len(text) + 1
-        if end > start and (end == len(texts) or len(begin) + size + 2 > MAX_MESSAGE_BYTES):
+        is_full = len(begin) + size + 2 > MAX_MESSAGE_BYTES or end - start == _MAX_CHANGES
+        if end > start and (end == len(texts) or is_full):
             yield f"{begin}{','.join(texts[start:end])}]}}", changes[start:end]
             start, size = end, len(text) + 1
 
@@ -64,7 +76,8 @@ def read_held(document: _Json, message_id: str | None = None, *, redelivered: bo
     """Return the changes in a ticket. Raises EventError if it was not written here."""
     version = document.get("version")
     if version != VERSION:
-        raise EventError(f"a ticket of version {version!r:.20}, of a later invalidator: update this one")
+        what = f"version {version}" if is_count(version, 1_000) else "a version"
+        raise EventError(f"a ticket of {what} that this program does not know: update it")
     with _refusing():
         return replace(_read(document, message_id), apart=redelivered)
 
@@ -77,7 +90,7 @@ def is_gathered(document: _Json) -> bool:
 def read_gathered(document: _Json, message_id: str | None = None) -> Gathered:
     """Return the changes in a ticket of the third version. Raises EventError if it was not written here."""
     with _refusing():
-        if not _is_filled(document["changes"]):
+        if not _is_filled(document["changes"], _MAX_CHANGES):
             raise ValueError("changes")
         changes = tuple(_change(entry, message_id) for entry in document["changes"])
         return Gathered(changes, _time(document["since"]), _time(document["going_on"]))
@@ -93,14 +106,16 @@ def _refusing() -> Iterator[None]:
 
 def _read(document: _Json, message_id: str | None) -> HeldChanges:
     attempts, ids, entries = document["attempts"], document["distributions"], document["changes"]
-    if not (is_count(attempts, MAX_INVOCATIONS) and _is_filled(ids) and _is_filled(entries)):
+    if not (is_count(attempts, MAX_INVOCATIONS) and _is_filled(ids, _MAX_IDS) and _is_filled(entries, _MAX_CHANGES)):
         raise ValueError("attempts, distributions or changes")
     changes = tuple(_change(entry, message_id) for entry in entries)
-    return HeldChanges(_ids(ids), changes, attempts, str(document["why"]), _ids(document.get("listed", [])))
+    return HeldChanges(
+        _ids(ids), changes, attempts, text_of(document["why"], MAX_WHY_CHARACTERS), _ids(document.get("listed", []))
+    )
 
 
 def _ids(values: object) -> tuple[DistributionId, ...]:
-    if not isinstance(values, list) or not all(map(_is_id, values)):
+    if not isinstance(values, list) or len(values) > _MAX_IDS or not all(map(_is_id, values)):
         raise ValueError("distributions")
     return tuple(dict.fromkeys(map(DistributionId, values)))
 
@@ -115,12 +130,12 @@ def _time(value: object) -> float:
     return float(value)
 
 
-def _is_filled(value: object) -> bool:
-    return isinstance(value, list) and bool(value)
+def _is_filled(value: object, most: int) -> bool:
+    return isinstance(value, list) and 0 < len(value) <= most
 
 
 def _change(entry: object, message_id: str | None) -> ObjectChange:
     if not (isinstance(entry, list) and all(isinstance(text, str) for text in entry)):
         raise TypeError("changes")
     bucket, key, identity, time, version = entry
-    return change_again(ObjectChange(bucket, key, identity, message_id, time[:MAX_SINCE_CHARACTERS], version))
+    return change_again(ObjectChange(bucket, key, identity, message_id, time, version))

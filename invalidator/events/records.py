@@ -5,14 +5,23 @@ EventBridge sends events: https://docs.aws.amazon.com/AmazonS3/latest/userguide/
 Both pages were read on 2026-11-20.
 """
 
+import re
+from itertools import islice
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_plus
 
 from invalidator.errors import EventError
-from invalidator.limits import MAX_KEY_BYTES
+from invalidator.limits import MAX_KEY_BYTES, MAX_VERSION_CHARACTERS
 from invalidator.model import VISIBLE_CHANGES, ObjectChange, ObjectKey
 
 _Json = dict[str, Any]
+
+_MAX_ENCODED_CHARACTERS: Final = 6 * MAX_KEY_BYTES
+"""Of a key as it is written: twice what one needs in which each byte is %XX."""
+
+# Names of before 2018 in us-east-1 are longer, and have capitals and underscores:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-29)
+_is_bucket_name = re.compile(r"[A-Za-z0-9._-]{1,255}").fullmatch
 
 _CREATED: Final = "Object Created"
 _VISIBLE_DETAIL_TYPES: Final = (_CREATED, "Object Deleted")
@@ -34,7 +43,8 @@ def change_of_record(record: _Json, delivery: Delivery) -> ObjectChange | None:
     """Return the change that a record of S3 tells of; None if viewers do not see it. Raises EventError."""
     version = record.get("eventVersion", "2.0")
     if not isinstance(version, str) or version[:2] != "2.":
-        raise EventError(f"an S3 record of eventVersion {version!r:.40}; expected 2.x")
+        what = f"{version[:20]!r}" if isinstance(version, str) else description_of(version)
+        raise EventError(f"an S3 record of eventVersion {what}; expected 2.x")
     # A record without a name counts as a change: to clear one path too many does no harm. It does not count as an
     # upload, which might be skipped as unchanged.
     name = record.get("eventName") or VISIBLE_CHANGES[1]
@@ -45,13 +55,14 @@ def change_of_record(record: _Json, delivery: Delivery) -> ObjectChange | None:
     bucket, key, details = _object_of(record.get("s3"))
     # The key is form-encoded: "red flower.jpg" arrives as "red+flower.jpg". Bytes that are not UTF-8, which S3 itself
     # never sends, survive as surrogate escapes and become the same bytes in the path.
+    if len(key) > _MAX_ENCODED_CHARACTERS:
+        raise EventError(f"a key of {len(key):,} characters; S3 has none above {MAX_KEY_BYTES:,} bytes")
     key = unquote_plus(key, errors="surrogateescape")
     if not key.isascii() or len(key) > MAX_KEY_BYTES:
         _check_key(key, errors="surrogateescape")
-    time = record.get("eventTime")
-    identity = _identity(details, "versionId", "eTag", time, delivery)
-    version = _version(details.get("versionId"), is_upload="ObjectCreated:" in name)
-    return _change(bucket, key, identity, delivery.message_id, time, version)
+    time, version = text_in(record, "eventTime"), text_in(details, "versionId")
+    identity = _identity(details, version, "eTag", time, delivery)
+    return _change(bucket, key, identity, delivery.message_id, time, version if "ObjectCreated:" in name else "")
 
 
 def change_of_event(event: _Json, delivery: Delivery) -> ObjectChange | None:
@@ -64,10 +75,9 @@ def change_of_event(event: _Json, delivery: Delivery) -> ObjectChange | None:
     # Here alone the key is raw: decoding would turn "a+b%20" into another key.
     bucket, key, details = _object_of(event.get("detail"))
     _check_key(key, errors="strict")
-    time = event.get("time")
-    identity = _identity(details, "version-id", "etag", time, delivery)
-    version = _version(details.get("version-id"), is_upload=kind == _CREATED)
-    return _change(bucket, key, identity, delivery.message_id, time, version)
+    time, version = text_in(event, "time"), text_in(details, "version-id")
+    identity = _identity(details, version, "etag", time, delivery)
+    return _change(bucket, key, identity, delivery.message_id, time, version if kind == _CREATED else "")
 
 
 def change_by_hand(bucket: str, key: str, identity: str) -> ObjectChange:
@@ -78,14 +88,18 @@ def change_by_hand(bucket: str, key: str, identity: str) -> ObjectChange:
     if not key:
         raise EventError("an empty key")
     _check_key(key, errors="strict")
-    return _change(bucket, key, f"delivery {identity}", None, None, "")
+    return _change(bucket, key, f"delivery {identity}", None, "", "")
 
 
 def change_again(change: ObjectChange) -> ObjectChange:
     """Return a change that has only its own part of an identity with the whole of it. Raises EventError."""
-    if not (change.bucket and change.key and change.identity):
+    bucket, key, identity, _, time, version = change
+    if not (bucket and key and identity):
         raise EventError("a change without bucket, key or identity")
-    _check_key(change.key, errors="surrogateescape")
+    if not _is_bucket_name(bucket) or max(len(identity) // 4, len(time), len(version)) > MAX_VERSION_CHARACTERS:
+        raise EventError("a change with a bucket, an identity, a time or a version such as no change has")
+    if not key.isascii() or len(key) > MAX_KEY_BYTES:
+        _check_key(key, errors="surrogateescape")
     return _change(*change)
 
 
@@ -104,25 +118,32 @@ def _object_of(holder: Any) -> tuple[str, str, _Json]:
     if not (isinstance(bucket, str) and isinstance(key, str) and bucket and key):
         what = f"bucket is {description_of(bucket)} and whose key is {description_of(key)}"
         raise EventError(f"a record whose {what}; expected two strings")
+    if not _is_bucket_name(bucket):
+        raise EventError(f"a record of the bucket {bucket[:80]!r}; no bucket has such a name")
     return bucket, key, details
 
 
-def _identity(details: _Json, version: str, etag: str, time: object, delivery: Delivery) -> str:
+def text_in(fields: _Json, name: str) -> str:
+    """Return a field that is a text; empty if it is not there. Raises EventError for anything else, or a long one."""
+    value = fields.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > MAX_VERSION_CHARACTERS:
+        raise EventError(f"a record whose {name} is {description_of(value)}; expected a short string")
+    return value
+
+
+def _identity(details: _Json, version: str, etag: str, time: str, delivery: Delivery) -> str:
     """Return a text that is the same in every delivery of this change, and in no other change of the object.
 
     S3's sequencer is that by definition. Without one: version id, ETag and time. Without a time: the delivery, so that
     a later change is never taken for this one.
     """
-    if sequencer := details.get("sequencer"):
+    if sequencer := text_in(details, "sequencer"):
         return f"sequencer {sequencer}"
     if time:
-        return f"time {time} version {details.get(version)} etag {details.get(etag)}"
+        return f"time {time} version {version or None} etag {text_in(details, etag) or None}"
     return f"delivery {delivery.id}"
-
-
-def _version(version: object, *, is_upload: bool) -> str:
-    """Return the version that an upload wrote; empty for a removal, or where the event names no version."""
-    return version if is_upload and isinstance(version, str) else ""
 
 
 def _name_of(bucket: str, key: str) -> str:
@@ -130,9 +151,8 @@ def _name_of(bucket: str, key: str) -> str:
     return f"{len(bucket)} {len(key)} {bucket} {key} "
 
 
-def _change(bucket: str, key: str, identity: str, message_id: str | None, time: object, version: str) -> ObjectChange:
-    whole = _name_of(bucket, key) + identity
-    return ObjectChange(bucket, ObjectKey(key), whole, message_id, time if isinstance(time, str) else "", version)
+def _change(bucket: str, key: str, identity: str, message_id: str | None, time: str, version: str) -> ObjectChange:
+    return ObjectChange(bucket, ObjectKey(key), _name_of(bucket, key) + identity, message_id, time, version)
 
 
 def _check_key(key: str, errors: str) -> None:
@@ -150,7 +170,7 @@ def description_of(value: object) -> str:
         source = value.get("eventSource") or value.get("EventSource") or value.get("source")
         if isinstance(source, str):
             return f"an object from {source[:60]!r}"
-        names = ", ".join(repr(str(name)[:40]) for name in list(value)[:8])
+        names = ", ".join(repr(str(name)[:40]) for name in islice(value, 8))
         return f"an object with {names or 'no fields'}"
     if isinstance(value, str):
         return f"a string of {len(value)} characters"

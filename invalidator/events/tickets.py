@@ -10,7 +10,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, Final, NamedTuple
 
 from invalidator.errors import EventError
-from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_MESSAGE_BYTES, MAX_WILDCARDS_PER_CALL
+from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_MESSAGE_BYTES, MAX_PATH_CHARACTERS, MAX_WILDCARDS_PER_CALL
 from invalidator.model import Batch, Cause, DistributionId, Item, Request, UrlPath, Wide
 from invalidator.urls.encoding import is_path, is_tag
 
@@ -20,6 +20,9 @@ KIND: Final = "invalidator ticket"
 
 MAX_WHY_CHARACTERS: Final = 500
 MAX_SINCE_CHARACTERS: Final = 40
+_MAX_RELATION_CHARACTERS: Final = 1_000
+_MAX_ID_CHARACTERS: Final = 80
+
 _OTHER_BYTES: Final = 8_192
 """Most bytes of a ticket beside its items: the reason may take six bytes a character."""
 
@@ -105,18 +108,27 @@ def read(document: _Json, message_id: str | None = None, *, redelivered: bool = 
 
 
 def _read(document: _Json, message_id: str | None, *, redelivered: bool) -> Ticket:
-    reference, attempts, since = document["caller_reference"], document["attempts"], document["since"]
-    origin = str(reference), message_id, str(since)[:MAX_SINCE_CHARACTERS]
-    items = tuple(_item(entry, origin) for entry in document["items"])
+    reference, attempts, entries = document["caller_reference"], document["attempts"], document["items"]
+    if not (isinstance(entries, list) and len(entries) <= MAX_ITEMS_PER_CALL):
+        raise TypeError("items")
+    origin = text_of(reference, _MAX_ID_CHARACTERS), message_id, text_of(document["since"], MAX_SINCE_CHARACTERS)
+    items = tuple(_item(entry, origin) for entry in entries)
     # Tickets of older versions have neither.
     crowded, frozen = document.get("crowded", 0), bool(document.get("frozen", False))
     if not (_is_reference(reference) and is_count(attempts, MAX_INVOCATIONS) and is_count(crowded, MAX_CROWDED)):
         raise ValueError("caller_reference, attempts or crowded")
-    distribution, apart = DistributionId(str(document["distribution"])), bool(document["apart"])
-    batch = Batch(distribution, items, reference, attempts, apart or redelivered, crowded, frozen)
+    distribution, apart = text_of(document["distribution"], _MAX_ID_CHARACTERS), bool(document["apart"])
+    batch = Batch(DistributionId(distribution), items, reference, attempts, apart or redelivered, crowded, frozen)
     if not _can_be_sent(batch):
         raise ValueError("items")
-    return Ticket(batch, str(document["why"])[:MAX_WHY_CHARACTERS])
+    return Ticket(batch, text_of(document["why"], MAX_WHY_CHARACTERS))
+
+
+def text_of(value: object, most: int) -> str:
+    """Return a text of at most so many characters. Raises TypeError for anything else."""
+    if not (isinstance(value, str) and len(value) <= most):
+        raise TypeError("a field is no text, or too long")
+    return value
 
 
 def is_count(value: object, most: int) -> bool:
@@ -128,7 +140,10 @@ def _item(entry: object, origin: tuple[str, str | None, str]) -> Item:
     if not isinstance(entry, list):  # an object of three fields could be unpacked, too
         raise TypeError("items")
     path, relation, key = entry
-    return Item(UrlPath(path), (Cause(Request(str(key), *origin), str(relation)),))
+    source = Request(text_of(key, MAX_PATH_CHARACTERS), *origin)
+    return Item(
+        UrlPath(text_of(path, MAX_PATH_CHARACTERS)), (Cause(source, text_of(relation, _MAX_RELATION_CHARACTERS)),)
+    )
 
 
 def _can_be_sent(batch: Batch) -> bool:

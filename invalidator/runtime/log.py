@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from functools import cache
+from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 
@@ -11,7 +12,13 @@ from invalidator.events.decode import Decoded
 from invalidator.model import Batch, Plan
 from invalidator.settings import environment
 
-logger = Logger(service=environment.service_name())
+
+def _as_ascii(record: Any) -> str:
+    """Return a line of the log, in which a reader of logs finds nothing to obey, whatever text comes from outside."""
+    return json.dumps(record, default=str, separators=(",", ":"))
+
+
+logger = Logger(service=environment.service_name(), json_serializer=_as_ascii)
 
 
 @cache
@@ -23,8 +30,12 @@ def log_once(text: str, log: Callable[[str], None] = logger.info) -> None:
 def log_event(event: object) -> None:
     """Log an event at DEBUG. A job that comes back among dead letters still has its credentials: it is not shown."""
     if logger.log_level <= logging.DEBUG:
-        is_job = "CodePipeline.job" in json.dumps(event, default=str)
-        logger.debug("event", extra={"event": "not shown: it holds a job of CodePipeline" if is_job else event})
+        try:
+            is_job = "CodePipeline.job" in _as_ascii(event)
+        except RecursionError:
+            logger.debug("event", extra={"event": "not shown: it is nested too deep"})
+        else:
+            logger.debug("event", extra={"event": "not shown: it holds a job of CodePipeline" if is_job else event})
 
 
 def log_warnings(warnings: Iterable[str]) -> None:

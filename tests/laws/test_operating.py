@@ -142,13 +142,27 @@ def test_every_metric_is_explained_and_from_when_on_there_are_only_sums() -> Non
 
 @pytest.mark.parametrize(
     "key",
-    ["a\nb", 'a"}\n{"level":"CRITICAL","message":"b', "a\r\nb", "a\x1b[2Jb", "a\u2028b\x85c", "a\x00b", "*", "#a,b"],
+    [
+        *(
+            "a\nb",
+            'a"}\n{"level":"CRITICAL","message":"b',
+            "a\r\nb",
+            "a\x1b[2Jb",
+            "a\u2028b\x85c",
+            "a\x00b",
+            "*",
+            "#a,b",
+        ),
+        *("\ud800", "\u202egpj.exe", "é"),
+    ],
 )
 def test_no_key_makes_a_second_line_in_the_log(cloudfront: StrictCloudFront, log: StringIO, key: str) -> None:
     logger.setLevel("DEBUG")
     cloudfront.broken["E1"] = DENIED
-    lambda_handler(make.sqs(make.s3(Change(key)), make.s3(Change(key, name=key))), LocalContext())
+    changes = [Change("a"), Change("a", name=key), *([] if key == "\ud800" else [Change(key)])]
+    lambda_handler(make.sqs(*map(make.s3, changes)) | {key: key}, LocalContext())
     text = log.getvalue()
+    assert '"event":{' in text  # the line at DEBUG, which has the key as it came
     assert {json.loads(line)["level"] for line in text.splitlines()} <= {"DEBUG", "INFO", "WARNING", "ERROR"}
     assert text.isascii()
     assert text.replace("\n", "").isprintable()
