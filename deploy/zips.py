@@ -23,7 +23,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 ROOT: Final = Path(__file__).parents[1]
 
 COMMON: Final = ("__init__", "errors", "limits", "model", "ttl_cache")
-HANDLER: Final = (*COMMON, "handler", "workers")
+HANDLER: Final = (*COMMON, "handler", "strict_json", "workers")
 STEPS: Final = ("aws", "delivery", "distributions", "events", "planning", "runtime", "settings", "urls")
 FUNCTIONS: Final = {
     "invalidate": (HANDLER, STEPS),

@@ -1152,32 +1152,32 @@ def test_neighbours_are_listed_through_the_sdk(cloudfront: StrictCloudFront, mon
 
 @pytest.fixture
 def listed(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Secrets Manager with the list E1, which is read at every event."""
+    """Secrets Manager with the list E1ABCDEFGH, which is read at every event."""
     monkeypatch.setenv("DISTRIBUTION_IDS_SECRET", "cdn")
     monkeypatch.setenv("SETTINGS_TTL", "0")
     with mock_aws():
         secrets = boto3.client("secretsmanager")
-        secrets.create_secret(Name="cdn", SecretString="E1")
+        secrets.create_secret(Name="cdn", SecretString="E1ABCDEFGH")
         yield secrets
 
 
 def test_a_distribution_that_is_added_to_the_list_is_served(listed: Any) -> None:
-    double = StrictCloudFront({"E1", "E2"})
+    double = StrictCloudFront({"E1ABCDEFGH", "E2ABCDEFGH"})
     edge = Clients(cloudfront=lambda: CloudFront(double), catalog=lambda: Catalog(CloudFront(double)))
     lambda_handler(make.s3(Change("a")), LocalContext(), edge)
-    listed.put_secret_value(SecretId="cdn", SecretString="E1 E2")
+    listed.put_secret_value(SecretId="cdn", SecretString="E1ABCDEFGH E2ABCDEFGH")
     lambda_handler(make.s3(Change("b")), LocalContext(), edge)
-    assert (double.paths("E1"), double.paths("E2")) == (["/a", "/b"], ["/b"])
+    assert (double.paths("E1ABCDEFGH"), double.paths("E2ABCDEFGH")) == (["/a", "/b"], ["/b"])
 
 
 def test_a_list_that_is_lost_is_a_warning_and_stops_nothing(listed: Any, log: StringIO) -> None:
-    double = StrictCloudFront({"E1"})
+    double = StrictCloudFront({"E1ABCDEFGH"})
     cdn = CloudFront(double)
     edge = Clients(cloudfront=lambda: cdn, catalog=lambda: Catalog(cdn))
     lambda_handler(make.s3(Change("a")), LocalContext(), edge)
     listed.delete_secret(SecretId="cdn", ForceDeleteWithoutRecovery=True)
     lambda_handler(make.s3(Change("b")), LocalContext(), edge)
-    assert double.paths("E1") == ["/a", "/b"]
+    assert double.paths("E1ABCDEFGH") == ["/a", "/b"]
     (warning,) = [line for line in lines_of(log) if line["level"] == "WARNING"]
     assert "DISTRIBUTION_IDS_SECRET: cdn cannot be read" in warning["message"]
     assert "what was known so far stays in force" in warning["message"]
@@ -1185,7 +1185,7 @@ def test_a_list_that_is_lost_is_a_warning_and_stops_nothing(listed: Any, log: St
 
 def test_a_list_that_never_could_be_read_stops_everything(listed: Any) -> None:
     listed.delete_secret(SecretId="cdn", ForceDeleteWithoutRecovery=True)
-    double = StrictCloudFront({"E1"})
+    double = StrictCloudFront({"E1ABCDEFGH"})
     with pytest.raises(ConfigurationError, match="DISTRIBUTION_IDS_SECRET: cdn cannot be read"):
         lambda_handler(make.sqs(make.s3(Change("a"))), LocalContext(), Clients(cloudfront=lambda: CloudFront(double)))
     assert double.calls == 0

@@ -6,6 +6,7 @@ the same caller references, and nothing is billed twice.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -34,6 +35,7 @@ from invalidator.runtime.invocation import Invocation
 from invalidator.runtime.log import details_of, log_warnings, logger
 from invalidator.runtime.metrics import Tally
 from invalidator.settings import environment
+from invalidator.settings.ids import DISCOVER
 
 _MAX_NAMED: Final = 20
 
@@ -96,11 +98,28 @@ def _services(invocation: Invocation, tally: Tally) -> JobServices:
 
 
 def _distributions(invocation: Invocation, ids: Sequence[str]) -> list[DistributionId]:
-    """Return the distributions that a job names, or the configured ones. Raises ConfigurationError."""
+    """Return the distributions that a job names, or the configured ones. Raises ConfigurationError.
+
+    Where distributions are configured, a job may name only these, or parameters: whoever may edit a pipeline has no
+    other rights by this function. The role allows only the parameters of ``pipeline-parameters``.
+    """
+    named = {word for word in ids if not word.startswith("/") and word.lower() != DISCOVER}
+    configured: list[DistributionId] = []
+    with suppress(UnconfiguredError):
+        configured = _looked_up(invocation, ()) if named else []
+    if strangers := sorted(named.difference(configured)) if configured else []:
+        raise ConfigurationError(
+            f"distributionId: {strangers[0]!r:.80} is not one of the configured distributions: name one of these, or"
+            " leave it out; ids of others go into a parameter that --param pipeline-parameters allows"
+        )
     try:
-        settings = environment.load(instead=ids, source="distributionId")
+        return _looked_up(invocation, ids)
     except UnconfiguredError as error:
         raise ConfigurationError(f"give distributionId in UserParameters; {error}") from error
+
+
+def _looked_up(invocation: Invocation, ids: Sequence[str]) -> list[DistributionId]:
+    settings = environment.load(instead=ids, source="distributionId")
     if settings.discover and not settings.discover_bucket:
         raise ConfigurationError("DISCOVER_BUCKET is missing, without which there is nothing to discover for a job")
     settings, catalog = replace(settings, describe=False), invocation.clients.catalog()

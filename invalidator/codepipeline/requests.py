@@ -3,11 +3,11 @@
 https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-invoke-lambda-function.html (read on 2026-11-22)
 """
 
-import json
 import re
 from typing import Any, Final, NamedTuple
 
 from invalidator.errors import ConfigurationError, EventError
+from invalidator.strict_json import parse_strictly
 
 _KEY: Final = "CodePipeline.job"
 _DISTRIBUTIONS: Final = ("distributionId", "distributionIds")
@@ -69,7 +69,7 @@ def job_request(text: str) -> JobRequest:
 
 def _parameters(text: str) -> dict[str, Any]:
     try:
-        parameters = json.loads(text, object_pairs_hook=_object) if text.strip() else {}
+        parameters = parse_strictly(text) if text.strip() else {}
     except (ValueError, RecursionError) as error:
         raise _wrong(f"they are not JSON ({error})") from None
     if not isinstance(parameters, dict):
@@ -77,13 +77,6 @@ def _parameters(text: str) -> dict[str, Any]:
     if unknown := [name for name in parameters if name not in PARAMETERS]:
         raise _wrong(f"there is no {unknown[0]!r:.80}; there are {', '.join(PARAMETERS)}")
     return parameters
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise _wrong("a name is there twice")
-    return made
 
 
 def _strings(parameters: dict[str, Any], name: str) -> list[str]:

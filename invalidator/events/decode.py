@@ -43,7 +43,7 @@ class Refusal(NamedTuple):
 class Decoded:
     """The contents of an event. ``ignored`` counts the records that change nothing for viewers.
 
-    ``tickets``, ``held`` and ``gathered`` were left by earlier invocations.
+    ``tickets``, ``held`` and ``gathered`` were left by earlier invocations; ``stacks`` has the mark of each ticket.
     """
 
     changes: list[ObjectChange] = field(default_factory=list)
@@ -53,6 +53,7 @@ class Decoded:
     ignored: int = 0
     from_queue: bool = False
     gathered: list[Gathered] = field(default_factory=list)
+    stacks: list[str] = field(default_factory=list)
 
 
 def decode(event: object, delivery_id: str = "") -> Decoded:
@@ -71,7 +72,14 @@ def decode(event: object, delivery_id: str = "") -> Decoded:
         if collects:
             gc.enable()
     return Decoded(
-        reader.changes, reader.tickets, reader.held, reader.refusals, reader.ignored, reader.from_queue, reader.gathered
+        reader.changes,
+        reader.tickets,
+        reader.held,
+        reader.refusals,
+        reader.ignored,
+        reader.from_queue,
+        reader.gathered,
+        reader.stacks,
     )
 
 
@@ -95,6 +103,7 @@ class _Reader:
         self.tickets: list[Batch] = []
         self.held: list[HeldChanges] = []
         self.gathered: list[Gathered] = []
+        self.stacks: list[str] = []
         self.refusals: list[Refusal] = []
         self.ignored = 0
         self.from_queue = False
@@ -144,7 +153,9 @@ class _Reader:
 
     def read_ticket(self, document: _Json, delivery: Delivery) -> None:
         if tickets.is_of_batch(document):
-            self.tickets.append(tickets.read(document, delivery.message_id, redelivered=delivery.redelivered).batch)
+            batch, _, stack = tickets.read(document, delivery.message_id, redelivered=delivery.redelivered)
+            self.tickets.append(batch)
+            self.stacks.append(stack)
         else:
             from invalidator.events import held  # which most events have nothing for
 

@@ -40,10 +40,11 @@ _is_reference = re.compile(r"invalidator-[0-9a-f]{32}").fullmatch
 
 
 class Ticket(NamedTuple):
-    """A batch, and why it was not accepted."""
+    """A batch, why it was not accepted, and the mark of the stack that wrote the ticket, if it has one."""
 
     batch: Batch
     why: str
+    stack: str = ""
 
 
 def is_of_batch(document: _Json) -> bool:
@@ -53,7 +54,7 @@ def is_of_batch(document: _Json) -> bool:
 
 def write(ticket: Ticket) -> str:
     """Return the body of a message: JSON in ASCII, with the path and the first cause of each item."""
-    batch, why = ticket
+    batch, why, stack = ticket
     document = {
         "type": KIND,
         "distribution": batch.distribution,
@@ -71,6 +72,8 @@ def write(ticket: Ticket) -> str:
         document["crowded"] = min(batch.crowded, MAX_CROWDED)
     if batch.frozen:
         document["frozen"] = True
+    if stack:
+        document["stack"] = stack
     return json.dumps(document, separators=(",", ":"))
 
 
@@ -113,7 +116,8 @@ def _read(document: _Json, message_id: str | None, *, redelivered: bool) -> Tick
         raise TypeError("items")
     origin = text_of(reference, _MAX_ID_CHARACTERS), message_id, text_of(document["since"], MAX_SINCE_CHARACTERS)
     items = tuple(_item(entry, origin) for entry in entries)
-    # Tickets of older versions have neither.
+    # Tickets of older versions have none of these.
+    stack = text_of(document.get("stack", ""), _MAX_ID_CHARACTERS)
     crowded, frozen = document.get("crowded", 0), bool(document.get("frozen", False))
     if not (_is_reference(reference) and is_count(attempts, MAX_INVOCATIONS) and is_count(crowded, MAX_CROWDED)):
         raise ValueError("caller_reference, attempts or crowded")
@@ -121,7 +125,7 @@ def _read(document: _Json, message_id: str | None, *, redelivered: bool) -> Tick
     batch = Batch(DistributionId(distribution), items, reference, attempts, apart or redelivered, crowded, frozen)
     if not _can_be_sent(batch):
         raise ValueError("items")
-    return Ticket(batch, text_of(document["why"], MAX_WHY_CHARACTERS))
+    return Ticket(batch, text_of(document["why"], MAX_WHY_CHARACTERS), stack)
 
 
 def text_of(value: object, most: int) -> str:

@@ -109,11 +109,12 @@ def _ticket(
     A batch keeps its reference, because CloudFront may have accepted it, unless it was given up for want of room.
     """
     if tickets.is_of_batch(document):
-        batch, why = tickets.read(document)
+        ticket = tickets.read(document)
+        batch, why = ticket.batch, ticket.why
         stale = tuple(_uncleared([batch], batch.attempts, why, letter))
         apart = batch.apart or batch.crowded < tickets.MAX_CROWDED
-        again = replace(batch, attempts=0, crowded=0, apart=apart)
-        return LetterContents(_TICKET, stale, bodies=(tickets.write(tickets.Ticket(again, why)),))
+        again = ticket._replace(batch=replace(batch, attempts=0, crowded=0, apart=apart))
+        return LetterContents(_TICKET, stale, bodies=(tickets.write(again),))
     waiting = read_held(document)
     stale = tuple(_waiting(waiting, letter, serving, view))
     bodies = tuple(body for body, _ in write_held(replace(waiting, attempts=0)))

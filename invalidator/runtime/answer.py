@@ -9,7 +9,7 @@ from invalidator.runtime.budget import note_spent
 from invalidator.runtime.deliver import PlanResult
 from invalidator.runtime.gather import Gathering
 from invalidator.runtime.invocation import Invocation
-from invalidator.runtime.log import details_of
+from invalidator.runtime.log import details_of, logger
 from invalidator.runtime.metrics import MAX_DISTRIBUTIONS
 
 
@@ -37,19 +37,23 @@ def answer(served: Served, invocation: Invocation) -> dict[str, Any]:
 
     Raises IncompleteError if something failed for which there is no message to name.
     """
-    _count(served)
+    _count(served, invocation.settings.stack)
     note_spent(served.result.tally, served.gathering.brake, invocation)
     invocation.publish(served.result.tally, by_distribution=served.distributions <= MAX_DISTRIBUTIONS)
     return _batch_answer(served) if served.decoded.from_queue else _summary(served)
 
 
-def _count(served: Served) -> None:
+def _count(served: Served, stack: str) -> None:
     """Count the records; tickets aside, which are this program's own."""
     decoded, gathering, plan, tally = served.decoded, served.gathering, served.plan, served.result.tally
     refused, ignored = len(decoded.refusals), decoded.ignored + gathering.markers
     tally.count("RecordsReceived", gathering.received + decoded.ignored + refused)
     tally.count("RecordsIgnored", ignored + served.unchanged + plan.excluded + plan.unserved)
     tally.count("Failures", refused)
+    foreign = sum(mark != stack for mark in decoded.stacks) if stack else 0
+    tally.count("ForeignTickets", foreign)
+    if foreign:
+        logger.warning("tickets that this stack did not write", extra={"tickets": foreign})
     tally.peak("SecondsHeld", gathering.seconds)
 
 

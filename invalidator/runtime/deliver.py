@@ -66,7 +66,7 @@ def deliver(plan: Plan, changes: list[ObjectChange], concerned: Concerned, invoc
     distributions = invocation.settings.distributions
     result.accepted = in_order(result.accepted, distributions)
     waiting = _unplanned(changes, concerned, invocation) if concerned.unknown else ()
-    left = _leftovers(in_order(failed.values(), distributions), invocation.clients.now())
+    left = _leftovers(in_order(failed.values(), distributions), invocation)
     _store([*waiting, *left], result, invocation)
     return result
 
@@ -99,7 +99,9 @@ def _frozen(plan: Plan, result: PlanResult, invocation: Invocation) -> Plan:
 
 def _unstored(frozen: list[Batch], result: PlanResult, invocation: Invocation) -> list[Batch]:
     """Store batches, and return those that cannot be stored. Half of the time is left for these."""
-    ends = store([_leftover(batch, _FROZEN) for batch in frozen], invocation, set(), invocation.seconds_left() / 2)
+    ends = store(
+        [_leftover(batch, _FROZEN, invocation) for batch in frozen], invocation, set(), invocation.seconds_left() / 2
+    )
     unstored = [batch for batch, end in zip(frozen, ends, strict=True) if not end.is_stored]
     result.tickets += len(frozen) - len(unstored)
     logger.info("large plan stored", extra={"tickets": len(frozen) - len(unstored)})
@@ -128,7 +130,7 @@ def _store(leftovers: list[Leftover], result: PlanResult, invocation: Invocation
         result.tally.count("Tickets" if is_stored and not leftover.is_hopeless else "Failures", 1, of)
 
 
-def _leftovers(failed: list[Outcome], now: float) -> Iterator[Leftover]:
+def _leftovers(failed: list[Outcome], invocation: Invocation) -> Iterator[Leftover]:
     """Yield what has to be stored of failed outcomes. What is hopeless for the same reason shares a dead letter."""
     alike: dict[tuple[DistributionId, str], list[Outcome]] = {}
     for outcome in failed:
@@ -140,12 +142,12 @@ def _leftovers(failed: list[Outcome], now: float) -> Iterator[Leftover]:
             kind = "" if isinstance(error, InvalidPathError) else str(error)
             alike.setdefault((batch.distribution, kind), []).append(outcome)
         else:
-            yield _leftover(batch, str(error), error, [outcome.failure], now)
+            yield _leftover(batch, str(error), invocation, error, [outcome.failure])
     for outcomes in alike.values():
-        yield from _letters(outcomes)
+        yield from _letters(outcomes, invocation)
 
 
-def _letters(outcomes: list[Outcome]) -> Iterator[Leftover]:
+def _letters(outcomes: list[Outcome], invocation: Invocation) -> Iterator[Leftover]:
     """Yield the dead letter of outcomes of one distribution with the same error; several if one cannot hold it."""
     # The error that is about the most paths says the most.
     main = max(outcomes, key=lambda outcome: len(outcome.batch.items))
@@ -155,17 +157,17 @@ def _letters(outcomes: list[Outcome]) -> Iterator[Leftover]:
     for batch in merge(first.distribution, (), batches):
         counted = replace(batch, attempts=first.attempts, crowded=first.crowded, apart=first.apart)
         said = dict.fromkeys(failures[item.path] for item in batch.items)
-        yield _leftover(counted, str(error), error, list(said))
+        yield _leftover(counted, str(error), invocation, error, list(said))
 
 
 def _leftover(
-    batch: Batch, why: str, error: CdnError | None = None, failures: Sequence[str] = (), now: float = 0.0
+    batch: Batch, why: str, invocation: Invocation, error: CdnError | None = None, failures: Sequence[str] = ()
 ) -> Leftover:
     is_hopeless = error is not None and pacing.is_hopeless(batch, error)
     delay = 0 if is_hopeless or error is None else pacing.delay(batch, error)
     if delay and isinstance(error, InProgressError):
-        delay = pacing.meeting(delay, now)
-    message = Message(tickets.write(tickets.Ticket(batch, why)), delay)
+        delay = pacing.meeting(delay, invocation.clients.now())
+    message = Message(tickets.write(tickets.Ticket(batch, why, invocation.settings.stack)), delay)
     details = {"error": why, **details_of(batch)}
     since = batch.since if batch.attempts + batch.crowded > 1 else ""
     return Leftover(message, [batch.distribution], batch.message_ids, failures, details, is_hopeless, since)

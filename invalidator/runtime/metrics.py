@@ -36,6 +36,7 @@ Name = Literal[
     "Calls",
     "CallsThrottled",
     "Tickets",
+    "ForeignTickets",
     "Failures",
     "UploadToInvalidation",
     "SecondsHeld",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
+from hashlib import sha256
 from typing import Final, TypeVar
 
 from invalidator.errors import ConfigurationError, UnconfiguredError
@@ -67,7 +68,7 @@ class Settings:
     send to each distribution. A change waits for the rest of its burst for ``gather`` seconds at most; 0: not at all.
     The upload of the key ``deploy_marker`` ends a burst. ``monthly_budget`` is in US dollars; 0: there is none.
     ``skip_unchanged`` says how an upload is compared with the version before; uploads that are the same are not
-    invalidated. None: nothing is compared.
+    invalidated. None: nothing is compared. ``stack`` marks the tickets of the stack; empty outside of one.
     """
 
     distributions: tuple[DistributionId, ...]
@@ -86,6 +87,7 @@ class Settings:
     gather: int = 0
     deploy_marker: str = ""
     monthly_budget: float = 0.0
+    stack: str = ""
 
 
 def load(
@@ -127,6 +129,7 @@ def load(
         gather=_whole(environ, "GATHER", 0, range(MAX_DELAY_SECONDS + 1), " of seconds"),
         deploy_marker=_deploy_marker(environ),
         monthly_budget=_monthly_budget(environ),
+        stack=_stack(environ),
     )
 
 
@@ -270,6 +273,12 @@ def _monthly_budget(environ: Mapping[str, str]) -> float:
             " is no budget)"
         )
     return float(text)
+
+
+def _stack(environ: Mapping[str, str]) -> str:
+    """Return a mark that who may only send to the queue cannot know: the stack's id has a part that nobody chose."""
+    id_ = environ.get("STACK_ID", "").strip()
+    return sha256(id_.encode(errors="surrogateescape")).hexdigest()[:16] if id_ else ""
 
 
 def _discover_bucket(environ: Mapping[str, str]) -> str:

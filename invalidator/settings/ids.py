@@ -1,6 +1,5 @@
 """The ids of distributions: where the settings have them, which shapes they take, and what is declared beside them."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,9 +18,10 @@ OPTION: Final = "--distribution-id"
 DISCOVER: Final = "discover"
 """The word that stands for the distributions that are found in the account."""
 
-# AWS's ids are some 14 characters of these. A stricter shape than "any word" keeps most secrets that were named by
-# mistake from being taken for ids and shown in the log.
+# AWS's ids are some 14 characters of these, and an embedded AWS makes others.
 is_distribution_id = re.compile(r"[A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}").fullmatch
+# In a secret or parameter that was named by mistake, a PIN, a seed or a key would be such a word, and would be logged.
+_is_cloudfronts = re.compile(r"E[A-Z0-9]{9,20}|dt_[A-Za-z0-9]{1,64}").fullmatch
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-21)
 is_bucket_name = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]").fullmatch
 _separators = re.compile(r"[\s,]+")
@@ -82,13 +82,14 @@ def _add(ids: Ids, more: Ids) -> None:
 
 
 def _checked(word: str, source: str, *, secret: bool = False) -> DistributionId:
-    if is_distribution_id(word):
+    if (_is_cloudfronts if secret else is_distribution_id)(word):
         return DistributionId(word)
     if (rewritten := why_rewritten(word)) and not secret:
         raise ConfigurationError(f"{source}: {word!r} {rewritten}")
     raise ConfigurationError(
-        f"{source}: {'a value in it' if secret else repr(word)} is not a distribution id (expected capitals and"
-        f" digits, as E1A2B3C4D5E6F7; not a domain name, not an ARN{_for_several(source)})"
+        f"{source}: {'a value in it' if secret else repr(word)} is not a distribution id (expected"
+        f" {'E and 9 to 20 ' if secret else ''}capitals and digits, as E1A2B3C4D5E6F7; not a domain name, not an"
+        f" ARN{_for_several(source)})"
     )
 
 
@@ -105,7 +106,7 @@ def _for_several(source: str) -> str:
 def _parsed(text: str, where: str) -> Ids:
     """Return the ids in the content of a secret or parameter. No error quotes the content, or chains one that does."""
     ids: Ids = {}
-    for value in _values(text):
+    for value in _values(text, where):
         if isinstance(value, dict):
             _add(ids, _declared(value, where))
         elif isinstance(value, str):
@@ -120,10 +121,14 @@ def _parsed(text: str, where: str) -> Ids:
     return ids
 
 
-def _values(text: str) -> list[Any]:
+def _values(text: str, where: str) -> list[Any]:
     """Return the values of a JSON array or object, one declaration, one JSON text, or the plain text itself."""
+    from invalidator.strict_json import DuplicateNameError, parse_strictly  # which many functions never need
+
     try:
-        value = json.loads(text)
+        value = parse_strictly(text)
+    except DuplicateNameError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
     except (ValueError, RecursionError):
         return [text]
     if isinstance(value, dict):

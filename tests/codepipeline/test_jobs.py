@@ -131,7 +131,7 @@ def test_every_form_of_the_parameters_is_done(world: World, parameters: object, 
         ("[" * 900, "UserParameters: they are not JSON"),
         ("9" * 5_000, "UserParameters: they are not JSON"),
         ("[]", "UserParameters: they are JSON, but no object"),
-        ('{"objectPaths": "/*", "objectPaths": "/b"}', "UserParameters: a name is there twice"),
+        ('{"objectPaths": "/*", "objectPaths": "/b"}', "they are not JSON (a name is there twice in an object)"),
         ({"paths": ["/*"]}, "there is no 'paths'; there are distributionId, distributionIds, objectPaths, wait"),
         ({"wait": "true"}, "wait is neither true nor false"),
         ({"objectPaths": []}, "objectPaths is neither a string nor a list of strings"),
@@ -147,8 +147,15 @@ def test_every_form_of_the_parameters_is_done(world: World, parameters: object, 
         ({"distributionIds": ["", " , "]}, "distributionId is empty"),
         ({"distributionIds": []}, "distributionIds is neither a string nor a list of strings"),
         ({"distributionId": 7}, "distributionId is neither a string nor a list of strings"),
-        ({"distributionId": "d111.cloudfront.net"}, "distributionId: 'd111.cloudfront.net' is not a distribution id"),
-        ({"distributionId": "E0MISSING"}, "NoSuchDistribution"),
+        (
+            {"distributionId": "d111.cloudfront.net"},
+            "distributionId: 'd111.cloudfront.net' is not one of the configured",
+        ),
+        (
+            {"distributionId": "E0MISSING"},
+            "distributionId: 'E0MISSING' is not one of the configured distributions: name",
+        ),
+        ({"distributionId": ["E1", "dt_2"]}, "distributionId: 'dt_2' is not one of the configured distributions"),
         ({"distributionId": "discover"}, "DISCOVER_BUCKET is missing"),
     ],
 )
@@ -179,7 +186,8 @@ def test_without_any_distribution_it_is_said_what_to_set(world: World, monkeypat
     assert answer.message.startswith("give distributionId in UserParameters; no distribution to invalidate: set")
 
 
-def test_a_tenant_is_done_and_waited_for(world: World) -> None:
+def test_a_tenant_is_done_and_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISTRIBUTION_IDS", "E1,dt_2")
     world.cloudfront.tenants["dt_2"] = ("E1", {})
     world.cloudfront.looks_to_complete = 1
     answer = world.run({"distributionId": "dt_2", "wait": True})
@@ -206,20 +214,34 @@ def test_whatever_text_there_is_the_job_is_answered(world: World, text: str) -> 
 # --- where the ids come from ----------------------------------------------------------------------------
 
 
+ONE, OTHER = "E1A2B3C4D5E6F7", "E2A2B3C4D5E6F7"
+
+
 @pytest.fixture
-def ssm() -> Iterator[Any]:
+def ssm(world: World) -> Iterator[Any]:
+    """A Parameter Store, beside a CloudFront that has two distributions more than are configured."""
+    world.cloudfront.distributions = {"E1", "E2", ONE, OTHER}
     with mock_aws():
         yield boto3.client("ssm")
 
 
 def test_ids_may_stand_in_parameters_beside_others(world: World, ssm: Any) -> None:
-    ssm.put_parameter(Name="/cdn/one", Value="E1", Type="String")
-    ssm.put_parameter(Name="/cdn/both", Value="E1,E2", Type="StringList")
+    ssm.put_parameter(Name="/cdn/one", Value=ONE, Type="String")
+    ssm.put_parameter(Name="/cdn/both", Value=f"{ONE},{OTHER}", Type="StringList")
     assert world.run({"distributionId": "/cdn/one"}).is_success
-    assert world.accepted() == [("E1", "/*")]
+    assert world.accepted() == [(ONE, "/*")]
     world.cloudfront.accepted.clear()
     assert world.run({"distributionId": ["/cdn/both", "E2"]}).is_success
-    assert world.accepted() == [("E1", "/*"), ("E2", "/*")]
+    assert world.accepted() == [(ONE, "/*"), ("E2", "/*"), (OTHER, "/*")]
+
+
+def test_a_job_reaches_no_distribution_that_is_not_configured(world: World, ssm: Any) -> None:
+    ssm.put_parameter(Name="/cdn/one", Value=ONE, Type="String")
+    for ids in (OTHER, [OTHER, "E1"], ["/cdn/one", OTHER], f"E1 {OTHER}"):
+        answer = world.run({"distributionId": ids})
+        assert answer.type == "ConfigurationError"
+        assert f"distributionId: '{OTHER}' is not one of the configured distributions" in answer.message
+    assert world.accepted() == []
 
 
 def test_a_parameter_that_is_not_there_is_a_configuration_error(world: World, ssm: Any) -> None:
@@ -261,10 +283,10 @@ def test_a_parameter_that_cannot_be_read_now_is_read_later(
     assert token
     monkeypatch.delenv("AWS_ENDPOINT_URL_SSM")
     stored.forget_stored()
-    ssm.put_parameter(Name="/cdn/ids", Value="E1", Type="String")
+    ssm.put_parameter(Name="/cdn/ids", Value=ONE, Type="String")
     world.invoke(job({"distributionId": "/cdn/ids"}, token, second))
     assert world.pipeline.answers[-1].is_success
-    assert world.accepted() == [("E1", "/*")]
+    assert world.accepted() == [(ONE, "/*")]
 
 
 def test_distributions_are_discovered_for_the_bucket_that_is_set(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,8 +299,10 @@ def test_distributions_are_discovered_for_the_bucket_that_is_set(world: World, m
     assert world.accepted() == [("E3", "/*")]
     world.cloudfront.accepted.clear()
     assert world.run({"distributionId": "discover"}).is_success
-    assert world.run({"distributionId": "E1"}).is_success
-    assert world.accepted() == [("E1", "/*"), ("E3", "/*")]
+    assert world.run({"distributionId": "E3"}).is_success
+    assert world.accepted() == [("E3", "/*"), ("E3", "/*")]
+    answer = world.run({"distributionId": "E4"})
+    assert (answer.type, "'E4' is not one of the configured" in answer.message) == ("ConfigurationError", True)
 
 
 def test_where_nothing_is_discovered_the_job_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,8 +366,9 @@ def test_failures_of_several_kinds_are_a_failed_job(world: World) -> None:
     assert world.run().type == "JobFailed"
 
 
-def test_a_message_that_is_too_long_still_says_what_was_accepted(world: World) -> None:
+def test_a_message_that_is_too_long_still_says_what_was_accepted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [f"E{number:013}" for number in range(100)]
+    monkeypatch.setenv("DISTRIBUTION_IDS", ",".join(ids))
     world.cloudfront = StrictCloudFront(ids, broken=dict.fromkeys(ids[:50], DENIED), characters=26)
     answer = world.run({"distributionIds": ids})
     assert answer.type == "PermissionError"
@@ -581,9 +606,10 @@ def test_a_repeated_job_makes_the_same_references_and_another_others(world: Worl
 @pytest.mark.parametrize(("number", "known_at_the_end"), [(62, 62), (100, 30), (180, 1)])
 @pytest.mark.parametrize(("rate", "seconds"), [(0.5, 120.0), (0.5, 900.0), (1_000.0, 120.0)])
 def test_more_invalidations_than_a_token_has_room_for_come_to_an_end(
-    world: World, rate: float, seconds: float, number: int, known_at_the_end: int
+    world: World, rate: float, seconds: float, number: int, known_at_the_end: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [f"E{one:013}" for one in range(number)]
+    monkeypatch.setenv("DISTRIBUTION_IDS", ",".join(ids))
     time = Time(world.clock, rate=rate, burst=10)
     world.seconds = seconds
     world.cloudfront = StrictCloudFront(ids, time=time, characters=26)
@@ -599,8 +625,11 @@ def test_more_invalidations_than_a_token_has_room_for_come_to_an_end(
 
 
 @pytest.mark.parametrize("wait", [False, True])
-def test_of_more_than_it_has_room_for_a_token_holds_some(world: World, wait: bool) -> None:
+def test_of_more_than_it_has_room_for_a_token_holds_some(
+    world: World, wait: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = [f"E{one:013}" for one in range(300)]
+    monkeypatch.setenv("DISTRIBUTION_IDS", ",".join(ids))
     world.cloudfront = StrictCloudFront(ids, broken={ids[0]: IN_PROGRESS}, characters=26)
 
     def pause() -> None:

@@ -659,8 +659,8 @@ def an_account() -> StrictCloudFront:
     """Return an account with distributions of all kinds and a cache policy. E2 has tenants."""
     config = of_buckets("origin") | {"DefaultCacheBehavior": behavior("origin", "mine")}
     account = StrictCloudFront(
-        {"E1"},
-        configs={"E1": config, "E2": config | {"ConnectionMode": "tenant-only"}},
+        {"E1ABCDEFGH"},
+        configs={"E1ABCDEFGH": config, "E2": config | {"ConnectionMode": "tenant-only"}},
         policies={"mine": cache_policy("none")},
         tenants={"dt_1": ("E2", {}), "dt_2": ("E2", {})},
     )
@@ -674,10 +674,10 @@ def test_the_function_may_make_exactly_the_calls_that_it_makes(
 ) -> None:
     with embedded_aws(), serve(an_account()) as account:
         monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", account)
-        boto3.client("secretsmanager").create_secret(Name="cloudfront/ids", SecretString="E1 dt_2 E0MISSING")
-        boto3.client("ssm").put_parameter(Name="/cloudfront/ids", Value="E1 dt_2 E0MISSING", Type="String")
+        boto3.client("secretsmanager").create_secret(Name="cloudfront/ids", SecretString="E1ABCDEFGH dt_2 E0MISSINGX")
+        boto3.client("ssm").put_parameter(Name="/cloudfront/ids", Value="E1ABCDEFGH dt_2 E0MISSINGX", Type="String")
         boto3.client("ssm").put_parameter(Name="/cloudfront/rules", Value="[]", Type="String")
-        listed = {"queue": "E1 E0MISSING", "discover": "discover dt_2 E0MISSING"}.get(case, "")
+        listed = {"queue": "E1ABCDEFGH E0MISSINGX", "discover": "discover dt_2 E0MISSINGX"}.get(case, "")
         queues = {
             f"<{name}>": boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
             for name in ("Queue", "DeadLetters")
@@ -687,10 +687,10 @@ def test_the_function_may_make_exactly_the_calls_that_it_makes(
             monkeypatch.setenv(name, listed if name == "DISTRIBUTION_IDS" else queues.get(value, value))
         boto3.client("s3").put_object(Bucket="origin", Key="other")  # that a wildcard would evict
         changed = [uploaded_again("a"), *(make.s3_record(Change(key)) for key in "bcd")]
-        event = {"Records": [*changed, ticket_of_many_attempts("E0MISSING")]}
+        event = {"Records": [*changed, ticket_of_many_attempts("E0MISSINGX")]}
         called.clear()
         if case == "direct":
-            with pytest.raises(IncompleteError, match="E0MISSING: /a and 3 more not invalidated"):
+            with pytest.raises(IncompleteError, match="E0MISSINGX: /a and 3 more not invalidated"):
                 handler.lambda_handler(event)
         else:
             assert handler.lambda_handler(event)["tickets"] == 2
@@ -713,7 +713,7 @@ def test_the_pipeline_function_may_make_exactly_the_calls_that_it_makes(
 ) -> None:
     with embedded_aws() as aws, serve(an_account()) as account:
         monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", account)
-        boto3.client("ssm").put_parameter(Name="/cloudfront/ids", Value="E1 dt_2", Type="String")
+        boto3.client("ssm").put_parameter(Name="/cloudfront/ids", Value="E1ABCDEFGH dt_2", Type="String")
         variables = properties(packages[case], "PipelineLambdaFunction")["Environment"]["Variables"]
         given = {"DISTRIBUTION_IDS": "discover dt_2" if case == "discover" else "", "DISCOVER_BUCKET": "origin"}
         for name, value in (variables | given).items():

@@ -46,9 +46,11 @@ def written(batch: Batch, why: str = "Throttling: Rate exceeded") -> Json:
 
 
 @quickly
-@given(batches, st.text(max_size=600))
-def test_what_is_written_is_read_again(batch: Batch, why: str) -> None:
-    read, why_again = tickets.read(written(batch, why), "m7")
+@given(batches, st.text(max_size=600), st.sampled_from(["", "0123456789abcdef"]))
+def test_what_is_written_is_read_again(batch: Batch, why: str, stack: str) -> None:
+    document = json.loads(tickets.write(Ticket(batch, why, stack)))
+    read, why_again, stack_again = tickets.read(document, "m7")
+    assert (stack_again, "stack" in document) == (stack, bool(stack))
     assert (read.distribution, read.caller_reference, read.attempts, read.apart, read.crowded, read.since) == (
         batch.distribution,
         batch.caller_reference,

@@ -8,7 +8,7 @@ import pytest
 from tests.laws.imports import FILES, MODULES, ROOT, imports, ours
 
 LADDER = (
-    {"errors", "limits", "workers"},
+    {"errors", "limits", "strict_json", "workers"},
     {"model", "ttl_cache"},
     {"urls", "aws"},
     {"events", "settings", "notifications"},

@@ -533,7 +533,7 @@ def test_a_letter_never_chooses_what_is_invoked(dead: str, invoked: list[Any]) -
     assert (invoked, keys_sent(bodies_in(changes))) == ([], ["a"])
 
 
-def test_the_changes_of_a_failed_invocation_go_to_the_function_that_is_named(dead: str, invoked: list[Any]) -> None:
+def test_the_changes_of_a_failed_invocation_go_to_the_function_named(dead: str, invoked: list[Any]) -> None:
     other = FUNCTION.replace("invalidate", "another")
     put(dead, failed_invocation(make.s3(Change("é")), hunter=2))
     (sent,) = send_again(DeadLetterQueue.connect(dead), other, function=True)

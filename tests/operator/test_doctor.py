@@ -312,10 +312,14 @@ def test_what_is_discovered_is_configured(account: StrictCloudFront, monkeypatch
     assert wrong(look())[0].todo.startswith("grant cloudfront:ListDistributions on")
 
 
+LONG = "E1A2B3C4D5E6F7"  # as CloudFront's ids are, and as those in a parameter must be
+
+
 def test_a_domain_that_hides_the_bucket_is_to_be_declared(
     account: StrictCloudFront, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    account.configs["E1"] = configuration([custom("o", "files.example.org", "/prod")], behavior("o"))
+    account.configs = {LONG: configuration([custom("o", "files.example.org", "/prod")], behavior("o"))}
+    monkeypatch.setenv("DISTRIBUTION_IDS", LONG)
     finding = only(wrong(look()))
     boto3.client("ssm").put_parameter(Name="ids", Value=finding.todo.rpartition("ids: ")[2], Type="String")
     monkeypatch.setenv("DISTRIBUTION_IDS", "")
@@ -386,7 +390,7 @@ def test_a_missing_permission_is_named_and_stops_nothing_else(
     monkeypatch.setenv("DISTRIBUTION_IDS", serve_under("/prod"))
     for id_ in aws.distributions:
         boto3.client("cloudfront").delete_distribution(Id=id_, IfMatch="x")
-    content = json.dumps(["E404"])
+    content = json.dumps(["E404A2B3C4D5E6"])
     boto3.client("secretsmanager").create_secret(Name="ids", SecretString=content)
     boto3.client("ssm").put_parameter(Name="ids", Value=content, Type="String")
     source = {"secretsmanager": "_SECRET", "ssm": "_PARAMETER"}.get(permission.partition(":")[0], "")

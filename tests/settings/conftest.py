@@ -17,5 +17,5 @@ def aws() -> Iterator[None]:
 @pytest.fixture(params=["DISTRIBUTION_IDS_SECRET", "DISTRIBUTION_IDS_PARAMETER"])
 def stored(request: pytest.FixtureRequest, aws: None) -> StoredIds:
     made = StoredIds(request.param)
-    made.put("E1")
+    made.put("E1ABCDEFGH")
     return made

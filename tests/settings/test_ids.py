@@ -27,21 +27,21 @@ def test_an_id_may_be_longer_than_those_of_today(id_: str) -> None:
 
 
 def test_distributions_are_the_union_of_all_variables(aws: None) -> None:
-    put_secret('["E5", "E1"]')
-    boto3.client("ssm").put_parameter(Name="/cdn/ids", Value="E6,E2", Type="StringList")
+    put_secret('["E5ABCDEFGH", "E1ABCDEFGH"]')
+    boto3.client("ssm").put_parameter(Name="/cdn/ids", Value="E6ABCDEFGH,E2ABCDEFGH", Type="StringList")
     config = load(
         {
-            "DISTRIBUTION_IDS": "E1, E2",
-            "DISTRIBUTION_ID": "E3",
-            "DISTRIBUTION_ID_1": "E4",
-            "DISTRIBUTION_ID_eu": "E1",
+            "DISTRIBUTION_IDS": "E1ABCDEFGH, E2ABCDEFGH",
+            "DISTRIBUTION_ID": "E3ABCDEFGH",
+            "DISTRIBUTION_ID_1": "E4ABCDEFGH",
+            "DISTRIBUTION_ID_eu": "E1ABCDEFGH",
             "DISTRIBUTION_ID_EMPTY": "",
             "DISTRIBUTION_IDS_SECRET": "cdn",
             "DISTRIBUTION_IDS_PARAMETER": "/cdn/ids",
             "DISTRIBUTION_IDEA": "not one of ours!",
         }
     )
-    assert config.distributions == ("E1", "E2", "E3", "E4", "E5", "E6")
+    assert config.distributions == ("E1ABCDEFGH", "E2ABCDEFGH", "E3ABCDEFGH", "E4ABCDEFGH", "E5ABCDEFGH", "E6ABCDEFGH")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -59,60 +59,68 @@ def test_a_parameter_may_have_every_form_and_type(aws: None, form: str, kind: An
 
 
 def test_a_stored_list_may_hold_ids_and_declarations_side_by_side(stored: StoredIds) -> None:
-    stored.put(
-        '["E1", {"id": "E2", "bucket": "b0b", "origin_path": "/prod/"}, {"id": "dt_3x", "cache_tags": true}, "E4"]'
-    )
+    declared = '{"id": "E2ABCDEFGH", "bucket": "b0b", "origin_path": "/prod/"}, {"id": "dt_3x", "cache_tags": true}'
+    stored.put(f'["E1ABCDEFGH", {declared}, "E4ABCDEFGH"]')
     found = stored.load()
-    assert found.distributions == ("E1", "E2", "dt_3x", "E4")
-    assert found.declared == {"E2": Declared("b0b", "/prod"), "dt_3x": Declared(cache_tags=True)}
+    assert found.distributions == ("E1ABCDEFGH", "E2ABCDEFGH", "dt_3x", "E4ABCDEFGH")
+    assert found.declared == {"E2ABCDEFGH": Declared("b0b", "/prod"), "dt_3x": Declared(cache_tags=True)}
 
 
 @pytest.mark.parametrize(("written", "path"), [("/", ""), ("/a/b/", "/a/b"), ("/a//", "/a")])
 def test_a_slash_at_the_end_of_a_declared_path_makes_no_difference(stored: StoredIds, written: str, path: str) -> None:
-    stored.put(json.dumps([{"id": "E1", "origin_path": written}]))
-    assert stored.load().declared == {"E1": Declared("", path)}
+    stored.put(json.dumps([{"id": "E1ABCDEFGH", "origin_path": written}]))
+    assert stored.load().declared == {"E1ABCDEFGH": Declared("", path)}
 
 
 def test_one_declaration_may_stand_without_a_list(stored: StoredIds) -> None:
-    stored.put('{"id": "E1", "bucket": "b0b"}')
-    assert stored.load().declared == {"E1": Declared("b0b")}
+    stored.put('{"id": "E1ABCDEFGH", "bucket": "b0b"}')
+    assert stored.load().declared == {"E1ABCDEFGH": Declared("b0b")}
 
 
 def test_a_declaration_holds_wherever_else_the_id_is_named(stored: StoredIds) -> None:
-    stored.put('["E1", {"id": "E1", "bucket": "b0b"}, "E1"]')
-    assert stored.load().declared == {"E1": Declared("b0b")}
-    assert stored.load_instead("E1").declared == {"E1": Declared("b0b")}
-    assert stored.load_instead("E2").declared == {}
+    stored.put('["E1ABCDEFGH", {"id": "E1ABCDEFGH", "bucket": "b0b"}, "E1ABCDEFGH"]')
+    assert stored.load().declared == {"E1ABCDEFGH": Declared("b0b")}
+    assert stored.load_instead("E1ABCDEFGH").declared == {"E1ABCDEFGH": Declared("b0b")}
+    assert stored.load_instead("E2ABCDEFGH").declared == {}
     forget_stored()
     stored.put("broken")
-    assert (stored.load_instead("E1").distributions, stored.load_instead("E1").declared) == (("E1",), {})
+    assert (stored.load_instead("E1ABCDEFGH").distributions, stored.load_instead("E1ABCDEFGH").declared) == (
+        ("E1ABCDEFGH",),
+        {},
+    )
 
 
 def test_a_declaration_in_a_secret_holds_beside_the_id_in_a_parameter(aws: None) -> None:
-    put_secret('[{"id": "E1", "bucket": "b0b"}]')
-    boto3.client("ssm").put_parameter(Name="/cdn/ids", Value="E1,E2", Type="StringList")
-    found = load({"DISTRIBUTION_IDS_SECRET": "cdn", "DISTRIBUTION_IDS_PARAMETER": "/cdn/ids", "DISTRIBUTION_ID": "E1"})
-    assert (found.distributions, found.declared) == (("E1", "E2"), {"E1": Declared("b0b")})
+    put_secret('[{"id": "E1ABCDEFGH", "bucket": "b0b"}]')
+    boto3.client("ssm").put_parameter(Name="/cdn/ids", Value="E1ABCDEFGH,E2ABCDEFGH", Type="StringList")
+    found = load(
+        {"DISTRIBUTION_IDS_SECRET": "cdn", "DISTRIBUTION_IDS_PARAMETER": "/cdn/ids", "DISTRIBUTION_ID": "E1ABCDEFGH"}
+    )
+    assert (found.distributions, found.declared) == (("E1ABCDEFGH", "E2ABCDEFGH"), {"E1ABCDEFGH": Declared("b0b")})
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("kind", ["String", "StringList", "SecureString"])
 def test_instead_of_ids_the_name_of_a_parameter_may_be_given(aws: None, form: str, kind: Any) -> None:
     put_parameter(form, kind)
-    assert load({"DISTRIBUTION_IDS": "E9"}, instead=["/cdn/ids"]).distributions == IDS
-    assert load({}, instead=["E1", "/cdn/ids", IDS[0], "E2"]).distributions == ("E1", *IDS, "E2")
+    assert load({"DISTRIBUTION_IDS": "E9ABCDEFGH"}, instead=["/cdn/ids"]).distributions == IDS
+    assert load({}, instead=["E1ABCDEFGH", "/cdn/ids", IDS[0], "E2ABCDEFGH"]).distributions == (
+        "E1ABCDEFGH",
+        *IDS,
+        "E2ABCDEFGH",
+    )
 
 
 def test_what_a_named_parameter_declares_holds(aws: None) -> None:
-    put_parameter('["E1", {"id": "E2", "bucket": "b0b"}]')
-    found = load({}, instead=["E2", "/cdn/ids"])
-    assert (found.distributions, found.declared) == (("E2", "E1"), {"E2": Declared("b0b")})
+    put_parameter('["E1ABCDEFGH", {"id": "E2ABCDEFGH", "bucket": "b0b"}]')
+    found = load({}, instead=["E2ABCDEFGH", "/cdn/ids"])
+    assert (found.distributions, found.declared) == (("E2ABCDEFGH", "E1ABCDEFGH"), {"E2ABCDEFGH": Declared("b0b")})
 
 
 def test_an_error_about_a_named_parameter_names_it_and_its_source(aws: None) -> None:
     for source in ("--distribution-id", "distributionId"):
         with pytest.raises(ConfigurationError, match=f"^{source}: /cdn/none cannot be read: .*ParameterNotFound"):
-            load({"DISTRIBUTION_IDS": "E1"}, instead=["/cdn/none"], source=source)
+            load({"DISTRIBUTION_IDS": "E1ABCDEFGH"}, instead=["/cdn/none"], source=source)
     for content in ("hunter2!", '{"a": "hunter2!"}', "[1]"):
         put_parameter(content)
         with pytest.raises(ConfigurationError, match=r"^distributionId: /cdn/ids") as caught:
@@ -128,24 +136,51 @@ def test_a_named_parameter_that_may_not_be_read_is_an_error(monkeypatch: pytest.
             load({}, instead=["/cdn/ids"])
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["JBSWY3DPEHPK3PXP", "AKIAIOSFODNN7EXAMPLE", "042517", "E1", "E12345678", "E" + "A" * 21, "e1abcdefgh", "PIN 1234"],
+)
+def test_what_only_looks_like_an_id_is_not_taken_for_one_from_a_secret(stored: StoredIds, content: str) -> None:
+    for text in (
+        content,
+        json.dumps([content]),
+        json.dumps({"id": content}),
+        json.dumps({"a": f"E1ABCDEFGH {content}"}),
+    ):
+        forget_stored()
+        stored.put(text)
+        with pytest.raises(ConfigurationError, match="expected E and 9 to 20 capitals and digits") as caught:
+            stored.load()
+        assert content not in str(caught.value).replace("E1A2B3C4D5E6F7", "")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": "E1ABCDEFGH", "a": "E2ABCDEFGH"}', '[{"id": "E1ABCDEFGH", "id": "E2ABCDEFGH"}]']
+)
+def test_a_name_that_is_there_twice_is_refused(stored: StoredIds, text: str) -> None:
+    stored.put(text)
+    with pytest.raises(ConfigurationError, match="a name is there twice in an object"):
+        stored.load()
+
+
 def test_names_of_a_key_value_secret_may_be_anything(stored: StoredIds) -> None:
-    stored.put('{"id": "E1", "other": "E2"}')
-    assert (stored.load().distributions, stored.load().declared) == (("E1", "E2"), {})
-    stored.put('{"bucket": "E3"}')
-    assert stored.load(300).distributions == ("E3",)
+    stored.put('{"id": "E1ABCDEFGH", "other": "E2ABCDEFGH"}')
+    assert (stored.load().distributions, stored.load().declared) == (("E1ABCDEFGH", "E2ABCDEFGH"), {})
+    stored.put('{"bucket": "E3ABCDEFGH"}')
+    assert stored.load(300).distributions == ("E3ABCDEFGH",)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        '[{"id": "E1", "path": "/prod"}]',
-        '[{"id": "E1", "bucket": 1}]',
-        '[{"id": "E1", "bucket": "https://hunter2!"}]',
-        '[{"id": "E1", "origin_path": "prod"}]',
-        '[{"id": "E1", "cache_tags": "hunter2!"}]',
+        '[{"id": "E1ABCDEFGH", "path": "/prod"}]',
+        '[{"id": "E1ABCDEFGH", "bucket": 1}]',
+        '[{"id": "E1ABCDEFGH", "bucket": "https://hunter2!"}]',
+        '[{"id": "E1ABCDEFGH", "origin_path": "prod"}]',
+        '[{"id": "E1ABCDEFGH", "cache_tags": "hunter2!"}]',
         '[{"bucket": "hunter2!"}]',
         '[{"id": "hunter2!"}]',
-        '[["E1"]]',
+        '[["E1ABCDEFGH"]]',
         "[1]",
     ],
 )
@@ -160,16 +195,20 @@ def test_a_declaration_that_is_none_is_refused_without_showing_it(stored: Stored
 def test_distributions_may_be_discovered_alone_or_beside_others() -> None:
     alone = load({"DISTRIBUTION_IDS": "discover", "DISCOVER_TAG": "team=web"})
     assert (alone.distributions, alone.discover, alone.discover_tag) == ((), True, "team=web")
-    beside = load({"DISTRIBUTION_IDS": "E1,discover", "DISTRIBUTION_ID_2": "E2"})
-    assert (beside.distributions, beside.discover) == (("E1", "E2"), True)
-    assert load({"DISTRIBUTION_IDS": "E9"}, instead=["discover"]).discover
+    beside = load({"DISTRIBUTION_IDS": "E1ABCDEFGH,discover", "DISTRIBUTION_ID_2": "E2ABCDEFGH"})
+    assert (beside.distributions, beside.discover) == (("E1ABCDEFGH", "E2ABCDEFGH"), True)
+    assert load({"DISTRIBUTION_IDS": "E9ABCDEFGH"}, instead=["discover"]).discover
     assert load({"DISTRIBUTION_IDS": "discover", "DISCOVER_TAG": " team = a = b\n"}).discover_tag == "team=a = b"
     for word in ("Discover", "DISCOVER"):
         assert (load({"DISTRIBUTION_IDS": word}).distributions, load({"DISTRIBUTION_IDS": word}).discover) == ((), True)
-    assert not load({"DISTRIBUTION_IDS": "E1"}).discover
+    assert not load({"DISTRIBUTION_IDS": "E1ABCDEFGH"}).discover
 
 
 def test_the_ids_of_a_command_line_replace_all_that_are_configured() -> None:
-    configured = {"DISTRIBUTION_IDS": "E1,discover", "DISTRIBUTION_ID": "E2", "DISTRIBUTION_ID_3": "E3"}
-    found = load(configured, instead=["E9"])
-    assert (found.distributions, found.discover) == (("E9",), False)
+    configured = {
+        "DISTRIBUTION_IDS": "E1ABCDEFGH,discover",
+        "DISTRIBUTION_ID": "E2ABCDEFGH",
+        "DISTRIBUTION_ID_3": "E3ABCDEFGH",
+    }
+    found = load(configured, instead=["E9ABCDEFGH"])
+    assert (found.distributions, found.discover) == (("E9ABCDEFGH",), False)

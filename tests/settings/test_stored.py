@@ -11,23 +11,23 @@ from tests.doubles.stored import IDS, StoredIds, put_parameter, put_secret
 
 @pytest.mark.parametrize(("ttl", "seconds"), [("", 300), ("60", 60), ("1", 1), ("86400", 86_400)])
 def test_what_is_stored_is_read_again_when_the_time_to_live_is_over(stored: StoredIds, ttl: str, seconds: int) -> None:
-    assert stored.load(SETTINGS_TTL=ttl).distributions == ("E1",)
-    stored.put("E2")
-    assert stored.load(seconds - 0.5, SETTINGS_TTL=ttl).distributions == ("E1",)
-    assert stored.load(0.5, SETTINGS_TTL=ttl).distributions == ("E2",)
+    assert stored.load(SETTINGS_TTL=ttl).distributions == ("E1ABCDEFGH",)
+    stored.put("E2ABCDEFGH")
+    assert stored.load(seconds - 0.5, SETTINGS_TTL=ttl).distributions == ("E1ABCDEFGH",)
+    assert stored.load(0.5, SETTINGS_TTL=ttl).distributions == ("E2ABCDEFGH",)
 
 
 def test_without_a_time_to_live_what_is_stored_is_read_at_every_event(stored: StoredIds) -> None:
-    assert stored.load(SETTINGS_TTL="0").distributions == ("E1",)
-    stored.put("E2")
-    assert stored.load(SETTINGS_TTL="0").distributions == ("E2",)
+    assert stored.load(SETTINGS_TTL="0").distributions == ("E1ABCDEFGH",)
+    stored.put("E2ABCDEFGH")
+    assert stored.load(SETTINGS_TTL="0").distributions == ("E2ABCDEFGH",)
 
 
 def test_what_is_forgotten_is_read_anew(stored: StoredIds) -> None:
     stored.load()
-    stored.put("E2")
+    stored.put("E2ABCDEFGH")
     forget_stored()
-    assert stored.load().distributions == ("E2",)
+    assert stored.load().distributions == ("E2ABCDEFGH",)
 
 
 @pytest.mark.parametrize("content", [None, "hunter2!", "[]", '{"a": 1}'])
@@ -41,7 +41,7 @@ def test_the_last_good_ids_stay_in_force_with_a_warning(stored: StoredIds, conte
     assert stored.load(299).warnings == ()
     for _ in range(3):
         config = stored.load(100)
-        assert config.distributions == ("E1",)
+        assert config.distributions == ("E1ABCDEFGH",)
         (warning,) = config.warnings
         assert warning.startswith(next(iter(stored.environ)))
         assert warning.endswith("; what was known so far stays in force")
@@ -52,19 +52,19 @@ def test_a_broken_list_is_read_again_within_a_minute_not_at_every_event(stored: 
     stored.load()
     stored.put("broken")
     assert stored.load(300).warnings
-    stored.put("E2")
+    stored.put("E2ABCDEFGH")
     still = stored.load(59)
-    assert (still.distributions, len(still.warnings)) == (("E1",), 1)
+    assert (still.distributions, len(still.warnings)) == (("E1ABCDEFGH",), 1)
     mended = stored.load(1)
-    assert (mended.distributions, mended.warnings) == (("E2",), ())
+    assert (mended.distributions, mended.warnings) == (("E2ABCDEFGH",), ())
 
 
 def test_a_repair_is_seen_no_later_than_the_time_to_live(stored: StoredIds) -> None:
     stored.load(SETTINGS_TTL="10")
     stored.put("broken")
     assert stored.load(10, SETTINGS_TTL="10").warnings
-    stored.put("E2")
-    assert stored.load(10, SETTINGS_TTL="10").distributions == ("E2",)
+    stored.put("E2ABCDEFGH")
+    assert stored.load(10, SETTINGS_TTL="10").distributions == ("E2ABCDEFGH",)
 
 
 def test_ids_that_were_never_good_are_an_error_each_time(stored: StoredIds) -> None:
@@ -72,13 +72,13 @@ def test_ids_that_were_never_good_are_an_error_each_time(stored: StoredIds) -> N
     for _ in range(2):
         with pytest.raises(ConfigurationError, match="a value in it is not a distribution id"):
             stored.load()
-    stored.put("E2")
-    assert stored.load().distributions == ("E2",)
+    stored.put("E2ABCDEFGH")
+    assert stored.load().distributions == ("E2ABCDEFGH",)
 
 
 def test_the_ids_of_another_secret_do_not_stand_in_for_those_of_one(aws: None) -> None:
-    put_secret("E1")
-    assert load({"DISTRIBUTION_IDS_SECRET": "cdn"}).distributions == ("E1",)
+    put_secret("E1ABCDEFGH")
+    assert load({"DISTRIBUTION_IDS_SECRET": "cdn"}).distributions == ("E1ABCDEFGH",)
     with pytest.raises(ConfigurationError, match="DISTRIBUTION_IDS_SECRET: other cannot be read"):
         load({"DISTRIBUTION_IDS_SECRET": "other"})
     with pytest.raises(ConfigurationError, match="DISTRIBUTION_IDS_PARAMETER: cdn cannot be read"):
@@ -87,14 +87,14 @@ def test_the_ids_of_another_secret_do_not_stand_in_for_those_of_one(aws: None) -
 
 def test_each_source_that_cannot_be_read_has_its_warning(aws: None) -> None:
     secret, parameter = StoredIds("DISTRIBUTION_IDS_SECRET"), StoredIds("DISTRIBUTION_IDS_PARAMETER")
-    secret.put("E1")
-    parameter.put("E2")
-    environ = secret.environ | parameter.environ | {"DISTRIBUTION_ID": "E3"}
+    secret.put("E1ABCDEFGH")
+    parameter.put("E2ABCDEFGH")
+    environ = secret.environ | parameter.environ | {"DISTRIBUTION_ID": "E3ABCDEFGH"}
     load(environ, now=lambda: 0.0)
     secret.remove()
     parameter.remove()
     config = load(environ, now=lambda: 300.0)
-    assert config.distributions == ("E3", "E1", "E2")
+    assert config.distributions == ("E3ABCDEFGH", "E1ABCDEFGH", "E2ABCDEFGH")
     assert [warning.split(":")[0] for warning in config.warnings] == [*secret.environ, *parameter.environ]
 
 
@@ -141,21 +141,21 @@ def test_a_named_parameter_is_read_again_when_the_time_to_live_is_over(aws: None
     def found(now: float) -> Settings:
         return load({"SETTINGS_TTL": "60"}, instead=["/cdn/ids"], now=lambda: now)
 
-    put_parameter("E1")
-    assert found(0).distributions == ("E1",)
-    put_parameter("E2")
-    assert found(59.5).distributions == ("E1",)
-    assert found(60).distributions == ("E2",)
+    put_parameter("E1ABCDEFGH")
+    assert found(0).distributions == ("E1ABCDEFGH",)
+    put_parameter("E2ABCDEFGH")
+    assert found(59.5).distributions == ("E1ABCDEFGH",)
+    assert found(60).distributions == ("E2ABCDEFGH",)
     boto3.client("ssm").delete_parameter(Name="/cdn/ids")
     still = found(120)
-    assert still.distributions == ("E2",)
+    assert still.distributions == ("E2ABCDEFGH",)
     assert still.warnings[0].startswith("--distribution-id: /cdn/ids cannot be read")
     assert still.warnings[0].endswith("; what was known so far stays in force")
 
 
 def test_each_named_parameter_is_remembered_for_itself(aws: None) -> None:
-    put_parameter("E1")
-    boto3.client("ssm").put_parameter(Name="/cdn/more", Value="E2", Type="String")
-    assert load({}, instead=["/cdn/ids"]).distributions == ("E1",)
-    assert load({}, instead=["/cdn/more"]).distributions == ("E2",)
-    assert load({}, instead=["/cdn/more", "/cdn/ids"]).distributions == ("E2", "E1")
+    put_parameter("E1ABCDEFGH")
+    boto3.client("ssm").put_parameter(Name="/cdn/more", Value="E2ABCDEFGH", Type="String")
+    assert load({}, instead=["/cdn/ids"]).distributions == ("E1ABCDEFGH",)
+    assert load({}, instead=["/cdn/more"]).distributions == ("E2ABCDEFGH",)
+    assert load({}, instead=["/cdn/more", "/cdn/ids"]).distributions == ("E2ABCDEFGH", "E1ABCDEFGH")
