@@ -29,13 +29,14 @@ from invalidator.events import tickets
 from invalidator.events.decode import decode
 from invalidator.handler import lambda_handler
 from invalidator.local.embedded import embedded_aws
-from invalidator.model import Batch, DistributionId, HeldChanges, ObjectKey, Outcome
+from invalidator.model import Batch, DistributionId, HeldChanges, ObjectKey, Origin, Outcome, UrlPath
 from invalidator.runtime import clients
 from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import LocalContext
 from invalidator.runtime.log import logger
 from invalidator.runtime.metrics import Document
 from invalidator.urls.encoding import spellings
+from invalidator.urls.viewers import Viewers
 from tests.doubles import codepipelines
 from tests.doubles import strategies as make
 from tests.doubles.clock import Calls, Clock, OnClock, hurried, on
@@ -1114,6 +1115,23 @@ def test_a_silent_bucket_takes_a_third_of_the_time_at_most(
     assert cloudfront.paths("E2") == ["/a/00", "/a/02", "/a/04", "/b/*"]
     (warning,) = warnings_in(log)
     assert "S3 does not answer in time" in warning
+
+
+def test_rules_that_are_slow_for_the_keys_of_a_bucket_end_the_search(
+    cloudfront: StrictCloudFront, site: VersionedS3, log: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, urls = Clock(120.0), Viewers.urls
+
+    def slowly(viewers: Viewers, key: ObjectKey, origin: Origin) -> tuple[UrlPath, ...]:
+        clock.now += 25.0
+        return urls(viewers, key, origin)
+
+    monkeypatch.setattr(Viewers, "urls", slowly)
+    assert upload(site, *MANY, clock=clock) == []
+    assert clock.now == pytest.approx(75.0)  # half of the time, and the key at which it was over
+    assert cloudfront.paths("E2") == ["/a/00", "/a/02", "/a/04", "/b/*"]
+    (warning,) = warnings_in(log)
+    assert "the rules take too long for the keys of bucket 'origin'" in warning
 
 
 def test_a_message_under_a_wildcard_that_failed_is_reported(cloudfront: StrictCloudFront, site: VersionedS3) -> None:

@@ -6,13 +6,13 @@ A set may come out too large, never too small: characters that it does not hold 
 from typing import Any, Final
 
 _SIZE: Final = 256
-OTHERS: Final = 1 << _SIZE
+BEYOND: Final = 1 << _SIZE
 """The bit that all characters beyond the first 256 share."""
-END: Final = OTHERS << 1
+END: Final = BEYOND << 1
 """The end of the key, as a character that no set holds."""
 
-_LATIN: Final = OTHERS - 1
-_ALL: Final = _LATIN | OTHERS
+_LATIN: Final = BEYOND - 1
+_ALL: Final = _LATIN | BEYOND
 
 
 def _bits(characters: str) -> int:
@@ -21,8 +21,8 @@ def _bits(characters: str) -> int:
 
 _FIRST: Final = "".join(map(chr, range(_SIZE)))
 _UPPER: Final = _bits("".join(c for c in _FIRST if c.isupper() and ord(c.lower()) == ord(c) + 32))
-_KIN_OF_OTHERS: Final = _bits("IiKkSsÅåßµÿ")
-"""Characters that are the same as some others where case does not matter: the sign of Kelvin is a k."""
+_KIN: Final = _bits("IiKkSsÅåßµÿ")
+"""Characters that are the same as some beyond where case does not matter: the sign of Kelvin is a k."""
 _CATEGORIES: Final = {
     "DIGIT": (_bits("0123456789"), _bits("0123456789")),
     "SPACE": (_bits(" \t\n\r\f\v"), _bits("".join(filter(str.isspace, _FIRST)))),
@@ -65,7 +65,7 @@ def _union(members: Any, *, certainly: bool) -> int:
 
 def _range(first: int, last: int) -> int:
     return ((2 << min(last, _SIZE)) - 1 & -(1 << first) & _LATIN if first < _SIZE else 0) | (
-        OTHERS if last >= _SIZE else 0
+        BEYOND if last >= _SIZE else 0
     )
 
 
@@ -73,11 +73,11 @@ def _category(name: str, *, certainly: bool) -> int:
     certain, possible = _CATEGORIES[name.rpartition("_")[2]]
     if "_NOT_" in name:
         return _ALL & ~(possible if certainly else certain)
-    return certain if certainly else possible | OTHERS
+    return certain if certainly else possible | BEYOND
 
 
 def _in_any_case(found: int) -> int:
     found |= (found & _UPPER) << 32 | (found >> 32 & _UPPER)
-    if found & OTHERS:
-        found |= _KIN_OF_OTHERS
-    return found | (OTHERS if found & _KIN_OF_OTHERS else 0)
+    if found & BEYOND:
+        found |= _KIN
+    return found | (BEYOND if found & _KIN else 0)

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_KEY_BYTES
-from invalidator.urls.characters import END, OTHERS, characters_of
+from invalidator.urls.characters import BEYOND, END, characters_of
 from invalidator.urls.safe_regex import Expression
 from tests.doubles.backtracking import SINGLE, Backtracking
+from tests.laws.imports import ROOT
 
 parser: Any = importlib.import_module("re._parser")
 
@@ -138,6 +139,20 @@ def test_what_has_no_known_bound_is_refused(text: str, operation: str) -> None:
         Expression(text)
 
 
+def test_what_the_documents_refuse_is_refused_and_the_rest_taken() -> None:
+    section = (ROOT / "docs/urls.md").read_text().partition("### Expressions that are refused")[2]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
+    refused, written = (
+        [text.replace(r"\|", "|") for row in rows for text in re.findall("`(.+?)`", row[column])] for column in (0, 2)
+    )
+    assert len(refused) > len(written) > 5
+    for text in written:
+        assert Expression(text)
+    for text in refused:
+        with pytest.raises(ConfigurationError):
+            Expression(f"(b){text}" if "1" in text else text)
+
+
 def test_a_dot_is_any_character_of_a_key() -> None:
     assert Expression("^(.*)[.]html$").search("a\nb.html")
 
@@ -237,7 +252,7 @@ def test_a_set_holds_all_characters_that_are_matched(text: str, flags: int) -> N
     found = characters_of(str(operation), argument, any_case=bool(flags & re.IGNORECASE))
     matched = re.compile(text, flags | re.DOTALL).match
     everything = "".join(map(chr, range(0x3000))) + "\N{KELVIN SIGN}\N{ANGSTROM SIGN}日\uffff\U0001f600"
-    assert [c for c in everything if matched(c) and not found & (1 << ord(c) if ord(c) < 256 else OTHERS)] == []
+    assert [c for c in everything if matched(c) and not found & (1 << ord(c) if ord(c) < 256 else BEYOND)] == []
     assert not found & END
 
 
