@@ -241,8 +241,8 @@ class _Bound:
         steps = _plus(steps, (_ITERATION + after.steps,))
         is_clear = least == most or not inner.characters & after.characters
         if ways == _ONE:
-            counts = _counts(least, most, is_clear)
-            return _Cost(counts, _times(steps, (most,)) if most <= _FEW else _plus(steps, (0, steps[0])))
+            steps = _plus(_ONE, _times(steps, (most,))) if most <= _FEW else _plus(steps, (0, steps[0]))
+            return _Cost(_counts(least, most, is_clear), steps)
         if most > _FEW:
             raise ConfigurationError(_SHARED_FOR_EVER)
         powers = list(accumulate(range(most), lambda power, _: _times(power, ways), initial=_ONE))
