@@ -11,6 +11,7 @@ pair of them. So what is tried at each character costs the polynomial, shifted b
 import importlib
 import re
 import warnings
+from collections.abc import Callable
 from functools import reduce
 from itertools import accumulate, zip_longest
 from math import comb
@@ -144,7 +145,9 @@ class _Cost(NamedTuple):
 
     def then(self, after: "_Cost") -> "_Cost":
         if self.ways == _ONE:
-            return _Cost(after.ways, _in_turn(self.steps, after.steps))
+            # Each of the two has its own share of the characters.
+            fixed, each = sum(self.steps[:1] + after.steps[:1]), _joined(max, self.steps[1:], after.steps[1:])
+            return _Cost(after.ways, (fixed, *each))
         return _Cost(_times(self.ways, after.ways), _plus(self.steps, _times(self.ways, after.steps)))
 
 
@@ -216,15 +219,15 @@ class _Bound:
         return self._groups(least, most, body, after)
 
     def _branches(self, branches: list[Any], after: _Begin) -> _Cost:
-        """Add up ways that begin with the same characters; of others, only one can be gone."""
-        seen, ways, steps = 0, _NONE, _plus(_ONE, (after.steps,))
+        """Add up what begins with the same characters; of the others, only one goes on after its first steps."""
+        seen, ways, steps, in_vain = 0, _NONE, _NONE, 1 + after.steps
         for branch in branches:
-            characters = self.begin(branch).then(after).characters
-            cost = self.cost(branch, after)
-            ways = (_plus if seen & characters else _most)(ways, cost.ways)
-            steps = (_plus if seen & characters else _in_turn)(steps, cost.steps)
-            seen |= characters
-        return _Cost(ways, steps)
+            begin, cost = self.begin(branch), self.cost(branch, after)
+            characters = begin.then(after).characters
+            how = sum if seen & characters else max
+            ways, steps = _joined(how, ways, cost.ways), _joined(how, steps, cost.steps)
+            seen, in_vain = seen | characters, in_vain + begin.steps
+        return _Cost(ways, _plus(steps, (in_vain,)))
 
     @staticmethod
     def _characters(least: int, most: int, inner: _Begin, after: _Begin) -> _Cost:
@@ -260,17 +263,12 @@ def _evaluated(number: _Number, left: int) -> int:
     return sum(times * comb(left + degree, degree) for degree, times in enumerate(number))
 
 
+def _joined(how: Callable[[tuple[int, ...]], int], one: _Number, other: _Number) -> _Number:
+    return tuple(map(how, zip_longest(one, other, fillvalue=0)))
+
+
 def _plus(one: _Number, other: _Number) -> _Number:
-    return tuple(a + b for a, b in zip_longest(one, other, fillvalue=0))
-
-
-def _most(one: _Number, other: _Number) -> _Number:
-    return tuple(max(a, b) for a, b in zip_longest(one, other, fillvalue=0))
-
-
-def _in_turn(one: _Number, other: _Number) -> _Number:
-    """Return the steps of parts that share the characters of a key among them."""
-    return (sum(one[:1] + other[:1]), *_most(one[1:], other[1:]))
+    return _joined(sum, one, other)
 
 
 def _times(one: _Number, other: _Number) -> _Number:
