@@ -1,6 +1,6 @@
 """The changes whose keys the rules can be asked about in one invocation; the others wait as tickets. Pure.
 
-An expression takes up to some 50 milliseconds for a key that was made to slow it down. There may be thousands of such
+An expression takes up to 100 milliseconds for a key that was made to slow it down. There may be thousands of such
 keys and a hundred rules. So an invocation takes as many steps as fit into its time, those for the cheapest keys first:
 a slow key does not hold up others. Since it is counted what a key may take, not what it takes, the same event is always
 divided in the same way.
