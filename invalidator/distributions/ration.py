@@ -41,21 +41,33 @@ def ration(changes: list[ObjectChange], concerned: Concerned, view: View) -> Rat
     if not late:
         return Ration(changes, concerned)
     new = HeldChanges((), tuple(changes))
-    left = {held: _only(held, [change for change in held.changes if change in late]) for held in (new, *tickets)}
-    now = {held: _only(held, [change for change in held.changes if change not in late]) for held in tickets}
-    known, waiting = [], []
-    for one in concerned.known:
-        known.append(replace(one, held=tuple(chain.from_iterable(now[held] for held in one.held))))
-        mine = chain.from_iterable(left[held] for held in ([new] if one.takes_new else []) + list(one.held))
-        waiting.append(UnknownDistribution(one.id, OutOfTimeError(_WHY), tuple(mine), takes_new=False))
-    unknown = [*concerned.unknown, *(one for one in waiting if one.held)]
-    kept = [change for change in changes if change not in late]
-    return Ration(kept, concerned._replace(known=known, unknown=unknown))
+    now, left = ({held: _only(held, late, is_late=is_late) for held in (new, *tickets)} for is_late in (False, True))
+    return Ration([change for change in changes if change not in late], _divided(concerned, new, now, left))
 
 
-def _only(held: HeldChanges, changes: list[ObjectChange]) -> list[HeldChanges]:
-    """Return what has waited with these changes only; nothing if there are none."""
-    return [replace(held, changes=tuple(changes))] if changes else []
+_Parts = dict[HeldChanges, list[HeldChanges]]
+"""For what has waited, its part; nothing if that is empty."""
+
+
+def _divided(concerned: Concerned, new: HeldChanges, now: _Parts, left: _Parts) -> Concerned:
+    known = [replace(one, held=_parts(one.held, now)) for one in concerned.known]
+    waiting = [
+        UnknownDistribution(
+            one.id, OutOfTimeError(_WHY), _parts((new,) * one.takes_new + one.held, left), takes_new=False
+        )
+        for one in concerned.known
+    ]
+    return concerned._replace(known=known, unknown=[*concerned.unknown, *(one for one in waiting if one.held)])
+
+
+def _parts(tickets: tuple[HeldChanges, ...], parts: _Parts) -> tuple[HeldChanges, ...]:
+    return tuple(chain.from_iterable(parts[held] for held in tickets))
+
+
+def _only(held: HeldChanges, late: Set[ObjectChange], *, is_late: bool) -> list[HeldChanges]:
+    """Return what has waited with those changes only that are late or not; nothing if there are none."""
+    changes = tuple(change for change in held.changes if (change in late) == is_late)
+    return [replace(held, changes=changes)] if changes else []
 
 
 def _late(changes: Collection[ObjectChange], concerned: Concerned, view: View) -> Set[ObjectChange]:
