@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from invalidator.distributions.ration import ration
 from invalidator.errors import JobError
 from invalidator.events.decode import decode
 from invalidator.planning.planner import make_plan
@@ -48,12 +49,14 @@ def _serve(event: object, context: "InvocationContext", clients: Clients) -> dic
     log_contents(decoded)
     changes, keys = without_unchanged(gathering.changes, invocation), BucketKeys(invocation, gathering.begun).beginning
     allowance = brake.allowance(settings.allowance, len(known))
-    plan = make_plan(changes, known, settings.view, decoded.tickets, allowance, keys)
+    rationed = ration(changes, concerned, settings.view)
+    plan = make_plan(rationed.changes, rationed.concerned.known, settings.view, decoded.tickets, allowance, keys)
     if gathering.holds(plan):
         changes = gathering.changes
-        plan = make_plan(changes, known, settings.view, decoded.tickets, allowance, keys)
+        rationed = ration(changes, concerned, settings.view)
+        plan = make_plan(rationed.changes, rationed.concerned.known, settings.view, decoded.tickets, allowance, keys)
     log_plan(plan)
-    result = deliver(plan, changes, concerned, invocation)
+    result = deliver(plan, changes, rationed.concerned, invocation)
     return answer(Served(decoded, gathering, len(known), changes, plan, result), invocation)
 
 

@@ -22,18 +22,21 @@ from invalidator.aws.queues import Queue
 from invalidator.codepipeline.answers import JobAnswer, JobDone
 from invalidator.codepipeline.jobs import JobServices, answer_job
 from invalidator.codepipeline.requests import Job
+from invalidator.distributions import ration as ration_module
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import ConfigurationError, IncompleteError
 from invalidator.events import tickets
 from invalidator.events.decode import decode
 from invalidator.handler import lambda_handler
 from invalidator.local.embedded import embedded_aws
-from invalidator.model import Batch, DistributionId, HeldChanges, Outcome
+from invalidator.model import Batch, DistributionId, HeldChanges, ObjectKey, Origin, Outcome, UrlPath
 from invalidator.runtime import clients
 from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import LocalContext
 from invalidator.runtime.log import logger
 from invalidator.runtime.metrics import Document
+from invalidator.urls.encoding import spellings
+from invalidator.urls.viewers import Viewers
 from tests.doubles import codepipelines
 from tests.doubles import strategies as make
 from tests.doubles.clock import Calls, Clock, OnClock, hurried, on
@@ -1114,6 +1117,23 @@ def test_a_silent_bucket_takes_a_third_of_the_time_at_most(
     assert "S3 does not answer in time" in warning
 
 
+def test_rules_that_are_slow_for_the_keys_of_a_bucket_end_the_search(
+    cloudfront: StrictCloudFront, site: VersionedS3, log: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, urls = Clock(120.0), Viewers.urls
+
+    def slowly(viewers: Viewers, key: ObjectKey, origin: Origin) -> tuple[UrlPath, ...]:
+        clock.now += 25.0
+        return urls(viewers, key, origin)
+
+    monkeypatch.setattr(Viewers, "urls", slowly)
+    assert upload(site, *MANY, clock=clock) == []
+    assert clock.now == pytest.approx(75.0)  # half of the time, and the key at which it was over
+    assert cloudfront.paths("E2") == ["/a/00", "/a/02", "/a/04", "/b/*"]
+    (warning,) = warnings_in(log)
+    assert "the rules take too long for the keys of bucket 'origin'" in warning
+
+
 def test_a_message_under_a_wildcard_that_failed_is_reported(cloudfront: StrictCloudFront, site: VersionedS3) -> None:
     cloudfront.broken["E1"] = DENIED
     assert upload(site, *MANY) == sorted(f"m{number}" for number in range(len(MANY)))
@@ -1685,3 +1705,44 @@ def test_whichever_distribution_answers_first_a_job_gets_the_same_answer() -> No
         return answer_job(Job("11111111-abcd-1111-abcd-111111abcdef", ""), services, 0.0)
 
     assert answer(1) == answer(-1) == JobDone(tuple((id_, f"I-{id_}") for id_ in ids))
+
+
+SLOW_KEYS = [Change("/" * length) for length in (1_000, 1_001, 1_002)]
+"""Keys on which the rule below takes the most steps."""
+
+
+@pytest.fixture
+def few_steps(cloudfront: StrictCloudFront, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let one of the slow keys use up what the rules may take."""
+    monkeypatch.setenv("RULES", '[{"match": "^(.*)/(.*)[.]html$", "also": ["/new/$2"]}]')
+    monkeypatch.setattr(ration_module, "_MAX_STEPS", 2_000_000)
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_slow_keys_never_cost_an_invocation_its_other_messages(
+    cloudfront: StrictCloudFront, queues: StrictQueues, log: StringIO
+) -> None:
+    event = make.sqs(*map(make.s3, [*SLOW_KEYS, *(Change(f"a/{number}.html") for number in range(7))]))
+    assert failed(invoke(event, queues)) == []
+    expected = {path for number in range(7) for path in (f"/a/{number}.html", f"/new/{number}")}
+    for id_ in ("E1", "E2"):
+        assert set(cloudfront.paths(id_)) == expected
+    rounds = 0
+    while queues.messages:
+        assert {line["error"] for line in lines_of(log) if line["message"] == "invalidation put off"} == {
+            "not planned: the rules may take long for its key, and there are more such keys; it comes next"
+        }
+        assert failed(invoke(redelivered(queues), queues)) == []
+        rounds += 1
+    assert rounds == 3  # one key in each
+    for id_ in ("E1", "E2"):
+        assert set(cloudfront.paths(id_)) == expected | {
+            path for key in SLOW_KEYS for path in spellings(ObjectKey(key.key))
+        }
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_the_messages_of_slow_keys_come_again_if_no_queue_takes_them(cloudfront: StrictCloudFront) -> None:
+    event = make.sqs(*map(make.s3, [*SLOW_KEYS, Change("a/1.html")]))
+    assert failed(invoke(event)) == ["m0", "m1", "m2"]
+    assert cloudfront.paths("E1") == cloudfront.paths("E2") == ["/a/1.html", "/new/1"]

@@ -76,26 +76,35 @@ class BucketKeys:
     invocation: Invocation
     burst: datetime | None
     _bounds: "Bounds | None" = None
+    _reserve: float = 0.0
     _kept: dict[tuple[str, str], list[ObjectKey]] = field(default_factory=dict)
 
     def beginning(self, bucket: str, prefix: str) -> Iterator[ObjectKey]:
         """Yield the keys that begin so. A short list is kept for the next site. Raises ListingError."""
         if (bucket, prefix) in self._kept:
-            yield from self._kept[bucket, prefix]
+            yield from self._in_time(self._kept[bucket, prefix], bucket)
             return
         kept: list[ObjectKey] = []
         for page in self._pages(bucket, prefix):
-            yield from page
+            yield from self._in_time(page, bucket)
             if len(kept) <= _MAX_KEPT:
                 kept += page
         if len(kept) <= _MAX_KEPT:
             self._kept[bucket, prefix] = kept
+
+    def _in_time(self, keys: list[ObjectKey], bucket: str) -> Iterator[ObjectKey]:
+        """Yield keys as long as there is time for the rules to say what each of them stands for."""
+        for key in keys:
+            if self.invocation.seconds_left() < self._reserve:
+                raise ListingError(f"the rules take too long for the keys of bucket {bucket!r}")
+            yield key
 
     def _pages(self, bucket: str, prefix: str) -> Iterator[list[ObjectKey]]:
         """Yield pages of keys. Raises ListingError, also where S3 does not answer at all."""
         listings, workers = self.invocation.clients.listings(), self.invocation.clients.workers()
         if self._bounds is None:
             seconds = self.invocation.share(1 / 3, _LISTING_SECONDS)
+            self._reserve = self.invocation.seconds_left() / 2
             self._bounds = listings.bounds(seconds)
         settings = self.invocation.settings
         # An upload that is not invalidated leaves in the caches what was there, and that is not to be evicted.

@@ -136,16 +136,11 @@ def _expression(text: str, where: str) -> "Expression":
     if len(text) > _MAX_CHARACTERS:
         raise ConfigurationError(f"{where}: {len(text):,} characters; at most {_MAX_CHARACTERS:,} are taken")
     try:
-        expression = Expression(text)
-        slow = expression.slow_key()
+        return Expression(text)
     except (re.error, RecursionError, OverflowError) as error:
         raise ConfigurationError(f"{where}: {text!r:.200} is no regular expression: {error}") from error
-    if slow:
-        raise ConfigurationError(
-            f"{where}: {text!r} takes too long on some keys, as {slow!r:.60}: let no two parts of it match the same"
-            " characters in a row (for instance [^/]* in place of .*)"
-        )
-    return expression
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {text!r:.200} {error}") from error
 
 
 def _templates(value: Any, expression: "Expression", where: str) -> tuple[Template, ...]:

@@ -1,259 +1,279 @@
-"""Regular expressions that are refused if some key makes them run for ages. Pure.
+"""Regular expressions that are refused unless their structure proves that no key makes them run for long. Pure.
 
 Python's engine backtracks, so ``^(a+)+$`` takes twice as long for each further character of a key that does not match.
-Whoever may upload chooses the keys. So each expression is tried before it is used, on keys made to keep each of its
-repetitions busy, from short ones to the longest that S3 has, and refused as soon as one takes too long. Expressions
-for which no such keys can be made (with look-around, references to groups, conditions) are refused without a trial.
+Whoever may upload chooses the keys. Where the next character of a key decides how an expression goes on, there is one
+way; elsewhere the engine may have to try each. A bound on its steps follows for the longest key that S3 has.
+
+Ways and steps are polynomials: ``(a, b, c)`` stands for a, b for each character that is left of the key, and c for each
+pair of them. So what is tried at each character costs the polynomial, shifted by one.
 """
 
 import importlib
 import re
-import time
 import warnings
-from collections.abc import Iterator
-from itertools import islice
-from typing import Any, Final
+from collections.abc import Callable
+from functools import reduce
+from itertools import accumulate, zip_longest
+from math import comb
+from typing import Any, Final, NamedTuple
 
+from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_KEY_BYTES
+from invalidator.urls.characters import END, characters_of
 
-_SECONDS: Final = 0.1
-"""The time that a key of the greatest length may take."""
-_SECONDS_SHORT: Final = 0.01
-"""The time that a key of up to ``_SHORT`` repetitions may take."""
-_SHORT: Final = 32
-_SECONDS_IN_ALL: Final = 0.5
-
-# The numbers of repetitions to try. They grow so slowly that the first which takes too long does not take for ages.
-_REPETITIONS: Final = (
-    *range(1, 17),
-    *(18, 20, 22, 24, 28, 32, 40, 50, 62, 78, 97, 121, 152, 190, 237, 296, 370, 463, 579, 723, 904),
-)
-_CHARACTERS: Final = "a0A/._- \n\0é"
+_MAX_STEPS: Final = 16_000_000
+"""The steps that a search may take: 50 to 100 milliseconds, as measured with the worst expressions of random ones."""
 _MAX_DEPTH: Final = 50
 """The depth at which groups, alternatives and repetitions may be nested is less than this.
 
 Python's own limit differs with its version and with the caller's stack.
 """
-_MAX_LITERALS: Final = 12
-_MAX_TEXTS: Final = 24
-_REPEATS: Final = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
+_ITERATION: Final = 4
+"""Steps for a repetition of a group, which takes the engine longer than the test of a character."""
+_FEW: Final = 64
+"""Up to so many repetitions count as they are, more as any number."""
+_MAX_DEGREE: Final = 3
+"""Beyond the limit for the longest key, as are all higher ones."""
+
+_BEGIN: Final = "takes too long on some keys, since it is tried at each of their characters: let it begin with ^"
+_SHARED: Final = (
+    "takes too long on some keys, since its parts can share the same characters in many ways: let no part match the"
+    " character with which the next begins, as [^/]*/ in place of .*/"
+)
+_SHARED_FOR_EVER: Final = (
+    "takes for ever on some keys, since what it repeats can match the same characters in several ways: let each"
+    " repetition end with a character that is nowhere else in it, as (?:[^/]+/)*"
+)
+_EMPTY: Final = "repeats, or makes optional, what may match nothing: let that match at least one character, as (?:a+)?"
+_EMPTY_TWICE: Final = "has alternatives of which two may match nothing: leave that to one of them, as (?:a|b)?"
+
+_REPEATS: Final = ("MAX_REPEAT", "MIN_REPEAT")
 _SINGLE: Final = ("LITERAL", "NOT_LITERAL", "ANY", "IN")
 _REFUSED: Final = {
     "ASSERT": "look-around",
     "ASSERT_NOT": "look-around",
     "GROUPREF": "a reference to a group",
     "GROUPREF_EXISTS": "a condition",
+    "ATOMIC_GROUP": "an atomic group",
+    "POSSESSIVE_REPEAT": "a possessive repetition",
 }
 
 # The standard library's own parser of patterns; its name is not public, its result has been the same for decades.
 _parser: Final[Any] = importlib.import_module("re._parser")
-_compiler: Final[Any] = importlib.import_module("re._compiler")
+
+_IGNORES_CASE: Final = re.compile(r"\(\?[a-zA-Z]*i").search
+
+_Number = tuple[int, ...]
+_NONE: Final[_Number] = ()
+_ONE: Final[_Number] = (1,)
 
 
 class Expression:
     """A regular expression to search keys for, in which ``.`` matches any character: a key may hold line breaks."""
 
     def __init__(self, text: str) -> None:
-        """Raise re.error if the text is no expression, or one that cannot be tried."""
+        """Raise re.error if the text is no expression, ConfigurationError if it may take too long."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # about "[[", whose meaning has not changed
             pattern = re.compile(text, re.DOTALL)
-            self._tree = _parser.parse(text, re.DOTALL)
-        if refused := sorted(set(_operations(self._tree, _MAX_DEPTH)) & set(_REFUSED)):
-            raise re.error(f"{_REFUSED[refused[0]]} cannot be used here")
-        literals = dict.fromkeys(c for c in text if c.isalnum() or c in ",;:~=+@!&%")
-        self._samples = _Samples((*_CHARACTERS, *list(literals)[:_MAX_LITERALS]))
-        # A pattern that begins with ".*" matches at the beginning or nowhere: a search elsewhere only takes time.
-        self.search = pattern.match if _begins_with_anything(self._tree) else pattern.search
+            tree = _parser.parse(text, re.DOTALL)
+        # A search elsewhere than at the beginning would only take time.
+        is_anchored = _begins_with_anything(tree) or _begins_at_the_beginning(tree, pattern.flags)
+        self.search = pattern.match if is_anchored else pattern.search
         self.groups = pattern.groups
         self.names = frozenset(pattern.groupindex)
-        self._tried = self.search
-        if _loosen(self._tree):
-            loose = _compiler.compile(self._tree, re.DOTALL)
-            self._tried = loose.match if _begins_with_anything(self._tree) else loose.search
+        from_one_place = _steps(tree, any_case=bool(_IGNORES_CASE(text)))
+        self._steps = from_one_place if is_anchored else (0, *from_one_place)
+        if self.steps(MAX_KEY_BYTES) > _MAX_STEPS:
+            raise ConfigurationError(_BEGIN if _evaluated(from_one_place, MAX_KEY_BYTES) <= _MAX_STEPS else _SHARED)
 
-    def slow_key(self) -> str | None:
-        """Return a key on which the expression takes too long; None if none was found within half a second."""
-        attacks = (
-            (before, body, after)
-            for before, bodies in self._samples.repeats(self._tree, "")
-            for body in bodies
-            for after in self._misfits(before, body)
-        )
-        start = time.thread_time()
-        for before, body, after in attacks:
-            if slow := self._slow_length(before, body, after):
-                return slow
-            if time.thread_time() - start > _SECONDS_IN_ALL:
-                return None
-        return None
-
-    def _slow_length(self, before: str, body: str, after: str) -> str | None:
-        for times in _REPETITIONS:
-            key: str = before + body * times + after
-            if len(key) > MAX_KEY_BYTES:
-                break
-            limit = _SECONDS_SHORT if times <= _SHORT else _SECONDS
-            # Measured twice, since another thread or process may have taken the time of the first.
-            if self._seconds(key) > limit and self._seconds(key) > limit:
-                return key
-        return None
-
-    def _seconds(self, key: str) -> float:
-        start = time.thread_time()
-        self._tried(key)
-        return time.thread_time() - start
-
-    def _misfits(self, before: str, body: str) -> list[str]:
-        """Return up to two ends with which a key does not match as a whole, so that the engine tries everything."""
-        ends = ("\n\0\n", "!", *_CHARACTERS)
-        return [end for end in ends if not self._fits(before + body * 2 + end)][:2]
-
-    def _fits(self, key: str) -> bool:
-        match = self._tried(key)
-        return match is not None and match.span() == (0, len(key))
+    def steps(self, length: int) -> int:
+        """Return a bound on the steps of a search in any key of this length."""
+        return _evaluated(self._steps, length)
 
 
-# --- parsed expressions ---------------------------------------------------------------------------------
+def _begins_at_the_beginning(tree: Any, flags: int) -> bool:
+    beginning = ("AT_BEGINNING", "AT_BEGINNING_STRING")[flags & re.MULTILINE > 0 :]
+    return bool(len(tree)) and str(tree[0][1]) in beginning
 
 
 def _begins_with_anything(tree: Any) -> bool:
+    """Return whether a match at any place would also be one from the beginning of the key."""
     if not len(tree):
         return False
     operation, argument = tree[0]
     if str(operation) == "SUBPATTERN" and not argument[2]:  # the flags that are turned off, as in (?-s:.*)
         return _begins_with_anything(argument[-1])
-    if str(operation) != "MAX_REPEAT":
+    if str(operation) not in _REPEATS:
         return False
-    least, most, body = argument
-    return least == 0 and most == _parser.MAXREPEAT and [str(inner) for inner, _ in body] == ["ANY"]
+    _, most, body = argument
+    return most == _parser.MAXREPEAT and [str(inner) for inner, _ in body] == ["ANY"]
 
 
-def _loosen(tree: Any) -> bool:
-    """Let everything but a single character that is repeated a certain number of times be repeated at will.
+# --- the bound -------------------------------------------------------------------------------------------
 
-    ``(?:a|aa){30}`` takes no time on 29 characters and ages on 40; ``(?:a|aa)+`` shows from the start where it leads.
-    Returns whether anything has changed.
+
+class _Begin(NamedTuple):
+    """The characters with which something can begin, the steps to find that it does not, and whether it may be empty.
+
+    Nothing has more than one way to be empty.
     """
-    changed = False
-    for position, (operation, argument) in enumerate(tree.data):
-        if str(operation) in _REPEATS:
-            least, most, body = argument
-            changed |= _loosen(body)
-            if 1 < most < _parser.MAXREPEAT and (len(body) != 1 or str(body[0][0]) not in _SINGLE):
-                tree.data[position] = (operation, (min(least, 1), _parser.MAXREPEAT, body))
-                changed = True
-        else:
-            for inner in _inner(str(operation), argument):
-                changed |= _loosen(inner)
-    return changed
+
+    characters: int
+    steps: int
+    is_empty: bool
+
+    def then(self, after: "_Begin") -> "_Begin":
+        if not self.is_empty:
+            return self
+        return _Begin(self.characters | after.characters, self.steps + after.steps, after.is_empty)
 
 
-def _operations(tree: Any, depth: int) -> Iterator[str]:
-    if not depth:
-        raise re.error(f"groups, alternatives and repetitions are nested {_MAX_DEPTH} deep, or deeper")
-    for operation, argument in tree:
-        name = str(operation)
-        yield name
-        for inner in [argument[2]] if name in _REPEATS else _inner(name, argument):
-            yield from _operations(inner, depth - 1)
+_AT_END: Final = _Begin(0, 0, is_empty=True)
+"""After the end of an expression nothing can fail, so that nothing is tried again."""
 
 
-def _inner(name: str, argument: Any) -> list[Any]:
-    match name:
-        case "SUBPATTERN":
-            return [argument[-1]]
-        case "BRANCH":
-            return list(argument[1])
-        case "ATOMIC_GROUP":
-            return [argument]
-    return []
+class _Cost(NamedTuple):
+    """The ways through a part of an expression, and its steps, the vain ones at what comes after it included.
+
+    A way is one to a place where what comes after can begin: elsewhere that is over after its first steps. With one
+    way, no character of a key is looked at twice.
+    """
+
+    ways: _Number
+    steps: _Number
+
+    def then(self, after: "_Cost") -> "_Cost":
+        if self.ways == _ONE:
+            # Each of the two has its own share of the characters.
+            fixed, each = sum(self.steps[:1] + after.steps[:1]), _joined(max, self.steps[1:], after.steps[1:])
+            return _Cost(after.ways, (fixed, *each))
+        return _Cost(_times(self.ways, after.ways), _plus(self.steps, _times(self.ways, after.steps)))
 
 
-# --- texts for them to match ----------------------------------------------------------------------------
+def _steps(tree: Any, *, any_case: bool) -> _Number:
+    """Return a bound on the steps from one place of a key. Raises ConfigurationError if there is none."""
+    bound = _Bound(any_case=any_case)
+    bound.begin(tree, _MAX_DEPTH)
+    return bound.cost(tree, _AT_END).steps
 
 
-class _Samples:
-    """Texts that an expression matches, made of characters that are likely to matter."""
+class _Bound:
+    """The bound on the steps of one expression."""
 
-    def __init__(self, characters: tuple[str, ...]) -> None:
-        self._characters = tuple(dict.fromkeys(characters))
+    def __init__(self, *, any_case: bool) -> None:
+        self._any_case = any_case
+        self._begins: dict[int, _Begin] = {}
 
-    def repeats(self, tree: Any, before: str) -> Iterator[tuple[str, list[str]]]:
-        """Yield a text that leads up to each repetition, the inner ones first, and texts that it can repeat."""
-        for operation, argument in tree:
-            name = str(operation)
-            if name in _REPEATS:
-                _, most, body = argument
-                yield from self.repeats(body, before)
-                if most > 1:
-                    yield before, list(dict.fromkeys(self._matching(body)))[:_MAX_TEXTS]
-            else:
-                for inner in _inner(name, argument):
-                    yield from self.repeats(inner, before)
-            before = (before + next(iter(self._matching([(operation, argument)])), ""))[:MAX_KEY_BYTES]
+    def begin(self, tree: Any, depth: int = 0) -> _Begin:
+        """Return how a sequence begins; the first time, check it to this depth."""
+        if id(tree) not in self._begins:
+            if not depth:
+                raise re.error(f"groups, alternatives and repetitions are nested {_MAX_DEPTH} deep, or deeper")
+            parts = [self._part(str(operation), argument, depth - 1) for operation, argument in tree]
+            self._begins[id(tree)] = reduce(lambda after, part: part.then(after), reversed(parts), _AT_END)
+        return self._begins[id(tree)]
 
-    def _matching(self, tree: Any) -> Iterator[str]:
-        """Yield some texts with the fewest repetitions, in which each branch and each kind of character occurs."""
-        choices = [list(islice(self._choices(str(operation), argument), _MAX_TEXTS)) for operation, argument in tree]
-        firsts = [choice[0] if choice else "" for choice in choices]
-        yield "".join(firsts)[:MAX_KEY_BYTES]
-        for position, choice in enumerate(choices):
-            for other in choice[1:]:
-                yield "".join([*firsts[:position], other, *firsts[position + 1 :]])[:MAX_KEY_BYTES]
-
-    def _choices(self, name: str, argument: Any) -> Iterator[str]:
-        if name in _SINGLE:
-            yield from self._single(name, argument)
-        elif name in _REPEATS:
-            least, _, body = argument
-            for text in self._matching(body):
-                yield (text * min(max(least, 1), MAX_KEY_BYTES))[:MAX_KEY_BYTES]
-        else:
-            for inner in _inner(name, argument):
-                yield from self._matching(inner)
-
-    def _single(self, name: str, argument: Any) -> list[str]:
+    def _part(self, name: str, argument: Any, depth: int = 0) -> _Begin:
         match name:
-            case "LITERAL":
-                return [chr(argument)]
-            case "NOT_LITERAL":
-                return [c for c in self._characters if ord(c) != argument]
-            case "ANY":
-                return list(self._characters)
-        return self._of_set(argument)
+            case "AT":
+                is_end = "AT_END" in str(argument)
+                return _Begin(END | 1 << ord("\n") if is_end else 0, 1, is_empty=not is_end)
+            case "SUBPATTERN":
+                return self.begin(argument[-1], depth)
+            case "BRANCH":
+                return self._either([self.begin(branch, depth) for branch in argument[1]])
+            case "MAX_REPEAT" | "MIN_REPEAT":
+                least, _, body = argument
+                inner = self.begin(body, depth)
+                return _Begin(inner.characters, inner.steps + 1, least == 0)
+        if name not in _SINGLE:
+            raise ConfigurationError(f"has {_REFUSED.get(name, name)}, which cannot be used here")
+        return _Begin(characters_of(name, argument, any_case=self._any_case), 1, is_empty=False)
 
-    def _of_set(self, members: Any) -> list[str]:
-        fits = re.compile(_set_source(members)).fullmatch
-        likely = [c for c in (*_listed(members), *self._characters) if fits(c)]
-        return list(dict.fromkeys(likely)) or [c for c in map(chr, range(0x20, 0x250)) if fits(c)][:2]
+    @staticmethod
+    def _either(begins: list[_Begin]) -> _Begin:
+        if sum(begin.is_empty for begin in begins) > 1:
+            raise ConfigurationError(_EMPTY_TWICE)
+        characters = reduce(int.__or__, (begin.characters for begin in begins))
+        return _Begin(characters, 1 + sum(begin.steps for begin in begins), any(begin.is_empty for begin in begins))
+
+    def cost(self, tree: Any, after: _Begin) -> _Cost:
+        """Return the cost of a sequence in front of something."""
+        cost = _Cost(_ONE, _NONE)
+        for operation, argument in reversed(tree.data):
+            cost = self._cost(str(operation), argument, after).then(cost)
+            after = self._part(str(operation), argument).then(after)
+        return cost
+
+    def _cost(self, name: str, argument: Any, after: _Begin) -> _Cost:
+        if name == "SUBPATTERN":
+            return self.cost(argument[-1], after)
+        if name == "BRANCH":
+            return self._branches(argument[1], after)
+        if name not in _REPEATS:
+            return _Cost(_ONE, _ONE)
+        least, most, body = argument
+        if len(body) == 1 and str(body[0][0]) in _SINGLE:
+            return self._characters(least, most, self.begin(body), after)
+        return self._groups(least, most, body, after)
+
+    def _branches(self, branches: list[Any], after: _Begin) -> _Cost:
+        """Add up what begins with the same characters; of the others, only one goes on after its first steps."""
+        seen, ways, steps, in_vain = 0, _NONE, _NONE, 1 + after.steps
+        for branch in branches:
+            begin, cost = self.begin(branch), self.cost(branch, after)
+            characters = begin.then(after).characters
+            how = sum if seen & characters else max
+            ways, steps = _joined(how, ways, cost.ways), _joined(how, steps, cost.steps)
+            seen, in_vain = seen | characters, in_vain + begin.steps
+        return _Cost(ways, _plus(steps, (in_vain,)))
+
+    @staticmethod
+    def _characters(least: int, most: int, inner: _Begin, after: _Begin) -> _Cost:
+        is_clear = least == most or not inner.characters & after.characters
+        each = 1 + after.steps
+        return _Cost(_counts(least, most, is_clear), (1 + most * each,) if most <= _FEW else (1, each))
+
+    def _groups(self, least: int, most: int, body: Any, after: _Begin) -> _Cost:
+        if not body.getwidth()[0]:
+            raise ConfigurationError(_EMPTY)
+        inner = self.begin(body)
+        again = _Begin(inner.characters | after.characters, inner.steps + after.steps + 1, is_empty=False)
+        ways, steps = self.cost(body, after if most == 1 else again)
+        steps = _plus(steps, (_ITERATION + after.steps,))
+        is_clear = least == most or not inner.characters & after.characters
+        if ways == _ONE:
+            steps = _plus(_ONE, _times(steps, (most,))) if most <= _FEW else _plus(steps, (0, steps[0]))
+            return _Cost(_counts(least, most, is_clear), steps)
+        if most > _FEW:
+            raise ConfigurationError(_SHARED_FOR_EVER)
+        powers = list(accumulate(range(most), lambda power, _: _times(power, ways), initial=_ONE))
+        total = reduce(_plus, powers)
+        return _Cost(powers[-1] if is_clear else total, _times(total, steps))
 
 
-def _listed(members: Any) -> list[str]:
-    """Return the characters that a set names, and the ends of its ranges."""
-    listed = [chr(argument) for name, argument in members if str(name) == "LITERAL"]
-    return listed + [chr(end) for name, argument in members if str(name) == "RANGE" for end in argument]
+def _counts(least: int, most: int, is_clear: bool) -> _Number:
+    if is_clear:
+        return _ONE
+    return (most - least + 1,) if most <= _FEW else (0, 1)
 
 
-def _set_source(members: Any) -> str:
-    """Return the set as a pattern of its own."""
-    categories = {
-        "CATEGORY_DIGIT": r"\d",
-        "CATEGORY_NOT_DIGIT": r"\D",
-        "CATEGORY_SPACE": r"\s",
-        "CATEGORY_NOT_SPACE": r"\S",
-        "CATEGORY_WORD": r"\w",
-        "CATEGORY_NOT_WORD": r"\W",
-    }
-    source = ""
-    for name, argument in members:
-        match str(name):
-            case "NEGATE":
-                source += "^"
-            case "LITERAL":
-                source += re.escape(chr(argument))
-            case "RANGE":
-                source += "-".join(re.escape(chr(end)) for end in argument)
-            case "CATEGORY":
-                source += categories.get(str(argument), "")
-    return f"[{source}]" if source.strip("^") else "(?s:.)"
+def _evaluated(number: _Number, left: int) -> int:
+    return sum(times * comb(left + degree, degree) for degree, times in enumerate(number))
+
+
+def _joined(how: Callable[[tuple[int, ...]], int], one: _Number, other: _Number) -> _Number:
+    return tuple(map(how, zip_longest(one, other, fillvalue=0)))
+
+
+def _plus(one: _Number, other: _Number) -> _Number:
+    return _joined(sum, one, other)
+
+
+def _times(one: _Number, other: _Number) -> _Number:
+    product = [0] * (_MAX_DEGREE + 1)
+    for degree, a in enumerate(one):
+        for more, b in enumerate(other):
+            product[min(degree + more, _MAX_DEGREE)] += a * b
+    return tuple(min(a, _MAX_STEPS + 1) for a in product[: len(one) + len(other) - 1])
