@@ -148,7 +148,7 @@ def _send(url: str, body: bytes) -> None:
     failure = ""
     for attempt in range(1, _SENDING_ATTEMPTS + 1):
         try:
-            with urlopen(request, timeout=_SENDING_SECONDS):  # noqa: S310
+            with urlopen(request, timeout=_SENDING_SECONDS):  # noqa: S310  # nosec B310
                 return
         except (OSError, HTTPException) as error:
             # Without the error itself, which may quote the URL.

@@ -47,6 +47,7 @@ FUNCTIONS = {
     "pipeline": ("Pipeline", handler),
 }
 WITH_PIPELINE = [case for case, given in CASES.items() if "pipeline=on" in given]
+UNPACKED = shutil.ignore_patterns("__pycache__", "node_modules")
 DEPLOYED = [(case, name) for case in CASES for name in FUNCTIONS if name != "pipeline" or case in WITH_PIPELINE]
 
 
@@ -165,7 +166,7 @@ def test_the_same_sources_make_the_same_zips_whatever_lies_about(tmp_path: Path)
     for number, copied in enumerate(("a", "b")):
         root = tmp_path / copied
         for folder in ("deploy", "invalidator"):
-            shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / folder, root / folder, ignore=UNPACKED)
         foreign = root / bytecode_of("invalidator/errors.py")
         foreign.parent.mkdir()
         foreign.write_bytes(b"foreign" * number)
@@ -208,7 +209,7 @@ def test_what_shares_its_line_with_a_docstring_is_refused(source: str) -> None:
 
 
 def test_without_any_python_packaging_ends_with_a_sentence(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy", ignore=UNPACKED)
     program, environ = [needed("node"), "-e", "require('./deploy/package.js')()", "package"], {"PATH": str(tmp_path)}
     done = subprocess.run(program, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
     assert "Error: The zips were not made, for which Python 3.11 or later is needed" in done.stderr
@@ -484,6 +485,21 @@ def test_prefix_and_suffix_reach_the_bucket(packages: Packages) -> None:
     for case, expected in {"queue": ("", ""), "direct": ("blog/", ".html")}.items():
         connection = properties(packages[case], "Connection")
         assert (connection["Prefix"], connection["Suffix"]) == expected
+
+
+@pytest.mark.parametrize("step", ["create", "update"])
+def test_nobody_reads_the_deployment_bucket_in_public_or_without_tls(packaged: Package, step: str) -> None:
+    template = json.loads((packaged.folder / f"cloudformation-template-{step}-stack.json").read_text())
+    bucket = template["Resources"]["ServerlessDeploymentBucket"]["Properties"]
+    blocked = {f"{verb}Public{what}" for verb, what in (("Block", "Acls"), ("Block", "Policy"), ("Ignore", "Acls"))}
+    assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys({*blocked, "RestrictPublicBuckets"}, True)
+    policy = template["Resources"]["ServerlessDeploymentBucketPolicy"]["Properties"]
+    assert policy["Bucket"] == {"Ref": "ServerlessDeploymentBucket"}
+    (denied,) = policy["PolicyDocument"]["Statement"]
+    assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", "*", "s3:*")
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": False}}
+    ends = [arn["Fn::Join"][1][-1] for arn in denied["Resource"]]
+    assert ends == ["/*", {"Ref": "ServerlessDeploymentBucket"}]  # all objects, and the bucket itself
 
 
 # --- permissions ----------------------------------------------------------------------------------------
