@@ -132,9 +132,9 @@ $(VENV)/.ready: requirements.txt
 			'python3-venv), or name one: make PYTHON=/path/to/python3.13' >&2; exit 1; \
 	fi; \
 	"$$python" -m venv --clear $(VENV)
-	@# Only what the file names, with the hashes that it names. Compiling all modules takes longer than installing them, and
-	@# most are never imported.
-	@$(py) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
+	@# Only what the file names, with the hashes that it names, and nothing that would be built by programs without one.
+	@# Compiling all modules takes longer than installing them, and most are never imported.
+	@$(py) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary :all: \
 		--requirement requirements.txt
 	@touch $@
 
@@ -142,7 +142,7 @@ $(VENV)/.ready: requirements.txt
 .venv-checkov/.ready: deploy/requirements-checkov.txt | $(VENV)/.ready
 	@echo 'Installing checkov into .venv-checkov, once …' >&2
 	@$(py) -m venv --clear .venv-checkov
-	@.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
+	@.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary :all: \
 		--requirement deploy/requirements-checkov.txt
 	@touch $@
 

@@ -37,7 +37,7 @@ from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.cloudfront_http import serve
 from tests.doubles.configurations import behavior, of_buckets
 from tests.doubles.configurations import policy as cache_policy
-from tests.doubles.packaged import CASES, ROOT, Package, Packages, needed, osls
+from tests.doubles.packaged import CASES, KEY, ROOT, Package, Packages, needed, osls
 from tests.doubles.strategies import Change
 from tests.laws.imports import FILES, packaged_with
 
@@ -357,7 +357,6 @@ def test_a_queue_gathers_many_changes_and_loses_none(packages: Packages, case: s
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
     assert queue["VisibilityTimeout"] >= 6 * timeout + mapping["MaximumBatchingWindowInSeconds"]
-    assert queue["SqsManagedSseEnabled"] is True
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "<DeadLetters.Arn>", "maxReceiveCount": 5}
 
 
@@ -390,7 +389,27 @@ def test_what_is_given_up_is_kept_for_ten_days_at_least(packages: Packages, case
 
 def test_dead_letters_are_kept_for_two_weeks(packaged: Package) -> None:
     letters = properties(packaged, "DeadLetters")
-    assert (letters["MessageRetentionPeriod"], letters["SqsManagedSseEnabled"]) == (14 * 24 * 60 * 60, True)
+    assert letters["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
+
+
+def test_no_queue_may_have_the_dead_letters_where_there_is_none(packages: Packages) -> None:
+    allowed = {case: properties(packages[case], "DeadLetters")["RedriveAllowPolicy"] for case in CASES}
+    permissions = {case: policy.pop("redrivePermission") for case, policy in allowed.items()}
+    assert permissions == dict.fromkeys(CASES, "allowAll") | {"direct": "denyAll"}
+    assert not any(allowed.values())
+
+
+def test_queues_and_logs_have_the_given_key_or_those_of_aws(packaged: Package) -> None:
+    key = packaged.given.get("kms-key")
+    queues = [name for name in packaged.resources if packaged.resources[name]["Type"] == "AWS::SQS::Queue"]
+    logs = [name for name in packaged.resources if packaged.resources[name]["Type"] == "AWS::Logs::LogGroup"]
+    assert set(queues) >= {"DeadLetters"}
+    assert set(logs) >= {"InvalidateLogGroup", "ConnectLogGroup"}
+    for name in queues:
+        kept = {field: value for field, value in properties(packaged, name).items() if "Kms" in field or "Sse" in field}
+        assert kept == ({"KmsMasterKeyId": key} if key else {"SqsManagedSseEnabled": True})
+    assert [properties(packaged, name).get("KmsKeyId") for name in logs] == [key] * len(logs)
+    assert key or not re.search(r"\bkms\b|Kms", json.dumps(packaged.template))
 
 
 def sending_to(of: Package, policy: str) -> Any:
@@ -511,6 +530,7 @@ def writing_to(log_group: str) -> set[tuple[str, str]]:
 
 RECEIVING = {(f"sqs:{name}", "<Queue.Arn>") for name in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
 STORING = {("sqs:SendMessage", "<Queue.Arn>"), ("sqs:SendMessage", "<DeadLetters.Arn>")}
+USING_THE_KEY = {(f"kms:{name}", KEY) for name in ("Decrypt", "GenerateDataKey")}
 KEEPING = {("sqs:SendMessage", "<DeadLetters.Arn>")}
 
 
@@ -555,11 +575,13 @@ MAY = {
     | {("cloudwatch:GetMetricStatistics", "*")}
     | parameter("cloudfront/rules"),
     "direct": KEEPING
+    | USING_THE_KEY
     | INVALIDATING_ANY
     | of_bucket("ListBucket")
     | {("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:111122223333:secret:cloudfront/ids-??????")},
     "eventbridge": RECEIVING
     | STORING
+    | USING_THE_KEY
     | INVALIDATING_ANY
     | DESCRIBING_ANY
     | of_bucket("ListBucket", "ListBucketVersions")
@@ -617,8 +639,13 @@ def test_no_arn_is_tied_to_a_partition_but_that_of_the_public_layer(packages: Pa
 
 
 # Lambda's own calls in the name of the role: it polls the queue, or keeps failed events if there is no queue. (It also
-# writes the log.)
-BY_LAMBDA = {"queue": RECEIVING, "discover": RECEIVING, "direct": KEEPING, "eventbridge": RECEIVING}
+# writes the log.) And those of SQS, which uses the key in the name of who sends and receives.
+BY_LAMBDA = {
+    "queue": RECEIVING,
+    "discover": RECEIVING,
+    "direct": KEEPING | USING_THE_KEY,
+    "eventbridge": RECEIVING | USING_THE_KEY,
+}
 # Operations whose permission has another name.
 NAMED_OTHERWISE = {
     "s3:ListObjectVersions": "s3:ListBucketVersions",

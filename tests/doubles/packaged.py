@@ -20,6 +20,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 OSLS = ROOT / "deploy" / "node_modules" / ".bin" / "osls"
 BUCKET, DISTRIBUTIONS = "bucket=my-origin", "distributions=E1A2B3C4D5E6F7,E7F6D5C4B3A2E1"
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = "arn:aws:sns:us-east-1:111122223333:ops"
 CASES = {
     "queue": (BUCKET, DISTRIBUTIONS),
@@ -44,6 +45,7 @@ CASES = {
         "secret=cloudfront/ids",
         "trigger=direct",
         f"alarm-topic={TOPIC}",
+        f"kms-key={KEY}",
         "log-retention=7",
         "prefix=blog/",
         "suffix=.html",
@@ -60,6 +62,7 @@ CASES = {
         "max-paths=500",
         "gather=0",
         "skip-unchanged=versions+metadata",
+        f"kms-key={KEY}",
         "pipeline=on",
         "pipeline-parameters=/sites/*,/shop/ids",
         "dashboard=off",
