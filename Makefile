@@ -4,8 +4,11 @@ VENV ?= .venv
 PYTHON ?=
 py := $(VENV)/bin/python
 
-# The program that deploys: the open-source fork of the Serverless Framework, on npm.
-OSLS := osls@4.3.1
+# The program that deploys: the open-source fork of the Serverless Framework, on npm. deploy/package-lock.json says which
+# version, with the hash of everything in it.
+OSLS := deploy/node_modules/.bin/osls
+# npm writes this last. (The files of a package have the times that their author gave them.)
+osls := deploy/node_modules/.package-lock.json
 # The parameters of the deployment, in the form that osls takes.
 PARAMS ?= --param bucket=my-origin --param distributions=E1A2B3C4D5E6F7,E7F6D5C4B3A2E1
 
@@ -17,14 +20,15 @@ SEED ?=
 # Twice as many workers as processors, because many tests wait for processes of their own.
 workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
 
-.PHONY: help demo quick test check lint formatting complexity types format docs simulate bench bench-deployment bench-planner \
-	package requirements clean
+.PHONY: help demo quick test check lint formatting complexity types security templates format docs simulate \
+	bench bench-deployment bench-planner package requirements clean
 
 help:
 	@echo 'make demo              watch uploads become invalidations, on an embedded AWS'
 	@echo 'make quick             run the quick tests, while you work: 45 seconds'
 	@echo 'make test              run all tests'
-	@echo 'make check             check lint, formatting, complexity and types; each of these is a target, too'
+	@echo 'make check             check lint, formatting, complexity, types and security; each of these is a target, too'
+	@echo 'make templates         have checkov look at the templates that are deployed: two minutes, the first time'
 	@echo 'make format            format the code, and fix lint that can be fixed'
 	@echo 'make docs              write docs/cli.md, the manual of the command line, from the help of its commands'
 	@echo 'make simulate          simulate failures of all kinds in SEEDS=500 worlds, or in the world of SEED=n'
@@ -32,7 +36,7 @@ help:
 	@echo 'make bench-deployment  simulate deploys, ours and others: writes benchmarks/deployment.json, deployment.md, a plot'
 	@echo 'make bench-planner     measure the planner of wildcards beside other tools: writes benchmarks/planner.md'
 	@echo "make package           make the deployment package with osls and check it; PARAMS='--param bucket=… …'"
-	@echo 'make requirements      pin the newest versions in requirements.txt'
+	@echo 'make requirements      pin the newest versions, with their hashes, in requirements*.txt and deploy/package-lock.json'
 	@echo 'make clean             remove everything that these targets made'
 	@echo 'PYTHON=… is the interpreter for .venv and for the bytecode in the package: Lambda runs 3.13.'
 
@@ -45,7 +49,7 @@ quick: $(VENV)/.ready
 test: $(VENV)/.ready
 	@$(py) -m pytest -n $(workers) --dist worksteal $(PYTEST_ARGS)
 
-check: lint formatting complexity types
+check: lint formatting complexity types security
 
 lint: $(VENV)/.ready
 	@$(py) -m ruff check .
@@ -55,11 +59,25 @@ formatting: $(VENV)/.ready
 
 # A function does one thing: boolean operators and comprehensions count as branches, which they do not for ruff.
 complexity: $(VENV)/.ready
-	@above=$$($(py) -m radon cc --min C --show-complexity invalidator benchmarks docs deploy); [ -z "$$above" ] || { \
-		printf '%s\n' "$$above" 'make: these have a complexity of more than 10: split them by concept.' >&2; exit 1; }
+	@above=$$($(py) -m radon cc --min C --show-complexity --ignore node_modules invalidator benchmarks docs deploy); \
+		[ -z "$$above" ] || { printf '%s\n' "$$above" 'make: these have a complexity of more than 10: split them by concept.' >&2; exit 1; }
 
 types: $(VENV)/.ready
 	@$(py) -m mypy
+
+security: $(VENV)/.ready
+	@$(py) -m bandit --quiet --configfile pyproject.toml --recursive invalidator deploy docs
+
+# Not a part of "check", because it takes a minute or two to install.
+ifeq ($(shell command -v npm 2>/dev/null),)
+templates:
+	@echo 'make: the templates are not checked: npm was not found, with which osls is installed.' >&2
+else
+templates: $(VENV)/.ready .venv-checkov/.ready $(osls)
+	@rm -rf .build/templates
+	@$(py) -m tests.doubles.packaged .build/templates
+	@.venv-checkov/bin/checkov --config-file deploy/checkov.yml --directory .build/templates
+endif
 
 format: $(VENV)/.ready
 	@$(py) -m ruff check --fix --exit-zero --quiet .
@@ -80,21 +98,25 @@ bench-planner: $(VENV)/.ready
 bench: $(VENV)/.ready
 	@$(py) -m benchmarks
 
-package: $(VENV)/.ready
-	@command -v npx >/dev/null || { echo 'make: npx was not found. Install Node.js 20 or later' \
-		'(on Debian and Ubuntu: apt install npm).' >&2; exit 1; }
-	@PYTHON=$(or $(PYTHON),$(py)) npx --yes $(OSLS) package $(PARAMS)
+package: $(VENV)/.ready $(osls)
+	@PYTHON=$(or $(PYTHON),$(py)) $(OSLS) package $(PARAMS)
 	@$(VENV)/bin/cfn-lint --template .serverless/cloudformation-template-update-stack.json && echo 'cfn-lint has no objections.'
 	@for zip in .build/*.zip; do echo; echo "$$zip, $$(wc -c <$$zip) bytes:"; $(py) -m zipfile --list $$zip; done
 
+# --universal: with the hashes of the files for all platforms.
+pin = $(py) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-emit-package invalidator --custom-compile-command 'make requirements'
+
 requirements: $(VENV)/.ready
 	@$(py) -m pip install --quiet uv
-	@$(py) -m uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade --no-emit-package invalidator \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make requirements' \
-		pyproject.toml --output-file requirements.txt
+	@$(pin) --upgrade --all-extras pyproject.toml --output-file requirements.txt
+	@echo hatchling | $(pin) --upgrade --extra cli --constraint requirements.txt pyproject.toml - \
+		--output-file requirements-cli.txt
+	@echo checkov | $(pin) --upgrade - --output-file deploy/requirements-checkov.txt
+	@npm update --prefix deploy --package-lock-only --omit-lockfile-registry-resolved
 
 clean:
-	rm -rf .venv .venv-* .serverless .build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .serverless .build .hypothesis .mypy_cache .pytest_cache .ruff_cache deploy/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: requirements.txt
@@ -110,6 +132,21 @@ $(VENV)/.ready: requirements.txt
 			'python3-venv), or name one: make PYTHON=/path/to/python3.13' >&2; exit 1; \
 	fi; \
 	"$$python" -m venv --clear $(VENV)
+	@# Only what the file names, with the hashes that it names, and nothing that would be built by programs without one.
 	@# Compiling all modules takes longer than installing them, and most are never imported.
-	@$(py) -m pip install --quiet --disable-pip-version-check --no-compile --requirement requirements.txt
+	@$(py) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary :all: \
+		--requirement requirements.txt
 	@touch $@
+
+# It wants other versions of boto3 and others than the tests do.
+.venv-checkov/.ready: deploy/requirements-checkov.txt | $(VENV)/.ready
+	@echo 'Installing checkov into .venv-checkov, once …' >&2
+	@$(py) -m venv --clear .venv-checkov
+	@.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary :all: \
+		--requirement deploy/requirements-checkov.txt
+	@touch $@
+
+$(osls): deploy/package.json deploy/package-lock.json
+	@command -v npm >/dev/null || { echo 'make: npm was not found. Install Node.js 20 or later' \
+		'(on Debian and Ubuntu: apt install npm).' >&2; exit 1; }
+	@npm ci --prefix deploy --no-audit --no-fund --loglevel error

@@ -62,9 +62,9 @@ def _check_machine() -> None:
     """End the process with a sentence if the machine lacks something."""
     if sys.platform != "linux":
         sys.exit("bench: run this on Linux, which reports the peak memory of a process. A container will do.")
-    if shutil.which("npx") is None:
+    if shutil.which("npm") is None:
         sys.exit(
-            "bench: npx was not found. Install Node.js 20 or later, which osls needs to make the zip (on Debian and"
+            "bench: npm was not found. Install Node.js 20 or later, which osls needs to make the zip (on Debian and"
             " Ubuntu: apt install npm)."
         )
 

@@ -1,6 +1,8 @@
 // Checks the parameters of the command line (--param name=value) before anything is packaged, and computes what the
 // templates need. docs/configuration.md describes each parameter. A wrong one stops the command with a sentence.
 
+const { encrypted, usingTheKey } = require('./encryption.js');
+
 const DEFAULT_LAYER = '27'; // of Powertools for AWS Lambda (Python) 3, read on 2026-11-21
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html (2026-11-21)
 const RETENTIONS = [
@@ -64,6 +66,11 @@ const PARAMETERS = {
     '',
     /^(?=.*[1-9])(0|[1-9]\d{0,5})(\.\d{1,2})?$/,
     'US dollars a month, more than 0, with at most two decimals, as 5 or 2.50',
+  ],
+  'kms-key': [
+    '',
+    /^arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]{1,64}$/,
+    'the ARN of a KMS key, not of an alias, as arn:aws:kms:eu-central-1:111122223333:key/…',
   ],
   'alarm-topic': ['', /^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, 'the ARN of an SNS topic'],
   'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `one of these numbers of days: ${RETENTIONS.join(', ')}`],
@@ -287,6 +294,7 @@ module.exports = async ({ options, resolveVariable }) => {
       ...statements(given),
       ...listing(given),
       ...spending(given),
+      ...usingTheKey(given),
       ...secrets([given.secret]),
       ...parameters([given.parameter, given['rules-parameter']]),
     ],
@@ -296,6 +304,7 @@ module.exports = async ({ options, resolveVariable }) => {
       ...parameters([given.parameter, ...given['pipeline-parameters'].split(',')]),
     ],
     'index-document': values['index-document'] === 'none' ? '' : values['index-document'],
+    encrypted: encrypted(given),
     timeout: TIMEOUT,
     window: WINDOW,
     // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html (2026-11-22)

@@ -190,7 +190,7 @@ def _send(url: str, body: bytes) -> None:
         # request so that it cannot be sent twice.
         request = Request(url, body, {"Content-Type": ""}, method="PUT")  # noqa: S310 it is https
         try:
-            with urlopen(request, timeout=_SENDING_SECONDS):  # noqa: S310
+            with urlopen(request, timeout=_SENDING_SECONDS):  # noqa: S310  # nosec B310
                 return
         except (OSError, HTTPException) as error:
             # Without the error itself, which may quote the URL.

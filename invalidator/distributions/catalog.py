@@ -173,8 +173,8 @@ class _Search:
     def _begin(self, names: Iterable[DistributionId]) -> None:
         new = [name for name in dict.fromkeys(names) if name not in self._answers]
         # First those that something waits for, and else in any order: where the first ones take all the time, the
-        # others have their turn in a later invocation.
-        for name in sorted(random.sample(new, len(new)), key=lambda name: not self._asked.get(name)):
+        # others have their turn in a later invocation. Nobody gains anything by guessing the order.
+        for name in sorted(random.sample(new, len(new)), key=lambda name: not self._asked.get(name)):  # nosec B311
             self._answers[name] = None
             if failure := self._known.recent_failure(name):
                 self.take(self._answer(name, partial(_fail, failure)))

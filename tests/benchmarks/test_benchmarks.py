@@ -507,7 +507,7 @@ def test_plots_say_which_results_they_were_drawn_from(played: Deployment) -> Non
 def test_without_nodejs_it_is_said_at_once_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SystemExit, match=r"bench: npx was not found\. .* Node\.js 20 or later"):
+    with pytest.raises(SystemExit, match=r"bench: npm was not found\. .* Node\.js 20 or later"):
         bench.main()
 
 

@@ -58,9 +58,7 @@ def machine(python: Path, folder: Path) -> dict[str, str]:
     return inherited | {
         "PATH": os.pathsep.join(programs),
         "HOME": str(folder),
-        # Nothing is downloaded: the build tools are installed. (For pip, 0 turns build isolation off.)
-        "PIP_NO_BUILD_ISOLATION": "0",
-        "PIP_NO_INDEX": "1",
+        "PIP_NO_INDEX": "1",  # nothing is downloaded: what the examples install is there
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.doubles.packaged import BUCKET, DISTRIBUTIONS, ROOT, needed, osls
+from tests.doubles.packaged import BUCKET, DISTRIBUTIONS, KEY, ROOT, needed, osls
 
 LAYER_IN_CHINA = "arn:aws-cn:lambda:cn-north-1:498634801083:layer:x:3"
 
@@ -144,6 +144,8 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
         ),
         *("dashboard=yes", "cost-alarm=0", "cost-alarm=0.00", "cost-alarm=1.234", "cost-alarm=-1", "cost-alarm=1,50"),
         *("cost-alarm=.5", "cost-alarm=05", "cost-alarm=5 USD", "cost-alarm=1000000", "cost-alarm=1e3"),
+        *("kms-key=alias/mine", "kms-key=arn:aws:kms:us-east-1:111122223333:alias/mine", f"kms-key={KEY}/x"),
+        "kms-key=1234abcd-12ab-34cd-56ef-1234567890ab",
         *("skip-unchanged=on", "skip-unchanged=versions+"),
     ],
 )
@@ -159,6 +161,7 @@ def test_what_a_parameter_cannot_be_is_refused(wrong: str) -> None:
         ("trigger=sns", "queue, direct or eventbridge"),
         ("prefix=a*", "how keys begin, without a wildcard"),
         ("log-retention=31", "one of these numbers of days: 1, 3, 5,"),
+        ("kms-key=alias/mine", "the ARN of a KMS key, not of an alias, as arn:aws:kms:"),
         ("alarm-topic=ops", "the ARN of an SNS topic"),
         ("index-document=a/b", "the name of a file without a directory, or none"),
         ("powertools-layer=latest", "a version of the public layer, or the ARN of another layer"),
@@ -217,6 +220,16 @@ def allowed(*given: str, role: str = "statements") -> set[tuple[str, str]]:
         for names, arn in texts
         for name in names
     }
+
+
+@pytest.mark.parametrize("trigger", ["queue", "direct", "eventbridge"])
+def test_a_key_adds_two_rights_on_it_to_the_one_function_that_needs_them(trigger: str) -> None:
+    given = (BUCKET, DISTRIBUTIONS, f"trigger={trigger}", "pipeline=on")
+    without, with_key = computed(*given), computed(*given, f"kms-key={KEY}")
+    added = [statement for statement in with_key["statements"] if statement not in without["statements"]]
+    assert added == [{"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": [KEY]}]
+    assert [statement for statement in with_key["statements"] if statement not in added] == without["statements"]
+    assert with_key["pipeline-statements"] == without["pipeline-statements"]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.cloudfront_http import serve
 from tests.doubles.configurations import behavior, of_buckets
 from tests.doubles.configurations import policy as cache_policy
-from tests.doubles.packaged import CASES, ROOT, Package, Packages, needed, osls
+from tests.doubles.packaged import CASES, KEY, ROOT, Package, Packages, needed, osls
 from tests.doubles.strategies import Change
 from tests.laws.imports import FILES, packaged_with
 
@@ -47,6 +47,7 @@ FUNCTIONS = {
     "pipeline": ("Pipeline", handler),
 }
 WITH_PIPELINE = [case for case, given in CASES.items() if "pipeline=on" in given]
+UNPACKED = shutil.ignore_patterns("__pycache__", "node_modules")
 DEPLOYED = [(case, name) for case in CASES for name in FUNCTIONS if name != "pipeline" or case in WITH_PIPELINE]
 
 
@@ -165,7 +166,7 @@ def test_the_same_sources_make_the_same_zips_whatever_lies_about(tmp_path: Path)
     for number, copied in enumerate(("a", "b")):
         root = tmp_path / copied
         for folder in ("deploy", "invalidator"):
-            shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / folder, root / folder, ignore=UNPACKED)
         foreign = root / bytecode_of("invalidator/errors.py")
         foreign.parent.mkdir()
         foreign.write_bytes(b"foreign" * number)
@@ -208,7 +209,7 @@ def test_what_shares_its_line_with_a_docstring_is_refused(source: str) -> None:
 
 
 def test_without_any_python_packaging_ends_with_a_sentence(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy", ignore=UNPACKED)
     program, environ = [needed("node"), "-e", "require('./deploy/package.js')()", "package"], {"PATH": str(tmp_path)}
     done = subprocess.run(program, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
     assert "Error: The zips were not made, for which Python 3.11 or later is needed" in done.stderr
@@ -356,7 +357,6 @@ def test_a_queue_gathers_many_changes_and_loses_none(packages: Packages, case: s
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
     assert queue["VisibilityTimeout"] >= 6 * timeout + mapping["MaximumBatchingWindowInSeconds"]
-    assert queue["SqsManagedSseEnabled"] is True
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "<DeadLetters.Arn>", "maxReceiveCount": 5}
 
 
@@ -389,7 +389,27 @@ def test_what_is_given_up_is_kept_for_ten_days_at_least(packages: Packages, case
 
 def test_dead_letters_are_kept_for_two_weeks(packaged: Package) -> None:
     letters = properties(packaged, "DeadLetters")
-    assert (letters["MessageRetentionPeriod"], letters["SqsManagedSseEnabled"]) == (14 * 24 * 60 * 60, True)
+    assert letters["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
+
+
+def test_no_queue_may_have_the_dead_letters_where_there_is_none(packages: Packages) -> None:
+    allowed = {case: properties(packages[case], "DeadLetters")["RedriveAllowPolicy"] for case in CASES}
+    permissions = {case: policy.pop("redrivePermission") for case, policy in allowed.items()}
+    assert permissions == dict.fromkeys(CASES, "allowAll") | {"direct": "denyAll"}
+    assert not any(allowed.values())
+
+
+def test_queues_and_logs_have_the_given_key_or_those_of_aws(packaged: Package) -> None:
+    key = packaged.given.get("kms-key")
+    queues = [name for name in packaged.resources if packaged.resources[name]["Type"] == "AWS::SQS::Queue"]
+    logs = [name for name in packaged.resources if packaged.resources[name]["Type"] == "AWS::Logs::LogGroup"]
+    assert set(queues) >= {"DeadLetters"}
+    assert set(logs) >= {"InvalidateLogGroup", "ConnectLogGroup"}
+    for name in queues:
+        kept = {field: value for field, value in properties(packaged, name).items() if "Kms" in field or "Sse" in field}
+        assert kept == ({"KmsMasterKeyId": key} if key else {"SqsManagedSseEnabled": True})
+    assert [properties(packaged, name).get("KmsKeyId") for name in logs] == [key] * len(logs)
+    assert key or not re.search(r"\bkms\b|Kms", json.dumps(packaged.template))
 
 
 def sending_to(of: Package, policy: str) -> Any:
@@ -488,6 +508,21 @@ def test_prefix_and_suffix_reach_the_bucket(packages: Packages) -> None:
         assert (connection["Prefix"], connection["Suffix"]) == expected
 
 
+@pytest.mark.parametrize("step", ["create", "update"])
+def test_nobody_reads_the_deployment_bucket_in_public_or_without_tls(packaged: Package, step: str) -> None:
+    template = json.loads((packaged.folder / f"cloudformation-template-{step}-stack.json").read_text())
+    bucket = template["Resources"]["ServerlessDeploymentBucket"]["Properties"]
+    blocked = {f"{verb}Public{what}" for verb, what in (("Block", "Acls"), ("Block", "Policy"), ("Ignore", "Acls"))}
+    assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys({*blocked, "RestrictPublicBuckets"}, True)
+    policy = template["Resources"]["ServerlessDeploymentBucketPolicy"]["Properties"]
+    assert policy["Bucket"] == {"Ref": "ServerlessDeploymentBucket"}
+    (denied,) = policy["PolicyDocument"]["Statement"]
+    assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", "*", "s3:*")
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": False}}
+    ends = [arn["Fn::Join"][1][-1] for arn in denied["Resource"]]
+    assert ends == ["/*", {"Ref": "ServerlessDeploymentBucket"}]  # all objects, and the bucket itself
+
+
 # --- permissions ----------------------------------------------------------------------------------------
 
 
@@ -497,6 +532,7 @@ def writing_to(log_group: str) -> set[tuple[str, str]]:
 
 RECEIVING = {(f"sqs:{name}", "<Queue.Arn>") for name in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
 STORING = {("sqs:SendMessage", "<Queue.Arn>"), ("sqs:SendMessage", "<DeadLetters.Arn>")}
+USING_THE_KEY = {(f"kms:{name}", KEY) for name in ("Decrypt", "GenerateDataKey")}
 KEEPING = {("sqs:SendMessage", "<DeadLetters.Arn>")}
 
 
@@ -541,11 +577,13 @@ MAY = {
     | {("cloudwatch:GetMetricStatistics", "*")}
     | parameter("cloudfront/rules"),
     "direct": KEEPING
+    | USING_THE_KEY
     | INVALIDATING_ANY
     | of_bucket("ListBucket")
     | {("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:111122223333:secret:cloudfront/ids-??????")},
     "eventbridge": RECEIVING
     | STORING
+    | USING_THE_KEY
     | INVALIDATING_ANY
     | DESCRIBING_ANY
     | of_bucket("ListBucket", "ListBucketVersions")
@@ -603,8 +641,13 @@ def test_no_arn_is_tied_to_a_partition_but_that_of_the_public_layer(packages: Pa
 
 
 # Lambda's own calls in the name of the role: it polls the queue, or keeps failed events if there is no queue. (It also
-# writes the log.)
-BY_LAMBDA = {"queue": RECEIVING, "discover": RECEIVING, "direct": KEEPING, "eventbridge": RECEIVING}
+# writes the log.) And those of SQS, which uses the key in the name of who sends and receives.
+BY_LAMBDA = {
+    "queue": RECEIVING,
+    "discover": RECEIVING,
+    "direct": KEEPING | USING_THE_KEY,
+    "eventbridge": RECEIVING | USING_THE_KEY,
+}
 # Operations whose permission has another name.
 NAMED_OTHERWISE = {
     "s3:ListObjectVersions": "s3:ListBucketVersions",

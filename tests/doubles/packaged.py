@@ -1,8 +1,10 @@
-"""The packages that osls makes of serverless.yml: a CloudFormation template and zips, without an AWS account."""
+"""The packages that osls makes of serverless.yml: a CloudFormation template and zips, without an AWS account.
+
+``python -m tests.doubles.packaged FOLDER`` makes those which together have all resources that there are.
+"""
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +18,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+OSLS = ROOT / "deploy" / "node_modules" / ".bin" / "osls"
 BUCKET, DISTRIBUTIONS = "bucket=my-origin", "distributions=E1A2B3C4D5E6F7,E7F6D5C4B3A2E1"
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = "arn:aws:sns:us-east-1:111122223333:ops"
 CASES = {
     "queue": (BUCKET, DISTRIBUTIONS),
@@ -41,6 +45,7 @@ CASES = {
         "secret=cloudfront/ids",
         "trigger=direct",
         f"alarm-topic={TOPIC}",
+        f"kms-key={KEY}",
         "log-retention=7",
         "prefix=blog/",
         "suffix=.html",
@@ -57,6 +62,7 @@ CASES = {
         "max-paths=500",
         "gather=0",
         "skip-unchanged=versions+metadata",
+        f"kms-key={KEY}",
         "pipeline=on",
         "pipeline-parameters=/sites/*,/shop/ids",
         "dashboard=off",
@@ -97,21 +103,18 @@ def needed(program: str) -> str:
 
 
 def osls(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the version of osls that the Makefile pins. Its only credentials are those in ``more``."""
-    npx = needed("npx")
-    version = re.search(r"^OSLS := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert version is not None
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    # One at a time: the first run downloads osls, and all runs work in the same folder.
+    """Run osls, and install it before if need be. Its only credentials are those in ``more``."""
+    needed("npm")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE", "MFLAGS"))}
+    environ |= {"NO_COLOR": "1", "PYTHON": sys.executable} | more
+    # One at a time: the first run installs osls, and all runs work in the same folder.
     with alone(ROOT / ".osls.lock"):
-        return subprocess.run(
-            [npx, "--yes", version[1], *arguments],
-            cwd=ROOT,
-            env=environ | {"NO_COLOR": "1", "PYTHON": sys.executable} | more,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        installed = _run(["make", "deploy/node_modules/.package-lock.json"], environ)
+        return _run([str(OSLS), *arguments], environ) if installed.returncode == 0 else installed
+
+
+def _run(command: list[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
 
 @contextmanager
@@ -150,3 +153,11 @@ class Packages(Mapping[str, Package]):
 
     def __len__(self) -> int:
         return len(CASES)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1]).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    for case in ("discover", "direct", "eventbridge"):
+        made = Packages(folder)[case]
+        print(f"{case}: {len(made.resources)} resources", file=sys.stderr)

@@ -1,5 +1,6 @@
 """A hosted CI and the hooks before a commit run the project's own targets, and may only read."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -71,12 +72,78 @@ def test_an_action_is_the_same_commit_everywhere() -> None:
     assert len(used) == len({name for name, _ in used})
 
 
-def test_osls_is_of_one_version_wherever_it_is_called() -> None:
-    (pinned,) = re.findall(r"^OSLS := osls@(\d+\.\d+\.\d+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+def test_the_example_takes_credentials_when_all_is_installed_and_built() -> None:
+    names = [step.get("uses", step.get("run", "")).partition("@")[0] for step in steps(EXAMPLE)]
+    (taken,) = [number for number, name in enumerate(names) if name == "aws-actions/configure-aws-credentials"]
+    before, after = names[:taken], names[taken + 1 :]
+    assert any("pip install" in name for name in before)
+    assert all(re.match(r"aws s3 sync |invalidator create ", name) for name in after)
+
+
+def test_a_checkout_keeps_no_credentials_and_one_of_ours_is_a_commit() -> None:
+    checkouts = [step["with"] for step in steps(EXAMPLE) if step.get("uses", "").startswith("actions/checkout@")]
+    assert [given["persist-credentials"] for given in checkouts] == [False, False]
+    (ours,) = [given for given in checkouts if "repository" in given]
+    assert re.fullmatch(r"[0-9a-f]{40}", ours["ref"])
+
+
+def test_osls_is_the_locked_one_wherever_it_is_called() -> None:
     files = [ROOT / "serverless.yml", *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.yml")]
-    called = [called for file in files for called in re.findall(r"\bnpx +(?:--\S+ +)*(\S+)", file.read_text())]
+    texts = [file.read_text() for file in files if file.name != "CHANGELOG.md"]
+    called = [called for text in texts for called in re.findall(r"([^\s`]*osls\S*) (?:deploy|invoke|remove) ", text)]
     assert len(called) >= 5
-    assert set(called) == {f"osls@{pinned}"}
+    assert set(called) == {"deploy/node_modules/.bin/osls"}
+    assert not any(re.search(r"\bnpx ", text) for text in texts)  # it downloads what it does not find
+
+
+def test_osls_and_all_that_it_needs_have_their_hashes() -> None:
+    wanted = json.loads((ROOT / "deploy" / "package.json").read_text())["dependencies"]
+    locked = json.loads((ROOT / "deploy" / "package-lock.json").read_text())["packages"]
+    assert locked.pop("")["dependencies"] == wanted
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    assert "osls" in wanted
+    for name, package in locked.items():
+        assert package["integrity"].startswith("sha512-"), name
+        assert "resolved" not in package, name  # the registry is a choice of who installs
+
+
+def test_osls_is_installed_as_it_is_locked_and_runs_no_scripts() -> None:
+    texts = [(ROOT / name).read_text() for name in ("Makefile", "README.md", "docs/deploying.md", "docs/upgrading.md")]
+    assert all("npm ci --prefix deploy" in text for text in texts)
+    assert not any(re.search(r"npm (i|install|add)\b", text) for text in texts)
+    assert "ignore-scripts=true" in (ROOT / "deploy" / ".npmrc").read_text().splitlines()
+
+
+def hashed(file: Path) -> set[str]:
+    """Return the requirements of a file, without their markers, after a look at the hashes of each."""
+    found = set()
+    for line in re.sub(r"\\\n +", "", re.sub(r"^ *#.*\n", "", file.read_text(), flags=re.MULTILINE)).splitlines():
+        requirement, *hashes = line.split("--hash=sha256:")
+        assert re.fullmatch(r"[\w.-]+==[\w.]+ (; .+ )?", requirement), line
+        assert hashes, line
+        assert all(re.fullmatch(r"[0-9a-f]{64} ?", given) for given in hashes), line
+        found.add(requirement.partition(" ")[0])
+    return found
+
+
+def test_every_requirement_is_of_one_version_with_its_hashes() -> None:
+    every, few, checkov = (
+        hashed(ROOT / name) for name in ("requirements.txt", "requirements-cli.txt", "deploy/requirements-checkov.txt")
+    )
+    assert few < every
+    assert any(requirement.startswith("checkov==") for requirement in checkov)
+
+
+def test_whatever_is_installed_from_a_file_must_have_its_hashes() -> None:
+    files = [ROOT / "Makefile", *ROOT.glob("examples/*.yml"), *ROOT.glob("docs/*.md")]
+    commands = [
+        command
+        for file in files
+        for command in re.findall(r"pip install (.*)", file.read_text().replace("\\\n", ""))
+        if re.search(r"requirement|-r ", command)
+    ]
+    assert len(commands) >= 4
+    assert all("--require-hashes" in command for command in commands)
 
 
 def test_what_runs_before_a_commit_are_the_projects_own_targets() -> None:
@@ -91,3 +158,20 @@ def test_what_runs_before_a_commit_are_the_projects_own_targets() -> None:
         assert (hook["language"], hook["pass_filenames"]) == ("system", False)
     (parts,) = re.findall(r"^check: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert [hook["entry"].removeprefix("make ") for hook in hooks] == parts.split()
+
+
+def test_what_checkov_or_bandit_may_pass_over_has_a_reason() -> None:
+    lines = (ROOT / "deploy" / "checkov.yml").read_text().partition("skip-check:\n")[2].splitlines()
+    reasons, skipped = lines[::2], lines[1::2]
+    assert len(reasons) == len(skipped) > 5
+    assert all(re.fullmatch(r"  # \S.{30,}\.", reason) for reason in reasons)
+    assert all(re.fullmatch(r"  - CKV_AWS_\d+", name) for name in skipped)
+    for file in ROOT.glob("invalidator/**/*.py"):
+        for number, line in enumerate(file.read_text().splitlines()):
+            assert "nosec" not in line or re.search(r"# nosec B\d{3}$", line), f"{file}:{number + 1}"
+
+
+def test_the_templates_are_checked_by_ci_while_the_tests_run() -> None:
+    text = (ROOT / ".ci" / "run").read_text()
+    assert re.search(r"^make .* templates >\S+ 2>&1 &.*\n(?:.*\n)*?make .* test$", text, re.MULTILINE)
+    assert 'wait "$templates" || failed=$?' in text
