@@ -86,9 +86,7 @@ def dlq(
 
     Example: invalidator dlq --discard 5fea7756-0ea4-451a-a703-a558b933e274
     """
-    _check_options(retry, discard, to or function, dry_run)
-    if to is not None and function is not None:
-        raise typer.BadParameter("give one of them", param_hint="--to / --function")
+    _check_options(retry, discard, to, function, dry_run)
     with interruptible(lambda: narrate(_INTERRUPTED)), errors_explained():
         letter_queue, configured = _open(queue)
         sources = [] if any_queue else letter_queue.sources()
@@ -108,10 +106,12 @@ def dlq(
         raise typer.Exit(1)
 
 
-def _check_options(retry: bool, discard: list[str] | None, to: str | None, dry_run: bool) -> None:
+def _check_options(retry: bool, discard: list[str] | None, to: str | None, function: str | None, dry_run: bool) -> None:
     if retry and discard:
         raise typer.BadParameter("give one of them", param_hint="--retry / --discard")
-    if to is not None and not retry:
+    if to is not None and function is not None:
+        raise typer.BadParameter("give one of them", param_hint="--to / --function")
+    if not retry and not (to is None and function is None):
         raise typer.BadParameter("give it together with --retry", param_hint="--to / --function")
     if dry_run and not (retry or discard):
         raise typer.BadParameter("give it together with --retry or --discard", param_hint="--dry-run")

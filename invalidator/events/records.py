@@ -53,16 +53,22 @@ def change_of_record(record: _Json, delivery: Delivery) -> ObjectChange | None:
     if not name.removeprefix("s3:").startswith(VISIBLE_CHANGES):
         return None
     bucket, key, details = _object_of(record.get("s3"))
-    # The key is form-encoded: "red flower.jpg" arrives as "red+flower.jpg". Bytes that are not UTF-8, which S3 itself
-    # never sends, survive as surrogate escapes and become the same bytes in the path.
-    if len(key) > _MAX_ENCODED_CHARACTERS:
-        raise EventError(f"a key of {len(key):,} characters; S3 has none above {MAX_KEY_BYTES:,} bytes")
-    key = unquote_plus(key, errors="surrogateescape")
-    if not key.isascii() or len(key) > MAX_KEY_BYTES:
-        _check_key(key, errors="surrogateescape")
+    key = _decoded(key)
     time, version = text_in(record, "eventTime"), text_in(details, "versionId")
     identity = _identity(details, version, "eTag", time, delivery)
     return _change(bucket, key, identity, delivery.message_id, time, version if "ObjectCreated:" in name else "")
+
+
+def _decoded(key: str) -> str:
+    """Return a key that is form-encoded: "red flower.jpg" arrives as "red+flower.jpg"."""
+    if len(key) > _MAX_ENCODED_CHARACTERS:
+        raise EventError(f"a key of {len(key):,} characters; S3 has none above {MAX_KEY_BYTES:,} bytes")
+    # Bytes that are not UTF-8, which S3 itself never sends, survive as surrogate escapes and become the same bytes in
+    # the path.
+    key = unquote_plus(key, errors="surrogateescape")
+    if not key.isascii() or len(key) > MAX_KEY_BYTES:
+        _check_key(key, errors="surrogateescape")
+    return key
 
 
 def change_of_event(event: _Json, delivery: Delivery) -> ObjectChange | None:
