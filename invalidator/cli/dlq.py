@@ -107,14 +107,15 @@ def dlq(
 
 
 def _check_options(retry: bool, discard: list[str] | None, to: str | None, function: str | None, dry_run: bool) -> None:
-    if retry and discard:
-        raise typer.BadParameter("give one of them", param_hint="--retry / --discard")
-    if to is not None and function is not None:
-        raise typer.BadParameter("give one of them", param_hint="--to / --function")
-    if not retry and not (to is None and function is None):
-        raise typer.BadParameter("give it together with --retry", param_hint="--to / --function")
-    if dry_run and not (retry or discard):
-        raise typer.BadParameter("give it together with --retry or --discard", param_hint="--dry-run")
+    recipients = 2 - [to, function].count(None)
+    for is_wrong, options_, sentence in (
+        (retry and discard, "--retry / --discard", "give one of them"),
+        (recipients > 1, "--to / --function", "give one of them"),
+        (recipients and not retry, "--to / --function", "give it together with --retry"),
+        (dry_run and not (retry or discard), "--dry-run", "give it together with --retry or --discard"),
+    ):
+        if is_wrong:
+            raise typer.BadParameter(sentence, param_hint=options_)
 
 
 def _open(queue: str | None) -> tuple[DeadLetterQueue, str]:

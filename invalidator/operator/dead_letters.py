@@ -74,31 +74,41 @@ def contents_of(
     The upload of the ``marker``, the key that ends a burst, makes nothing stale.
     """
     decoded = decode({"Records": [{"eventSource": "aws:sqs", "messageId": letter.id, "body": letter.body}]})
-    problem = "; ".join(sorted({refusal.reason for refusal in decoded.refusals}))
     document = _document_of(letter.body)
     kind = _kind(document)
-    if kind == _TICKET and not problem and not is_gathered(document):
+    if kind == _TICKET and not decoded.refusals and not is_gathered(document):
         return _ticket(letter, document, serving, view)
-    if not problem and (decoded.tickets or decoded.held):
-        problem = "a ticket inside of another message, as the function never sends one"
-    changes = tuple(chain(decoded.changes, *(ticket.changes for ticket in decoded.gathered)))
-    attempts, why = None, letter.error or _NO_REASON
-    distributions = serving({change.bucket for change in changes})
-    if kind == _FAILED_INVOCATION:
-        attempts, why = _attempts(document), _failure(document) or why
-        distributions = _named_in(why, distributions)
+    changes = _changes_in(decoded)
     seen = [change for change in changes if change.key != marker]
+    attempts, why = _tried(letter, document)
+    distributions = serving({change.bucket for change in seen})
+    if kind == _FAILED_INVOCATION:
+        distributions = _named_in(why, distributions)
     plan = make_plan(seen, distributions, view, allowance=EXACT)
     stale = tuple(_uncleared([*plan.batches, *decoded.tickets], attempts, why, letter))
-    bodies = () if problem else tuple(_bodies(changes, decoded))
-    return LetterContents(kind, stale, problem, bodies, changes)
+    problem = _problem(decoded)
+    return LetterContents(kind, stale, problem, () if problem else _bodies(changes, decoded), changes)
 
 
-def _bodies(changes: tuple[ObjectChange, ...], decoded: Decoded) -> Iterator[str]:
-    """Yield changes as tickets of a burst that is over, so that the function serves them when they come."""
+def _changes_in(decoded: Decoded) -> tuple[ObjectChange, ...]:
+    """Return new changes, and those that waited for the rest of their burst."""
+    return tuple(chain(decoded.changes, *(ticket.changes for ticket in decoded.gathered)))
+
+
+def _problem(decoded: Decoded) -> str:
+    """Return why something in a letter cannot be sent again; empty if all of it can."""
+    if decoded.refusals:
+        return "; ".join(sorted({refusal.reason for refusal in decoded.refusals}))
+    if decoded.tickets or decoded.held:
+        return "a ticket inside of another message, as the function never sends one"
+    return ""
+
+
+def _bodies(changes: tuple[ObjectChange, ...], decoded: Decoded) -> tuple[str, ...]:
+    """Return changes as tickets of a burst that is over, so that the function serves them when they come."""
     since = min((ticket.since for ticket in decoded.gathered), default=0.0)
     going_on = max((ticket.going_on for ticket in decoded.gathered), default=0.0)
-    return (body for body, _ in write_gathered(Gathered(changes, since, going_on)))
+    return tuple(body for body, _ in write_gathered(Gathered(changes, since, going_on)))
 
 
 def _ticket(
@@ -168,10 +178,14 @@ def _uncleared(batches: Iterable[Batch], attempts: int | None, why: str, letter:
 # --- failed invocations ---------------------------------------------------------------------------------
 
 
-def _attempts(record: dict[str, Any]) -> int | None:
-    context = record["requestContext"]
+def _tried(letter: DeadLetter, document: Any) -> tuple[int | None, str]:
+    """Return how often a function failed, None if that is not known, and why it did."""
+    why = letter.error or _NO_REASON
+    if _kind(document) != _FAILED_INVOCATION:
+        return None, why
+    context = document["requestContext"]
     count = context.get("approximateInvokeCount") if isinstance(context, dict) else None
-    return count if type(count) is int else None
+    return count if type(count) is int else None, _failure(document) or why
 
 
 def _failure(record: dict[str, Any]) -> str:

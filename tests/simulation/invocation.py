@@ -35,6 +35,7 @@ class Invocation:
         self._alone: list[tuple[set[Place], Message]] = []
         self._messages = messages
         self._brought: set[tuple[str, str]] = set()  # the references of its tickets
+        self._called = set(aws.cloudfront.references)  # by earlier invocations, and by those that go on
         self._places: dict[str, set[Place]] = {}
         self._refused_tickets: set[str] = set()
         # Changes that come again after they have waited are planned apart, each time with an allowance of their own.
@@ -184,7 +185,7 @@ class Invocation:
             cloudfront.parts.discard(ticket.reference)
             return
         # What was never sent may be mixed, and a whole batch may have the paths of a part by chance.
-        is_new = ticket.reference in cloudfront.references and ticket.reference not in self._brought
+        is_new = ticket.reference in cloudfront.references and ticket.reference not in self._brought | self._called
         if is_new and ticket.reference not in cloudfront.wholes:
             wholes = (whole for id_ in ticket.ids for whole in self._invalid.get(id_, []))
             if any(_is_slice(paths, whole) for whole in wholes):
