@@ -16,11 +16,13 @@ PARAMS ?= --param bucket=my-origin --param distributions=E1A2B3C4D5E6F7,E7F6D5C4
 SEEDS ?= 500
 FIRST ?= 0
 SEED ?=
+# The time for inputs at random.
+SECONDS ?= 300
 
 # Twice as many workers as processors, because many tests wait for processes of their own.
 workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
 
-.PHONY: help demo quick test check lint formatting complexity types security templates format docs simulate \
+.PHONY: help demo quick test check lint formatting complexity types security templates format docs simulate fuzz \
 	bench bench-deployment bench-planner package requirements clean
 
 help:
@@ -32,6 +34,7 @@ help:
 	@echo 'make format            format the code, and fix lint that can be fixed'
 	@echo 'make docs              write docs/cli.md, the manual of the command line, from the help of its commands'
 	@echo 'make simulate          simulate failures of all kinds in SEEDS=500 worlds, or in the world of SEED=n'
+	@echo 'make fuzz              try inputs at random for SECONDS=300: no other error than our own may come of them'
 	@echo 'make bench             measure speed and scale: writes benchmarks/results.json, results.md, a plot, the README'
 	@echo 'make bench-deployment  simulate deploys, ours and others: writes benchmarks/deployment.json, deployment.md, a plot'
 	@echo 'make bench-planner     measure the planner of wildcards beside other tools: writes benchmarks/planner.md'
@@ -85,6 +88,9 @@ format: $(VENV)/.ready
 
 docs: $(VENV)/.ready
 	@$(py) -m docs.generate
+
+fuzz: $(VENV)/.ready
+	@$(py) -m tests.fuzz --seconds $(SECONDS)
 
 simulate: $(VENV)/.ready
 	@$(py) -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST))

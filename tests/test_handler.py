@@ -120,7 +120,7 @@ def test_every_sample_event_is_accepted_by_cloudfront(
     cloudfront: StrictCloudFront, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The tickets among them are for the distributions of the embedded AWS.
-    text = file.read_text().replace("QESVZEMEETI1Q", "E1").replace("XW8XZDR3UNZCW", "E2")
+    text = file.read_text().replace("EESVZEMEETI1Q", "E1").replace("EW8XZDR3UNZCW", "E2")
     pipeline = StrictCodePipeline({"11111111-abcd-1111-abcd-111111abcdef"})
     with codepipelines.serve(pipeline) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_CODEPIPELINE", endpoint)

@@ -36,6 +36,8 @@ class Ration(NamedTuple):
 
 def ration(changes: list[ObjectChange], concerned: Concerned, view: View) -> Ration:
     """Leave the changes beyond what the rules can be asked in one invocation. At least one is planned."""
+    if not view.rules:
+        return Ration(changes, concerned)
     tickets = {held: held.changes for one in concerned.known for held in one.held}
     late = _late(dict.fromkeys(chain(changes, *tickets.values())).keys(), concerned, view)
     if not late:
@@ -72,8 +74,6 @@ def _only(held: HeldChanges, late: Set[ObjectChange], *, is_late: bool) -> list[
 
 def _late(changes: Collection[ObjectChange], concerned: Concerned, view: View) -> Set[ObjectChange]:
     """Return the changes that are left: those that may take the most steps."""
-    if not view.rules:
-        return frozenset()
     sites = {one.site for one in concerned.known}
     places = cache(lambda bucket: sum(len(site.origins(bucket)) for site in sites))
     steps = cache(lambda length: sum(rule.expression.steps(length) for rule in view.rules))

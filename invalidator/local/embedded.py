@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 
 import boto3
 from botocore.exceptions import ClientError, ParamValidationError
-from moto.cloudfront.models import CloudFrontBackend, Invalidation
+from moto.cloudfront.models import CloudFrontBackend, Distribution, Invalidation
 from moto.codepipeline.responses import CodePipelineResponse
 from moto.server import ThreadedMotoServer
 
@@ -92,7 +92,7 @@ def embedded_aws(buckets: Iterable[str] = (BUCKET,), port: int = 0) -> Iterator[
     _check_port(port)
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with _replaying_references() as replays, _taking_answers() as answers:
+    with _replaying_references() as replays, _taking_answers() as answers, _giving_ids_like_cloudfronts():
         server.start()
         endpoint = "http://{}:{}".format(*server.get_host_and_port())
         try:
@@ -178,6 +178,24 @@ def _replaying_references() -> Iterator[list[AcceptedInvalidation]]:
         yield replays
     finally:
         setattr(CloudFrontBackend, "create_invalidation", create)  # noqa: B010
+
+
+@contextmanager
+def _giving_ids_like_cloudfronts() -> Iterator[None]:
+    """Let the ids of distributions begin with E, so that a secret or parameter may hold them."""
+    make = Distribution.__init__
+
+    def make_alike(distribution: Distribution, *given: Any) -> None:
+        make(distribution, *given)
+        id_ = f"E{distribution.distribution_id[1:]}"
+        distribution.arn = distribution.arn.replace(distribution.distribution_id, id_)
+        distribution.distribution_id = distribution.id = id_
+
+    setattr(Distribution, "__init__", make_alike)  # noqa: B010 a method, to the type checker
+    try:
+        yield
+    finally:
+        setattr(Distribution, "__init__", make)  # noqa: B010
 
 
 @contextmanager

@@ -34,10 +34,10 @@ def test_plan_shows_each_path_with_its_reason_and_calls_nothing(cloudfront: Stri
 
 
 def test_plan_refuses_tickets_for_other_distributions_as_the_function_does() -> None:
-    done = run("plan", "events/sqs-ticket.json", "--distribution-id", "QESVZEMEETI1Q")
+    done = run("plan", "events/sqs-ticket.json", "--distribution-id", "EESVZEMEETI1Q")
     assert done.returncode == 1
     assert re.findall(r"/blog/\S*", done.stdout) == ["/blog/", "/blog/index.html"]
-    assert "refused: a ticket for 'XW8XZDR3UNZCW', which is not one of the configured" in done.stderr
+    assert "refused: a ticket for 'EW8XZDR3UNZCW', which is not one of the configured" in done.stderr
 
 
 def test_plan_as_json_is_what_invoke_sends(cloudfront: StrictCloudFront) -> None:

@@ -246,8 +246,8 @@ def test_cache_tags_beyond_a_budget_are_told_of_once(keys: list[str], wildcards:
 
 
 def test_tickets_beyond_a_budget_are_told_of() -> None:
-    done = run("plan", "events/sqs-ticket.json", "--budget", "1", DISTRIBUTION_IDS="QESVZEMEETI1Q", DESCRIBE="off")
-    told = "QESVZEMEETI1Q: --budget 1 cannot be kept with tickets, which are sent as they are: it takes 2 paths"
+    done = run("plan", "events/sqs-ticket.json", "--budget", "1", DISTRIBUTION_IDS="EESVZEMEETI1Q", DESCRIBE="off")
+    told = "EESVZEMEETI1Q: --budget 1 cannot be kept with tickets, which are sent as they are: it takes 2 paths"
     assert f"warning: {told}\n" in done.stderr
 
 
@@ -296,7 +296,7 @@ def test_a_curve_of_a_bucket_takes_one_listing(site: list[str]) -> None:
 
 
 def test_tickets_are_no_part_of_a_curve() -> None:
-    ids = "QESVZEMEETI1Q,XW8XZDR3UNZCW"
+    ids = "EESVZEMEETI1Q,EW8XZDR3UNZCW"
     done = run("plan", "events/sqs-ticket.json", "--curve", DISTRIBUTION_IDS=ids, DESCRIBE="off")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == "2 tickets are left out.\nNothing else is stale.\nNothing was sent.\n"

@@ -47,6 +47,12 @@ def shown(write: Callable[[], object], width: int = 80) -> str:
     return screen.getvalue()
 
 
+def assert_data(written: str) -> None:
+    """Assert that a terminal gets nothing to obey but what the terminal module sends of its own."""
+    rest = OWN.sub("", written)
+    assert all(character.isprintable() or character == "\n" for character in rest), ascii(written)
+
+
 def told(text: str) -> None:
     with terminal.states_shown() as tell:
         tell(text)
@@ -76,9 +82,7 @@ WRITERS: dict[str, Callable[[str], object]] = {
 @example(text=HOSTILE, width=1)
 @example(text="[/blue]", width=80)
 def test_text_from_outside_is_shown_as_data_at_any_width(write: Callable[[str], object], text: str, width: int) -> None:
-    written = shown(lambda: write(text), width)
-    rest = OWN.sub("", written)
-    assert all(character.isprintable() or character == "\n" for character in rest), ascii(written)
+    assert_data(shown(lambda: write(text), width))
 
 
 @given(st.text(max_size=60))
@@ -172,5 +176,4 @@ def test_no_command_sends_a_terminal_what_is_in_its_data(arguments: tuple[str, .
     got = on_a_terminal(*(names.get(word, word) for word in arguments), **environ)
     assert got
     assert "Traceback" not in got
-    rest = OWN.sub("", got)
-    assert all(character.isprintable() or character == "\n" for character in rest), ascii(got)
+    assert_data(got)

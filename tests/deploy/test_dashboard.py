@@ -50,7 +50,8 @@ def emitted() -> set[tuple[str, frozenset[str]]]:
     for story in stories:
         story.play()
     lines = [line_of(document) for story in stories for _, document in story.metrics]
-    lines += printed_at_a_cold_start(json.loads((ROOT / "events" / "s3-test-event.json").read_text()))
+    for name in ("s3-test-event", "sqs-ticket"):
+        lines += printed_at_a_cold_start(json.loads((ROOT / "events" / f"{name}.json").read_text()))
     found = [metric for line in lines for metric in metrics_of(json.loads(line))]
     assert {namespace for namespace, *_ in found} == {OURS}
     return {(name, frozenset(names)) for _, name, names, _ in found}
@@ -61,6 +62,7 @@ def printed_at_a_cold_start(event: Any) -> list[str]:
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
         patch.setattr(cold_start, "is_cold_start", True)
         patch.setenv("DISTRIBUTION_IDS", "E1")
+        patch.setenv("STACK_ID", "a stack that has written no ticket")
         handler.lambda_handler(event, LocalContext())
     return [line for line in printed.getvalue().splitlines() if '"_aws"' in line]
 

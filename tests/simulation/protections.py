@@ -150,9 +150,9 @@ PROTECTIONS: dict[str, Protection] = {
     "time kept for storing": Protection(138, rules=((Invocation, "time_left", _time_for_calls_only),)),
     "oldest first": Protection(2, rules=((planner, "_since", lambda _left: ""),)),
     "strangers' tickets refused": Protection(
-        69, rules=((concerned, "without_strangers", lambda decoded, _strangers: decoded),)
+        221, rules=((concerned, "without_strangers", lambda decoded, _strangers: decoded),)
     ),
-    "no ticket for what comes again": Protection(69, rules=((store, "_store", _stored_again),)),
+    "no ticket for what comes again": Protection(85, rules=((store, "_store", _stored_again),)),
     "calls not begun too late": Protection(2, rules=((carry_out._Run, "__init__", _begun_late),)),
     "room bookkeeping": Protection(5, rules=((pacing.Room, "free_at", lambda _room, _batch: 0.0),)),
     "shrinking": Protection(
