@@ -220,7 +220,7 @@ def _names_in_vain(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _view(environ: Mapping[str, str], stored: Stored) -> View:
-    parsed = rules.parse(environ.get("RULES", "").strip() or "[]", "RULES")
+    parsed = rules.parse(environ.get("RULES", "").strip(), "RULES")
     if name := environ.get("RULES_PARAMETER", "").strip():
         parse = partial(rules.parse, source=f"RULES_PARAMETER: {name}")
         parsed += stored.parameter("RULES_PARAMETER", name, parse)

@@ -4,7 +4,6 @@ A rule is ``{"match": regular expression on the key, "also": [templates], "inste
 path (``/en/$1/``) or a cache tag (``#product:$1``), in which ``$1`` stands for what the first group matched.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -105,8 +104,12 @@ def _items(
 @lru_cache(maxsize=8)
 def parse(text: str, source: str) -> tuple[Rule, ...]:
     """Return the rules in the JSON text of a variable or parameter. Raises ConfigurationError, naming ``source``."""
+    if not text:
+        return ()
+    from invalidator.strict_json import parse_strictly  # which functions without rules never need
+
     try:
-        values = json.loads(text)
+        values = parse_strictly(text)
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{source}: not JSON: {error}") from error
     if not isinstance(values, list) or len(values) > _MAX_RULES:

@@ -318,6 +318,7 @@ def test_what_the_function_is_to_know_of_urls_reaches_it(packages: Packages) -> 
     assert {name: text for name, text in variables.items() if text and name in SETTINGS - {"INDEX_DOCUMENT"}} == {
         "QUEUE_URL": "<Queue>",
         "DEAD_LETTERS_URL": "<DeadLetters>",
+        "STACK_ID": "<AWS::StackId>",
         "DESCRIBE": "on",
         "SETTINGS_TTL": "60",
         "DIRECTORY_URLS": "bare",

@@ -102,6 +102,7 @@ def test_one_template_may_stand_without_a_list() -> None:
     [
         ("{", "RULES: not JSON: "),
         ("[" * 60_000, "RULES: not JSON: "),
+        ('[{"match": "a", "also": ["/b"], "also": ["/c"]}]', "RULES: not JSON: a name is there twice in an object"),
         ('{"match": "a"}', "RULES: expected a list of at most 100 rules, as "),
         (["a"], "RULES, rule 1: expected an object with a regular expression, as "),
         ([{"also": ["/a"]}], "RULES, rule 1: expected an object with a regular expression"),
