@@ -3,9 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+from invalidator.distributions.concerned import Concerned
 from invalidator.distributions.ration import ration
 from invalidator.errors import JobError
 from invalidator.events.decode import decode
+from invalidator.model import ObjectChange, Plan
 from invalidator.planning.planner import make_plan
 from invalidator.runtime.answer import Served, answer
 from invalidator.runtime.budget import brake_on
@@ -49,14 +51,17 @@ def _serve(event: object, context: "InvocationContext", clients: Clients) -> dic
     log_contents(decoded)
     changes, keys = without_unchanged(gathering.changes, invocation), BucketKeys(invocation, gathering.begun).beginning
     allowance = brake.allowance(settings.allowance, len(known))
-    rationed = ration(changes, concerned, settings.view)
-    plan = make_plan(rationed.changes, rationed.concerned.known, settings.view, decoded.tickets, allowance, keys)
+
+    def plan_of(changes: list[ObjectChange]) -> tuple[Plan, Concerned]:
+        now, divided = ration(changes, concerned, settings.view)
+        return make_plan(now, divided.known, settings.view, decoded.tickets, allowance, keys), divided
+
+    plan, divided = plan_of(changes)
     if gathering.holds(plan):
         changes = gathering.changes
-        rationed = ration(changes, concerned, settings.view)
-        plan = make_plan(rationed.changes, rationed.concerned.known, settings.view, decoded.tickets, allowance, keys)
+        plan, divided = plan_of(changes)
     log_plan(plan)
-    result = deliver(plan, changes, rationed.concerned, invocation)
+    result = deliver(plan, changes, divided, invocation)
     return answer(Served(decoded, gathering, len(known), changes, plan, result), invocation)
 
 

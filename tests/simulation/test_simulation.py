@@ -95,7 +95,7 @@ def test_the_worlds_notice_when_a_rule_is_broken(
 @pytest.mark.parametrize(
     ("place", "name", "instead", "first"),
     [
-        (coalesce, "_merged", caused_by_the_first, 69),
+        (coalesce, "_merged", caused_by_the_first, 1),
         (coalesce, "_merged", too_narrow, 0),
         (planner, "coalesce", not_widened, 3),
         (listings.Listings, "left", for_ever, 3),
