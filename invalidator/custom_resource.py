@@ -39,10 +39,11 @@ _NOTHING: Final = "nothing"
 _MAX_ID_CHARACTERS: Final = 400
 """Of an id in an answer. CloudFormation's own are shorter."""
 
-# The buckets that take answers: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
-# (2026-11-29). Neither a port nor a user, whom the host would only seem to follow.
+# Buckets with the name of those that take answers, without a port, or a user whom the host would only seem to follow:
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html (2026-11-29)
 _is_cloudformations = re.compile(
-    r"https://cloudformation-custom-resource-response-[a-z0-9-]+\.s3([.-][a-z0-9-]+){0,3}\.amazonaws\.(com|com\.cn|eu)/[!-~]*"
+    r"https://cloudformation-custom-resource-response-[a-z0-9-]{1,60}\.s3([.-][a-z0-9.-]{1,60})?"
+    r"\.amazonaws\.(com|com\.cn|eu)/[!-~]*"
 ).fullmatch
 
 
@@ -139,7 +140,7 @@ def _pauses(seconds_left: Callable[[], float]) -> Iterator[float]:
 
 def _check_bucket(event: dict[str, Any], bucket: str) -> None:
     """Raise ConfigurationError if the bucket changes: the stack's role has no rights on the first one any more."""
-    connected = event.get("PhysicalResourceId", "").partition("/")[0]
+    connected = str(event.get("PhysicalResourceId", "")).partition("/")[0]
     if event["RequestType"] == "Update" and connected != bucket:
         raise ConfigurationError(
             f"this stack is connected to bucket {connected!r}, and a stack serves one bucket: deploy another --stage"
@@ -174,13 +175,16 @@ def _left_behind(event: dict[str, Any], error: Exception) -> str:
 
 def _answer(event: dict[str, Any], status: str, resource: str, reason: str) -> bytes:
     ids = {name: str(event.get(name, "")) for name in ("StackId", "RequestId", "LogicalResourceId")}
-    ids = {name: id_[:_MAX_ID_CHARACTERS] for name, id_ in {"PhysicalResourceId": resource, **ids}.items()}
+    ids = {name: _ascii(id_)[:_MAX_ID_CHARACTERS] for name, id_ in {"PhysicalResourceId": resource, **ids}.items()}
     answer = {"Status": status, "Reason": "", **ids}
     room = MAX_CLOUDFORMATION_ANSWER_BYTES - len(json.dumps(answer))
-    # ASCII, one byte a character, so that it can be cut anywhere.
-    plain = re.sub(r"\s", " ", reason).replace('"', "'")
-    answer["Reason"] = re.sub(r"[^ -~]|\\", "?", plain)[:room]
+    answer["Reason"] = _ascii(reason)[:room]
     return json.dumps(answer).encode()
+
+
+def _ascii(text: str) -> str:
+    """Return a text that takes a byte a character in JSON, so that it can be cut anywhere."""
+    return re.sub(r"[^ -~]|\\", "?", re.sub(r"\s", " ", text).replace('"', "'"))
 
 
 def _send(url: str, body: bytes) -> None:

@@ -192,6 +192,19 @@ def test_nothing_is_done_or_sent_for_who_is_not_cloudformation(
     assert (aws.requests, cloudformation.answers) == (0, [])
 
 
+def test_a_long_address_takes_no_longer_than_it_is() -> None:
+    host = "https://cloudformation-custom-resource-response-a"
+    for text in (f"{host}.s3" + "-a" * 500_000, host + "-" * 500_000, f"{host}.s3" + "." * 500_000):
+        assert not custom_resource._is_cloudformations(text)
+
+
+def test_an_answer_fits_whatever_the_request_has_for_ids(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    for junk in ("🌹" * 5_000, "\0" * 5_000, ["x"] * 5_000, {"a": "\ud800"}):
+        more = {"StackId": junk, "RequestId": junk, "LogicalResourceId": junk, "PhysicalResourceId": junk}
+        cloudformation.invoke(cloudformation.request("Update") | more)
+        assert cloudformation.answers.pop()["Status"] == "FAILED"
+
+
 @pytest.mark.parametrize("event", [None, [], "Create", {}])
 def test_what_is_no_request_at_all_is_refused(aws: StrictS3, event: Any) -> None:
     with pytest.raises(UnansweredError):

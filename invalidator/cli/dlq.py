@@ -1,6 +1,6 @@
 """``dlq``: list the dead letters, send them again, or discard them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Annotated, Final
 
@@ -20,10 +20,10 @@ from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, interruptible
 from invalidator.cli.targets import distributions_as_known
 from invalidator.cli.terminal import narrate, print_json
-from invalidator.errors import ConfigurationError
+from invalidator.errors import ConfigurationError, EventError
 from invalidator.model import Distribution
 from invalidator.operator.dead_letter_queue import DeadLetterQueue, Recipient, source_among
-from invalidator.operator.dead_letters import EVERY, DeadLetter, contents_of, merged
+from invalidator.operator.dead_letters import EVERY, DeadLetter, LetterContents, contents_of, merged
 from invalidator.operator.wording import count
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings
@@ -78,9 +78,9 @@ def dlq(
 
     Leaves all letters in the dead-letter queue. With --retry, once the cause is fixed: sends the changes and tickets in
     each letter again, with their attempts at 0, and deletes the letter once they are accepted. They go to the queue
-    that the letters come from, or to the queue or function that you name, whatever a letter says. --dry-run shows all
-    that would be sent. With --discard: deletes letters that are of no use, such as those that cannot be read; the paths
-    in them stay stale.
+    that the letters come from, or to the queue or function that you name, whatever a letter says. --dry-run shows what
+    would be sent, with --all however much that is. With --discard: deletes letters that are of no use, such as those
+    that cannot be read; the paths in them stay stale.
 
     Example: invalidator dlq --queue my-dead-letters --retry --dry-run
 
@@ -133,10 +133,20 @@ def _read(held: Iterable[DeadLetter]) -> list[ReadLetter]:
     except ConfigurationError as error:
         settings, unknown = Settings((EVERY,), environment.view()), str(error)
     described = partial(_described, settings)
-    letters = [(letter, contents_of(letter, described, settings.view, settings.deploy_marker)) for letter in held]
+    letters = [(letter, _contents(letter, described, settings)) for letter in held]
     if unknown and any(row.distribution == EVERY for _, contents in letters for row in contents.stale):
         narrate(f"The configured distributions are not known here: {unknown}")
     return letters
+
+
+def _contents(
+    letter: DeadLetter, described: Callable[[set[str]], list[Distribution]], settings: Settings
+) -> LetterContents:
+    """Return what is in a letter. One that cannot be read, for whatever reason, stops no other, and can be deleted."""
+    try:
+        return contents_of(letter, described, settings.view, settings.deploy_marker)
+    except EventError as error:
+        return LetterContents("a letter", (), str(error))
 
 
 def _described(settings: Settings, buckets: set[str]) -> list[Distribution]:

@@ -65,7 +65,7 @@ def cell(*parts: Part) -> Text:
 
 
 def _plain(text: str) -> str:
-    """Return a text on one line, with characters that nobody can see, or that a terminal obeys, as escapes."""
+    """Return a text on one line, with characters that are not printable, as those that a terminal obeys, as escapes."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in "; ".join(text.splitlines()))

@@ -103,11 +103,12 @@ def _distributions(invocation: Invocation, ids: Sequence[str]) -> list[Distribut
     Where distributions are configured, a job may name only these, or parameters: whoever may edit a pipeline has no
     other rights by this function. The role allows only the parameters of ``pipeline-parameters``.
     """
-    named = {word for word in ids if not word.startswith("/") and word.lower() != DISCOVER}
-    configured: list[DistributionId] = []
+    named = {DISCOVER if word.lower() == DISCOVER else word for word in ids if not word.startswith("/")}
+    configured: set[str] = set()
     with suppress(UnconfiguredError):
-        configured = _looked_up(invocation, ()) if named else []
-    if strangers := sorted(named.difference(configured)) if configured else []:
+        if named:
+            configured = {*_looked_up(invocation, ()), *([DISCOVER] if environment.load().discover else [])}
+    if strangers := sorted(named - configured) if configured else []:
         raise ConfigurationError(
             f"distributionId: {strangers[0]!r:.80} is not one of the configured distributions: name one of these, or"
             " leave it out; ids of others go into a parameter that --param pipeline-parameters allows"

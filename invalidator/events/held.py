@@ -18,6 +18,7 @@ from invalidator.events.tickets import (
     MAX_SINCE_CHARACTERS,
     MAX_WHY_CHARACTERS,
     is_count,
+    is_id,
     text_of,
 )
 from invalidator.limits import MAX_MESSAGE_BYTES
@@ -31,7 +32,6 @@ GATHERED: Final = 3
 _MAX_CHANGES: Final = 15_000
 """Of one ticket: more than a message holds of changes with names of usual length."""
 
-_MAX_ID_CHARACTERS: Final = 80
 _MAX_IDS: Final = 10_000
 _LAST_TIME: Final = 1e11
 """In seconds since 1970: in some three thousand years."""
@@ -121,7 +121,7 @@ def _ids(values: object) -> tuple[DistributionId, ...]:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _MAX_ID_CHARACTERS
+    return isinstance(value, str) and is_id(value) is not None
 
 
 def _time(value: object) -> float:

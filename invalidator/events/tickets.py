@@ -36,6 +36,8 @@ MAX_CROWDED: Final = 32
 """Most invocations in a row without room on the distribution that a ticket counts."""
 
 _quoted = encode_basestring_ascii
+# Those of distributions and tenants, and the word for the ones that are discovered.
+is_id = re.compile(r"[A-Za-z0-9_]{1,80}").fullmatch
 _is_reference = re.compile(r"invalidator-[0-9a-f]{32}").fullmatch
 
 
@@ -122,6 +124,8 @@ def _read(document: _Json, message_id: str | None, *, redelivered: bool) -> Tick
     if not (_is_reference(reference) and is_count(attempts, MAX_INVOCATIONS) and is_count(crowded, MAX_CROWDED)):
         raise ValueError("caller_reference, attempts or crowded")
     distribution, apart = text_of(document["distribution"], _MAX_ID_CHARACTERS), bool(document["apart"])
+    if not is_id(distribution):
+        raise ValueError("distribution")
     batch = Batch(DistributionId(distribution), items, reference, attempts, apart or redelivered, crowded, frozen)
     if not _can_be_sent(batch):
         raise ValueError("items")

@@ -7,6 +7,7 @@ invocation that failed.
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -76,8 +77,10 @@ def contents_of(
     decoded = decode({"Records": [{"eventSource": "aws:sqs", "messageId": letter.id, "body": letter.body}]})
     document = _document_of(letter.body)
     kind = _kind(document)
-    if kind == _TICKET and not decoded.refusals and not is_gathered(document):
-        return _ticket(letter, document, serving, view)
+    # A function without a queue may have failed with a ticket that was sent to it.
+    inner = document["requestPayload"] if kind == _FAILED_INVOCATION else document
+    if _kind(inner) == _TICKET and not decoded.refusals and not is_gathered(inner):
+        return _ticket(letter, inner, serving, view)
     changes = _changes_in(decoded)
     seen = [change for change in changes if change.key != marker]
     attempts, why = _tried(letter, document)
@@ -163,8 +166,10 @@ def _document_of(body: str) -> Any:
 
 
 def _kind(document: Any) -> str:
-    names = (name for name, infer, _ in DIALECTS if isinstance(document, dict) and infer(document))
-    return next(names, "notifications")
+    # What has records beside it is read as these, as the function does.
+    if not isinstance(document, dict) or isinstance(document.get("Records"), list):
+        return "notifications"
+    return next((name for name, infer, _ in DIALECTS if infer(document)), "notifications")
 
 
 def _uncleared(batches: Iterable[Batch], attempts: int | None, why: str, letter: DeadLetter) -> Iterator[UnclearedPath]:
@@ -202,7 +207,15 @@ def _named_in(failure: str, distributions: Sequence[Distribution]) -> Sequence[D
 
 def _about(distribution: str, failure: str) -> str:
     """Return the lines of a failure that name a distribution, in one; empty if there are none."""
-    start = f"{distribution}: "
-    return "; ".join(
-        line.removeprefix(start) for line in failure.splitlines() if distribution and line.startswith(start)
-    )
+    return _by_name(failure).get(distribution, "") if distribution else ""
+
+
+@lru_cache(maxsize=4)
+def _by_name(failure: str) -> dict[str, str]:
+    """Return what a failure says of each distribution, or of whatever else its lines begin with."""
+    found: dict[str, list[str]] = {}
+    for line in failure.splitlines():
+        name, colon, rest = line.partition(": ")
+        if colon:
+            found.setdefault(name, []).append(rest)
+    return {name: "; ".join(lines) for name, lines in found.items()}

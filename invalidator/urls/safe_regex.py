@@ -32,6 +32,8 @@ _ITERATION: Final = 4
 """Steps for a repetition of a group, which takes the engine longer than the test of a character."""
 _FEW: Final = 64
 """Up to so many repetitions count as they are, more as any number."""
+_MAX_FAR_MEMBERS: Final = 8
+"""Of a set: Python compares each character with one after the other of those beyond U+FFFF."""
 _MAX_DEGREE: Final = 3
 """Beyond the limit for the longest key, as are all higher ones."""
 
@@ -44,10 +46,13 @@ _SHARED_FOR_EVER: Final = (
     "takes for ever on some keys, since what it repeats can match the same characters in several ways: let each"
     " repetition end with a character that is nowhere else in it, as (?:[^/]+/)*"
 )
+_FAR: Final = "has a set of many characters beyond U+FFFF: take a range of them, or a set of those that are not meant"
 _EMPTY: Final = "repeats, or makes optional, what may match nothing: let that match at least one character, as (?:a+)?"
 _EMPTY_TWICE: Final = "has alternatives of which two may match nothing: leave that to one of them, as (?:a|b)?"
 
 _REPEATS: Final = ("MAX_REPEAT", "MIN_REPEAT")
+_CODES: Final = ("LITERAL", "RANGE")
+_FIRST_PLANE: Final = 0xFFFF
 _SINGLE: Final = ("LITERAL", "NOT_LITERAL", "ANY", "IN")
 _REFUSED: Final = {
     "ASSERT": "look-around",
@@ -189,6 +194,8 @@ class _Bound:
                 return _Begin(inner.characters, inner.steps + 1, least == 0)
         if name not in _SINGLE:
             raise ConfigurationError(f"has {_REFUSED.get(name, name)}, which cannot be used here")
+        if name == "IN" and _far_members(argument) > _MAX_FAR_MEMBERS:
+            raise ConfigurationError(_FAR)
         return _Begin(characters_of(name, argument, any_case=self._any_case), 1, is_empty=False)
 
     @staticmethod
@@ -251,6 +258,12 @@ class _Bound:
         powers = list(accumulate(range(most), lambda power, _: _times(power, ways), initial=_ONE))
         total = reduce(_plus, powers)
         return _Cost(powers[-1] if is_clear else total, _times(total, steps))
+
+
+def _far_members(members: Any) -> int:
+    """Return how many members of a set are, or end, in the planes beyond the first."""
+    ends = (argument[1] if str(name) == "RANGE" else argument for name, argument in members if str(name) in _CODES)
+    return sum(end > _FIRST_PLANE for end in ends)
 
 
 def _counts(least: int, most: int, is_clear: bool) -> _Number:

@@ -156,7 +156,7 @@ def test_every_form_of_the_parameters_is_done(world: World, parameters: object, 
             "distributionId: 'E0MISSING' is not one of the configured distributions: name",
         ),
         ({"distributionId": ["E1", "dt_2"]}, "distributionId: 'dt_2' is not one of the configured distributions"),
-        ({"distributionId": "discover"}, "DISCOVER_BUCKET is missing"),
+        ({"distributionId": "discover"}, "distributionId: 'discover' is not one of the configured distributions"),
     ],
 )
 @pytest.mark.parametrize("wait", [False, True])

@@ -112,6 +112,12 @@ def test_a_ticket_of_changes_without_a_field_is_refused(name: str) -> None:
         read_held({field: value for field, value in GOOD.items() if field != name})
 
 
+@pytest.mark.parametrize("id_", ["", "\ud800", "E 1", "é", "E1\n", "x" * 81, 7, None])
+def test_what_can_be_no_id_is_refused(id_: Any) -> None:
+    with pytest.raises(EventError):
+        read_held(GOOD | {"distributions": [id_]})
+
+
 def test_a_later_version_is_told_to_update() -> None:
     for version, words in ((4, "version 4"), ("x" * 100, "a version"), ([[]], "a version")):
         with pytest.raises(EventError, match=f"a ticket of {words} that this program does not know: update it"):

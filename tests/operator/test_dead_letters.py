@@ -134,10 +134,33 @@ def test_the_changes_of_a_letter_are_sent_again_with_known_fields_only(route: st
 
 def test_tickets_that_came_in_other_messages_are_not_sent_again() -> None:
     one = json.loads(ticket(batches(Change("a"))[0]))
-    for body in ({"Records": [one, one]}, failed_invocation(one)):
-        found = read(body)
-        assert found.problem == "a ticket inside of another message, as the function never sends one"
-        assert ({row.path for row in found.stale}, found.bodies) == ({"/a"}, ())
+    found = read({"Records": [one, one]})
+    assert found.problem == "a ticket inside of another message, as the function never sends one"
+    assert ({row.path for row in found.stale}, found.bodies) == ({"/a"}, ())
+
+
+def test_a_ticket_with_which_a_function_failed_is_sent_again_as_that_ticket() -> None:
+    (batch, _) = batches(Change("a"))
+    ((held, _),) = write_held(HeldChanges((IDS[0],), tuple(decode(make.s3(Change("a"))).changes), 5, "no"))
+    for body in (ticket(batch), held):
+        found = read(failed_invocation(json.loads(body)))
+        assert found == read(body)
+        assert [row[:2] for row in found.stale] == [("E1", "/a")]
+
+
+def test_what_is_a_ticket_by_name_and_has_records_is_read_as_these() -> None:
+    whole = json.loads(ticket(batches(Change("a"))[0]))
+    for outer in ({"type": tickets.KIND}, {"type": tickets.KIND, "version": 2}, whole):
+        found = read(outer | make.s3(Change("b")))
+        assert ([row.path for row in found.stale], found.problem) == (["/b", "/b"], "")
+        assert keys_sent(list(found.bodies)) == ["b"]
+
+
+def test_what_a_failure_says_of_many_distributions_is_read_once() -> None:
+    ids = [DistributionId(f"E{number}") for number in range(200)]
+    payload = {"errorMessage": "\n" * 300_000 + "E7: /a not invalidated: no"}
+    found = read(failed_invocation(make.s3(Change("a")), responsePayload=payload), ids=ids)
+    assert [row[:1] + row[4:] for row in found.stale] == [("E7", "/a not invalidated: no")]
 
 
 @pytest.mark.parametrize("route", ["s3", "eventbridge", "sqs-sns-s3"])

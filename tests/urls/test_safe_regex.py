@@ -79,6 +79,7 @@ SLOW = {
     "(x+x+)+y": FOR_EVER,
     "^(a|ab|b)*c": FOR_EVER,
     "^(.*a){12}$": SHARED,
+    "[^" + "".join(chr(0x1F300 + 2 * number) for number in range(9)) + "x]+x": "characters beyond U",
     "^(.*?,){11}P": SHARED,
     "^(.*)(.*)(.*)(.*)x": SHARED,
     "(.*)(.*)(.*)x$": SHARED,
