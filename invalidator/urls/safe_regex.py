@@ -46,7 +46,7 @@ _SHARED_FOR_EVER: Final = (
     "takes for ever on some keys, since what it repeats can match the same characters in several ways: let each"
     " repetition end with a character that is nowhere else in it, as (?:[^/]+/)*"
 )
-_FAR: Final = "has a set of many characters beyond U+FFFF: take a range of them, or a set of those that are not meant"
+_FAR: Final = "has a set of many characters beyond U+FFFF, which takes long: let it have ranges of them"
 _EMPTY: Final = "repeats, or makes optional, what may match nothing: let that match at least one character, as (?:a+)?"
 _EMPTY_TWICE: Final = "has alternatives of which two may match nothing: leave that to one of them, as (?:a|b)?"
 

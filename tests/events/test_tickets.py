@@ -188,7 +188,7 @@ def test_junk_in_what_a_call_depends_on_is_refused(field: str, junk: Any) -> Non
 @given(st.sampled_from(["distribution", "apart", "since", "why"]), make.json_values)
 def test_junk_elsewhere_is_refused_or_does_no_harm(field: str, junk: Any) -> None:
     if refused(written(EXAMPLE) | {field: junk}):
-        assert not isinstance(junk, str) or len(junk) > 40
+        assert field == "distribution" or not isinstance(junk, str) or len(junk) > 40
         return
     read = tickets.read(written(EXAMPLE) | {field: junk}, "m1")
     assert read.batch.items == tickets.read(written(EXAMPLE), "m1").batch.items or field == "since"

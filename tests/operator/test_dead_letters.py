@@ -139,7 +139,7 @@ def test_tickets_that_came_in_other_messages_are_not_sent_again() -> None:
     assert ({row.path for row in found.stale}, found.bodies) == ({"/a"}, ())
 
 
-def test_a_ticket_with_which_a_function_failed_is_sent_again_as_that_ticket() -> None:
+def test_a_ticket_with_which_a_function_failed_is_sent_again() -> None:
     (batch, _) = batches(Change("a"))
     ((held, _),) = write_held(HeldChanges((IDS[0],), tuple(decode(make.s3(Change("a"))).changes), 5, "no"))
     for body in (ticket(batch), held):
