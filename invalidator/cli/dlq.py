@@ -1,6 +1,6 @@
 """``dlq``: list the dead letters, send them again, or discard them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Annotated, Final
 
@@ -20,10 +20,10 @@ from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, interruptible
 from invalidator.cli.targets import distributions_as_known
 from invalidator.cli.terminal import narrate, print_json
-from invalidator.errors import ConfigurationError, EventError
+from invalidator.errors import ConfigurationError
 from invalidator.model import Distribution
 from invalidator.operator.dead_letter_queue import DeadLetterQueue, Recipient, source_among
-from invalidator.operator.dead_letters import EVERY, DeadLetter, LetterContents, contents_of, merged
+from invalidator.operator.dead_letters import EVERY, DeadLetter, contents_of, merged
 from invalidator.operator.wording import count
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings
@@ -133,20 +133,10 @@ def _read(held: Iterable[DeadLetter]) -> list[ReadLetter]:
     except ConfigurationError as error:
         settings, unknown = Settings((EVERY,), environment.view()), str(error)
     described = partial(_described, settings)
-    letters = [(letter, _contents(letter, described, settings)) for letter in held]
+    letters = [(letter, contents_of(letter, described, settings.view, settings.deploy_marker)) for letter in held]
     if unknown and any(row.distribution == EVERY for _, contents in letters for row in contents.stale):
         narrate(f"The configured distributions are not known here: {unknown}")
     return letters
-
-
-def _contents(
-    letter: DeadLetter, described: Callable[[set[str]], list[Distribution]], settings: Settings
-) -> LetterContents:
-    """Return what is in a letter. One that cannot be read, for whatever reason, stops no other, and can be deleted."""
-    try:
-        return contents_of(letter, described, settings.view, settings.deploy_marker)
-    except EventError as error:
-        return LetterContents("a letter", (), str(error))
 
 
 def _described(settings: Settings, buckets: set[str]) -> list[Distribution]:

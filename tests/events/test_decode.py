@@ -382,6 +382,11 @@ def test_what_no_bucket_can_be_called_is_refused(name: str) -> None:
     assert refusal.reason.isprintable()
 
 
+def test_a_key_that_is_far_too_long_is_refused_before_it_is_decoded() -> None:
+    (refusal,) = decode({"Records": [make.s3_record(Change("a"), lambda _: "%41" * 400_000)]}).refusals
+    assert "a key of 1,200,000 characters; S3 has none above" in refusal.reason
+
+
 @given(make.json_values, st.integers(0, 3), st.sampled_from(["messageId", "attributes", "body", "eventSource"]))
 def test_junk_in_one_message_harms_no_other(junk: Any, at: int, field: str) -> None:
     event = make.sqs(*(make.s3(Change(key)) for key in "abcd"))

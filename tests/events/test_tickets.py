@@ -196,6 +196,11 @@ def test_junk_elsewhere_is_refused_or_does_no_harm(field: str, junk: Any) -> Non
     assert tickets.read(again, "m1") == read
 
 
+@pytest.mark.parametrize("id_", ["", "\ud800", "E 1", "é", "E1\n", "x" * 81])
+def test_a_ticket_for_what_can_be_no_distribution_is_refused(id_: str) -> None:
+    assert refused(written(EXAMPLE) | {"distribution": id_})
+
+
 @given(st.text(), make.json_values)
 def test_fields_of_another_version_are_ignored(name: str, value: Any) -> None:
     document = written(EXAMPLE)

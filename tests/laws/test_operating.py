@@ -140,6 +140,16 @@ def test_every_metric_is_explained_and_from_when_on_there_are_only_sums() -> Non
     assert re.findall(r"more than (\d+)\s+distributions", told) == [str(MAX_DISTRIBUTIONS)]
 
 
+def test_an_event_that_is_too_deep_for_the_log_is_served(cloudfront: StrictCloudFront, log: StringIO) -> None:
+    logger.setLevel("DEBUG")
+    nested: list[object] = []
+    for _ in range(5_000):
+        nested = [nested]
+    lambda_handler(make.s3(Change("a")) | {"more": nested}, LocalContext())
+    assert cloudfront.paths("E1") == ["/a"]
+    assert '"event":"not shown: it is nested too deep"' in log.getvalue()
+
+
 @pytest.mark.parametrize(
     "key",
     [
