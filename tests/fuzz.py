@@ -50,13 +50,13 @@ def _changed(document: Any) -> st.SearchStrategy[Any]:
     """Return documents such as this one, with something else in one or several places."""
     if isinstance(document, dict):
         fields = {name: _changed(value) for name, value in document.items()}
-        return st.fixed_dictionaries({}, optional=fields) | st.fixed_dictionaries(fields) | _json
+        return st.just(document) | st.fixed_dictionaries({}, optional=fields) | st.fixed_dictionaries(fields) | _json
     if isinstance(document, list):
-        return st.tuples(*map(_changed, document)).map(list) | st.lists(_json, max_size=3) | _json
+        return st.just(document) | st.tuples(*map(_changed, document)).map(list) | st.lists(_json, max_size=3) | _json
     return st.just(document) | _json | _texts
 
 
-_TICKET: Final = {
+_TICKET: Final[dict[str, Any]] = {
     "type": tickets.KIND,
     "distribution": "E1",
     "caller_reference": f"invalidator-{'0' * 32}",
@@ -66,7 +66,7 @@ _TICKET: Final = {
     "why": "Throttling",
     "items": [["/a", "object", "a"]],
 }
-_HELD: Final = {
+_HELD: Final[dict[str, Any]] = {
     "type": tickets.KIND,
     "version": 2,
     "distributions": ["E1"],
@@ -75,13 +75,19 @@ _HELD: Final = {
     "why": "",
     "changes": [["origin", "a", "sequencer 1", "2026-11-20T09:30:12.345Z", ""]],
 }
-_GATHERED: Final = {"type": tickets.KIND, "version": 3, "since": 1.0, "going_on": 1.0, "changes": _HELD["changes"]}
+_GATHERED: Final[dict[str, Any]] = {
+    "type": tickets.KIND,
+    "version": 3,
+    "since": 1.0,
+    "going_on": 1.0,
+    "changes": _HELD["changes"],
+}
 _RULE: Final = {"match": "^(.*)\\.html$", "also": ["/$1", "#tag:$1"], "instead": ["/en/$1/"], "whole_key": False}
 _documents = st.one_of(*map(_changed, (_TICKET, _HELD, _GATHERED)))
 _events = st.one_of(
     *(_changed(route(make.Change("a b/index.html"))) for route in make.ROUTES.values()),
     _documents.map(make.sqs),
-    st.sampled_from([_TICKET, _HELD, _GATHERED])
+    st.sampled_from([{"type": tickets.KIND}, _TICKET, _HELD, _GATHERED])
     .map(lambda ticket: ticket | make.s3(make.Change("a")))
     .flatmap(_changed),
     _changed(make.failed_invocation(make.s3(make.Change("a")))),
