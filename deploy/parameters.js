@@ -43,6 +43,8 @@ const PARAMETERS = {
   'settings-ttl': ['300', /^\d{1,5}$/, 'a number of seconds'],
   'index-document': ['index.html', /^[^/\s][^/\n]*$/, 'the name of a file without a directory, or none'],
   'directory-urls': ['', /^(slash|bare)$/, 'slash or bare'],
+  'error-pages': ['clear', /^(clear|ignore)$/, 'clear or ignore'],
+  tildes: ['exact', /^(exact|wildcard)$/, 'exact or wildcard'],
   describe: ['on', /^(on|off)$/, 'on or off'],
   rules: ['', /^\s*\[[^]*\]\s*$/, 'a JSON array of rules'],
   'rules-parameter': ['', ...PARAMETER_NAME],

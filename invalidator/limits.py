@@ -48,6 +48,12 @@ MAX_TAG_CHARACTERS: Final = 256
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-specifying-tags.html (2026-11-22)
 """
 
+ERROR_CACHING_SECONDS: Final = 10
+"""Seconds for which CloudFront keeps an error under the URL that failed, unless the configuration says otherwise.
+
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html (2026-11-29)
+"""
+
 MAX_KEY_BYTES: Final = 1_024
 """Length of an object key in UTF-8. Encoded, it is at most 3,073 characters: any key makes a valid path.
 

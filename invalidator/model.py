@@ -186,6 +186,13 @@ class Behavior(NamedTuple):
     query_strings: bool = False
 
 
+class ErrorPage(NamedTuple):
+    """A page that CloudFront shows for an error, and the seconds for which it keeps it under the URL that failed."""
+
+    path: UrlPath
+    seconds: int
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """The way from a URL to an object: the first behaviour that matches serves it; the default behaviour is last.
@@ -196,6 +203,7 @@ class Site:
     behaviors: tuple[Behavior, ...]
     root_object: str = ""
     cache_tags: bool = False
+    error_pages: tuple[ErrorPage, ...] = ()
 
     def buckets(self, known: Iterable[str]) -> set[str]:
         """Return the buckets that it asks; if it may ask any bucket, also the known ones."""

@@ -1598,6 +1598,8 @@ def test_a_variable_of_powertools_is_warned_of_once(
         ("RULES", '[{"match": "^(a+)+$", "also": ["/a"]}]'),
         ("RULES_PARAMETER", "/nowhere"),
         ("DIRECTORY_URLS", "both"),
+        ("ERROR_PAGES", "60"),
+        ("TILDES", "raw"),
         ("DESCRIBE", "maybe"),
         ("EXCLUDE", '["a", 1]'),
         ("INCLUDE", '["a"'),

@@ -4,12 +4,14 @@ Shapes: https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_Distribut
 """
 
 import re
-from collections.abc import Callable, Mapping
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, starmap
 from typing import Any, Final
 from urllib.parse import unquote
 
-from invalidator.model import Behavior, Declared, Origin, Site
+from invalidator.limits import ERROR_CACHING_SECONDS
+from invalidator.model import Behavior, Declared, ErrorPage, Origin, Site, UrlPath
+from invalidator.urls.encoding import encode_once
 
 _Json = dict[str, Any]
 
@@ -61,13 +63,24 @@ def site_of(
     others = [behavior(described, described.get("PathPattern", "")) for described in items_of(config, "CacheBehaviors")]
     default = behavior(config.get("DefaultCacheBehavior") or {}, _DEFAULT_PATTERN)
     tags = bool((config.get("CacheTagConfig") or {}).get("HeaderName")) or bool(declared and declared.cache_tags)
-    return Site((*others, default), (config.get("DefaultRootObject") or "").removeprefix("/"), tags)
+    root = (config.get("DefaultRootObject") or "").removeprefix("/")
+    return Site((*others, default), root, tags, tuple(_error_pages(config)))
 
 
 def undescribed(declared: Declared) -> Site:
     """Return the site to assume of a declared distribution where nobody asks for its description."""
     origin = declared.origin or Origin("")
     return Site((Behavior(_DEFAULT_PATTERN, (origin,)),), cache_tags=declared.cache_tags)
+
+
+def _error_pages(config: _Json) -> Iterator[ErrorPage]:
+    """Yield each error page once, with the longest time of any error that it is shown for."""
+    longest: dict[UrlPath, int] = {}
+    for described in items_of(config, "CustomErrorResponses"):
+        if page := described.get("ResponsePagePath"):
+            path, seconds = UrlPath(encode_once(page)), described.get("ErrorCachingMinTTL", ERROR_CACHING_SECONDS)
+            longest[path] = max(seconds, longest.get(path, 0))
+    return starmap(ErrorPage, longest.items())
 
 
 def serves(config: _Json, bucket: str) -> bool:

@@ -230,6 +230,8 @@ def _view(environ: Mapping[str, str], stored: Stored) -> View:
         parsed,
         _globs(environ, "INCLUDE"),
         _globs(environ, "EXCLUDE"),
+        _one_of(environ, "ERROR_PAGES", {"": True, "clear": True, "ignore": False}),
+        _one_of(environ, "TILDES", {"": False, "exact": False, "wildcard": True}),
     )
 
 

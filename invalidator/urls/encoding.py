@@ -16,7 +16,9 @@ from typing import Final
 from invalidator.limits import MAX_PATH_CHARACTERS, MAX_TAG_CHARACTERS
 from invalidator.model import ObjectKey, UrlPath
 
-_RAW: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!$&'(),/:;=@"
+# An escape of any other character is another URL than the character: https://www.rfc-editor.org/rfc/rfc3986#section-2.2
+_UNRESERVED: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+_RAW: Final = _UNRESERVED + b"!$&'(),/:;=@"
 _LITERAL: Final = re.escape(_RAW.decode())
 _is_spelt = re.compile(rf"/(?:[+{_LITERAL}]|%[0-9A-F]{{2}})*(?:\?(?:[+?{_LITERAL}]|%[0-9A-F]{{2}})*)?\*?").fullmatch
 _has_one_spelling = re.compile(rf"[{_LITERAL}]*").fullmatch
@@ -40,6 +42,10 @@ def _table(*, space: str, plus: str, raw: bytes = _RAW) -> tuple[str, ...]:
 # both in one URL.
 _TABLES: Final = (_table(space="%20", plus="+"), _table(space="%20", plus="%2B"), _table(space="+", plus="%2B"))
 _ONCE: Final = _table(space="%20", plus="+", raw=_RAW + b"?*")
+# As JavaScript's encodeURIComponent, which next/image and others call; but CloudFront takes neither ~ nor * raw.
+_QUERY_TABLES: Final = tuple(
+    _table(space=space, plus="%2B", raw=_UNRESERVED + b"!'()") for space in ("%20", "%20", "+")
+)
 
 
 def spellings(key: ObjectKey) -> tuple[UrlPath, ...]:
@@ -52,10 +58,13 @@ def spellings(key: ObjectKey) -> tuple[UrlPath, ...]:
     return tuple(dict.fromkeys(UrlPath("/" + text) for text in encodings(key)))
 
 
-def encodings(text: str) -> tuple[str, str, str]:
-    """Return the three ways in which viewers spell a part of a key; mostly they are the same."""
+def encodings(text: str, *, in_query: bool = False) -> tuple[str, str, str]:
+    """Return the three ways in which viewers spell a part of a key, in a path or as a value of a query string.
+
+    Mostly they are the same.
+    """
     octets = text.encode("utf-8", "surrogateescape")
-    one, two, three = (_encoded(octets, table) for table in _TABLES)
+    one, two, three = (_encoded(octets, table) for table in (_QUERY_TABLES if in_query else _TABLES))
     return one, two, three
 
 
@@ -72,9 +81,9 @@ def encode_once(text: str) -> str:
 
 
 def _minimal(escape: str) -> str:
-    """Return an escape, or its character if that needs none: "%41" would be accepted and clear nothing."""
+    """Return an escape, or its character if that is the same: "%41" would be accepted and clear nothing."""
     byte = int(escape[1:], 16)
-    return chr(byte) if byte in _RAW else escape.upper()
+    return chr(byte) if byte in _UNRESERVED else escape.upper()
 
 
 def _encoded(octets: bytes, table: tuple[str, ...]) -> str:

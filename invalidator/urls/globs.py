@@ -1,4 +1,7 @@
-"""Globs on keys, and the path patterns of cache behaviours on URLs. Pure."""
+"""Globs on keys, and the path patterns of cache behaviours on URLs. Pure.
+
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html (2026-11-29)
+"""
 
 import fnmatch
 import re
@@ -18,7 +21,39 @@ def glob(text: str) -> Callable[[str], object]:
 def path_pattern(text: str) -> Callable[[str], object]:
     """Return a test of URLs, without their first slash, against the path pattern of a cache behaviour.
 
-    Brackets have no meaning in it, and a slash at its beginning makes no difference:
-    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html (2026-11-22)
+    Brackets have no meaning in it, and a slash at its beginning makes no difference.
     """
     return glob(text.removeprefix("/").replace("[", "[[]"))
+
+
+def normalized(url: str) -> set[str]:
+    """Return the forms of a URL, without their first slash, that a path pattern may be compared with; it is one.
+
+    CloudFront removes ``//``, ``.`` and ``..`` before, as RFC 3986 has it. In which order is not documented, and makes
+    a difference for ``a//../b``.
+    """
+    path = f"/{url}"
+    if "//" not in path and "/." not in path:  # nearly always
+        return {url}
+    return {url, _without_dots(_with_single_slashes(path))[1:], _with_single_slashes(_without_dots(path))[1:]}
+
+
+_slashes = re.compile("/+")
+
+
+def _with_single_slashes(path: str) -> str:
+    return _slashes.sub("/", path)
+
+
+def _without_dots(path: str) -> str:
+    """Remove dot segments, as https://www.rfc-editor.org/rfc/rfc3986#section-5.2.4 does."""
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)

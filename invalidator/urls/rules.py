@@ -1,7 +1,8 @@
 """Rules: the paths and cache tags that go stale with an object, beside or instead of its own path. Pure.
 
 A rule is ``{"match": regular expression on the key, "also": [templates], "instead": [templates]}``. A template is a
-path (``/en/$1/``) or a cache tag (``#product:$1``), in which ``$1`` stands for what the first group matched.
+path (``/en/$1/``) or a cache tag (``#product:$1``), in which ``$1`` stands for what the first group matched, and
+``${1:url}`` for the same as the value of a query string.
 """
 
 import re
@@ -24,25 +25,32 @@ _MAX_TEMPLATES: Final = 100
 _FIELDS: Final = {"match", "also", "instead", "whole_key"}
 _EXPECTED: Final = '{"match": "^(.*)\\\\.html$", "also": ["/$1"]}'
 
-_references = re.compile(r"\$(?:([0-9])|\{(\w+)\}|(\$)|)")
+_references = re.compile(r"\$(?:([0-9])|\{(\w+)(:url)?\}|(\$)|)")
+
+
+class Group(NamedTuple):
+    """The number or name of a group, and whether its text is for the value of a query string."""
+
+    name: int | str
+    in_query: bool = False
 
 
 class Template(NamedTuple):
-    """A path or a tag in pieces: the literal texts, and between them the numbers or names of the groups."""
+    """A path or a tag in pieces: the literal texts, and between them the groups."""
 
     literals: tuple[str, ...]
-    groups: tuple[int | str, ...]
+    groups: tuple[Group, ...]
     is_tag: bool
 
     def fill(self, match: re.Match[str]) -> list[str]:
         """Return every spelling of the path, or the tag, for a match; a group without a part in it is empty."""
-        if self.literals[-1].endswith("*") and any(match[group] is None for group in self.groups):
+        if self.literals[-1].endswith("*") and any(match[group.name] is None for group in self.groups):
             return []  # "/$1*" would be the whole site
-        matched = [match[group] or "" for group in self.groups]
+        matched = [(match[group.name] or "", group.in_query) for group in self.groups]
         if self.is_tag:
-            return [self._joined(matched).lower()]  # CloudFront's tags are case-insensitive
-        spelt = zip(*map(encodings, matched), strict=True) if matched else [()]
-        return list(dict.fromkeys(map(self._joined, spelt)))
+            return [self._joined([text for text, _ in matched]).lower()]  # CloudFront's tags are case-insensitive
+        spelt = [encodings(text, in_query=in_query) for text, in_query in matched]
+        return list(dict.fromkeys(map(self._joined, zip(*spelt, strict=True) if spelt else [()])))
 
     def _joined(self, matched: Sequence[str]) -> str:
         first, *others = self.literals
@@ -167,19 +175,21 @@ def _template(text: str, expression: "Expression", where: str) -> Template:
     return Template(tuple(literals if is_a_tag else map(encode_once, literals)), tuple(groups), is_a_tag)
 
 
-def _pieces(text: str, expression: "Expression", where: str) -> tuple[list[str], list[int | str]]:
+def _pieces(text: str, expression: "Expression", where: str) -> tuple[list[str], list[Group]]:
     """Split a template at its references to groups; ``$$`` is a dollar sign."""
-    literals, groups = [""], list[int | str]()
+    literals, groups = [""], list[Group]()
     end = 0
     for match in _references.finditer(text):
         literals[-1] += text[end : match.start()]
         end = match.end()
-        if match[3]:
+        if match[4]:
             literals[-1] += "$"
         else:
-            groups.append(_group(match, expression, where))
+            groups.append(Group(_group(match, expression, where), match[3] is not None))
             literals.append("")
     literals[-1] += text[end:]
+    if text.startswith("#") and any(group.in_query for group in groups):
+        raise ConfigurationError(f"{where}: ':url' is for query strings, and this is a cache tag")
     return literals, groups
 
 

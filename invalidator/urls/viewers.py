@@ -1,6 +1,7 @@
 """A changed object → the paths under which the viewers of a distribution know it. Pure."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, NamedTuple
@@ -8,12 +9,16 @@ from urllib.parse import unquote
 
 from invalidator.model import Behavior, Cause, ObjectChange, ObjectKey, Origin, Site, UrlPath
 from invalidator.urls.encoding import spellings
-from invalidator.urls.globs import glob, path_pattern
+from invalidator.urls.globs import glob, normalized, path_pattern
 from invalidator.urls.rules import Rule, follow
 
 NO_ORIGIN: Final = "it has no origin in the bucket"
 OUTSIDE: Final = "the key is outside of its origin paths"
 NO_BEHAVIOR: Final = "none of its cache behaviours leads to the object"
+TILDE: Final = "%7E may miss what is cached with a raw tilde; TILDES=wildcard clears that, with its neighbours"
+
+_LONGEST_ERROR_SECONDS: Final = 60
+"""An old error page that is gone after this time is worth no eviction of the whole site."""
 
 # A path that looks like that of a file: there is nothing below it.
 _is_file = re.compile(r"\.[A-Za-z]\w*$", re.ASCII).search
@@ -25,7 +30,9 @@ class View:
 
     ``index_document`` is a file name such as ``index.html``; empty: there are no index documents. ``bare`` says whether
     viewers find that of a directory at ``/dir``, too; None: if the origin is a website endpoint. Changes count of the
-    keys that match one of ``include``, if there are any, and none of ``exclude``.
+    keys that match one of ``include``, if there are any, and none of ``exclude``. With ``error_pages``, the page that
+    CloudFront shows for an error is cleared under every URL; with ``tilde_wildcards``, what begins like a URL with a
+    tilde, up to that, is cleared beside the URL itself.
     """
 
     index_document: str = "index.html"
@@ -33,6 +40,8 @@ class View:
     rules: tuple[Rule, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    error_pages: bool = True
+    tilde_wildcards: bool = False
 
     def takes(self, key: str) -> bool:
         """Return whether changes of this key are invalidated."""
@@ -63,6 +72,9 @@ class Viewers:
         self._origins = cache(site.origins)
         # The last part of every key that viewers may find at the URL of a directory.
         self._directory_names = tuple(filter(None, (view.index_document, site.root_object)))
+        self._index_names = {path[1:] for path in spellings(ObjectKey(view.index_document))}
+        # With all its query strings, the item for a page is another.
+        self._error_pages = {item: page for page in site.error_pages for item in (page.path, f"{page.path}*")}
 
     def stale(self, change: ObjectChange) -> StalePaths:
         """Return every path under which a cache may have kept the object, or something that depends on it."""
@@ -76,15 +88,20 @@ class Viewers:
             return [NO_ORIGIN]
         notes: list[str] = []
         before, reason = len(paths), OUTSIDE
-        replaced = self._follow(self._whole_rules, change.key, change, paths, notes)
+        moved = self._follow(self._whole_rules, change.key, change, paths, notes)
         for origin in origins:
             key = _without(origin.path, change.key) if origin.path else change.key
             if key is not None:
                 reason = NO_BEHAVIOR
-                if not (self._follow(self._relative_rules, key, change, paths, notes) or replaced):
+                instead = moved + self._follow(self._relative_rules, key, change, paths, notes)
+                if not instead:
                     self._add_object(change, key, origin, paths)
                 if key.endswith(self._directory_names):
-                    self._add_directories(change, key, origin, paths)
+                    self._add_directories(change, key, origin, instead, paths)
+        if self._error_pages:
+            self._add_failed_urls(change, paths, before, notes)
+        if "~" in change.key or self._view.rules:
+            self._add_tildes(change, paths, before, notes)
         return notes if notes or len(paths) > before else [reason]
 
     def urls(self, key: ObjectKey, origin: Origin) -> tuple[UrlPath, ...]:
@@ -120,10 +137,13 @@ class Viewers:
             paths += [(item, cause) for item in self._reached(path, key, origin, is_object=True)]
             relation = "other spelling of object"
 
-    def _add_directories(self, change: ObjectChange, key: ObjectKey, origin: Origin, paths: list[StalePath]) -> None:
+    def _add_directories(
+        self, change: ObjectChange, key: ObjectKey, origin: Origin, instead: list[UrlPath], paths: list[StalePath]
+    ) -> None:
         """Add the URLs at which the object is found as the root or as the index document of a directory.
 
-        CloudFront caches ``/dir/`` and ``/dir/index.html`` apart, so that clearing one leaves the other stale.
+        CloudFront caches ``/dir/`` and ``/dir/index.html`` apart, so that clearing one leaves the other stale. Where
+        rules put an index document elsewhere, its directory is there, too.
         """
         root = self._site.root_object
         if root and key == root:
@@ -131,11 +151,25 @@ class Viewers:
         directory = _directory_of(key, self._view.index_document)
         if directory is None:
             return
+        is_bare = origin.is_website if self._view.bare is None else self._view.bare
+        slash = Cause(change, "directory of index document")
+        bare = Cause(change, "directory, without its slash, of index document")
+        if moved := list(self._directories_of(instead)):
+            paths += ((item, slash) for path in moved for item in self._varied(path))
+            if is_bare:
+                paths += ((item, bare) for path in moved if path[1:] for item in self._varied(UrlPath(path[:-1])))
+            return
         if directory or not root:
-            self._add_url(directory, Cause(change, "directory of index document"), origin, paths)
-        if directory and (origin.is_website if self._view.bare is None else self._view.bare):
-            cause = Cause(change, "directory, without its slash, of index document")
-            self._add_url(directory[:-1], cause, origin, paths)
+            self._add_url(directory, slash, origin, paths)
+        if directory and is_bare:
+            self._add_url(directory[:-1], bare, origin, paths)
+
+    def _directories_of(self, paths: list[UrlPath]) -> Iterator[UrlPath]:
+        """Yield the directory of each path that is one of an index document."""
+        for path in paths:
+            directory, _, name = path.rpartition("/")
+            if name in self._index_names and "?" not in directory:
+                yield UrlPath(f"{directory}/")
 
     def _add_url(self, url: str, cause: Cause, origin: Origin, paths: list[StalePath]) -> None:
         for path in spellings(ObjectKey(url)):
@@ -152,22 +186,24 @@ class Viewers:
         """Return the behaviours that may decide about a URL: the first that match it, encoded or decoded.
 
         It is not documented which of the two CloudFront compares, nor whether the default root object is ``/`` to it.
+        It normalizes what it compares, and asks the origin for the URL as it is.
         """
-        texts = {path[1:], url, url or self._site.root_object}
+        texts = {text for raw in (path[1:], url) for text in normalized(raw)}
+        texts |= {self._site.root_object} if "" in texts else set()
         return [next(behavior for matches, behavior in self._patterns if matches(text)) for text in texts]
 
     # --- what depends on it -----------------------------------------------------------------------------
 
     def _follow(
         self, rules: list[Rule], key: str, change: ObjectChange, paths: list[StalePath], notes: list[str]
-    ) -> bool:
-        """Add the paths and tags that the rules give. Return whether any of them replace the object's own path."""
-        replaced = False
+    ) -> list[UrlPath]:
+        """Add the paths and tags that the rules give. Return those that replace the object's own path."""
+        replaced: list[UrlPath] = []
         for rule in rules:
             followed = follow(rule, key, cache_tags=self._site.cache_tags)
             if followed is not None:
                 notes += followed.problems
-                replaced = replaced or bool(followed.instead)
+                replaced += followed.instead
                 cause = Cause(change, f"{rule.name} for")
                 paths += ((item, cause) for path in followed.also + followed.instead for item in self._varied(path))
         return replaced
@@ -177,6 +213,33 @@ class Viewers:
         if self._uniform or path[0] == "#" or "?" in path or path[-1] == "*":
             return (path,)
         return _items(path, self._behaviors(path, unquote(path[1:])))
+
+    # --- what CloudFront keeps under other URLs ---------------------------------------------------------
+
+    def _add_failed_urls(self, change: ObjectChange, paths: list[StalePath], before: int, notes: list[str]) -> None:
+        """Add all URLs if the change is seen at an error page: CloudFront keeps that under each URL that failed.
+
+        https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html
+        (2026-11-29)
+        """
+        seen = dict.fromkeys(item for item, _ in paths[before:])
+        for page in dict.fromkeys(self._error_pages[item] for item in seen if item in self._error_pages):
+            if page.seconds > _LONGEST_ERROR_SECONDS and self._view.error_pages:
+                paths.append((UrlPath("/*"), Cause(change, "error page, kept under each URL that failed, of")))
+            else:
+                notes.append(f"URLs that failed may show the old error page {page.path} for {page.seconds:,} s")
+
+    def _add_tildes(self, change: ObjectChange, paths: list[StalePath], before: int, notes: list[str]) -> None:
+        """Add what begins like each URL with a tilde: it is reported that ``%7E`` clears nothing.
+
+        https://github.com/aws/aws-sdk/issues/525 (2026-11-29)
+        """
+        starts = dict.fromkeys(item.partition("%7E")[0] for item, _ in paths[before:] if "%7E" in item)
+        if starts and not self._view.tilde_wildcards:
+            notes.append(TILDE)
+        elif starts:
+            cause = Cause(change, "what begins like the URL, up to its tilde, of")
+            paths += ((UrlPath(f"{start}*"), cause) for start in starts)
 
 
 def _items(path: UrlPath, behaviors: list[Behavior], *, is_object: bool = False) -> tuple[UrlPath, ...]:

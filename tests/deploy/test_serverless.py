@@ -322,6 +322,8 @@ def test_what_the_function_is_to_know_of_urls_reaches_it(packages: Packages) -> 
         "DESCRIBE": "on",
         "SETTINGS_TTL": "60",
         "DIRECTORY_URLS": "bare",
+        "ERROR_PAGES": "ignore",
+        "TILDES": "wildcard",
         "DISCOVER_TAG": "invalidate=yes",
         "RULES": '[{"match": "^(.*)[.]html$", "also": ["/$1", "#page:$1"]}]',
         "RULES_PARAMETER": "/cloudfront/rules",
@@ -334,6 +336,7 @@ def test_what_the_function_is_to_know_of_urls_reaches_it(packages: Packages) -> 
     }
     variables = properties(packages["direct"], "InvalidateLambdaFunction")["Environment"]["Variables"]
     assert (variables["DESCRIBE"], variables["SKIP_UNCHANGED"], variables["MONTHLY_BUDGET"]) == ("off", "", "")
+    assert (variables["ERROR_PAGES"], variables["TILDES"]) == ("clear", "exact")
     variables = properties(packages["eventbridge"], "InvalidateLambdaFunction")["Environment"]["Variables"]
     assert (variables["MAX_PATHS"], variables["SKIP_UNCHANGED"]) == ("500", "versions+metadata")
 

@@ -30,6 +30,8 @@ CASES = {
         "discover-tag=invalidate=yes",
         "settings-ttl=60",
         "directory-urls=bare",
+        "error-pages=ignore",
+        "tildes=wildcard",
         'rules=[{"match": "^(.*)[.]html$", "also": ["/$1", "#page:$1"]}]',
         "rules-parameter=/cloudfront/rules",
         "exclude=assets/*.????????.js",

@@ -124,6 +124,19 @@ def test_what_holds_for_all_distributions_can_be_had_without_them() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("pages", "tildes", "expected"),
+    [
+        ("", "", (True, False)),
+        ("clear", "exact", (True, False)),
+        ("ignore", "wildcard", (False, True)),
+    ],
+)
+def test_error_pages_and_tildes_are_as_it_is_said(pages: str, tildes: str, expected: tuple[bool, bool]) -> None:
+    found = view({"ERROR_PAGES": pages, "TILDES": tildes})
+    assert (found.error_pages, found.tilde_wildcards) == expected
+
+
 @pytest.mark.parametrize(("text", "expected"), [("slash", False), ("bare", True), ("", None), ("Bare", True)])
 def test_directories_are_asked_for_as_it_is_said(text: str, expected: bool | None) -> None:
     assert load({"DISTRIBUTION_IDS": "E1", "DIRECTORY_URLS": text}).view.bare is expected

@@ -2,7 +2,7 @@
 
 import pytest
 
-from invalidator.urls.globs import glob, path_pattern
+from invalidator.urls.globs import glob, normalized, path_pattern
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,24 @@ def test_a_glob_of_many_asterisks_does_not_go_back_for_long() -> None:
 )
 def test_path_patterns_have_two_wildcards_and_no_more(pattern: str, url: str, expected: bool) -> None:
     assert bool(path_pattern(pattern)(url)) is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "forms"),
+    [
+        ("", {""}),
+        ("a/b.c/", {"a/b.c/"}),
+        ("/a", {"/a", "a"}),
+        ("a//b///", {"a//b///", "a/b/"}),
+        ("./a/.", {"./a/.", "a/"}),
+        ("a/b/../c", {"a/b/../c", "a/c"}),
+        ("../../a", {"../../a", "a"}),
+        ("..", {"..", ""}),
+        ("a/...", {"a/..."}),
+        ("a/.b", {"a/.b"}),
+        # Slashes first: a/../b. Dots first: a//../b, of which the empty segment goes.
+        ("a//../b", {"a//../b", "b", "a/b"}),
+    ],
+)
+def test_a_url_is_normalized_as_rfc_3986_has_it(url: str, forms: set[str]) -> None:
+    assert normalized(url) == forms

@@ -46,6 +46,18 @@ def also(match: str, *templates: str, key: str) -> list[str]:
         ("a", "/a?b=c?d e*", "a", ["/a?b=c?d%20e*"]),
         ("^posts/", "/posts/*", "posts/1", ["/posts/*"]),
         ("^(.*)[.]json$", "/search?q=$1*", "a b.json", ["/search?q=a%20b*", "/search?q=a+b*"]),
+        (
+            "^(.*[.]png)$",
+            "/_next/image?url=${1:url}&w=640",
+            "img/a (1)é~*.png",
+            [
+                "/_next/image?url=img%2Fa%20(1)%C3%A9%7E%2A.png&w=640",
+                "/_next/image?url=img%2Fa+(1)%C3%A9%7E%2A.png&w=640",
+            ],
+        ),
+        ("^(?P<name>.*)$", "/x?u=%2F${name:url}*", "a/R&D+=?#%41", ["/x?u=%2Fa%2FR%26D%2B%3D%3F%23%2541*"]),
+        ("^(.*)$", "/$1?u=${0:url}", "a b", ["/a%20b?u=a%20b", "/a+b?u=a+b"]),
+        ("a", "/search?q=R%26D&x=%2fa%41", "a", ["/search?q=R%26D&x=%2FaA"]),
         ("^products/(.*)$", "#Product:$1", "products/A42", ["#product:a42"]),
         ("^a", "#tag", "a", ["#tag"]),
     ],

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from invalidator.model import UNKNOWN_SITE, Behavior, ObjectChange, ObjectKey, Origin, Site
+from invalidator.model import UNKNOWN_SITE, Behavior, ErrorPage, ObjectChange, ObjectKey, Origin, Site, UrlPath
 from invalidator.urls.rules import parse
-from invalidator.urls.viewers import NO_BEHAVIOR, NO_ORIGIN, OUTSIDE, View, Viewers
+from invalidator.urls.viewers import NO_BEHAVIOR, NO_ORIGIN, OUTSIDE, TILDE, View, Viewers
 
 REST = Origin("b")
 WEBSITE = Origin("b", is_website=True)
@@ -148,6 +148,113 @@ def test_of_an_unknown_distribution_every_bucket_is_served_under_its_keys() -> N
     assert paths(UNKNOWN_SITE, "a/index.html", bucket="any") == {"/a/", "/a/index.html"}
 
 
+# --- normalized paths -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("assets//v2/app.js", {"/assets//v2/app.js"}),
+        ("/assets/v2/app.js", {"//assets/v2/app.js"}),
+        ("//assets/v2/app.js", {"///assets/v2/app.js"}),
+        ("assets/./v2/app.js", {"/assets/./v2/app.js"}),
+        ("./assets/v2/app.js", {"/./assets/v2/app.js"}),
+        ("x/../assets/v2/app.js", {"/x/../assets/v2/app.js"}),
+        ("../assets/v2/a b.js", {"/../assets/v2/a%20b.js", "/../assets/v2/a+b.js"}),
+        ("docs//index.html", {"/docs//", "/docs//index.html"}),
+        ("docs/v1/../index.html", {"/docs/v1/../", "/docs/v1/../index.html"}),
+        ("/index.html", {"//index.html", "//"}),
+        ("media//cut.mp4", {"/media//cut.mp4*"}),
+        # Which of the two goes first is not documented: it is x/b or assets/v2/b.
+        ("assets/v2//../b", {"/assets/v2//../b"}),
+        ("x//../assets/v2", set()),
+        ("assets/v2/../app.js", {"/assets/v2/../app.js"}),
+        ("assets.v2/..app.js", set()),
+    ],
+)
+def test_the_normalized_url_may_choose_the_behaviour_too(key: str, expected: set[str]) -> None:
+    behaviors = (
+        Behavior("assets/v2/*", (REST,)),
+        Behavior("docs/index.html", (REST,)),
+        Behavior("docs/", (REST,)),
+        Behavior("/media/*", (REST,), query_strings=True),
+        Behavior("home.html", (REST,)),
+        Behavior("index.html", (REST,)),
+    )
+    assert paths(Site((*behaviors, default()), "home.html"), key) == expected
+
+
+def test_a_key_behind_an_origin_path_may_be_normalized_too() -> None:
+    site = Site((Behavior("docs/guide/*", (PROD,)), default()))
+    assert paths(site, "prod//docs/guide/a.html") == {"//docs/guide/a.html"}
+    assert paths(site, "prod/x/../docs/guide/a.html") == {"/x/../docs/guide/a.html"}
+    view = rules('{"match": "^/docs/(.*)$", "also": ["/docs//guide/$1"]}')
+    varied = Site((Behavior("docs/guide/*", (PROD,), query_strings=True), default(PROD)))
+    assert paths(varied, "prod//docs/a.html", view) == {"//docs/a.html", "/docs//guide/a.html", "/docs//guide/a.html?*"}
+
+
+# --- error pages and tildes -----------------------------------------------------------------------------
+
+
+def with_pages(*pages: tuple[str, int], query_strings: bool = False) -> Site:
+    found = tuple(ErrorPage(UrlPath(path), seconds) for path, seconds in pages)
+    return Site((default(PROD, query_strings=query_strings),), "index.html", error_pages=found)
+
+
+def test_an_error_page_that_is_kept_for_long_is_cleared_under_every_url() -> None:
+    site = with_pages(("/index.html", 61))
+    assert paths(site, "prod/index.html") == {"/", "/index.html", "/*"}
+    assert paths(site, "index.html") == paths(site, "other/index.html") == set()
+    assert paths(site, "prod/about.html") == {"/about.html"}
+    (cause,) = [
+        str(cause) for path, cause in Viewers(site, View()).stale(changed("prod/index.html")).paths if "*" in path
+    ]
+    assert cause == "error page, kept under each URL that failed, of 'prod/index.html'"
+    assert paths(with_pages(("/", 61)), "prod/index.html") == {"/", "/index.html", "/*"}
+    assert paths(with_pages(("/a%20b.html", 61)), "prod/a b.html") == {"/a%20b.html", "/a+b.html", "/*"}
+    assert "/*" in paths(with_pages(("/404.html", 300), query_strings=True), "prod/404.html")
+    assert "/*" in paths(with_pages(("/404", 300), query_strings=True), "prod/404")
+
+
+def test_a_page_that_a_rule_makes_may_be_an_error_page_too() -> None:
+    site = with_pages(("/errors/404", 3_600))
+    assert "/*" in paths(site, "prod/404.md", rules('{"match": "^(.*)[.]md$", "instead": ["/errors/$1"]}'))
+
+
+def test_an_error_page_that_goes_soon_takes_a_note_only() -> None:
+    site = with_pages(("/index.html", 60))
+    assert paths(site, "prod/index.html") == {"/", "/index.html"}
+    assert notes(site, "prod/index.html") == ("URLs that failed may show the old error page /index.html for 60 s",)
+    assert notes(site, "prod/about.html") == ()
+    ignored = View(error_pages=False)
+    assert paths(with_pages(("/index.html", 86_400)), "prod/index.html", ignored) == {"/", "/index.html"}
+    assert notes(with_pages(("/index.html", 86_400)), "prod/index.html", ignored) != ()
+
+
+def test_an_error_page_of_another_origin_is_none_of_the_bucket() -> None:
+    site = Site((Behavior("/errors/*", ()), default(REST)), error_pages=(ErrorPage(UrlPath("/errors/404"), 300),))
+    assert paths(site, "errors/404") == set()
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("a/~b.html", {"/a/%7Eb.html", "/a/*"}),
+        ("a b~c~d", {"/a%20b%7Ec%7Ed", "/a+b%7Ec%7Ed", "/a%20b*", "/a+b*"}),
+        ("~me/index.html", {"/%7Eme/index.html", "/%7Eme/", "/*"}),
+        ("a.html", {"/a.html"}),
+    ],
+)
+def test_a_tilde_may_be_cleared_by_what_is_before_it(key: str, expected: set[str]) -> None:
+    site = Site((default(REST),))
+    assert paths(site, key, View(tilde_wildcards=True)) == expected
+    assert notes(site, key, View(tilde_wildcards=True)) == ()
+    assert paths(site, key) == {path for path in expected if "*" not in path}
+    assert notes(site, key) == ((TILDE,) if "~" in key else ())
+    view = rules('{"match": "^(.*)[.]md$", "also": ["/~me/$1"]}')
+    assert notes(site, "a.md", view) == (TILDE,)
+
+
 # --- rules ----------------------------------------------------------------------------------------------
 
 CLEAN = '{"match": "^(.*)[.]html$", "also": ["/$1"]}'
@@ -175,6 +282,32 @@ def test_instead_replaces_the_paths_of_the_object_and_nothing_else() -> None:
     view = rules('{"match": "^(.*)[.]html$", "instead": ["/$1"]}')
     assert paths(Site((default(REST),)), "a b.html", view) == {"/a%20b", "/a+b"}
     assert paths(Site((default(REST),)), "a/index.html", view) == {"/a/index", "/a/"}
+
+
+@pytest.mark.parametrize(
+    ("template", "key", "expected"),
+    [
+        ("/cdn/media/$0", "docs/index.html", {"/cdn/media/docs/index.html", "/cdn/media/docs/"}),
+        ("/cdn/media/$0", "index.html", {"/cdn/media/index.html", "/cdn/media/"}),
+        ("/cdn/media/$0", "docs/a.html", {"/cdn/media/docs/a.html"}),
+        ("/cdn/media/$0", "docs/reindex.html", {"/cdn/media/docs/reindex.html"}),
+        ("/x?file=/$0", "docs/index.html", {"/x?file=/docs/index.html", "/docs/"}),
+        ("/m/$0", "a b/index.html", {"/m/a%20b/index.html", "/m/a%20b/", "/m/a+b/index.html", "/m/a+b/"}),
+    ],
+)
+def test_the_directory_of_an_index_document_follows_the_rule(template: str, key: str, expected: set[str]) -> None:
+    for whole in ("false", "true"):
+        view = rules(f'{{"match": "^.*$", "instead": ["{template}"], "whole_key": {whole}}}')
+        assert paths(Site((default(REST),)), key, view) == expected
+    # The default root object is CloudFront's own: no rule moves it.
+    root = paths(Site((default(REST),), "index.html"), key, view)
+    assert root == expected | ({"/"} if key == "index.html" else set())
+    bare = View(bare=True, rules=view.rules)
+    with_bare = {path[:-1] for path in expected if path[-1] == "/"}
+    assert paths(Site((default(REST),)), key, bare) == expected | with_bare
+    varied = Site((Behavior("cdn/*", (), query_strings=True), default(REST)))
+    if template.startswith("/cdn") and "/cdn/media/docs/" in expected:
+        assert paths(varied, key, view) == expected | {f"{path}?*" for path in expected}
 
 
 def test_the_path_of_the_object_stays_where_nothing_can_replace_it() -> None:
