@@ -90,7 +90,7 @@ class Viewers:
         before, reason = len(paths), OUTSIDE
         moved = self._follow(self._whole_rules, change.key, change, paths, notes)
         for origin in origins:
-            key = _without(origin.path, change.key) if origin.path else change.key
+            key = _relative(change.key, origin)
             if key is not None:
                 reason = NO_BEHAVIOR
                 instead = moved + self._follow(self._relative_rules, key, change, paths, notes)
@@ -99,7 +99,7 @@ class Viewers:
                 if key.endswith(self._directory_names):
                     self._add_directories(change, key, origin, instead, paths)
         if self._error_pages:
-            self._add_failed_urls(change, paths, before, notes)
+            self._add_failed_urls(change, origins, paths, before, notes)
         if "~" in change.key or self._view.rules:
             self._add_tildes(change, paths, before, notes)
         return notes if notes or len(paths) > before else [reason]
@@ -109,7 +109,7 @@ class Viewers:
 
         The paths of an index document do not include those of its directory, with which its own begins.
         """
-        relative = _without(origin.path, key) if origin.path else key
+        relative = _relative(key, origin)
         paths = () if relative is None else spellings(relative)
         if not self._uniform:
             paths = tuple(path for path in paths if relative is not None and self._reached(path, relative, origin))
@@ -216,18 +216,31 @@ class Viewers:
 
     # --- what CloudFront keeps under other URLs ---------------------------------------------------------
 
-    def _add_failed_urls(self, change: ObjectChange, paths: list[StalePath], before: int, notes: list[str]) -> None:
+    def _add_failed_urls(
+        self, change: ObjectChange, origins: list[Origin], paths: list[StalePath], before: int, notes: list[str]
+    ) -> None:
         """Add all URLs if the change is seen at an error page: CloudFront keeps that under each URL that failed.
 
+        CloudFront itself asks for the page, so that no function, and no rule, moves it.
         https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html
         (2026-11-29)
         """
-        seen = dict.fromkeys(item for item, _ in paths[before:])
+        seen = dict.fromkeys(item for item, _ in (*self._unmoved(change, origins), *paths[before:]))
         for page in dict.fromkeys(self._error_pages[item] for item in seen if item in self._error_pages):
             if page.seconds > _LONGEST_ERROR_SECONDS and self._view.error_pages:
                 paths.append((UrlPath("/*"), Cause(change, "error page, kept under each URL that failed, of")))
             else:
                 notes.append(f"URLs that failed may show the old error page {page.path} for {page.seconds:,} s")
+
+    def _unmoved(self, change: ObjectChange, origins: list[Origin]) -> list[StalePath]:
+        """Return the paths under which the object is found without any rule."""
+        paths: list[StalePath] = []
+        for origin in origins:
+            key = _relative(change.key, origin)
+            if key is not None:
+                self._add_object(change, key, origin, paths)
+                self._add_directories(change, key, origin, [], paths)
+        return paths
 
     def _add_tildes(self, change: ObjectChange, paths: list[StalePath], before: int, notes: list[str]) -> None:
         """Add what begins like each URL with a tilde: it is reported that ``%7E`` clears nothing.
@@ -264,7 +277,9 @@ def _directory_of(key: ObjectKey, index_document: str) -> str | None:
     return None
 
 
-def _without(origin_path: str, key: ObjectKey) -> ObjectKey | None:
+def _relative(key: ObjectKey, origin: Origin) -> ObjectKey | None:
     """Return the key without the origin path, as viewers know it; None if CloudFront cannot ask for it."""
-    prefix = f"{origin_path[1:]}/"
+    if not origin.path:
+        return key
+    prefix = f"{origin.path[1:]}/"
     return ObjectKey(key[len(prefix) :]) if key.startswith(prefix) else None

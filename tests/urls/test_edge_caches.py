@@ -7,7 +7,7 @@ ask for everything, objects change, the plan is carried out, and viewers ask aga
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any, Final, NamedTuple
 
@@ -62,6 +62,30 @@ def spelt_by_viewers(text: str) -> tuple[str, ...]:
 def matcher(pattern: str) -> Callable[[str], object]:
     wildcards = {"*": ".*", "?": "."}
     return re.compile("".join(wildcards.get(c) or re.escape(c) for c in pattern.removeprefix("/")), re.DOTALL).fullmatch
+
+
+@cache
+def normalized(text: str, order: str) -> str:
+    """What a path pattern is compared with: slashes and dots go in this order, and none if it is empty."""
+    path = f"/{text}"
+    for step in order:
+        path = re.sub("//+", "/", path) if step == "/" else without_dots(path)
+    return path[1:]
+
+
+def without_dots(path: str) -> str:
+    """The loop of RFC 3986, section 5.2.4."""
+    output = ""
+    while path:
+        if path.startswith("/./") or path == "/.":
+            path = "/" + path[3:]
+        elif path.startswith("/../") or path == "/..":
+            path, output = "/" + path[4:], output.rpartition("/")[0]
+        else:
+            segment = re.match("/[^/]*", path)
+            assert segment
+            path, output = path[segment.end() :], output + segment[0]
+    return output
 
 
 def last_has_dot(uri: str) -> bool:
@@ -203,6 +227,10 @@ class Edge:
     plus_is_space: bool = True
     patterns_see_decoded: bool = False
     patterns_see_root: bool = False
+    normalizes: str = ""
+    tildes_stay: bool = False
+    error_page: str = ""
+    error_seconds: int = 10
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -218,12 +246,21 @@ class Edge:
             *others,
             OriginGroups=aws.listed(*(aws.group(f"{ids[a]}+{ids[b]}", ids[a], ids[b]) for a, b in sorted(groups))),
             DefaultRootObject=self.root,
+            CustomErrorResponses=aws.listed(*self.error_responses()),
             **({"CacheTagConfig": {"HeaderName": "x-tags"}} if self.has_tags else {}),
         )
 
+    def error_responses(self) -> Iterator[Json]:
+        if self.error_page:
+            page = {"ResponsePagePath": self.error_page, "ResponseCode": "200"}
+            times = {} if self.error_seconds == 10 else {"ErrorCachingMinTTL": self.error_seconds}
+            yield {"ErrorCode": 404, **page, **times}
+            yield {"ErrorCode": 500, "ErrorCachingMinTTL": 0}
+
     def route(self, path: str) -> Route:
         text = decoded(path[1:], plus_is_space=False) if self.patterns_see_decoded else path[1:]
-        text = self.root if path == "/" and self.patterns_see_root else text
+        text = normalized(text, self.normalizes)
+        text = self.root if not text and self.patterns_see_root else text
         return next(route for route in self.routes if matcher(route.pattern)(text))
 
     def request(self, path: str) -> str | None:
@@ -239,8 +276,14 @@ class Edge:
 
     def answer(self, path: str, route: Route, objects: Objects) -> Answer:
         uri = self.request(path)
-        if uri is None:
-            return REFUSED
+        return REFUSED if uri is None else self.of_origins(uri, route, objects)
+
+    def shown_for_error(self, objects: Objects) -> Answer:
+        """Return the error page. CloudFront asks for it by itself, without the function."""
+        page = f"/{self.root}" if self.error_page == "/" else self.error_page
+        return self.of_origins(page, self.route(self.error_page), objects)
+
+    def of_origins(self, uri: str, route: Route, objects: Objects) -> Answer:
         text, answer = decoded(uri[1:], plus_is_space=self.plus_is_space), NOT_FOUND
         for source in route.sources:
             answer = source.answer(text, objects) if source.bucket else self.page(text, objects)
@@ -262,18 +305,28 @@ class Edge:
 
 @dataclass
 class EdgeCache:
-    """The cache of a distribution's edges, by path and, where it is part of the cache key, query string."""
+    """The cache of a distribution's edges, by path and, where it is part of the cache key, query string.
+
+    What is ``passing`` is kept for a minute at most.
+    """
 
     edge: Edge
     kept: dict[str, Answer] = field(default_factory=dict)
+    passing: set[str] = field(default_factory=set)
 
     def ask(self, path: str, objects: Objects) -> None:
         route = self.edge.route(path)
         answer = self.edge.answer(path, route, objects)
-        # Browsers leave these as they are, and CloudFront's items take neither: it has to compare them encoded.
-        stored = path.replace("~", "%7E").replace("*", "%2A")
+        is_error = answer is NOT_FOUND and self.edge.error_page
+        answer = self.edge.shown_for_error(objects) if is_error else answer
+        # Browsers leave these as they are, and CloudFront's items take neither: it has to compare them encoded. Of the
+        # tilde, some report that it does not.
+        stored = (path if self.edge.tildes_stay else path.replace("~", "%7E")).replace("*", "%2A")
         for query in ("", "?v=1"):
-            self.kept[stored + query if route.varies else stored] = answer
+            url = stored + query if route.varies else stored
+            self.kept[url] = answer
+            if is_error and self.edge.error_seconds <= 60:
+                self.passing.add(url)
 
     def forget(self, item: str) -> None:
         if item[0] == "#":
@@ -303,6 +356,8 @@ class World:
     texts: tuple[str, ...]
     bare: bool | None = None
     rewriting: str = "nothing"
+    tilde_wildcards: bool = False
+    in_flight: bool = False
 
     @cached_property
     def changed(self) -> list[tuple[str, str]]:
@@ -316,9 +371,8 @@ class World:
             Distribution(DistributionId(f"E{number}"), site_of(edge.config(), POLICIES.__getitem__))
             for number, edge in enumerate(self.edges)
         ]
-        batches = make_plan(
-            decode(event).changes, sites, View(INDEX, self.bare, parsed(self.rewriting)), allowance=EXACT
-        ).batches
+        view = View(INDEX, self.bare, parsed(self.rewriting), tilde_wildcards=self.tilde_wildcards)
+        batches = make_plan(decode(event).changes, sites, view, allowance=EXACT).batches
         return [[i.path for batch in batches if batch.distribution == site.id for i in batch.items] for site in sites]
 
     def caches(self, objects: Objects) -> list[EdgeCache]:
@@ -341,8 +395,15 @@ def asked_for(key: str) -> tuple[str, ...]:
     return tuple(path for text in texts for path in spelt_by_viewers(text))
 
 
-def is_warranted(item: str, edge: Edge, world: World) -> bool:
-    """Return whether there is a reason for an item, which may then clear unchanged objects, too."""
+def is_warranted(item: str, edge: Edge, world: World, plan: list[str]) -> bool:
+    """Return whether there is a reason for an item of a plan, which may then clear unchanged objects, too."""
+    if item == "/*" and edge.error_page and edge.error_seconds > 60:
+        # CloudFront asks for the page itself; a rule may be true of its URL, too.
+        for one in (world, replace(world, rewriting="nothing")):
+            if is_warranted(edge.error_page, replace(edge, error_page=""), one, plan):
+                return True
+    if world.tilde_wildcards and any(other.partition("%7E")[0] + "*" == item for other in plan if "%7E" in other):
+        return True
     keys = keys_for_rules(edge, world)
     if item[0] == "#":
         # Whoever wrote the rule said that all with this tag depends on the object.
@@ -365,7 +426,8 @@ def is_warranted(item: str, edge: Edge, world: World) -> bool:
 def possible_routes(path: str, edge: Edge) -> Iterator[Route]:
     """It is not documented whether a pattern is compared with the URL as it is, or with what it means."""
     texts = {path[1:], *(decoded(path[1:], plus_is_space=plus_is_space) for plus_is_space in (True, False))}
-    for text in texts | ({edge.root} if path == "/" else set()):
+    texts = {normalized(text, order) for text in texts for order in ("", "/.", "./")}
+    for text in texts | ({edge.root} if "" in texts else set()):
         yield next(route for route in edge.routes if matcher(route.pattern)(text))
 
 
@@ -399,12 +461,16 @@ def check(world: World, plan: list[list[str]]) -> None:
     """Carry out a plan, and see what became of what the caches kept."""
     for cache_, now, items in zip(world.caches(world.before), world.caches(world.after), plan, strict=True):
         assert not items or {bucket for bucket, _ in world.changed} & {source.bucket for source in cache_.edge.sources}
-        unchanged = {url: answer for url, answer in cache_.kept.items() if answer.text == now.kept[url].text}
-        for item in items:
-            cache_.forget(item)
+        before = {url: answer for url, answer in cache_.kept.items() if url not in cache_.passing}
+        unchanged = {url: answer for url, answer in before.items() if answer.text == now.kept[url].text}
+        for _ in range(2 if world.in_flight else 1):
+            # The first time, each request that is on its way to the origin comes back with the old answer.
+            cache_.kept = dict(before)
+            for item in items:
+                cache_.forget(item)
         stale = cache_.kept.keys() - unchanged.keys()
         assert not stale, f"kept, though the origin has another answer by now: {sorted(stale)}"
-        warranted = [item for item in items if is_warranted(item, cache_.edge, world)]
+        warranted = [item for item in items if is_warranted(item, cache_.edge, world, items)]
         evicted = unchanged.keys() - cache_.kept.keys()
         vain = [url for url in evicted if not any(matches(item, url, unchanged[url]) for item in warranted)]
         assert not vain, f"evicted, though nothing is wrong with it: {sorted(vain)}"
@@ -422,6 +488,8 @@ FAMILIES: Final = (
     (f"blog/a b/{INDEX}", f"blog/a+b/{INDEX}", "blog/a b.html"),
     ("x.html.html", "x.html", "x", "~x"),
     ("*", "a*.html", "what?", "é.html", "100%.css", "R&D (1),'$=@;:!.jpg"),
+    ("dir//a.jpg", "/a.jpg", "x/../dir/a.jpg", "./a.jpg", f"dir/./{INDEX}", f"/{INDEX}", "blog//../a"),
+    ("~x", "dir/~a.jpg", "dir/a.jpg", f"~me/{INDEX}", "about.html"),
 )
 DATA: Final = ("data/red.json", "data/Blue.json", "a.jpg")
 OTHER_FAMILIES: Final = {
@@ -471,7 +539,10 @@ def accounts(draw: st.DrawFn) -> World:
     sources = [Source(kind, bucket, prefix) for kind in kinds for bucket in buckets for prefix in prefixes]
     sources = [source if source.kind != "server" else SERVER for source in sources]
     edges = draw(distributions(tuple(sources), rewriting, bare is True))
-    return World(tuple(edges), before, after, tuple(texts), bare, rewriting)
+    tilde_wildcards = draw(one_of(False, True))
+    edges = [replace(edge, tildes_stay=edge.tildes_stay and tilde_wildcards) for edge in edges]
+    in_flight = draw(one_of(False, True))
+    return World(tuple(edges), before, after, tuple(texts), bare, rewriting, tilde_wildcards, in_flight)
 
 
 @cache
@@ -495,6 +566,9 @@ def distribution(draw: st.DrawFn, sources: tuple[Source, ...], rewriting: str, b
         # The rules are the same for all. With "instead", all have to see to it that they are true.
         rewriting if rewriting == "clean only" or flags[1] else "nothing",
         *flags[2:],
+        draw(one_of("", "/.", "./")),
+        draw(one_of(False, True)),
+        *draw(one_of(("", 10), ("/index.html", 10), ("/index.html", 300), ("/about.html", 61), ("/", 86_400))),
     )
 
 
