@@ -1,11 +1,13 @@
 """Checks of ``doctor`` about the distributions of a bucket, by what CloudFront and S3 say of them. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from json import dumps
+from urllib.parse import unquote
 
-from invalidator.model import DistributionId, Origin, Site
+from invalidator.model import DistributionId, ObjectChange, ObjectKey, Origin, Site
 from invalidator.operator.findings import Finding, FindingVerdict
-from invalidator.operator.wording import agreed, all_names
+from invalidator.operator.wording import agreed, all_names, count
+from invalidator.urls.viewers import ERROR_PAGE_SECONDS, View, Viewers
 
 
 def check_distributions(
@@ -76,3 +78,42 @@ def check_origin_path(bucket: str, ids: Sequence[str], prefix: str, *, has_keys:
         f"{path}: no key in bucket {bucket} begins with {prefix!r}, so nothing is served and nothing invalidated",
         f"correct the origin path of {all_names(ids)}, or upload to {prefix!r}",
     )
+
+
+# --- what CloudFront keeps under other URLs -------------------------------------------------------------
+
+
+def check_error_pages(bucket: str, sites: Mapping[DistributionId, Site], view: View) -> Iterator[Finding]:
+    """Yield a finding for each error page from the bucket that CloudFront keeps for long under the URLs that failed."""
+    for id_, site in sites.items():
+        viewers = Viewers(site, view)
+        for page, seconds in site.error_pages:
+            name = unquote(page[1:]) or site.root_object or view.index_document
+            keys = [ObjectKey(key_prefix(origin) + name) for origin in site.origins(bucket)]
+            stale = [path for key in keys for path, _ in viewers.stale(ObjectChange(bucket, key, "doctor")).paths]
+            if stale and seconds > ERROR_PAGE_SECONDS:
+                yield _of_error_page(
+                    f"{id_} keeps its error page {page} for {seconds:,} s under each URL that failed", view
+                )
+
+
+def _of_error_page(text: str, view: View) -> Finding:
+    if view.error_pages:
+        todo = f"an ErrorCachingMinTTL of {ERROR_PAGE_SECONDS} seconds or less saves that; so does ERROR_PAGES=ignore"
+        return Finding("error pages", "ok", f"{text}: a change of it clears /* ({todo})")
+    return Finding("error pages", "unknown", f"{text}: old ones stay so long", "nothing, if you want that")
+
+
+def check_tildes(bucket: str, keys: Sequence[str], view: View) -> Iterator[Finding]:
+    """Yield a finding if one of these keys, the first of many, has a tilde."""
+    if found := [key for key in keys if "~" in key]:
+        text = f"{count(len(found), 'key')} in bucket {bucket} with a tilde, as {found[0]!r:.80}"
+        if view.tilde_wildcards:
+            yield Finding("tildes", "ok", f"{text}: cleared with all that begins like it, up to the tilde")
+        else:
+            yield Finding(
+                "tildes",
+                "unknown",
+                f"{text}: it is reported that %7E does not clear what viewers ask for with a raw tilde",
+                "rename such objects or, if viewers see old ones, set TILDES=wildcard, which evicts their neighbours",
+            )

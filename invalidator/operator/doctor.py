@@ -13,13 +13,20 @@ from invalidator.model import DistributionId, Site
 from invalidator.notifications.arns import Arn
 from invalidator.notifications.bucket import Bucket, s3_client
 from invalidator.notifications.merge import Configuration
-from invalidator.operator.distribution_checks import check_distributions, check_origin_path, key_prefix
+from invalidator.operator.distribution_checks import (
+    check_distributions,
+    check_error_pages,
+    check_origin_path,
+    check_tildes,
+    key_prefix,
+)
 from invalidator.operator.findings import Failure, Finding, failed_check, unusable_settings
 from invalidator.operator.notification_checks import check_notification, check_regions, entries_for
 from invalidator.operator.policy_checks import check_encryption, check_policy, sending_request
 from invalidator.operator.queue_names import queue_region
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings, is_queue_url
+from invalidator.urls.viewers import View
 from invalidator.workers import Threads
 
 _T = TypeVar("_T")
@@ -131,6 +138,7 @@ class Doctor:
             except UnreadableError as error:
                 yield error.finding
         yield from check_distributions(self._name, facts.sites, facts.unseen, facts.others)
+        yield from check_error_pages(self._name, facts.sites, self._view())
 
     def _unconfigured(self) -> dict[DistributionId, Site]:
         """Return the distributions that serve the bucket to viewers and are not in the settings."""
@@ -144,10 +152,16 @@ class Doctor:
         return {id_: site for id_, site in found.items() if id_ not in known}
 
     def _origin_paths(self) -> Iterator[Finding]:
-        for prefix, ids in self._prefixes().items():
-            if prefix and not self._facts.is_missing:
-                has_keys = _read("origin path", f"bucket {self._name}", self._has_keys, prefix)
-                yield check_origin_path(self._name, ids, prefix, has_keys=has_keys)
+        for prefix, ids in self._prefixes().items() if not self._facts.is_missing else ():
+            try:
+                keys = _read("origin path", f"bucket {self._name}", self._first_keys, prefix)
+            except UnreadableError:
+                if prefix:
+                    raise
+                continue  # of a whole bucket, nothing depends on it
+            if prefix:
+                yield check_origin_path(self._name, ids, prefix, has_keys=bool(keys))
+            yield from check_tildes(self._name, keys, self._view())
 
     def _prefixes(self) -> dict[str, list[DistributionId]]:
         """Return the prefixes of the keys that viewers get, each with its distributions."""
@@ -159,8 +173,14 @@ class Doctor:
                 found.setdefault(key_prefix(origin), []).append(id_)
         return {prefix: list(dict.fromkeys(ids)) for prefix, ids in found.items()}
 
-    def _has_keys(self, prefix: str) -> bool:
-        return bool(self._client.list_objects_v2(Bucket=self._name, Prefix=prefix, MaxKeys=1).get("KeyCount"))
+    def _first_keys(self, prefix: str) -> list[str]:
+        """Return the keys with a prefix on the first page of a listing."""
+        return [
+            item["Key"] for item in self._client.list_objects_v2(Bucket=self._name, Prefix=prefix).get("Contents", ())
+        ]
+
+    def _view(self) -> View:
+        return self._facts.config.view if self._facts.config else View()
 
     # --- bucket, notification, policies -----------------------------------------------------------------
 

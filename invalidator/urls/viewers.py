@@ -17,7 +17,7 @@ OUTSIDE: Final = "the key is outside of its origin paths"
 NO_BEHAVIOR: Final = "none of its cache behaviours leads to the object"
 TILDE: Final = "%7E may miss what is cached with a raw tilde; TILDES=wildcard clears that, with its neighbours"
 
-_LONGEST_ERROR_SECONDS: Final = 60
+ERROR_PAGE_SECONDS: Final = 60
 """An old error page that is gone after this time is worth no eviction of the whole site."""
 
 # A path that looks like that of a file: there is nothing below it.
@@ -157,11 +157,11 @@ class Viewers:
         if moved := list(self._directories_of(instead)):
             paths += ((item, slash) for path in moved for item in self._varied(path))
             if is_bare:
-                paths += ((item, bare) for path in moved if path[1:] for item in self._varied(UrlPath(path[:-1])))
+                paths += ((item, bare) for path in moved if path[2:] for item in self._varied(UrlPath(path[:-1])))
             return
         if directory or not root:
             self._add_url(directory, slash, origin, paths)
-        if directory and is_bare:
+        if directory[:-1] and is_bare:
             self._add_url(directory[:-1], bare, origin, paths)
 
     def _directories_of(self, paths: list[UrlPath]) -> Iterator[UrlPath]:
@@ -227,7 +227,7 @@ class Viewers:
         """
         seen = dict.fromkeys(item for item, _ in (*self._unmoved(change, origins), *paths[before:]))
         for page in dict.fromkeys(self._error_pages[item] for item in seen if item in self._error_pages):
-            if page.seconds > _LONGEST_ERROR_SECONDS and self._view.error_pages:
+            if page.seconds > ERROR_PAGE_SECONDS and self._view.error_pages:
                 paths.append((UrlPath("/*"), Cause(change, "error page, kept under each URL that failed, of")))
             else:
                 notes.append(f"URLs that failed may show the old error page {page.path} for {page.seconds:,} s")

@@ -1,8 +1,9 @@
 """Checks of the distributions of a bucket, and of calls that fail."""
 
-from invalidator.model import Behavior, DistributionId, Origin, Site
-from invalidator.operator.distribution_checks import check_distributions
+from invalidator.model import Behavior, DistributionId, ErrorPage, Origin, Site, UrlPath
+from invalidator.operator.distribution_checks import check_distributions, check_error_pages, check_tildes
 from invalidator.operator.findings import Failure, Finding, are_well, failed_check
+from invalidator.urls.viewers import View
 
 E1, E2 = DistributionId("E1"), DistributionId("E2")
 HERE, ELSEWHERE = (Site((Behavior("*", (Origin(bucket),)),)) for bucket in ("origin", "other"))
@@ -36,6 +37,28 @@ def test_who_serves_the_bucket_and_is_not_configured_has_stale_viewers() -> None
         "wrong",
         "E9 serves bucket origin and is not configured: viewers there keep seeing old objects",
     )
+
+
+def test_an_error_page_of_the_bucket_that_is_kept_for_long_is_told() -> None:
+    def found(page: str, seconds: int, *origins: Origin, clear: bool = True) -> list[Finding]:
+        site = Site((Behavior("*", origins),), "index.html", error_pages=(ErrorPage(UrlPath(page), seconds),))
+        return list(check_error_pages("origin", {E1: site}, View(error_pages=clear)))
+
+    finding = only(found("/a%20b.html", 86_400, Origin("origin", "/prod")))
+    assert (finding.check, finding.verdict) == ("error pages", "ok")
+    assert finding.text.startswith("E1 keeps its error page /a%20b.html for 86,400 s under each URL that failed")
+    assert only(found("/index.html", 61, Origin("origin"), clear=False)).verdict == "unknown"
+    assert only(found("/", 61, Origin("origin"))).verdict == "ok"
+    assert found("/index.html", 60, Origin("origin")) == found("/index.html", 61, Origin("other")) == []
+
+
+def test_keys_with_a_tilde_are_told() -> None:
+    keys = ["a", "~b", "c~"]
+    unknown, ok = (only(list(check_tildes("origin", keys, View(tilde_wildcards=on)))) for on in (False, True))
+    assert (unknown.verdict, ok.verdict) == ("unknown", "ok")
+    assert unknown.text.startswith("2 keys in bucket origin with a tilde, as '~b'")
+    assert "TILDES=wildcard" in unknown.todo
+    assert list(check_tildes("origin", ["a"], View())) == []
 
 
 def test_a_check_that_cannot_be_made_is_not_well() -> None:

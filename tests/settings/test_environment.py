@@ -126,11 +126,7 @@ def test_what_holds_for_all_distributions_can_be_had_without_them() -> None:
 
 @pytest.mark.parametrize(
     ("pages", "tildes", "expected"),
-    [
-        ("", "", (True, False)),
-        ("clear", "exact", (True, False)),
-        ("ignore", "wildcard", (False, True)),
-    ],
+    [("", "", (True, False)), ("clear", "exact", (True, False)), ("ignore", "wildcard", (False, True))],
 )
 def test_error_pages_and_tildes_are_as_it_is_said(pages: str, tildes: str, expected: tuple[bool, bool]) -> None:
     found = view({"ERROR_PAGES": pages, "TILDES": tildes})

@@ -66,7 +66,7 @@ def matcher(pattern: str) -> Callable[[str], object]:
 
 @cache
 def normalized(text: str, order: str) -> str:
-    """What a path pattern is compared with: slashes and dots go in this order, and none if it is empty."""
+    """The text that a path pattern is compared with: slashes and dots go in this order, and none if it is empty."""
     path = f"/{text}"
     for step in order:
         path = re.sub("//+", "/", path) if step == "/" else without_dots(path)
@@ -558,17 +558,25 @@ def distribution(draw: st.DrawFn, sources: tuple[Source, ...], rewriting: str, b
     mine = draw(some_of(1, 4, *sources))
     mine += [SERVER] if rewriting.startswith("data") and SERVER not in mine else []
     patterns = draw(some_of(0, 3, *PATTERNS))
-    flags = [draw(one_of(False, True)) for _ in range(6)]
+    flags = [draw(one_of(False, True)) for _ in range(7)]
+    error_page, error_seconds = draw(
+        one_of(("", 10), ("/index.html", 10), ("/index.html", 300), ("/about.html", 61), ("/", 86_400))
+    )
     return Edge(
         tuple(route(pattern) for pattern in (*patterns, "*")),
         draw(one_of("", INDEX, "about.html")),
-        *(flags[0], bare),
+        index_function=flags[0],
+        bare=bare,
         # The rules are the same for all. With "instead", all have to see to it that they are true.
-        rewriting if rewriting == "clean only" or flags[1] else "nothing",
-        *flags[2:],
-        draw(one_of("", "/.", "./")),
-        draw(one_of(False, True)),
-        *draw(one_of(("", 10), ("/index.html", 10), ("/index.html", 300), ("/about.html", 61), ("/", 86_400))),
+        rewriting=rewriting if rewriting == "clean only" or flags[1] else "nothing",
+        has_tags=flags[2],
+        plus_is_space=flags[3],
+        patterns_see_decoded=flags[4],
+        patterns_see_root=flags[5],
+        normalizes=draw(one_of("", "/.", "./")),
+        tildes_stay=flags[6],
+        error_page=error_page,
+        error_seconds=error_seconds,
     )
 
 

@@ -119,6 +119,12 @@ def test_a_directory_without_its_slash_is_cleared_where_it_is_found_so(
     assert paths(Site((default(origin),)), "index.html", View(bare=bare)) == {"/", "/index.html"}
 
 
+def test_a_directory_that_is_a_slash_has_no_url_without_it() -> None:
+    assert paths(Site((default(WEBSITE),)), "/index.html") == {"//index.html", "//"}
+    view = rules('{"match": "^", "instead": ["//$0index.html"]}')
+    assert paths(Site((default(WEBSITE),)), "index.html", view) == {"//index.html", "//"}
+
+
 def test_an_index_document_beside_another_root_object_is_no_root() -> None:
     for origin in (REST, WEBSITE):
         assert paths(Site((default(origin),), "home.html"), "index.html", View(bare=True)) == {"/index.html"}
