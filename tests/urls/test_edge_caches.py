@@ -592,6 +592,12 @@ PROD: Final = Source("oac", "origin", "prod/")
 WEBSITE: Final = Source("website", "origin")
 
 
+def only(pattern: str, **more: Any) -> Edge:
+    """Return a distribution of which one behaviour leads to the bucket, and any other to a server."""
+    routes = (Route(pattern, (PROD,)),)
+    return Edge(routes if pattern == "*" else (*routes, Route("*", (SERVER,))), **more)
+
+
 @pytest.mark.parametrize(
     ("edge", "key", "items"),
     [
@@ -611,10 +617,20 @@ WEBSITE: Final = Source("website", "origin")
             "prod/a.html",
             ["/", "/a.html"],
         ),
+        (only("dir/*", normalizes="/."), "prod//dir/a.jpg", ["//dir/a.jpg"]),
+        (only("dir/*", normalizes="./"), "prod/x/../dir/a.jpg", ["/x/../dir/a.jpg"]),
+        (only("a", normalizes="/."), "prod/x//../a", ["/x//../a"]),
+        (only("x/a", normalizes="./"), "prod/x//../a", ["/x//../a"]),
+        (only("*", error_page="/e.html", error_seconds=61), "prod/e.html", ["/*", "/e.html"]),
+        (only("*", error_page="/e.html", error_seconds=60), "prod/e.html", ["/e.html"]),
+        (only("*", error_page="/e.html", error_seconds=61), "prod/a.html", ["/a.html"]),
+        (only("*", tildes_stay=True), "prod/a/~b", ["/a/%7Eb", "/a/*"]),
     ],
 )
 def test_examples(edge: Edge, key: str, items: list[str]) -> None:
-    world = World((edge,), {}, {("origin", key): 1}, (key, key.removeprefix("prod/"), ""))
+    tildes = edge.tildes_stay
+    texts = (key, key.removeprefix("prod/"), "", "missing")
+    world = World((edge,), {}, {("origin", key): 1}, texts, tilde_wildcards=tildes)
     assert world.plan() == [items]
     check(world, [items])
 
