@@ -157,12 +157,13 @@ class Viewers:
         if moved := list(self._directories_of(instead)):
             paths += ((item, slash) for path in moved for item in self._varied(path))
             if is_bare:
-                paths += ((item, bare) for path in moved if path[2:] for item in self._varied(UrlPath(path[:-1])))
+                shorter = filter(None, map(_without_slash, moved))
+                paths += ((item, bare) for path in shorter for item in self._varied(UrlPath(path)))
             return
         if directory or not root:
             self._add_url(directory, slash, origin, paths)
-        if directory[:-1] and is_bare:
-            self._add_url(directory[:-1], bare, origin, paths)
+        if is_bare and (url := _without_slash(directory)):
+            self._add_url(url, bare, origin, paths)
 
     def _directories_of(self, paths: list[UrlPath]) -> Iterator[UrlPath]:
         """Yield the directory of each path that is one of an index document."""
@@ -275,6 +276,11 @@ def _directory_of(key: ObjectKey, index_document: str) -> str | None:
     if index_document and f"/{key}".endswith(f"/{index_document}"):
         return key[: -len(index_document)]
     return None
+
+
+def _without_slash(directory: str) -> str:
+    """Return the URL of a directory without its slash; empty if that is the URL of another directory, or of none."""
+    return directory[:-1] if directory[-2:-1] not in ("", "/") else ""
 
 
 def _relative(key: ObjectKey, origin: Origin) -> ObjectKey | None:

@@ -119,8 +119,9 @@ def test_a_directory_without_its_slash_is_cleared_where_it_is_found_so(
     assert paths(Site((default(origin),)), "index.html", View(bare=bare)) == {"/", "/index.html"}
 
 
-def test_a_directory_that_is_a_slash_has_no_url_without_it() -> None:
+def test_a_directory_that_ends_in_two_slashes_has_no_url_with_one() -> None:
     assert paths(Site((default(WEBSITE),)), "/index.html") == {"//index.html", "//"}
+    assert paths(Site((default(WEBSITE),)), "a//index.html") == {"/a//index.html", "/a//"}
     view = rules('{"match": "^", "instead": ["//$0index.html"]}')
     assert paths(Site((default(WEBSITE),)), "index.html", view) == {"//index.html", "//"}
 
