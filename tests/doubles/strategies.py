@@ -231,3 +231,5 @@ ROUTES: dict[str, Callable[[Change], Json]] = {
     "failed cloudtrail": lambda change: failed_invocation(cloudtrail(change)),
 }
 routes = st.sampled_from(sorted(ROUTES))
+NOTIFICATIONS = sorted(route for route in ROUTES if "cloudtrail" not in route)
+"""The routes of S3's own notifications: a call in CloudTrail tells of the same change, but not that it is the same."""

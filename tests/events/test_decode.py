@@ -16,7 +16,7 @@ from invalidator.events import tickets
 from invalidator.events.decode import decode
 from invalidator.model import DistributionId, ObjectChange
 from tests.doubles import strategies as make
-from tests.doubles.strategies import ROUTES, TEST_EVENT, Change, simple_plan
+from tests.doubles.strategies import NOTIFICATIONS, ROUTES, TEST_EVENT, Change, simple_plan
 
 EVENTS = Path(__file__).parents[2] / "events"
 SAM = Path(__file__).parent / "sam"
@@ -37,8 +37,6 @@ def test_a_form_encoded_key_may_be_any_bytes(key: bytes) -> None:
     assert change.key.encode("utf-8", "surrogateescape") == key
 
 
-# A call of CloudTrail tells of the same change as a notification does, but not that it is the same.
-NOTIFICATIONS = sorted(route for route in ROUTES if "cloudtrail" not in route)
 CALLS = sorted({*ROUTES} - {*NOTIFICATIONS})
 pairs = st.sampled_from([NOTIFICATIONS, CALLS]).flatmap(lambda routes: st.tuples(*[st.sampled_from(routes)] * 2))
 
