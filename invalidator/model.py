@@ -18,9 +18,12 @@ DistributionId = NewType("DistributionId", str)
 """The id of a distribution, or of a tenant of one (``dt_…``)."""
 
 VISIBLE_CHANGES: Final = ("ObjectCreated:", "ObjectRemoved:", "LifecycleExpiration:")
-"""Prefixes of the names of the S3 events that change what a viewer sees. Tags, ACLs and restores do not.
+"""Prefixes of the names of the S3 events that write or remove an object. Tags and restores do not."""
 
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html (2026-11-22)
+ACL_CHANGE: Final = "ObjectAcl:Put"
+"""The name of the S3 event that says who may read an object from now on. Buckets without ACLs never send it.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html (2026-11-29)
 """
 
 
@@ -29,12 +32,12 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-
 
 
 class ObjectChange(NamedTuple):
-    """One object was written or removed.
+    """One object was written or removed, or other people may read it.
 
     ``identity`` differs from that of every other change of any object, and is the same in each delivery of this change.
     ``message_id`` is that of the queue message that brought the change, if one did. ``time`` is when it happened, as
-    the event has it (ISO 8601), or empty. ``version`` is the version id of the object that was written; empty for a
-    removal, or where the event has none.
+    the event has it (ISO 8601), or empty. ``version`` is the version id of the object that was written; empty for
+    any other change, or where the event has none.
     """
 
     bucket: str

@@ -857,6 +857,19 @@ def test_a_removal_is_never_skipped(cloudfront: StrictCloudFront, s3: VersionedS
     assert s3.calls == []
 
 
+@pytest.mark.parametrize("route", ["s3", "eventbridge", "cloudtrail"])
+@pytest.mark.parametrize("mode", ["versions", "versions+metadata"])
+def test_neither_a_new_acl_nor_an_empty_object_is_ever_skipped(
+    cloudfront: StrictCloudFront, s3: VersionedS3, monkeypatch: pytest.MonkeyPatch, mode: str, route: str
+) -> None:
+    monkeypatch.setenv("SKIP_UNCHANGED", mode)
+    event_of = make.ROUTES[route]
+    compare(event_of(replace(uploaded(s3, "a", b"1", b"1"), name="ObjectAcl:Put")), listing(s3))
+    compare(event_of(uploaded(s3, "b", b"", b"")), listing(s3))
+    assert compare(event_of(uploaded(s3, "c", b"1", b"1")), listing(s3))["unchanged"] == 1
+    assert cloudfront.paths("E1") == ["/a", "/b"]
+
+
 def test_metadata_are_compared_where_that_is_wanted(
     cloudfront: StrictCloudFront, s3: VersionedS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:

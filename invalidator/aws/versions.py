@@ -6,8 +6,9 @@ costs a path; not to invalidate a changed one leaves viewers with the old one.
 Why this is safe: each time that viewers would see something else under a key, there is an event, and that event is
 skipped only if a version with the same bytes comes right before. If that was not so when the upload was made, a version
 in between is gone: deleted for good, or replaced under the id "null". Each of these has an event of its own, which is
-later and is never skipped. The only other case is an earlier version from a multipart upload that began earlier and
-completed later: then its own event is the later one, and is judged in the same way.
+later and is never skipped. (Lifecycle rules remove versions without a change, but not before a day has passed, and
+uploads are compared within an hour.) The only other case is an earlier version from a multipart upload that began
+earlier and completed later: then its own event is the later one, and is judged in the same way.
 """
 
 from collections import deque
@@ -47,9 +48,12 @@ class ListedVersion(NamedTuple):
     content: tuple[str, int, str] | None
 
     @property
-    def is_readable(self) -> bool:
-        """True if viewers can read it while it is the latest version."""
-        return self.content is not None and self.content[2] not in _ARCHIVED
+    def shows_bytes(self) -> bool:
+        """True if viewers get its bytes while it is the latest version: it has some, and is not archived.
+
+        An empty object may be a redirect to somewhere else, or all that matters of it may be its headers.
+        """
+        return self.content is not None and self.content[1] > 0 and self.content[2] not in _ARCHIVED
 
 
 class VersionPage(NamedTuple):
@@ -101,7 +105,7 @@ def repeated(entries: Collection[ListedVersion], versions: Container[str]) -> It
     uploads, removals = _split(entries)
     times = [removal.modified for removal in removals]
     for upload, before in pairwise(uploads):
-        is_same = upload.version in versions and upload.is_readable and upload.content == before.content
+        is_same = upload.version in versions and upload.shows_bytes and upload.content == before.content
         if is_same and before.modified <= upload.modified and not _any_between(before, times, upload):
             yield upload, before
 

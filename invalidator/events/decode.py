@@ -22,6 +22,8 @@ from invalidator.model import Batch, DistributionId, Gathered, HeldChanges, Obje
 
 _Json = dict[str, Any]
 
+_CALL: Final = "AWS API Call via CloudTrail"
+
 # Three are real (SQS around SNS around S3). The bound stops a message that was made to nest without end.
 _MAX_ENVELOPES: Final = 4
 # A notification has one record. A message made of a million bad records must not take the time of all others.
@@ -151,6 +153,11 @@ class _Reader:
     def read_eventbridge(self, event: _Json, delivery: Delivery) -> None:
         self._add(change_of_event(event, delivery))
 
+    def read_call(self, event: _Json, delivery: Delivery) -> None:
+        from invalidator.events.cloudtrail import change_of_call  # which most events have nothing for
+
+        self._add(change_of_call(event, delivery))
+
     def read_ticket(self, document: _Json, delivery: Delivery) -> None:
         if tickets.is_of_batch(document):
             batch, _, stack = tickets.read(document, delivery.message_id, redelivered=delivery.redelivered)
@@ -241,8 +248,13 @@ DIALECTS: Final = (
     ),
     _Dialect(
         "an EventBridge event of aws.s3",
-        lambda d: d.get("source") == "aws.s3" and "detail-type" in d,
+        lambda d: d.get("source") == "aws.s3" and d.get("detail-type", _CALL) != _CALL,
         _Reader.read_eventbridge,
+    ),
+    _Dialect(
+        "a call of S3 in CloudTrail",
+        lambda d: d.get("source") == "aws.s3" and d.get("detail-type") == _CALL,
+        _Reader.read_call,
     ),
     _Dialect("a ticket", lambda d: d.get("type") == tickets.KIND, _Reader.read_ticket),
     _Dialect(

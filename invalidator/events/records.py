@@ -2,7 +2,7 @@
 
 S3 sends records: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html.
 EventBridge sends events: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html.
-Both pages were read on 2026-11-20.
+Both pages were read on 2026-11-20, and again on 2026-11-29, for the kinds of events.
 """
 
 import re
@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 
 from invalidator.errors import EventError
 from invalidator.limits import MAX_KEY_BYTES, MAX_VERSION_CHARACTERS
-from invalidator.model import VISIBLE_CHANGES, ObjectChange, ObjectKey
+from invalidator.model import ACL_CHANGE, VISIBLE_CHANGES, ObjectChange, ObjectKey
 
 _Json = dict[str, Any]
 
@@ -23,8 +23,24 @@ _MAX_ENCODED_CHARACTERS: Final = 6 * MAX_KEY_BYTES
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-29)
 _is_bucket_name = re.compile(r"[A-Za-z0-9._-]{1,255}").fullmatch
 
+_CHANGES: Final = (*VISIBLE_CHANGES, ACL_CHANGE)
+_EXPIRED: Final = "LifecycleExpiration:Delete"
+_HARMLESS: Final = {
+    *("ObjectTagging", "ObjectRestore", "ObjectAnnotation", "ObjectRetention", "Replication"),
+    *("LifecycleTransition", "IntelligentTiering", "ReducedRedundancyLostObject"),
+}
+"""The first parts of the names of S3's events that change nothing for viewers. Others are refused.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_NotificationConfiguration.html (botocore of 2026-11)
+"""
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-mapping-troubleshooting.html (2026-11-29)
 _CREATED: Final = "Object Created"
-_VISIBLE_DETAIL_TYPES: Final = (_CREATED, "Object Deleted")
+_VISIBLE_DETAIL_TYPES: Final = (_CREATED, "Object Deleted", "Object ACL Updated")
+_HARMLESS_DETAIL_TYPES: Final = {
+    *("Object Restore Initiated", "Object Restore Completed", "Object Restore Expired", "Object Tags Added"),
+    *("Object Tags Deleted", "Object Storage Class Changed", "Object Access Tier Changed"),
+}
 
 
 class Delivery(NamedTuple):
@@ -43,20 +59,29 @@ def change_of_record(record: _Json, delivery: Delivery) -> ObjectChange | None:
     """Return the change that a record of S3 tells of; None if viewers do not see it. Raises EventError."""
     version = record.get("eventVersion", "2.0")
     if not isinstance(version, str) or version[:2] != "2.":
-        what = f"{version[:20]!r}" if isinstance(version, str) else description_of(version)
-        raise EventError(f"an S3 record of eventVersion {what}; expected 2.x")
+        raise _other_version(version)
     # A record without a name counts as a change: to clear one path too many does no harm. It does not count as an
     # upload, which might be skipped as unchanged.
     name = record.get("eventName") or VISIBLE_CHANGES[1]
     if not isinstance(name, str):
         raise EventError(f"an S3 record whose eventName is {description_of(name)}; expected a string")
-    if not name.removeprefix("s3:").startswith(VISIBLE_CHANGES):
+    name = name.removeprefix("s3:")
+    if not name.startswith(_CHANGES):
+        if name.partition(":")[0] not in _HARMLESS:
+            raise unknown_kind("an S3 record", name)
         return None
     bucket, key, details = _object_of(record.get("s3"))
     key = _decoded(key)
     time, version = text_in(record, "eventTime"), text_in(details, "versionId")
+    if name == _EXPIRED and _is_noncurrent(version):
+        return None
     identity = _identity(details, version, "eTag", time, delivery)
     return _change(bucket, key, identity, delivery.message_id, time, version if "ObjectCreated:" in name else "")
+
+
+def _other_version(version: object) -> EventError:
+    what = f"{version[:20]!r}" if isinstance(version, str) else description_of(version)
+    return EventError(f"an S3 record of eventVersion {what}; expected 2.x")
 
 
 def _decoded(key: str) -> str:
@@ -77,13 +102,44 @@ def change_of_event(event: _Json, delivery: Delivery) -> ObjectChange | None:
     if not isinstance(kind, str):
         raise EventError(f"an EventBridge event whose detail-type is {description_of(kind)}; expected a string")
     if kind not in _VISIBLE_DETAIL_TYPES:
+        if kind not in _HARMLESS_DETAIL_TYPES:
+            raise unknown_kind("an EventBridge event of aws.s3", kind)
         return None
-    # Here alone the key is raw: decoding would turn "a+b%20" into another key.
-    bucket, key, details = _object_of(event.get("detail"))
+    # The key is raw: decoding would turn "a+b%20" into another key.
+    detail = event.get("detail")
+    bucket, key, details = _object_of(detail)
     _check_key(key, errors="strict")
     time, version = text_in(event, "time"), text_in(details, "version-id")
+    if _is_noncurrent(version) and _is_expired(detail):
+        return None
     identity = _identity(details, version, "etag", time, delivery)
     return _change(bucket, key, identity, delivery.message_id, time, version if kind == _CREATED else "")
+
+
+def _is_noncurrent(version: str) -> bool:
+    """Return whether viewers do not see it if a lifecycle rule removes this for good.
+
+    Such a rule puts a delete marker over a current version. A version that it removes is a noncurrent one, or a delete
+    marker with nothing below:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-configure-notification.html (2026-11-29)
+    """
+    return version not in {"", "null"}
+
+
+def _is_expired(detail: Any) -> bool:
+    return bool(detail.get("reason") == "Lifecycle Expiration" and detail.get("deletion-type") == "Permanently Deleted")
+
+
+def unknown_kind(what: str, kind: str) -> EventError:
+    """Return the error for a kind of event of which nobody knows what it changes."""
+    return EventError(f"{what} of the unknown kind {kind!r:.60}: update this program, or stop sending it such events")
+
+
+def raw_change(bucket: object, key: object, identity: str, message_id: str | None, time: str) -> ObjectChange:
+    """Return the change of an object whose key is not encoded. Raises EventError if S3 has no such names."""
+    bucket, key, _ = _object_of({"bucket": {"name": bucket}, "object": {"key": key}})
+    _check_key(key, errors="strict")
+    return _change(bucket, key, identity, message_id, time, "")
 
 
 def change_by_hand(bucket: str, key: str, identity: str) -> ObjectChange:

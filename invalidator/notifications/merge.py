@@ -17,12 +17,12 @@ from typing import Any, Final
 from urllib.parse import quote_plus, unquote_plus
 
 from invalidator.errors import NotificationError
-from invalidator.model import VISIBLE_CHANGES
+from invalidator.model import ACL_CHANGE, VISIBLE_CHANGES
 from invalidator.notifications.arns import QUEUE_ARN_FORM, Arn
 
 Configuration = Mapping[str, Any]
 
-EVENTS: Final = tuple(f"s3:{prefix}*" for prefix in VISIBLE_CHANGES)
+EVENTS: Final = (*(f"s3:{prefix}*" for prefix in VISIBLE_CHANGES), f"s3:{ACL_CHANGE}")
 """The events that a bucket has to send: those that change what a viewer sees."""
 
 EVENTBRIDGE: Final = "eventbridge"

@@ -18,10 +18,10 @@ _KINDS: Final = {
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html (2026-11-22)
 """
-_EVENTS_OF: Final = {wildcard: [f"{wildcard[:-1]}{kind}" for kind in _KINDS[wildcard]] for wildcard in EVENTS}
+_EVENTS_OF: Final = {wildcard: [f"{wildcard[:-1]}{kind}" for kind in kinds] for wildcard, kinds in _KINDS.items()}
 
 VISIBLE_EVENTS: Final = frozenset(event for events in _EVENTS_OF.values() for event in events)
-"""Each S3 event that changes what a viewer sees."""
+"""Each S3 event that every bucket has to send: all that viewers see, but changes of ACLs, which few buckets have."""
 
 
 class _Missing(NamedTuple):

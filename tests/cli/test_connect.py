@@ -12,7 +12,7 @@ QUEUE = "arn:aws:sqs:us-east-1:111122223333:changes"
 DIFFERENCE = """\
 --- before
 +++ after
-@@ -1 +1,13 @@
+@@ -1 +1,14 @@
 -{}
 +{
 +  "QueueConfigurations": [
@@ -20,7 +20,8 @@ DIFFERENCE = """\
 +      "Events": [
 +        "s3:ObjectCreated:*",
 +        "s3:ObjectRemoved:*",
-+        "s3:LifecycleExpiration:*"
++        "s3:LifecycleExpiration:*",
++        "s3:ObjectAcl:Put"
 +      ],
 +      "Id": "invalidator",
 +      "QueueArn": "arn:aws:sqs:us-east-1:111122223333:changes"

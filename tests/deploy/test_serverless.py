@@ -454,7 +454,7 @@ def test_a_rule_of_eventbridge_fills_the_queue(packages: Packages) -> None:
     rule = properties(packages["eventbridge"], "Rule")
     assert rule["EventPattern"] == {
         "source": ["aws.s3"],
-        "detail-type": ["Object Created", "Object Deleted"],
+        "detail-type": ["Object Created", "Object Deleted", "Object ACL Updated"],
         "detail": {"bucket": {"name": ["my-origin"]}, "object": {"key": [{"wildcard": "blog/*.html"}]}},
     }
     (target,) = rule["Targets"]
@@ -691,7 +691,7 @@ def uploaded_again(key: str) -> Any:
     s3 = boto3.client("s3")
     s3.put_bucket_versioning(Bucket="origin", VersioningConfiguration={"Status": "Enabled"})
     for _ in range(2):
-        version = s3.put_object(Bucket="origin", Key=key)["VersionId"]
+        version = s3.put_object(Bucket="origin", Key=key, Body=b"1")["VersionId"]
     return make.s3_record(Change(key, version=version)) | {"eventTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
 
 

@@ -49,6 +49,7 @@ names = st.sampled_from(
         "ObjectRemoved:DeleteMarkerCreated",
         "LifecycleExpiration:Delete",
         "LifecycleExpiration:DeleteMarkerCreated",
+        "ObjectAcl:Put",
     ]
 )
 changes = st.builds(Change, keys | plain_keys, sequencers, st.sampled_from(["origin", "other-origin"]), names)
@@ -90,7 +91,13 @@ def s3(*changes: Change) -> Json:
 
 def eventbridge(change: Change) -> Json:
     """Return an EventBridge event, which has the raw key."""
-    kind = "Object Created" if change.name.startswith("ObjectCreated") else "Object Deleted"
+    family, _, name = change.name.partition(":")
+    kind = {"ObjectCreated": "Object Created", "ObjectAcl": "Object ACL Updated"}.get(family, "Object Deleted")
+    reason = "Lifecycle Expiration" if family == "LifecycleExpiration" else "DeleteObject"
+    deletion = {
+        "reason": reason,
+        "deletion-type": "Permanently Deleted" if name == "Delete" else "Delete Marker Created",
+    }
     version = {"version-id": change.version} if change.version else {}
     return {
         "version": "0",
@@ -101,6 +108,39 @@ def eventbridge(change: Change) -> Json:
         "detail": {
             "bucket": {"name": change.bucket},
             "object": {"key": change.key, "sequencer": change.sequencer, **version},
+            **(deletion if kind == "Object Deleted" else {}),
+        },
+    }
+
+
+_CALLS = {
+    "ObjectCreated:Put": "PutObject",
+    "ObjectCreated:Post": "PostObject",
+    "ObjectCreated:Copy": "CopyObject",
+    "ObjectCreated:CompleteMultipartUpload": "CompleteMultipartUpload",
+    "ObjectAcl:Put": "PutObjectAcl",
+}
+
+
+def cloudtrail(change: Change) -> Json:
+    """Return the EventBridge event of a call that CloudTrail has logged, which has the raw key."""
+    answer = {"x-amz-version-id": change.version, "x-amz-server-side-encryption": "AES256"} if change.version else None
+    return {
+        "version": "0",
+        "id": "0a1b2c3d-0000-1111-2222-333344445555",
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.s3",
+        "time": "2026-11-20T09:30:12Z",
+        "detail": {
+            "eventVersion": "1.11",
+            "eventTime": "2026-11-20T09:30:12Z",
+            "eventSource": "s3.amazonaws.com",
+            "eventName": _CALLS.get(change.name, "DeleteObject"),
+            "requestParameters": {"bucketName": change.bucket, "key": change.key},
+            "responseElements": answer,
+            "requestID": "C3D13FE58DE4C810",
+            "eventID": change.sequencer,
+            "eventType": "AwsApiCall",
         },
     }
 
@@ -184,5 +224,12 @@ ROUTES: dict[str, Callable[[Change], Json]] = {
     "failed eventbridge": lambda change: failed_invocation(eventbridge(change)),
     "sqs-failed s3": lambda change: sqs(failed_invocation(s3(change))),
     "sqs-sns-eventbridge": lambda change: sqs(sns_envelope(eventbridge(change))),
+    "cloudtrail": cloudtrail,
+    "sqs-cloudtrail": lambda change: sqs(cloudtrail(change)),
+    "sns-cloudtrail": lambda change: sns(cloudtrail(change)),
+    "sqs-sns-cloudtrail": lambda change: sqs(sns_envelope(cloudtrail(change))),
+    "failed cloudtrail": lambda change: failed_invocation(cloudtrail(change)),
 }
 routes = st.sampled_from(sorted(ROUTES))
+NOTIFICATIONS = sorted(route for route in ROUTES if "cloudtrail" not in route)
+"""The routes of S3's own notifications: a call in CloudTrail tells of the same change, but not that it is the same."""

@@ -7,15 +7,16 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, cast
 
+import botocore.session
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from invalidator.events import tickets
 from invalidator.events.decode import decode
-from invalidator.model import DistributionId
+from invalidator.model import DistributionId, ObjectChange
 from tests.doubles import strategies as make
-from tests.doubles.strategies import ROUTES, TEST_EVENT, Change, simple_plan
+from tests.doubles.strategies import NOTIFICATIONS, ROUTES, TEST_EVENT, Change, simple_plan
 
 EVENTS = Path(__file__).parents[2] / "events"
 SAM = Path(__file__).parent / "sam"
@@ -36,14 +37,19 @@ def test_a_form_encoded_key_may_be_any_bytes(key: bytes) -> None:
     assert change.key.encode("utf-8", "surrogateescape") == key
 
 
-@given(make.changes, make.routes, make.routes)
-def test_a_change_has_the_same_identity_by_whatever_way_it_comes(change: Change, one: str, other: str) -> None:
+CALLS = sorted({*ROUTES} - {*NOTIFICATIONS})
+pairs = st.sampled_from([NOTIFICATIONS, CALLS]).flatmap(lambda routes: st.tuples(*[st.sampled_from(routes)] * 2))
+
+
+@given(make.changes, pairs)
+def test_a_change_has_the_same_identity_by_whatever_way_it_comes(change: Change, pair: tuple[str, str]) -> None:
+    one, other = pair
     assert decode(ROUTES[one](change)).changes[0].identity == decode(ROUTES[other](change)).changes[0].identity
 
 
-@given(make.changes, make.changes)
-def test_two_changes_have_two_identities(one: Change, other: Change) -> None:
-    identities = {decode(make.s3(change)).changes[0].identity for change in (one, other)}
+@given(make.changes, make.changes, st.sampled_from(["s3", "eventbridge", "cloudtrail"]))
+def test_two_changes_have_two_identities(one: Change, other: Change, route: str) -> None:
+    identities = {decode(ROUTES[route](change)).changes[0].identity for change in (one, other)}
     differ = (one.bucket, one.key, one.sequencer) != (other.bucket, other.key, other.sequencer)
     assert len(identities) == 1 + differ
 
@@ -111,23 +117,112 @@ def test_a_damaged_ticket_never_raises_and_is_never_lost(replacement: Any, neste
         assert decoded.tickets or decoded.refusals or decoded.ignored or _is_empty(damaged)
 
 
-@pytest.mark.parametrize("route", ["s3", "sqs-s3", "sns-s3", "sqs-sns-s3", "eventbridge"])
-@pytest.mark.parametrize(
-    "name",
-    [
-        "ObjectTagging:Put",
-        "ObjectRestore:Completed",
-        "ObjectAcl:Put",
-        "LifecycleTransition",
-        "ReducedRedundancyLostObject",
-    ],
-)
-def test_what_no_viewer_sees_is_counted_and_not_a_change(route: str, name: str) -> None:
-    event = ROUTES[route](Change("a.html", name=name))
-    if route == "eventbridge":
-        event["detail-type"] = {"ObjectTagging:Put": "Object Tags Added"}.get(name, "Object Restore Completed")
+def _named(name: str) -> Any:
+    return make.s3(Change("a.html", name=name))
+
+
+def _kind(kind: str) -> Any:
+    return make.eventbridge(Change("a.html")) | {"detail-type": kind}
+
+
+def _call(version: str = "", **fields: Any) -> Any:
+    event = make.cloudtrail(Change("a.html", version=version))
+    return event | {"detail": event["detail"] | fields}
+
+
+ENVELOPES: dict[str, Callable[[Any], Any]] = {
+    "nothing": lambda event: event,
+    "sqs": make.sqs,
+    "sns": make.sns,
+    "sqs-sns": lambda event: make.sqs(make.sns_envelope(event)),
+    "failed": make.failed_invocation,
+}
+IGNORED = [
+    *map(_named, ["ObjectTagging:Put", "ObjectRestore:Completed", "ObjectAnnotation:Put", "ObjectRetention:Put"]),
+    *map(_named, ["s3:LifecycleTransition", "ReducedRedundancyLostObject", "Replication:OperationNotTracked"]),
+    *map(_kind, ["Object Restore Initiated", "Object Restore Completed", "Object Restore Expired"]),
+    *map(_kind, ["Object Storage Class Changed", "Object Access Tier Changed"]),
+    *map(_kind, ["Object Tags Added", "Object Tags Deleted"]),
+    *[_call(eventName=name) for name in ("GetObject", "HeadObject", "ListObjectVersions", "UploadPart")],
+    *[_call(eventName=name) for name in ("CreateMultipartUpload", "PutObjectTagging", "PutBucketVersioning")],
+    make.s3(Change("a", name="LifecycleExpiration:Delete", version="v1")),
+    make.eventbridge(Change("a", name="LifecycleExpiration:Delete", version="v1")),
+]
+
+
+@pytest.mark.parametrize("envelope", ENVELOPES)
+def test_what_no_viewer_sees_is_counted_and_not_a_change(envelope: str) -> None:
+    for event in IGNORED:
+        decoded = decode(ENVELOPES[envelope](event))
+        assert (decoded.changes, decoded.refusals, decoded.ignored) == ([], [], 1), event
+
+
+_kinds = st.text(max_size=40) | st.sampled_from(["Object Renamed", "ObjectAcl:Delete", "RenameObject", "PutBucketAcl"])
+
+
+@given(_kinds, st.sampled_from([_named, _kind, lambda name: _call(eventName=name)]), st.sampled_from([*ENVELOPES]))
+def test_a_kind_that_nobody_knows_is_refused_and_never_ignored(
+    kind: str, event_of: Callable[[str], Any], envelope: str
+) -> None:
+    decoded = decode(ENVELOPES[envelope](event_of(f"{kind}?")))
+    assert (decoded.changes, len(decoded.refusals), decoded.ignored) == ([], 1, 0)
+
+
+def _s3_model() -> Any:
+    return botocore.session.get_session().get_service_model("s3")
+
+
+def test_each_event_that_s3_can_send_is_a_change_or_harmless() -> None:
+    visible = ("ObjectCreated:", "ObjectRemoved:", "LifecycleExpiration:", "ObjectAcl:")
+    for name in _s3_model().shape_for("Event").enum:
+        decoded = decode(_named(name))
+        assert not decoded.refusals, name
+        assert len(decoded.changes) == name.removeprefix("s3:").startswith(visible)
+
+
+def test_each_call_that_s3_knows_is_a_change_harmless_or_refused() -> None:
+    decoded = {name: decode(_call(eventName=name)) for name in _s3_model().operation_names}
+    assert {name for name, found in decoded.items() if found.changes} == {
+        *("PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "PutObjectAcl")
+    }
+    refused = {name for name, found in decoded.items() if found.refusals}
+    assert {"DeleteObjects", "RenameObject", "PutBucketPolicy", "DeleteBucket", "PutPublicAccessBlock"} <= refused
+    assert not [name for name in refused if name.startswith(("Get", "Head", "List", "Upload"))]
+
+
+@given(make.changes, st.sampled_from(CALLS), st.text(min_size=1, max_size=20), st.text(max_size=20))
+def test_a_call_that_failed_changed_nothing(change: Change, route: str, code: str, name: str) -> None:
+    event = make.cloudtrail(change)
+    event["detail"] |= {"errorCode": code, **({"eventName": name} if name else {})}
     decoded = decode(event)
     assert (decoded.changes, decoded.refusals, decoded.ignored) == ([], [], 1)
+
+
+@given(make.changes, st.sampled_from(["", "null", "v1"]), st.sampled_from(["s3", "eventbridge"]))
+def test_of_expired_versions_only_noncurrent_ones_change_nothing(change: Change, version: str, route: str) -> None:
+    """A rule of the bucket's lifecycle puts a delete marker over a current version."""
+    decoded = decode(ROUTES[route](replace(change, version=version)))
+    is_nothing = (change.name, version) == ("LifecycleExpiration:Delete", "v1")
+    assert (len(decoded.changes), decoded.ignored, decoded.refusals) == (not is_nothing, is_nothing, [])
+
+
+def test_a_call_is_known_by_its_event_its_request_or_its_delivery() -> None:
+    def identity(**fields: Any) -> str:
+        event = _call(**fields)
+        (change,) = decode({name: event[name] for name in event if name != "id"}, "r1").changes
+        return change.identity
+
+    one, other = identity(eventID="1", requestID="r"), identity(eventID="2", requestID="r")
+    assert identity(eventID="1", requestID="again") == one != other
+    assert identity(eventID=None, requestID="r") == identity(requestID="r", eventID="")
+    assert identity(eventID=None, requestID=None).endswith("call r1")
+
+
+def test_a_call_of_cloudtrail_says_what_a_notification_says() -> None:
+    expected = ObjectChange("origin", "a b+%20", "", None, "2026-11-20T09:30:12Z", "v1")  # type: ignore[arg-type]
+    for route in ("eventbridge", "cloudtrail"):
+        (change,) = decode(ROUTES[route](Change("a b+%20", version="v1"))).changes
+        assert change._replace(identity="") == expected
 
 
 @pytest.mark.parametrize("name", ["s3:ObjectCreated:Put", "", None])
@@ -146,7 +241,7 @@ def test_the_test_event_is_acknowledged_and_nothing_done(event: Any) -> None:
     assert (decoded.changes, decoded.refusals, decoded.ignored) == ([], [], 1)
 
 
-@pytest.mark.parametrize("version", ["2.0", "2.1", "2.2", "2.4", "2.99"])
+@pytest.mark.parametrize("version", ["2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.99"])
 def test_any_minor_version_of_2_is_read(version: str) -> None:
     record = make.s3_record(Change("a")) | {"eventVersion": version}
     assert decode({"Records": [record]}).changes
@@ -171,6 +266,17 @@ def test_any_minor_version_of_2_is_read(version: str) -> None:
         (make.eventbridge(Change("\udc80x")), "a key that is not Unicode text"),
         (make.eventbridge(Change("a")) | {"detail-type": None}, "whose detail-type is nothing; expected a string"),
         (make.sns_envelope({}) | {"Records": []}, "an object with no fields is none of"),
+        (
+            {"Records": [make.s3_record(Change("a", name="ObjectAccessed:Get"))]},
+            "S3 record of the unknown kind 'Object",
+        ),
+        (make.eventbridge(Change("a")) | {"detail-type": "Object Renamed"}, "of aws.s3 of the unknown kind 'Object R"),
+        (make.cloudtrail(Change("a")) | {"detail": [7]}, "a CloudTrail event whose detail is a list"),
+        (_call(eventName="PutBucketPolicy"), "a CloudTrail event of the unknown kind 'PutBucketPolicy': update"),
+        (_call(eventName="DeleteObjects"), "have the trail log the DeleteObject event of each object"),
+        (_call(responseElements=[7]), "a CloudTrail event whose responseElements is a list; expected an object"),
+        (_call(requestParameters=None), "a record whose bucket is nothing and whose key is nothing"),
+        (_call(requestParameters={"bucketName": "a-1b2c-s3alias", "key": "a"}), "the access point 'a-1b2c-s3alias'"),
     ],
 )
 def test_a_refusal_names_what_was_seen_and_what_is_expected(event: Any, reason: str) -> None:
@@ -326,7 +432,10 @@ def test_it_is_known_when_an_object_changed(event: Any, time: str) -> None:
 
 @given(make.changes, make.routes, st.sampled_from(["", "3HL4kqtJvjVBH40Nrjfkd", "null"]))
 def test_the_version_of_what_was_written_is_known_and_no_other(change: Change, route: str, version: str) -> None:
-    (decoded,) = decode(ROUTES[route](replace(change, version=version))).changes
+    change = replace(change, version=version)
+    if version not in {"", "null"} and change.name == "LifecycleExpiration:Delete":
+        change = replace(change, name="ObjectRemoved:Delete")
+    (decoded,) = decode(ROUTES[route](change)).changes
     assert decoded.version == (version if change.name.startswith("ObjectCreated") else "")
 
 
@@ -341,6 +450,9 @@ FIELDS = {
     "s3.s3": ["bucket.name", "object.key", "object.sequencer", "object.versionId", "object.eTag"],
     "eventbridge": ["detail-type", "time"],
     "eventbridge.detail": ["bucket.name", "object.key", "object.sequencer", "object.version-id", "object.etag"],
+    "cloudtrail.detail": ["eventName", "eventTime", "eventID", "errorCode", "requestParameters"],
+    "cloudtrail.detail.requestParameters": ["bucketName", "key"],
+    "cloudtrail.detail.responseElements": ["x-amz-version-id"],
 }
 
 
@@ -359,7 +471,7 @@ def nested(depth: int) -> Any:
 @pytest.mark.parametrize("where", [f"{start}.{field}" for start, fields in FIELDS.items() for field in fields])
 def test_a_field_that_is_not_as_s3_sends_it_is_refused_alone(where: str, junk: Any) -> None:
     route, *path, name = where.split(".")
-    document = json.loads(json.dumps(ROUTES[route](Change("a"))))
+    document = json.loads(json.dumps(ROUTES[route](Change("a", version="v1"))))
     record = document["Records"][0] if route == "s3" else document
     holder = reduce(dict.__getitem__, path, record)
     if name in {"versionId", "version-id", "eTag", "etag"}:

@@ -1,5 +1,6 @@
 """Documents are true: their commands print what is shown, their links lead somewhere, their names exist."""
 
+import json
 import os
 import re
 import shlex
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 from benchmarks import figures, plots, report
@@ -14,6 +16,7 @@ from invalidator.codepipeline.answers import JobDone, output_variables
 from invalidator.codepipeline.requests import PARAMETERS, job_request
 from invalidator.events import decode
 from invalidator.settings.environment import GONE
+from tests.doubles.strategies import Change, cloudtrail
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -211,3 +214,13 @@ def test_every_alarm_is_explained() -> None:
     assert len(alarms) >= 5
     for name in alarms:
         assert f"`{name}`" in TEXTS["docs/operating.md"], name
+
+
+def test_the_rule_for_cloudtrail_sends_exactly_the_calls_that_matter() -> None:
+    (pattern,) = re.findall(r'```json\n({"source": \["aws.s3"\].*?)```', TEXTS["docs/deploying.md"], re.DOTALL)
+    sent = set(json.loads(pattern)["detail"]["eventName"])
+    known = botocore.session.get_session().get_service_model("s3").operation_names
+    event, calls = cloudtrail(Change("a")), sent.union(known)
+    events = {name: event | {"detail": event["detail"] | {"eventName": name}} for name in calls}
+    changing = {name for name in calls if decode.decode(events[name]).changes}
+    assert changing == sent

@@ -141,3 +141,14 @@ def test_no_wildcard_is_more_than_a_distribution_takes_or_than_needed(
 def test_deletes_are_invalidated(cloudfront: StrictCloudFront, name: str) -> None:
     handle(Change("a", name=name))
     assert cloudfront.paths("E1") == ["/a"]
+
+
+@pytest.mark.parametrize("route", ["s3", "eventbridge", "cloudtrail"])
+def test_an_object_that_becomes_private_is_invalidated(cloudfront: StrictCloudFront, route: str) -> None:
+    lambda_handler(make.ROUTES[route](Change("a", name="ObjectAcl:Put")), LocalContext())
+    assert cloudfront.paths("E1") == ["/a"]
+
+
+def test_the_end_of_an_old_version_evicts_nothing(cloudfront: StrictCloudFront) -> None:
+    handle(Change("a", name="LifecycleExpiration:Delete", version="3sL4kqtJlcpXroDTDmJ"))
+    assert cloudfront.calls == 0

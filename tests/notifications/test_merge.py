@@ -106,7 +106,13 @@ def try_connect(configuration: Any, entry: NotificationEntry) -> Any:
 
 
 def test_a_bucket_is_to_tell_of_what_a_viewer_sees() -> None:
-    assert EVENTS == ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*")
+    assert EVENTS == ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*", "s3:ObjectAcl:Put")
+
+
+def test_an_entry_of_an_older_version_is_brought_up_to_date() -> None:
+    entry = NotificationEntry(OURS, QUEUE)
+    older = {"QueueConfigurations": [{"Id": OURS, "QueueArn": QUEUE, "Events": list(EVENTS[:3])}]}
+    assert connected(older, entry) == connected({}, entry)
 
 
 # --- nothing of others is touched -----------------------------------------------------------------------

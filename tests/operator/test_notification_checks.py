@@ -108,6 +108,11 @@ def test_eventbridge_hears_everything() -> None:
     assert only(notified(entry(suffix=".a"), eventbridge=True, queue=QUEUE)).verdict == "wrong"
 
 
+def test_a_bucket_without_acls_need_not_tell_of_them() -> None:
+    assert only(notified(entry(events=tuple(event for event in EVENTS if "Acl" not in event)))).verdict == "ok"
+    assert "s3:ObjectAcl:Put" in only(notified(entry(TOPIC, ("s3:ObjectRemoved:*",)), queue=QUEUE)).todo
+
+
 def test_a_target_elsewhere_is_out_of_reach() -> None:
     assert only(check_regions("origin", "us-east-1", [QUEUE, FUNCTION])).verdict == "ok"
     finding = only(check_regions("origin", "eu-west-1", [QUEUE]))
