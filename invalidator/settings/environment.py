@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.limits import MAX_DELAY_SECONDS, MAX_DIMENSION_CHARACTERS, MAX_KEY_BYTES, MAX_NAMESPACE_CHARACTERS
 from invalidator.model import Allowance, Declared, DistributionId
+from invalidator.settings import powertools
 from invalidator.settings.ids import DISCOVER, OPTION, ids_of, is_bucket_name, words_of
 from invalidator.settings.stored import Stored
 from invalidator.urls import rules
@@ -191,7 +192,7 @@ def metrics(environ: Mapping[str, str] = os.environ) -> bool:
 
 def _warnings(environ: Mapping[str, str]) -> list[str]:
     gone = [f"{name} is no longer read: {why}; remove the variable" for name, why in GONE.items() if name in environ]
-    return [*_switches_in_vain(environ), *gone, *_names_in_vain(environ)]
+    return [*powertools.unusable(environ), *_switches_in_vain(environ), *gone, *_names_in_vain(environ)]
 
 
 def _switches_in_vain(environ: Mapping[str, str]) -> Iterator[str]:
