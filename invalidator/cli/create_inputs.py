@@ -31,8 +31,6 @@ def read_paths(named: list[str], more: list[str], files: list[typer.FileBinaryRe
             raise ConfigurationError(f"{text!r} is no path: did you mean --distribution-id {text}? Repeat the option")
     for text in given:
         path_of(text, "--paths")
-        if " /" in text:
-            narrate(f"warning: {text!r} is taken for one path, with a space in it: put quotes around each path")
     texts = with_lines(given, files, "--from-file")
     for text in texts[len(given) :]:
         path_of(text, "--from-file")
@@ -80,7 +78,8 @@ class Order(NamedTuple):
         earlier = find_invalidation(
             clients.cloudfront(), distributions_meant(self.distributions, self.bucket), self.again
         )
-        return Plan(tuple(batches_of(earlier.items, f"--again {self.again}", [earlier.distribution], identity)))
+        source = f"--again {self.again}"
+        return Plan(tuple(batches_of(earlier.items, source, [earlier.distribution], identity, again=True)))
 
     def _plan_anew(self, identity: str) -> Plan:
         settings = self._settings()
