@@ -202,6 +202,19 @@ def test_an_answer_that_is_lost_is_not_billed_twice(cloudfront: StrictCloudFront
     assert len(cloudfront.accepted) == 1
 
 
+def test_a_distribution_of_tenants_only_is_refused_with_the_reason(cloudfront: StrictCloudFront) -> None:
+    cloudfront.configs = {"E3": of_buckets("origin") | {"ConnectionMode": "tenant-only"}}
+    words = "distribution E3 cannot be invalidated: it is multi-tenant and has no viewers of its own: give the ids"
+    there = ("--bucket", "origin", "--distribution-id", "E3")
+    for command in (("create", "--key", "a"), ("plan", "--key", "a"), ("explain", "a")):
+        done = run(*command, *there)
+        assert_explained(done, 1, f"error: {words}")
+        assert "DESCRIBE" not in done.stderr
+    assert cloudfront.calls == 0
+    done = run("create", "--paths", "/a", "--distribution-id", "E3")
+    assert_explained(done, 1, "or it is multi-tenant: correct the list of distributions, or list its tenants (dt_…)")
+
+
 def test_what_fails_alike_everywhere_is_said_once(cloudfront: StrictCloudFront) -> None:
     done = run("create", "--paths", "/a", "--distribution-id", "E7", "--distribution-id", "E8")
     assert_explained(done, 1, "error: E7, E8: /a not invalidated: NoSuchDistribution")

@@ -340,7 +340,7 @@ def test_where_discovery_fails_the_job_does_in_the_same_way(
     ("fault", "type_", "words"),
     [
         (DENIED, "PermissionError", "grant cloudfront:CreateInvalidation on this distribution"),
-        (("NoSuchDistribution", 404), "ConfigurationError", "this account has no such distribution"),
+        (("NoSuchDistribution", 404), "ConfigurationError", "or it is multi-tenant: correct the list"),
         (("Strange", 400), "JobFailed", "Strange: Strange on demand"),
         (THROTTLED, "SystemUnavailable", "Throttling"),
         (IN_PROGRESS, "SystemUnavailable", "TooManyInvalidationsInProgress"),

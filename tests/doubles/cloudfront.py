@@ -288,7 +288,8 @@ class StrictCloudFront:
             fault = THROTTLED
         if fault is not None:
             raise _refusal(*fault)
-        if DistributionId not in {*self.distributions, *self.configs, *self.tenants}:
+        known = DistributionId in {*self.distributions, *self.configs, *self.tenants}
+        if not known or self.configs.get(DistributionId, {}).get("ConnectionMode") == "tenant-only":
             raise _refusal("NoSuchDistribution", 404, "The specified distribution does not exist.")
         check_items(paths["Items"], paths["Quantity"], self.rejects)
         invalidation = self._accept(DistributionId, reference, tuple(paths["Items"]))
