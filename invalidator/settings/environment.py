@@ -26,6 +26,10 @@ from invalidator.urls.viewers import View
 _T = TypeVar("_T")
 
 QUEUE_URL_FORM: Final = "https://sqs.<region>.amazonaws.com/<account>/<name>"
+NO_FIFO_QUEUE: Final = (
+    "is a FIFO queue: S3 cannot notify it, none of its messages can be delayed alone, and Lambda takes ten of them at a"
+    " time, without a window. Neither tickets nor gathering can work there: use a standard queue"
+)
 
 _DEFAULT_INDEX_DOCUMENT: Final = "index.html"
 _DEFAULT_TTL_SECONDS: Final = 300
@@ -291,6 +295,8 @@ def _discover_bucket(environ: Mapping[str, str]) -> str:
 
 def _queue_url(environ: Mapping[str, str], name: str) -> str:
     url = environ.get(name, "").strip()
+    if url.endswith(".fifo"):
+        raise ConfigurationError(f"{name}: {url!r} {NO_FIFO_QUEUE}")
     if not is_queue_url(url) and url:
         raise ConfigurationError(
             f"{name}: {url!r} is not the URL of a queue (expected {QUEUE_URL_FORM}; not a name, not an ARN)"
