@@ -27,10 +27,10 @@ QUEUE = "arn:aws:sqs:us-east-1:111122223333:changes"
         (["plan"], "", 2, "give one of them: an event, keys"),
         (["plan", "events/s3-put.json", "--key", "a"], "", 2, "give one of them: an event, keys"),
         (
-            ["plan", "--key", "a", "--distribution-id", "a.b"],
+            ["plan", "--key", "a", "--distribution-id", "a_b"],
             "",
             2,
-            "--distribution-id: 'a.b' is not a distribution id",
+            "--distribution-id: 'a_b' is not a distribution id",
         ),
         (["plan", "--key", "a", "--distribution-id", ""], "", 2, "--distribution-id: '' is not a distribution id"),
         (["local", "--port", "99999"], "", 2, "65535"),

@@ -253,7 +253,8 @@ class StrictCloudFront:
     def _summary(self, id_: str) -> dict[str, Any]:
         config = self.configs.get(id_) or of_buckets("origin", "other-origin")
         about = {"Id": id_, "ARN": f"arn:aws:cloudfront::123456789012:distribution/{id_}", "Status": "Deployed"}
-        domain = {"DomainName": f"{id_.lower()}.cloudfront.net", "Aliases": {"Quantity": 0}}
+        domain = {"DomainName": f"{id_.lower()}.cloudfront.net"}
+        config = {"Aliases": {"Quantity": 0}} | config
         # A summary has neither the default root object nor the configuration of cache tags.
         known = operation_model("cloudfront", "ListDistributions").output_shape.members["DistributionList"]
         names = known.members["Items"].member.members
