@@ -38,8 +38,6 @@ def _run() -> None:
         from invalidator.cli.app import app  # noqa: PLC0415 the function is installed without the command line
     except ImportError as error:
         sys.exit(f"error: the command line needs the extra 'cli': pip install '.[cli]' ({_plain(error)})")
-    except ValueError as error:  # from Powertools, about its own variables
-        sys.exit(f"error: POWERTOOLS_LOG_LEVEL or another variable of Powertools is wrong: {_plain(error)}")
     try:
         try:
             app(prog_name="invalidator")

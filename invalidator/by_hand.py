@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_PATH_CHARACTERS, MAX_TAG_CHARACTERS
@@ -17,14 +17,20 @@ _LONGEST_SUGGESTION: Final = 200
 """Characters: nobody reads a longer suggestion."""
 
 _has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://").match
+_control = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# A form of a CI may hand over the escapes of line breaks.
+_gaps = re.compile(r"(?:[\s,;]|\\[nrt](?=[\s/]|$))+")
+_begins = re.compile(r"[\"'\[\]]*/").match
+_QUOTES: Final = "\"'[]"
 
 
-def path_of(text: str, source: str) -> UrlPath:
+def path_of(text: str, source: str, *, again: bool = False) -> UrlPath:
     """Return a path or tag as CloudFront takes it: encoded where needed, and nothing twice.
 
-    Raises ConfigurationError, with the ``source`` of the text and a guess at what was meant.
+    What is sent ``again`` is one path, however it looks. Raises ConfigurationError, with the ``source`` of the text and
+    a guess at what was meant.
     """
-    if problem := _problem(text):
+    if problem := _problem(text, again=again):
         raise ConfigurationError(f"{source}: {text!r:.200} {problem}")
     try:
         path = text if text[0] == "#" else encode_once(text)
@@ -37,16 +43,28 @@ def path_of(text: str, source: str) -> UrlPath:
     return UrlPath(path)
 
 
-def _problem(text: str) -> str:
-    if rewritten := why_rewritten(text):
-        return rewritten
+def _problem(text: str, *, again: bool) -> str:
+    if (rewritten := why_rewritten(text)) or _has_scheme(text):
+        return rewritten or _problem_of_url(text)
+    if len(_pieces(text)) > 1 and not again:
+        return (
+            f"looks like several paths{_suggested(text)} (Repeat the option, or give a JSON array. If it is one path,"
+            " write a space as %20, and * for a comma or semicolon and all behind it.)"
+        )
     if text[:1] == "#":
         allowed = f"# and 1 to {MAX_TAG_CHARACTERS} visible ASCII characters without commas and asterisks"
         return "" if is_tag(text) else f"is no cache tag: expected {allowed}"
-    if _has_scheme(text):
-        return _problem_of_url(text)
+    return _problem_of_path(text)
+
+
+def _problem_of_path(text: str) -> str:
     if text[:1] != "/":
         return f"does not begin with a slash{_suggested(text) if text.strip() else f', as {EVERYTHING!r}'}"
+    if text != text.strip():
+        return f"has white space at its end{_suggested(text)} (A space in a name is %20.)"
+    if _control.search(text):
+        spelt = _control.sub(lambda match: quote(match[0]), text)
+        return f"has a line break or another control character in it{_suggested(spelt)}"
     if "*" in text[:-1]:
         return f"has a wildcard that is not at its end{_suggested(text)} (An asterisk in a name is %2A.)"
     return ""
@@ -60,31 +78,47 @@ def _problem_of_url(text: str) -> str:
     except ValueError:
         return "is a URL and not a path: leave out scheme and host"
     query = f"?{parts.query}" if parts.query else ""
-    return f"is a URL and not a path{_suggested(parts.path + query)}"
+    is_one = len(_pieces(text)) == 1 and not re.search(r"\s[a-z]+://", text)
+    return f"is a URL and not a path{_suggested(parts.path + query) if is_one else ''}"
 
 
-def _suggested(text: str, words: str = ": did you mean {!r}?") -> str:
-    """Return words with the path that was probably meant; empty if CloudFront would refuse it as well."""
-    path = "/" + text.strip().removeprefix("/")
-    path = path[: path.find("*") + 1] or path
+def _pieces(text: str) -> list[str]:
+    """Return the paths that a text seems to be a list of, without quotes around them; mostly it is a single one."""
+    start, pieces = 0, []
+    for gap in _gaps.finditer(text):
+        # Behind a blank, a # is mostly that of a number, as in "song #1.mp3".
+        if _begins(text, gap.end()) or (text.startswith("#", gap.end()) and gap[0].strip(" ")):
+            pieces.append(text[start : gap.start()])
+            start = gap.end()
+    blanks = f",;{''.join(filter(str.isspace, set(text)))}"
+    closing = blanks + _QUOTES if text.lstrip(blanks)[:1] in {*_QUOTES} else blanks
+    pieces = [piece.lstrip(blanks + _QUOTES).rstrip(closing) for piece in (*pieces, text[start:])]
+    return list(filter(None, pieces)) or [""]
+
+
+def _suggested(text: str) -> str:
+    """Return a question with the paths that were probably meant; empty if CloudFront would refuse one as well."""
+    paths = [piece if piece[:1] in {"/", "#"} else f"/{piece}" for piece in _pieces(text)]
+    paths = [path[: path.find("*") + 1] or path for path in paths]
     try:
-        path_of(path, "")
+        for path in paths:
+            path_of(path, "")
     except ConfigurationError:
         return ""
-    return words.format(path) if len(path) <= _LONGEST_SUGGESTION else ""
+    return f": did you mean {' and '.join(map(repr, paths))}?" if len("".join(paths)) <= _LONGEST_SUGGESTION else ""
 
 
 def batches_of(
-    texts: Iterable[str], source: str, distributions: Iterable[DistributionId], identity: str
+    texts: Iterable[str], source: str, distributions: Iterable[DistributionId], identity: str, *, again: bool = False
 ) -> list[Batch]:
-    """Return the batches of these paths and tags for each distribution.
+    """Return the batches of these paths and tags for each distribution; ``again``: each was an item before.
 
     ``identity`` differs from that of every other request. The same one makes the same caller references, which
     CloudFront does not bill twice. Raises ConfigurationError.
     """
     written: dict[UrlPath, dict[str, None]] = {}
     for text in texts:
-        written.setdefault(path_of(text, source), {})[text] = None
+        written.setdefault(path_of(text, source, again=again), {})[text] = None
     items = tuple(
         Item(path, tuple(Cause(Request(text, identity), "given as") for text in written[path]))
         for path in sorted(written)

@@ -12,6 +12,7 @@ InvalidatorError
 │   ├── InvalidPathError    a path in it is invalid; CloudFront does not say which
 │   ├── ForbiddenError      the identity in use has no permission
 │   ├── UnknownIdError      the account has no such distribution, or it no such invalidation
+│   │   └── TenantsOnlyError  the distribution has no viewers of its own
 │   └── ReferenceUsedError  its caller reference belongs to other paths
 ├── StorageError            a queue did not store a message
 ├── ListingError            the objects of a bucket cannot be listed within the bounds
@@ -82,6 +83,10 @@ class ForbiddenError(CdnError):
 
 class UnknownIdError(CdnError):
     """There is no distribution, tenant or invalidation with this id."""
+
+
+class TenantsOnlyError(UnknownIdError):
+    """CloudFront invalidates no distribution whose viewers go to its tenants only: it says that there is none."""
 
 
 class ReferenceUsedError(CdnError):

@@ -35,10 +35,13 @@ def refusal(text: str) -> str:
     return str(caught.value)
 
 
-def suggestion(words: str) -> str | None:
-    """Return the proposal of a refusal."""
-    found = re.search(r"(?:did you mean |and it is )('.*?'|\".*?\")(?:\?| again)", words)
-    return found and ast.literal_eval(found[1])
+LITERAL = r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
+
+
+def suggestions(words: str) -> list[str]:
+    """Return the proposals of a refusal."""
+    found = re.search(rf"(?:did you mean |and it is )({LITERAL}(?: and {LITERAL})*)(?:\?| again)", words)
+    return [ast.literal_eval(literal) for literal in re.findall(LITERAL, found[1])] if found else []
 
 
 @given(written)
@@ -52,13 +55,13 @@ def test_what_is_accepted_is_what_cloudfront_takes_and_clears_something(text: st
 @given(written)
 def test_what_is_a_path_already_stays_as_it_is(text: str) -> None:
     if path := taken(text):
-        assert path_of(path, "here") == path
+        assert path_of(path, "here", again=True) == path
 
 
 @given(keys, st.sampled_from(["", "*"]))
 def test_the_path_of_an_object_is_that_path(key: str, wildcard: str) -> None:
     for path in spellings(ObjectKey(key)):
-        assert path_of(path + wildcard, "here") == path + wildcard
+        assert path_of(path + wildcard, "here", again=True) == path + wildcard
 
 
 @given(texts.map("/{}".format))
@@ -77,8 +80,7 @@ def test_a_refusal_names_its_source_and_its_suggestion_is_accepted(text: str) ->
         words = refusal(text)
         assert words.startswith("objectPaths: ")
         words.encode()
-        meant = suggestion(words)
-        assert meant is None or taken(meant)
+        assert all(map(taken, suggestions(words)))
 
 
 @pytest.mark.parametrize(
@@ -127,10 +129,20 @@ def test_what_is_written_becomes_this(text: str, path: str) -> None:
         ("C:/msys64/a b", "/a b"),
         ("C:/cygwin64/docs/git/x", "/docs/git/x"),
         ("/" + "a" * 150 + "*b", "/" + "a" * 150 + "*"),
+        ('"/*"', "/*"),
+        ("'/a b'", "/a b"),
+        ('["/blog/*"]', "/blog/*"),
+        ('"#news"', "#news"),
+        ("/a\n", "/a"),
+        ("\t/a", "/a"),
+        ("/a\u00a0", "/a"),
+        ("/a\nb", "/a%0Ab"),
+        ("/a\tb\0", "/a%09b%00"),
+        ("/a\x85b", "/a%C2%85b"),
     ],
 )
 def test_a_refusal_suggests_what_was_meant(text: str, meant: str) -> None:
-    assert suggestion(refusal(text)) == meant
+    assert suggestions(refusal(text)) == [meant]
 
 
 @pytest.mark.parametrize(
@@ -142,6 +154,8 @@ def test_a_refusal_suggests_what_was_meant(text: str, meant: str) -> None:
         ("/\ud800", "is not Unicode text"),
         ("s3://origin/blog/*", "is an object and not a path: a path is what viewers ask for, without the bucket"),
         ("S3://origin/a", "is an object and not a path"),
+        ("https://a.b/c https://a.b/d", "is a URL and not a path"),
+        ("https://a.b/c\n/d", "is a URL and not a path"),
         ("https://[/blog", "is a URL and not a path: leave out scheme and host"),
         (
             "C:/somewhere/blog/*",
@@ -158,8 +172,60 @@ def test_a_refusal_suggests_what_was_meant(text: str, meant: str) -> None:
 def test_where_nothing_can_be_guessed_it_is_said_what_is_wrong(text: str, words: str) -> None:
     told = refusal(text)
     assert words in told
-    assert suggestion(told) is None
+    assert suggestions(told) == []
     assert len(told) < 500
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("/index.html /sw.js", ["/index.html", "/sw.js"]),
+        ("/a,/b", ["/a", "/b"]),
+        ("/a;/b; /c d", ["/a", "/b", "/c d"]),
+        ("/a\r\n/b\r\n", ["/a", "/b"]),
+        ("/a\\n/b\\n /c", ["/a", "/b", "/c"]),
+        ("/a\t/b", ["/a", "/b"]),
+        ("/a* /b*", ["/a*", "/b*"]),
+        ('["/a", "/b"]', ["/a", "/b"]),
+        ('"/a" "/b"', ["/a", "/b"]),
+        ("/a','/b", ["/a'", "/b"]),
+        ("blog, /b", ["/blog", "/b"]),
+        ("/a\n#news", ["/a", "#news"]),
+        ("#a;#b", ["#a", "#b"]),
+    ],
+)
+def test_several_paths_in_one_text_are_suggested_apart(text: str, meant: list[str]) -> None:
+    told = refusal(text)
+    assert "looks like several paths: did you mean " in told
+    assert suggestions(told) == meant
+    for way in ("Repeat the option", "JSON array", "write a space as %20"):
+        assert way in told
+
+
+# One that nobody could take for a list, or for a part of one.
+single = (
+    st.lists(st.sampled_from("a1/?=&.-_~%+()'*é") | st.characters(exclude_categories=["C", "Z"]), max_size=9)
+    .map(lambda characters: "/" + "".join(characters).replace("*", "").lstrip("/"))
+    .filter(lambda path: not re.search(r"[\s,;]/|[\s,;\"'\[\]]$|[;,]#|\\\\[nrt]", path))
+)
+between = st.sampled_from([" ", "  ", ",", ", ", " ,", ";", "; ", "\n", "\r\n", "\t", "\\n", '", "', "' '", " \u2028"])
+
+
+@given(
+    st.lists(single, min_size=2, max_size=4), between, st.sampled_from([("", ""), ('"', '"'), ('["', '"]'), ("", "\n")])
+)
+def test_a_list_in_one_text_is_never_taken_for_one_path(paths: list[str], by: str, around: tuple[str, str]) -> None:
+    assert taken(around[0] + by.join(paths) + around[1]) is None
+
+
+@given(single, st.sampled_from(["", "*", " b", ",b", "/w=1,h=2/a.jpg", ";v=1", " #1.mp3"]))
+def test_a_single_path_is_taken(path: str, end: str) -> None:
+    assert taken(path + end)
+
+
+def test_what_is_sent_again_is_one_path() -> None:
+    (batch,) = batches_of(["/img/w=1,/a.jpg"], "--again", IDS[:1], "job 1", again=True)
+    assert [item.path for item in batch.items] == ["/img/w=1,/a.jpg"]
 
 
 @pytest.mark.parametrize(("characters", "is_suggested"), [(200, True), (201, False)])
@@ -176,7 +242,7 @@ def test_git_bash_is_told_how_to_leave_a_path_alone() -> None:
 @pytest.mark.parametrize(("characters", "is_taken"), [(MAX_PATH_CHARACTERS, True), (MAX_PATH_CHARACTERS + 1, False)])
 def test_a_path_is_as_long_as_cloudfront_takes_it_encoded(characters: int, is_taken: bool) -> None:
     assert (taken("/" + "a" * (characters - 1)) is not None) == is_taken
-    assert (taken("/" + "a" * (characters - 4) + " ") is not None) == is_taken
+    assert (taken("/" + "a" * (characters - 5) + " a") is not None) == is_taken
     assert (taken("/" + "a" * (characters - 2) + "*") is not None) == is_taken
 
 

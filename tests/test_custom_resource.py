@@ -266,6 +266,17 @@ def test_a_bucket_in_another_region_fails_with_its_region(aws: StrictS3, cloudfo
     assert_nothing_is_left(aws, cloudformation, cloudformation.ask("Create", Bucket="west"), "--region eu-west-1")
 
 
+def test_a_target_of_others_that_is_gone_fails_with_its_name(aws: StrictS3, cloudformation: CloudFormation) -> None:
+    gone = f"{QUEUE}-of-others"
+    entry: Any = {"QueueConfigurations": [{"Id": "theirs", "QueueArn": gone, "Events": ["s3:ObjectTagging:*"]}]}
+    s3_client().put_bucket_notification_configuration(
+        Bucket="origin", NotificationConfiguration=entry, SkipDestinationValidation=True
+    )
+    answer = cloudformation.ask("Create")
+    assert answer["Status"] == "FAILED"
+    assert f"S3 also checks the targets of other entries: {gone} (entry 'theirs')" in answer["Reason"]
+
+
 def test_a_missing_permission_fails_with_its_name(aws: StrictS3, cloudformation: CloudFormation) -> None:
     aws.faults["GET notification"] = deque([DENIED] * 3)
     assert_nothing_is_left(

@@ -1513,6 +1513,19 @@ def test_what_waits_for_a_distribution_that_is_gone_becomes_a_letter(
     assert (held.distributions, held.why.startswith("E2 is not one of the configured distributions")) == (("E2",), True)
 
 
+def test_what_changes_on_a_distribution_of_tenants_only_becomes_a_letter(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    cloudfront.configs = {"E1": of_buckets("origin") | {"ConnectionMode": "tenant-only"}}
+    assert failed(cold(make.sqs(make.s3(Change("a"))), queues)) == []
+    while any(message.url == QUEUE for message in queues.messages):
+        assert failed(cold(redelivered(queues), queues)) == []
+    assert (cloudfront.calls, cloudfront.paths("E2")) == (1, ["/a"])
+    (held,) = held_by(queues, DEAD_LETTERS)
+    assert held.distributions == ("E1",)
+    assert held.why.startswith("cannot be invalidated: it is multi-tenant and has no viewers of its own: give the ids")
+
+
 def test_a_redelivered_ticket_of_changes_is_billed_once(cloudfront: StrictCloudFront, queues: StrictQueues) -> None:
     cloudfront.undescribed = {"E1": THROTTLED}
     cold(make.sqs(make.s3(Change("a"))), queues)

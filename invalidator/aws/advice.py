@@ -42,6 +42,10 @@ _ACTIONS: Final = {
 _DENIED: Final = {"AccessDenied", "AccessDeniedException", "403"}
 
 _NO_DISTRIBUTION: Final = "this account has no such distribution: correct the list of distributions"
+_NO_VIEWERS: Final = (
+    "this account has no such distribution, or it is multi-tenant: correct the list of distributions, or list its"
+    " tenants (dt_…) in its place"
+)
 _NO_QUEUE: Final = "check the name, the account and the Region of the queue"
 _NO_QUEUE_TO_SEND_TO: Final = "correct QUEUE_URL and DEAD_LETTERS_URL"
 _BAD_PATH: Final = "CloudFront accepts no such path: correct the path, or the key that it comes from"
@@ -74,6 +78,7 @@ _REMEDIES_OF_OPERATIONS: Final = {
     ("SendMessageBatch", "AWS.SimpleQueueService.NonExistentQueue"): _NO_QUEUE_TO_SEND_TO,
     ("SendMessageBatch", "QueueDoesNotExist"): _NO_QUEUE_TO_SEND_TO,
     ("CreateInvalidation", "InvalidArgument"): _BAD_PATH,
+    ("CreateInvalidation", "NoSuchDistribution"): _NO_VIEWERS,
     ("CreateInvalidationForDistributionTenant", "InvalidArgument"): _BAD_PATH,
 }
 

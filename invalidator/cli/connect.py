@@ -9,7 +9,7 @@ from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained
 from invalidator.cli.terminal import narrate, print_line
 from invalidator.errors import ConfigurationError
-from invalidator.notifications.arns import QUEUE_ARN_FORM, Arn
+from invalidator.notifications.arns import NO_FIFO, QUEUE_ARN_FORM, Arn
 from invalidator.notifications.bucket import Bucket
 from invalidator.notifications.merge import Configuration, NotificationEntry, diff_lines
 from invalidator.settings.environment import check_bucket_name
@@ -73,6 +73,8 @@ def _checked(arn: str | None, name: str, expected: str) -> str:
         parts = Arn.parse(arn)
         if parts is None or parts.service != expected.split(":")[2]:
             raise ConfigurationError(f"{name}: {arn!r} is not an ARN such as {expected}")
+        if parts.is_fifo:
+            raise ConfigurationError(f"{name}: {arn!r} {NO_FIFO}")
     return arn or ""
 
 

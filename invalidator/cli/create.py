@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from invalidator.cli import options
-from invalidator.cli.create_inputs import Order, read_keys, read_paths
+from invalidator.cli.create_inputs import Order, read_paths
 from invalidator.cli.create_report import Report, carry_out_plan, report_json, tell, tell_interrupted
 from invalidator.cli.files import check_standard_input
+from invalidator.cli.keys import read_keys
 from invalidator.cli.options import option
 from invalidator.cli.plan_view import cost_in_words, narrate_plan, plan_json, show_plan
 from invalidator.cli.session import errors_explained, interruptible

@@ -9,13 +9,12 @@ import typer
 from invalidator.by_hand import EVERYTHING, batches_of, path_of
 from invalidator.cli.files import with_lines
 from invalidator.cli.plan_inputs import of_paths_and_keys
-from invalidator.cli.targets import bucket_meant, distributions_meant
+from invalidator.cli.targets import bucket_meant, distributions_meant, settings_meant
 from invalidator.cli.terminal import narrate
 from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.model import Plan
 from invalidator.operator.invalidations import check_invalidation_id, find_invalidation
 from invalidator.runtime import clients
-from invalidator.settings import environment
 from invalidator.settings.environment import Settings, check_bucket_name
 from invalidator.settings.ids import is_distribution_id
 
@@ -31,27 +30,9 @@ def read_paths(named: list[str], more: list[str], files: list[typer.FileBinaryRe
             raise ConfigurationError(f"{text!r} is no path: did you mean --distribution-id {text}? Repeat the option")
     for text in given:
         path_of(text, "--paths")
-        if " /" in text:
-            narrate(f"warning: {text!r} is taken for one path, with a space in it: put quotes around each path")
     texts = with_lines(given, files, "--from-file")
     for text in texts[len(given) :]:
         path_of(text, "--from-file")
-    return texts
-
-
-def read_keys(named: list[str] | None, files: list[typer.FileBinaryRead] | None) -> list[str]:
-    """Return keys as S3 stores them. Raises ConfigurationError if one of them cannot be meant."""
-    texts = with_lines(named, files, "--keys-from")
-    for text in texts:
-        if not text:
-            raise ConfigurationError("--key: it is empty")
-        if text.lower().startswith("s3://"):
-            bucket, _, key = text[5:].partition("/")
-            meant = f": did you mean --bucket {bucket} --key {key!r}?" if bucket and key else ""
-            raise ConfigurationError(f"--key: {text!r} is a URL{meant}")
-    if odd := [text for text in texts if text.startswith("/")]:
-        more = f" and {len(odd) - 1:,} more" if len(odd) > 1 else ""
-        narrate(f"warning: key {odd[0]!r}{more}: the slash at its beginning is part of it; few keys in S3 have one")
     return texts
 
 
@@ -80,7 +61,8 @@ class Order(NamedTuple):
         earlier = find_invalidation(
             clients.cloudfront(), distributions_meant(self.distributions, self.bucket), self.again
         )
-        return Plan(tuple(batches_of(earlier.items, f"--again {self.again}", [earlier.distribution], identity)))
+        source = f"--again {self.again}"
+        return Plan(tuple(batches_of(earlier.items, source, [earlier.distribution], identity, again=True)))
 
     def _plan_anew(self, identity: str) -> Plan:
         settings = self._settings()
@@ -98,7 +80,7 @@ class Order(NamedTuple):
         if self.bucket is not None:
             check_bucket_name(self.bucket, "--bucket")
         try:
-            return environment.load(instead=self.distributions or (["discover"] if self.bucket else []))
+            return settings_meant(self.distributions or (["discover"] if self.bucket else []))
         except UnconfiguredError as error:
             where = "give --distribution-id, or --bucket for those that serve it"
             raise ConfigurationError(f"{where}; {error}") from error

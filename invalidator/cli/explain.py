@@ -5,14 +5,14 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from invalidator.cli import options
+from invalidator.cli.keys import check_key
 from invalidator.cli.session import errors_explained
-from invalidator.cli.targets import distributions_serving
+from invalidator.cli.targets import distributions_serving, settings_meant
 from invalidator.cli.terminal import Part, narrate, print_json, print_table
 from invalidator.errors import ConfigurationError, EventError
 from invalidator.events.records import change_by_hand
 from invalidator.model import Distribution, ObjectChange
 from invalidator.operator.wording import count
-from invalidator.settings import environment
 from invalidator.settings.environment import Settings, check_bucket_name
 from invalidator.urls.viewers import View, Viewers
 
@@ -37,7 +37,8 @@ def explain(
     """
     with errors_explained():
         check_bucket_name(bucket, "--bucket")
-        settings = environment.load(instead=distribution_id or ())
+        check_key(key, "KEY")
+        settings = settings_meant(distribution_id or [])
         change = _change(key, bucket)
         distributions, warnings = distributions_serving(settings, {bucket})
         explained = [_explained(distribution, change, settings.view) for distribution in distributions]

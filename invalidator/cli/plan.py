@@ -7,13 +7,15 @@ from typing import Annotated, Final, NamedTuple
 import typer
 
 from invalidator.cli import options, plan_inputs
-from invalidator.cli.files import check_standard_input, read_json, read_text, with_lines
+from invalidator.cli.files import check_standard_input, read_json, read_text
+from invalidator.cli.keys import read_keys
 from invalidator.cli.options import file_option, option
 from invalidator.cli.plan_budget import over_budget
 from invalidator.cli.plan_curves import show_curves
 from invalidator.cli.plan_inputs import Preview, narrate_refusals
 from invalidator.cli.plan_view import cost_in_words, narrate_plan, show_plan
 from invalidator.cli.session import errors_explained
+from invalidator.cli.targets import settings_meant
 from invalidator.cli.terminal import narrate, warn
 from invalidator.limits import MAX_WILDCARDS_PER_CALL
 from invalidator.operator import snapshots
@@ -92,8 +94,9 @@ def plan(
         changed.check_curve(plot)
     with errors_explained():
         changed.check_names()
-        read = environment.offline if before else environment.load
-        preview = changed.preview(_allowing(read(instead=distribution_id or ()), budget, wildcards))
+        ids = distribution_id or []
+        settings = environment.offline(instead=ids) if before else settings_meant(ids)
+        preview = changed.preview(_allowing(settings, budget, wildcards))
         if curve or plot:
             end = show_curves(preview, budget, plot, as_json=as_json)
         else:
@@ -153,7 +156,7 @@ class _Changed(NamedTuple):
             return plan_inputs.of_snapshots(old, new, self.bucket, settings)
         if self.event:
             return plan_inputs.of_event(read_json(self.event), settings)
-        return plan_inputs.of_keys(with_lines(self.keys, self.files, "--keys-from"), self.bucket, settings)
+        return plan_inputs.of_keys(read_keys(self.keys, self.files), self.bucket, settings)
 
 
 def _allowing(settings: Settings, budget: int | None, wildcards: int | None) -> Settings:

@@ -1,6 +1,8 @@
 """Which distributions a command is about, by its options and by the settings."""
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -8,17 +10,45 @@ from invalidator.aws.cloudfront import CloudFront
 from invalidator.cli.terminal import warn
 from invalidator.distributions.catalog import DISCOVERY
 from invalidator.distributions.concerned import Concerned, asked_by, buckets_of, concerned
-from invalidator.distributions.describe import has_tenants
-from invalidator.errors import ConfigurationError, UnconfiguredError
+from invalidator.distributions.describe import has_tenants, items_of
+from invalidator.errors import CdnError, ConfigurationError, UnconfiguredError
 from invalidator.events.decode import Decoded
 from invalidator.model import Distribution, DistributionId
 from invalidator.runtime import clients
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings, check_bucket_name
+from invalidator.settings.ids import OPTION
 from invalidator.workers import Threads
 
 _SECONDS: Final = 60.0
 """For CloudFront to describe the distributions."""
+
+
+# A domain, an alias, or a URL of one.
+_host = re.compile(r"(?:https?://)?((?:[\w*-]+\.)+[\w-]+)(?:[/:?#].*)?", re.ASCII | re.IGNORECASE).fullmatch
+
+
+def settings_meant(ids: list[str]) -> Settings:
+    """Return the settings, with these ids in place of the configured ones, if there are any.
+
+    Raises ConfigurationError, with the id to use if one of the words is a domain of a distribution of the account.
+    """
+    for word in ids:
+        if (host := _host(word)) and (id_ := _id_of(host[1].lower())):
+            raise ConfigurationError(f"{OPTION}: {word!r} is not a distribution id: did you mean {id_}?")
+    return environment.load(instead=ids)
+
+
+def _id_of(host: str) -> str:
+    """Return the id of the distribution with this domain or alias; empty if none is known."""
+    with suppress(CdnError, ConfigurationError):
+        names = {
+            name.lower(): str(summary["Id"])
+            for summary in clients.cloudfront().summaries()
+            for name in (summary.get("DomainName", ""), *items_of(summary, "Aliases"))
+        }
+        return names.get(host) or names.get(f"*.{host.partition('.')[2]}", "")
+    return ""
 
 
 def bucket_meant(settings: Settings, bucket: str | None) -> str | None:
@@ -41,7 +71,7 @@ def distributions_meant(ids: list[str], bucket: str | None) -> list[Distribution
         check_bucket_name(bucket, "--bucket")
         ids = [*ids, "discover"]
     try:
-        settings = environment.load(instead=ids)
+        settings = settings_meant(ids)
     except UnconfiguredError:
         every = list(_everything(clients.cloudfront()))
         if not every:

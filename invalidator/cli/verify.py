@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from invalidator.cli import options
+from invalidator.cli.keys import check_key
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, interruptible
 from invalidator.cli.terminal import narrate, states_shown
@@ -140,8 +141,7 @@ def _checked(key: str) -> str:
         length = len(key.encode())
     except UnicodeEncodeError as error:
         raise ConfigurationError(f"--key: {key!r} is not UTF-8, as all keys are") from error
-    if not key:
-        raise ConfigurationError("--key: it is empty")
+    check_key(key)
     if length > MAX_KEY_BYTES:
         raise ConfigurationError(f"--key: it has {length:,} bytes, and a key of S3 has at most {MAX_KEY_BYTES:,}")
     return key

@@ -12,7 +12,7 @@ from invalidator.aws.cloudfront import Ask, CloudFront
 from invalidator.aws.sdk import patiently
 from invalidator.distributions import describe
 from invalidator.distributions.known import NOT_ASKED, Discovered, Known
-from invalidator.errors import PASSING, CdnError, ConfigurationError, OutOfTimeError, UnavailableError
+from invalidator.errors import PASSING, CdnError, ConfigurationError, OutOfTimeError, TenantsOnlyError, UnavailableError
 from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId, Site
 from invalidator.settings.environment import Settings
 from invalidator.settings.ids import DISCOVER
@@ -206,8 +206,10 @@ class _Search:
 
     def _told(self, name: DistributionId, error: CdnError) -> CdnError:
         """Return an error that says what is unknown, and warn of it."""
-        what = "distributions cannot be discovered" if name == DISCOVERY else f"distribution {name} cannot be described"
-        instead = "" if isinstance(error, PASSING) or name == DISCOVERY else ", or set DESCRIBE=off"
+        verb = "invalidated" if isinstance(error, TenantsOnlyError) else "described"
+        what = "distributions cannot be discovered" if name == DISCOVERY else f"distribution {name} cannot be {verb}"
+        is_all = isinstance(error, (*PASSING, TenantsOnlyError)) or name == DISCOVERY
+        instead = "" if is_all else ", or set DESCRIBE=off"
         self._known.report((name,), f"{what}: {error}{instead}; what changes there has to wait")
         told = type(error)(f"{what}: {error}{instead}")
         told.__cause__ = error

@@ -163,6 +163,13 @@ def _has_query_strings(behavior: _Json, varies_by_query: Callable[[str], bool]) 
     return bool((behavior.get("ForwardedValues") or {}).get("QueryString"))
 
 
+TENANTS_ONLY: Final = (
+    "it is multi-tenant and has no viewers of its own",
+    "give the ids of its tenants (dt_…), or 'discover', in its place",
+)
+"""The reason why such a distribution cannot be invalidated, and what to do."""
+
+
 def has_tenants(summary: _Json) -> bool:
     """Return whether the viewers of a distribution go to its tenants only, never to the distribution itself."""
     return summary.get("ConnectionMode") == "tenant-only"

@@ -6,8 +6,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from invalidator.aws.cloudfront import Ask, CloudFront, is_tenant
 from invalidator.distributions import describe
-from invalidator.distributions.describe import MANAGED_POLICIES, has_tenants, serves
-from invalidator.errors import CdnError
+from invalidator.distributions.describe import MANAGED_POLICIES, TENANTS_ONLY, has_tenants, serves
+from invalidator.errors import CdnError, TenantsOnlyError
 from invalidator.model import DistributionId, Site
 from invalidator.settings.environment import Settings
 from invalidator.ttl_cache import TtlCache
@@ -52,6 +52,8 @@ class Known:
 
         def described() -> Site:
             document, parameters = ask(partial(self._account.configured, id_))
+            if has_tenants(document) and not is_tenant(id_):
+                raise TenantsOnlyError(": ".join(TENANTS_ONLY))
             varies = {policy: self._varies(policy, config, ask) for policy in describe.policy_ids(document)}
             return describe.site_of(document, varies.__getitem__, declared, parameters)
 

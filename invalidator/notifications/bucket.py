@@ -16,6 +16,7 @@ from invalidator.notifications.merge import (
     NotificationEntry,
     connected,
     disconnected,
+    entries_of,
     target_arn,
 )
 
@@ -144,6 +145,8 @@ class Bucket:
                     Bucket=self._name, NotificationConfiguration=after, SkipDestinationValidation=not check_targets
                 )
             except sdk.ERRORS as error:
+                if check_targets and (note := _note_on_others(error, before, after)):
+                    error.add_note(note)
                 if not isinstance(error, ClientError) or _may_have_been_done(error):
                     raise UnansweredError(str(self._explained(error))) from error
                 raise
@@ -151,7 +154,8 @@ class Bucket:
 
     def _explained(self, error: Exception) -> NotificationError:
         kind = NoSuchBucketError if sdk.code_of(error) == "NoSuchBucket" else NotificationError
-        return kind(f"bucket {self._name!r}: {sdk.message_with_advice(error)}")
+        notes = "".join(f". {note}" for note in getattr(error, "__notes__", ()))
+        return kind(f"bucket {self._name!r}: {sdk.message_with_advice(error)}{notes}")
 
 
 def s3_client() -> _Client:
@@ -166,6 +170,25 @@ def _may_have_been_done(error: ClientError) -> bool:
     # A refusal says nothing about an attempt of the SDK before it, whose answer never came.
     attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
     return attempts > 0 or sdk.status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _note_on_others(error: Exception, before: Configuration, after: Configuration) -> str:
+    """Return what to do about the targets of others, if S3 may mean one of them."""
+    message = sdk.message_of(error) if isinstance(error, ClientError) else ""
+    others = _others_meant(message, before, after) if _UNREACHABLE in message else []
+    targets = ", ".join(f"{entry.target} (entry {entry.id!r})" for entry in others)
+    return targets and (
+        f"S3 also checks the targets of other entries: {targets}. If one of them no longer exists, remove its entry,"
+        " with disconnect --id, and try again; or, if it has to stay, write the configuration by hand with"
+        " --skip-destination-validation"
+    )
+
+
+def _others_meant(message: str, before: Configuration, after: Configuration) -> list[NotificationEntry]:
+    """Return those entries of others whose targets S3 names; if it names no target at all, all of others."""
+    others = [entry for entry in entries_of(after) if entry in entries_of(before)]
+    named = [entry for entry in entries_of(after) if entry.target in message]
+    return [entry for entry in named or others if entry in others]
 
 
 def _check_answer(http_response: Any, model: Any, **_: Any) -> None:

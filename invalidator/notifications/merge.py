@@ -18,7 +18,7 @@ from urllib.parse import quote_plus, unquote_plus
 
 from invalidator.errors import NotificationError
 from invalidator.model import ACL_CHANGE, VISIBLE_CHANGES
-from invalidator.notifications.arns import QUEUE_ARN_FORM, Arn
+from invalidator.notifications.arns import NO_FIFO, QUEUE_ARN_FORM, Arn
 
 Configuration = Mapping[str, Any]
 
@@ -61,14 +61,17 @@ def entries_of(configuration: Configuration) -> list[NotificationEntry]:
 def connected(configuration: Configuration, entry: NotificationEntry) -> Configuration:
     """Return the configuration with our entry, in place of an earlier one with the same id.
 
-    Returns the same object if nothing has to change. Raises NotificationError if our entry overlaps with another:
-    S3 refuses a configuration by which it would have to send one event to two targets.
+    Returns the same object if nothing has to change. Raises NotificationError if its target is FIFO, or if it
+    overlaps with another: S3 refuses a configuration by which it would have to send one event to two targets.
     """
     others = disconnected(configuration, entry.id)
     if entry.target == EVENTBRIDGE:
         after = {"EventBridgeConfiguration": {}, **others}
         return configuration if after == configuration else after
-    list_name, arn_name = _LISTS[target_arn(entry.target).service]
+    target = target_arn(entry.target)
+    if target.is_fifo:
+        raise NotificationError(f"{entry.target!r} {NO_FIFO}")
+    list_name, arn_name = _LISTS[target.service]
     for other in entries_of(others):
         if _overlap(entry, other):
             raise NotificationError(_explain_overlap(entry, other))

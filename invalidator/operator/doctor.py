@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self, TypeVar
 
 from invalidator.aws import sdk
-from invalidator.aws.cloudfront import CloudFront
+from invalidator.aws.cloudfront import CloudFront, is_tenant
 from invalidator.distributions import describe
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import ConfigurationError, InvalidatorError
@@ -127,6 +127,10 @@ class Doctor:
                     self._facts.unseen.append(id_)
                 yield error.finding
             else:
+                if describe.has_tenants(described) and not is_tenant(id_):
+                    why, todo = describe.TENANTS_ONLY
+                    yield Finding("distributions", "wrong", f"{id_} cannot be invalidated: {why}", todo)
+                    continue
                 declared = config.declared.get(id_)
                 self._facts.sites[id_] = describe.site_of(described, lambda _: False, declared, parameters)
 

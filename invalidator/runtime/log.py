@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.logging import Logger
-
 from invalidator.events.decode import Decoded
 from invalidator.model import Batch, Plan
-from invalidator.settings import environment
+from invalidator.settings import environment, powertools
+
+with powertools.spared():
+    from aws_lambda_powertools.logging import Logger
 
 
 def _as_ascii(record: Any) -> str:
@@ -18,7 +19,8 @@ def _as_ascii(record: Any) -> str:
     return json.dumps(record, default=str, separators=(",", ":"))
 
 
-logger = Logger(service=environment.service_name(), json_serializer=_as_ascii)
+with powertools.spared():
+    logger = Logger(service=environment.service_name(), json_serializer=_as_ascii)
 
 
 @cache
@@ -41,7 +43,7 @@ def log_event(event: object) -> None:
 def log_warnings(warnings: Iterable[str]) -> None:
     """Log warnings; those of variables that do nothing, once: a process cannot change them."""
     for warning in warnings:
-        if warning.startswith(("POWERTOOLS_", environment.BUDGET_IN_VAIN, *environment.GONE)):
+        if warning.startswith(("POWERTOOLS_", "LOG_LEVEL", environment.BUDGET_IN_VAIN, *environment.GONE)):
             log_once(warning, logger.warning)
         else:
             logger.warning(warning)

@@ -14,14 +14,15 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, cast
 
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
-from aws_lambda_powertools.metrics.provider import cold_start
-
 from invalidator.delivery.carry_out import Cdn
 from invalidator.errors import ThrottledError
 from invalidator.limits import MAX_RETENTION_SECONDS, MAX_VALUES_PER_METRIC
 from invalidator.model import Batch, DistributionId, usd_for
-from invalidator.settings import environment
+from invalidator.settings import environment, powertools
+
+with powertools.spared():
+    from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+    from aws_lambda_powertools.metrics.provider import cold_start
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.limits import MAX_DELAY_SECONDS, MAX_DIMENSION_CHARACTERS, MAX_KEY_BYTES, MAX_NAMESPACE_CHARACTERS
 from invalidator.model import Allowance, Declared, DistributionId
+from invalidator.settings import powertools
 from invalidator.settings.ids import DISCOVER, OPTION, ids_of, is_bucket_name, words_of
 from invalidator.settings.stored import Stored
 from invalidator.urls import rules
@@ -25,6 +26,10 @@ from invalidator.urls.viewers import View
 _T = TypeVar("_T")
 
 QUEUE_URL_FORM: Final = "https://sqs.<region>.amazonaws.com/<account>/<name>"
+NO_FIFO_QUEUE: Final = (
+    "is a FIFO queue: S3 cannot notify it, none of its messages can be delayed alone, and Lambda takes ten of them at a"
+    " time, without a window. Neither tickets nor gathering can work there: use a standard queue"
+)
 
 _DEFAULT_INDEX_DOCUMENT: Final = "index.html"
 _DEFAULT_TTL_SECONDS: Final = 300
@@ -191,7 +196,7 @@ def metrics(environ: Mapping[str, str] = os.environ) -> bool:
 
 def _warnings(environ: Mapping[str, str]) -> list[str]:
     gone = [f"{name} is no longer read: {why}; remove the variable" for name, why in GONE.items() if name in environ]
-    return [*_switches_in_vain(environ), *gone, *_names_in_vain(environ)]
+    return [*powertools.unusable(environ), *_switches_in_vain(environ), *gone, *_names_in_vain(environ)]
 
 
 def _switches_in_vain(environ: Mapping[str, str]) -> Iterator[str]:
@@ -292,6 +297,8 @@ def _discover_bucket(environ: Mapping[str, str]) -> str:
 
 def _queue_url(environ: Mapping[str, str], name: str) -> str:
     url = environ.get(name, "").strip()
+    if url.endswith(".fifo"):
+        raise ConfigurationError(f"{name}: {url!r} {NO_FIFO_QUEUE}")
     if not is_queue_url(url) and url:
         raise ConfigurationError(
             f"{name}: {url!r} is not the URL of a queue (expected {QUEUE_URL_FORM}; not a name, not an ARN)"

@@ -22,6 +22,7 @@ DISCOVER: Final = "discover"
 is_distribution_id = re.compile(r"[A-Z0-9]{1,32}|dt_[A-Za-z0-9]{1,64}").fullmatch
 # In a secret or parameter that was named by mistake, a PIN, a seed or a key would be such a word, and would be logged.
 _is_cloudfronts = re.compile(r"E[A-Z0-9]{9,20}|dt_[A-Za-z0-9]{1,64}").fullmatch
+_arn = re.compile(r"arn:[\w-]+:cloudfront::\d*:distribution(?:-tenant)?/(\w+)", re.ASCII).fullmatch
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-21)
 is_bucket_name = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]").fullmatch
 _separators = re.compile(r"[\s,]+")
@@ -86,11 +87,14 @@ def _checked(word: str, source: str, *, secret: bool = False) -> DistributionId:
         return DistributionId(word)
     if (rewritten := why_rewritten(word)) and not secret:
         raise ConfigurationError(f"{source}: {word!r} {rewritten}")
-    raise ConfigurationError(
-        f"{source}: {'a value in it' if secret else repr(word)} is not a distribution id (expected"
-        f" {'E and 9 to 20 ' if secret else ''}capitals and digits, as E1A2B3C4D5E6F7; not a domain name, not an"
-        f" ARN{_for_several(source)})"
-    )
+    if arn := _arn(word):
+        problem = f"an ARN and not a distribution id: give the id at its end{'' if secret else f', {arn[1]}'}"
+    else:
+        problem = (
+            f"not a distribution id (expected {'E and 9 to 20 ' if secret else ''}capitals and digits, as"
+            f" E1A2B3C4D5E6F7; not a domain name: 'distributions' lists the ids{_for_several(source)})"
+        )
+    raise ConfigurationError(f"{source}: {'a value in it' if secret else repr(word)} is {problem}")
 
 
 def _for_several(source: str) -> str:

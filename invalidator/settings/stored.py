@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError
 
 from invalidator.aws import sdk
 from invalidator.errors import ConfigurationError
+from invalidator.settings import powertools
 from invalidator.ttl_cache import Cached, TtlCache
 
 _T = TypeVar("_T")
@@ -62,10 +63,12 @@ def _provider(kind: str) -> Any:
 
 
 def _text(variable: str, name: str, kind: str, **options: bool) -> str:
-    from aws_lambda_powertools.utilities.parameters import GetParameterError
+    with powertools.spared():
+        from aws_lambda_powertools.utilities.parameters import GetParameterError
 
     try:
-        content: str | bytes = _provider(kind).get(name, force_fetch=True, **options)
+        # Kept for no time by Powertools, whose variable for that is then not read.
+        content: str | bytes = _provider(kind).get(name, max_age=0, force_fetch=True, **options)
     except (GetParameterError, BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"{variable}: {name} cannot be read: {_explained(error)}") from error
     try:

@@ -79,6 +79,11 @@ FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:f"
         (("connect", "--queue", QUEUE), "Missing option '--bucket'"),
         (("disconnect",), "Missing option '--bucket'"),
         (
+            ("connect", "--bucket", "origin", "--queue", f"{QUEUE}.fifo"),
+            ".fifo' is FIFO, and S3 notifies no FIFO queue",
+        ),
+        (("doctor", "--bucket", "origin", "--queue", "changes.fifo"), "--queue: 'changes.fifo' is a FIFO queue"),
+        (
             ("connect", "--bucket", "origin", "--queue", "changes"),
             "--queue: 'changes' is not an ARN such as arn:aws:sqs:<region>:<account>:<name>",
         ),

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -202,6 +203,62 @@ def test_an_answer_that_is_lost_is_not_billed_twice(cloudfront: StrictCloudFront
     assert len(cloudfront.accepted) == 1
 
 
+def test_an_alias_is_refused_with_the_id_by_all_commands(cloudfront: StrictCloudFront) -> None:
+    aliases = {"Aliases": {"Quantity": 2, "Items": ["www.example.com", "*.example.org"]}}
+    cloudfront.configs = {"E3": of_buckets("origin") | aliases}
+    for host in ("www.example.com", "https://a.example.org/blog/"):
+        for command in (
+            ("create", "--paths", "/a"),
+            ("plan", "--key", "a"),
+            ("explain", "a", "--bucket", "my-origin"),
+            ("status",),
+        ):
+            done = run(*command, "--distribution-id", host)
+            assert_explained(done, 2, f"error: --distribution-id: '{host}' is not a distribution id: did you mean E3?")
+    cloudfront.unreadable["ListDistributions"] = DENIED
+    done = run("create", "--paths", "/a", "--distribution-id", "www.example.com")
+    assert_explained(done, 2, "not a domain name: 'distributions' lists the ids; for several, repeat the option)")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("create", "--keys-from", "-"),
+        ("plan", "--keys-from", "-"),
+        ("explain", "delete: s3://b/x", "--bucket", "my-origin"),
+        ("verify", "--url", "https://a.b/x", "--key", "delete: s3://b/x", "--bucket", "my-origin"),
+    ],
+)
+def test_the_output_of_aws_s3_is_not_taken_for_keys(cloudfront: StrictCloudFront, command: tuple[str, ...]) -> None:
+    done = run(*command, stdin="delete: s3://b/x\n")
+    assert_explained(
+        done, 2, "'delete: s3://b/x' is a line of what aws s3 prints, and not a key: did you mean --bucket b"
+    )
+    assert cloudfront.calls == 0
+
+
+def test_the_command_for_the_output_of_aws_s3_makes_keys_of_it() -> None:
+    lines = ["upload: ./a b.html to s3://b/x/a b.html", "(dryrun) delete: s3://b/c", "move: s3://a/d to s3://b/e"]
+    told = run("plan", "--key", lines[0], "--distribution-id", "E1").stderr
+    sed = re.search(r"sed -n '(.*?)'", " ".join(told.split()))
+    assert sed
+    done = subprocess.run(["sed", "-n", sed[1]], input="\n".join(lines), capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["x/a b.html", "c", "e"]
+
+
+def test_a_distribution_of_tenants_only_is_refused_with_the_reason(cloudfront: StrictCloudFront) -> None:
+    cloudfront.configs = {"E3": of_buckets("origin") | {"ConnectionMode": "tenant-only"}}
+    words = "distribution E3 cannot be invalidated: it is multi-tenant and has no viewers of its own: give the ids"
+    there = ("--bucket", "origin", "--distribution-id", "E3")
+    for command in (("create", "--key", "a"), ("plan", "--key", "a"), ("explain", "a")):
+        done = run(*command, *there)
+        assert_explained(done, 1, f"error: {words}")
+        assert "DESCRIBE" not in done.stderr
+    assert cloudfront.calls == 0
+    done = run("create", "--paths", "/a", "--distribution-id", "E3")
+    assert_explained(done, 1, "or it is multi-tenant: correct the list of distributions, or list its tenants (dt_…)")
+
+
 def test_what_fails_alike_everywhere_is_said_once(cloudfront: StrictCloudFront) -> None:
     done = run("create", "--paths", "/a", "--distribution-id", "E7", "--distribution-id", "E8")
     assert_explained(done, 1, "error: E7, E8: /a not invalidated: NoSuchDistribution")
@@ -365,6 +422,9 @@ def test_on_a_terminal_each_distribution_has_a_bar_with_its_time(cloudfront: Str
             "Put MSYS_NO_PATHCONV=1 in front of the command, and it is '/blog/*'",
         ),
         (("--paths", "C:/Program Files/Git/"), "and it is '/' again"),
+        (("--paths", "/a /b"), "--paths: '/a /b' looks like several paths: did you mean '/a' and '/b'? (Repeat the"),
+        (("--paths", "/c", "/a,/b"), "--paths: '/a,/b' looks like several paths"),
+        (("--paths", '"/*"'), "did you mean '/*'?"),
         (("--paths", ""), "--paths: '' does not begin with a slash"),
         (("--paths", "/a", "x"), "--paths: 'x' does not begin with a slash"),
         (("--from-file", "LICENSE"), "--from-file: 'MIT License' does not begin with a slash"),
@@ -375,6 +435,26 @@ def test_on_a_terminal_each_distribution_has_a_bar_with_its_time(cloudfront: Str
         (("--paths", "/a", "--bucket", "s3://b"), "--bucket: 's3://b' is not the name of a bucket"),
         (("--paths", "/a", "--bucket", "nobodys"), "no distribution has an origin in bucket nobodys"),
         (("--key", ""), "--key: it is empty"),
+        (
+            ("--paths", "/a", "--distribution-id", "e1.cloudfront.net"),
+            "--distribution-id: 'e1.cloudfront.net' is not a distribution id: did you mean E1?",
+        ),
+        (("--paths", "/a", "--distribution-id", "https://E2.CloudFront.net/a"), "did you mean E2?"),
+        (("--key", "a", "--distribution-id", "www.example.com"), "not a domain name: 'distributions' lists the ids"),
+        (
+            ("--paths", "/a", "--distribution-id", "arn:aws:cloudfront::123456789012:distribution/E1"),
+            "is an ARN and not a distribution id: give the id at its end, E1",
+        ),
+        (
+            ("--key", "upload: ./c d.html to s3://b/x/c d.html"),
+            "is a line of what aws s3 prints, and not a key: did you mean --bucket b --key 'x/c d.html'? To take the",
+        ),
+        (("--key", "delete: s3://b/x"), "did you mean --bucket b --key 'x'?"),
+        (("--key", "(dryrun) copy: s3://a/x to s3://b/y"), "did you mean --bucket b --key 'y'?"),
+        (("--key", "move: ./a to s3://b/ s3"), "did you mean --bucket b --key ' s3'?"),
+        (("--key", "download: s3://b/a to ./a"), "a line of what aws s3 prints, and not a key. To take"),
+        (("--key", "Completed 1.2 KiB/3.4 MiB (9 B/s) with 1 file(s) remaining"), "a line of what aws s3 prints"),
+        (("--key", "Completed 1 B/1 B (9 B/s)\rupload: ./a to s3://b/a  "), "did you mean --bucket b --key 'a'?"),
         (("--key", "s3://b/c d"), "--key: 's3://b/c d' is a URL: did you mean --bucket b --key 'c d'?"),
         (("--distribution-id", "E1", "E2", "--paths", "/a"), "'E2' is no path: did you mean --distribution-id E2?"),
         (("--paths", "/a", "--distribution-id", "E1,E2"), "; for several, repeat the option)"),
@@ -400,10 +480,9 @@ def test_a_mistake_is_explained_and_nothing_is_sent(
 
 
 def test_what_is_odd_is_sent_with_a_warning(cloudfront: StrictCloudFront) -> None:
-    done = run("create", "--paths", "/a /b", "--key", "/c")
+    done = run("create", "--key", "/c")
     assert done.returncode == 0
-    assert cloudfront.paths("E1") == ["//c", "/a%20/b"]
-    assert "warning: '/a /b' is taken for one path, with a space in it" in done.stderr
+    assert cloudfront.paths("E1") == ["//c"]
     assert "warning: key '/c': the slash at its beginning is part of it" in done.stderr
 
 

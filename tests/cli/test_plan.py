@@ -91,4 +91,4 @@ def test_a_hostile_key_is_shown_as_data(key: str) -> None:
 
 def test_a_key_that_s3_cannot_have_is_refused() -> None:
     assert_explained(run("plan", "--key", "x" * 1_025, "--distribution-id", "E1"), 1, "refused: a key of 1,025 bytes")
-    assert_explained(run("plan", "--key", "", "--distribution-id", "E1"), 1, "refused: an empty key")
+    assert_explained(run("plan", "--key", "", "--distribution-id", "E1"), 2, "error: --key: it is empty")

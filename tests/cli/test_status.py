@@ -185,7 +185,7 @@ def test_status_of_one_shows_all_its_items_wherever_it_is(cloudfront: StrictClou
         (["I/9"], 2, "error: ID: 'I/9' is not the id of an invalidation"),
         ([""], 2, "error: ID: '' is not the id of an invalidation"),
         (["--distribution-id", "E9"], 1, f"error: E9: cannot be read: {UNKNOWN}"),
-        (["--distribution-id", "a.b"], 2, "error: --distribution-id: 'a.b' is not a distribution id"),
+        (["--distribution-id", "a_b"], 2, "error: --distribution-id: 'a_b' is not a distribution id"),
         (["--distribution-id", "discover"], 2, "error: --bucket: give the bucket whose distributions"),
         (["--bucket", "s3://a"], 2, "error: --bucket: 's3://a' is not the name of a bucket"),
         (["--bucket", ""], 2, "error: --bucket: '' is not the name of a bucket"),

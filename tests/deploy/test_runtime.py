@@ -104,6 +104,29 @@ def test_wrong_settings_are_told_to_lambda_at_each_event(packages: Packages, tmp
             assert answer.payload["errorMessage"].startswith("DISTRIBUTION_IDS: 'd111.cloudfront.net' is not")
 
 
+def test_no_variable_of_powertools_stops_the_function(
+    packages: Packages, tmp_path: Path, double: StrictCloudFront
+) -> None:
+    wrong = {
+        "POWERTOOLS_LOG_LEVEL": "TRACE",
+        "LOG_LEVEL": "nonsense",
+        "POWERTOOLS_DEV": "perhaps",
+        "POWERTOOLS_DEBUG": "maybe",
+        "POWERTOOLS_LOGGER_SAMPLE_RATE": "x",
+        "POWERTOOLS_LOG_DEDUPLICATION_DISABLED": "2",
+    }
+    empty = {"POWERTOOLS_TRACE_DISABLED": "", "POWERTOOLS_LOGGER_LOG_EVENT": "x", "AWS_LAMBDA_LOG_LEVEL": "INFO"}
+    archive = packages["queue"].zips["invalidate"]
+    with serve(double) as endpoint:
+        environ = {"AWS_ENDPOINT_URL": endpoint, "DISTRIBUTION_IDS": "E1", **wrong, **empty}
+        with deployed(archive, tmp_path, HANDLER, environ) as function:
+            assert function.init_error is None
+            assert not any(function.invoke(make.s3(Change(key))).failed for key in ("a", "b"))
+            warnings = [line["message"] for line in function.logged() if line["level"] == "WARNING"]
+    assert double.paths("E1") == ["/a", "/b"]
+    assert sorted(warning.partition(":")[0] for warning in warnings) == sorted(wrong)
+
+
 def test_a_module_that_is_missing_from_the_zip_would_be_noticed(packages: Packages, tmp_path: Path) -> None:
     archive = packages["queue"].zips["connect"]  # it contains neither handler.py nor its packages
     with deployed(archive, tmp_path, HANDLER, {}) as function:

@@ -649,6 +649,18 @@ def test_tenants_replace_a_distribution_without_viewers_of_its_own() -> None:
     assert not account.has("dt_9")
 
 
+@pytest.mark.parametrize("discover", [False, True])
+def test_a_distribution_of_tenants_only_is_refused_by_its_own_id(discover: bool) -> None:
+    configs = {"E1": of_buckets("origin") | {"ConnectionMode": "tenant-only"}, "E2": of_buckets("origin")}
+    account = look(configs, distributions=(E1, E2, DistributionId("dt_1")), discover=discover)
+    account.double.tenants = {"dt_1": ("E1", {})}
+    assert set(account.sites()) == {"dt_1", "E2"}
+    assert account.unknown == {
+        "E1": "TenantsOnlyError: distribution E1 cannot be invalidated: it is multi-tenant and has no viewers of its"
+        " own: give the ids of its tenants (dt_…), or 'discover', in its place"
+    }
+
+
 def test_the_tenants_of_each_distribution_are_listed_once_in_their_time() -> None:
     only_tenants = of_buckets("origin") | {"ConnectionMode": "tenant-only"}
     account = look(

@@ -253,7 +253,8 @@ class StrictCloudFront:
     def _summary(self, id_: str) -> dict[str, Any]:
         config = self.configs.get(id_) or of_buckets("origin", "other-origin")
         about = {"Id": id_, "ARN": f"arn:aws:cloudfront::123456789012:distribution/{id_}", "Status": "Deployed"}
-        domain = {"DomainName": f"{id_.lower()}.cloudfront.net", "Aliases": {"Quantity": 0}}
+        domain = {"DomainName": f"{id_.lower()}.cloudfront.net"}
+        config = {"Aliases": {"Quantity": 0}} | config
         # A summary has neither the default root object nor the configuration of cache tags.
         known = operation_model("cloudfront", "ListDistributions").output_shape.members["DistributionList"]
         names = known.members["Items"].member.members
@@ -288,7 +289,8 @@ class StrictCloudFront:
             fault = THROTTLED
         if fault is not None:
             raise _refusal(*fault)
-        if DistributionId not in {*self.distributions, *self.configs, *self.tenants}:
+        known = DistributionId in {*self.distributions, *self.configs, *self.tenants}
+        if not known or self.configs.get(DistributionId, {}).get("ConnectionMode") == "tenant-only":
             raise _refusal("NoSuchDistribution", 404, "The specified distribution does not exist.")
         check_items(paths["Items"], paths["Quantity"], self.rejects)
         invalidation = self._accept(DistributionId, reference, tuple(paths["Items"]))

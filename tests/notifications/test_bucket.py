@@ -56,6 +56,33 @@ def test_connecting_adds_ours_beside_what_others_put(aws: StrictS3) -> None:
     assert after == {**before, "QueueConfigurations": [ours]} == configuration()
 
 
+def test_a_target_of_others_that_is_gone_is_named_with_what_to_do(aws: StrictS3) -> None:
+    aws.reachable = {QUEUE}
+    with pytest.raises(NotificationError, match="Unable to validate") as caught:
+        bucket().connect(ENTRY)
+    told = str(caught.value)
+    assert f"S3 also checks the targets of other entries: {OTHER} (entry 'thumbnails'). If one of them" in told
+    assert "remove its entry, with disconnect --id, and try again" in told
+    assert told.count("S3 also checks") == 1
+    assert configuration() == OTHERS
+    bucket().disconnect("thumbnails")
+    bucket().connect(ENTRY)
+
+
+def test_where_our_own_target_is_out_of_reach_no_other_is_blamed(aws: StrictS3) -> None:
+    aws.reachable = {OTHER}
+    with pytest.raises(NotificationError, match="Unable to validate") as caught:
+        bucket().connect(ENTRY)
+    assert OTHER not in str(caught.value)
+
+
+@pytest.mark.parametrize("service", ["sqs", "sns"])
+def test_a_fifo_target_is_refused_and_nothing_is_written(aws: StrictS3, service: str) -> None:
+    with pytest.raises(NotificationError, match=r"changes.fifo' is FIFO, and S3 notifies no FIFO queue or topic"):
+        bucket().connect(NotificationEntry("invalidator", f"arn:aws:{service}:us-east-1:111122223333:changes.fifo"))
+    assert aws.puts == 0
+
+
 def test_what_is_so_already_is_not_written_again(aws: StrictS3) -> None:
     entry = NotificationEntry("invalidator", QUEUE, "a b/", ".html")
     bucket().connect(entry)

@@ -304,6 +304,17 @@ def test_only_what_has_viewers_has_to_be_configured(account: StrictCloudFront) -
     assert only(wrong(look())).text.startswith("dt_a serves bucket origin")
 
 
+def test_a_distribution_of_tenants_only_is_not_to_be_configured(
+    account: StrictCloudFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.configs["E4"] = of_buckets("origin") | {"ConnectionMode": "tenant-only"}
+    account.tenants["dt_a"] = ("E4", {})
+    monkeypatch.setenv("DISTRIBUTION_IDS", "E1,E4,dt_a")
+    finding = only(wrong(look()))
+    assert finding.text == "E4 cannot be invalidated: it is multi-tenant and has no viewers of its own"
+    assert finding.todo == "give the ids of its tenants (dt_…), or 'discover', in its place"
+
+
 def test_what_is_discovered_is_configured(account: StrictCloudFront, monkeypatch: pytest.MonkeyPatch) -> None:
     account.configs["E2"] = of_buckets("origin")
     monkeypatch.setenv("DISTRIBUTION_IDS", "discover")

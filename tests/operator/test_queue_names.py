@@ -1,5 +1,7 @@
 """Laws of the names of queues: a queue's URL gives its place, and junk is refused."""
 
+from contextlib import nullcontext
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -25,7 +27,10 @@ def test_the_url_of_a_queue_gives_its_region_and_account(place: tuple[str, str],
     url = f"https://{PARTITIONS[place]}/{account}/{name}"
     assert is_queue_url(url)
     assert (queue_region(url), queue_account(url)) == (place[1], account)
-    check_queue(url)
+    with (
+        pytest.raises(ConfigurationError, match="is a FIFO queue: S3 cannot") if name[-5:] == ".fifo" else nullcontext()
+    ):
+        check_queue(url)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +44,12 @@ def test_the_url_of_a_queue_gives_its_region_and_account(place: tuple[str, str],
 def test_the_url_of_another_endpoint_gives_no_region(url: str, account: str) -> None:
     assert is_queue_url(url)
     assert (queue_region(url), queue_account(url)) == ("", account)
+
+
+@given(queue_names.filter(lambda name: name.endswith(".fifo")))
+def test_the_name_of_a_fifo_queue_is_refused_with_the_reason(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^--to: .* is a FIFO queue: S3 .*: use a standard queue$"):
+        check_queue(name, "--to")
 
 
 @given(queue_names.filter(lambda name: not name.endswith(".fifo")))

@@ -62,6 +62,14 @@ def test_a_queue_is_known_by_its_url() -> None:
             {"DISTRIBUTION_IDS": "E1", "DEAD_LETTERS_URL": "arn:aws:sqs:eu-central-1:1:left"},
             "DEAD_LETTERS_URL: 'arn:aws:sqs:eu-central-1:1:left' is not the URL of a queue",
         ),
+        (
+            {"DISTRIBUTION_IDS": "E1", "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/changes.fifo"},
+            "changes.fifo' is a FIFO queue: S3 cannot notify it",
+        ),
+        (
+            {"DISTRIBUTION_IDS": "E1", "DEAD_LETTERS_URL": "http://127.0.0.1:5000/1/dead.fifo"},
+            "DEAD_LETTERS_URL: 'http://127.0.0.1:5000/1/dead.fifo' is a FIFO queue",
+        ),
         ({"DISTRIBUTION_IDS": "E1", "QUEUE_URL": "https://sqs.example"}, "QUEUE_URL: 'https://sqs.example' is not"),
         ({"DISTRIBUTION_IDS_SECRET": "missing"}, "DISTRIBUTION_IDS_SECRET: missing cannot be read"),
         ({"DISTRIBUTION_IDS_PARAMETER": "/missing"}, "DISTRIBUTION_IDS_PARAMETER: /missing cannot be read"),

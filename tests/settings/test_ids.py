@@ -26,6 +26,25 @@ def test_an_id_may_be_longer_than_those_of_today(id_: str) -> None:
     assert load({"DISTRIBUTION_IDS": id_}).distributions == (id_,)
 
 
+@pytest.mark.parametrize(
+    ("arn", "id_"),
+    [
+        ("arn:aws:cloudfront::123456789012:distribution/E1A2B3C4D5E6F7", "E1A2B3C4D5E6F7"),
+        ("arn:aws-cn:cloudfront::123456789012:distribution-tenant/dt_1wFXwCQzpJb", "dt_1wFXwCQzpJb"),
+    ],
+)
+def test_an_arn_is_refused_with_the_id_in_it(stored: StoredIds, arn: str, id_: str) -> None:
+    for environ in ({"DISTRIBUTION_IDS": f"E1,{arn}"}, {"DISTRIBUTION_ID_EU": arn}):
+        with pytest.raises(ConfigurationError, match=f"'{arn}' is an ARN .*: give the id at its end, {id_}$"):
+            load(environ)
+    with pytest.raises(ConfigurationError, match=r"^--distribution-id: .* at its end, "):
+        load({}, instead=[arn])
+    stored.put(arn)
+    forget_stored()
+    with pytest.raises(ConfigurationError, match=r"a value in it is an ARN .*: give the id at its end$"):
+        stored.load()
+
+
 def test_distributions_are_the_union_of_all_variables(aws: None) -> None:
     put_secret('["E5ABCDEFGH", "E1ABCDEFGH"]')
     boto3.client("ssm").put_parameter(Name="/cdn/ids", Value="E6ABCDEFGH,E2ABCDEFGH", Type="StringList")

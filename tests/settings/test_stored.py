@@ -23,6 +23,11 @@ def test_without_a_time_to_live_what_is_stored_is_read_at_every_event(stored: St
     assert stored.load(SETTINGS_TTL="0").distributions == ("E2ABCDEFGH",)
 
 
+def test_powertools_own_time_to_live_is_not_read(stored: StoredIds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERTOOLS_PARAMETERS_MAX_AGE", "soon")
+    assert stored.load().distributions == ("E1ABCDEFGH",)
+
+
 def test_what_is_forgotten_is_read_anew(stored: StoredIds) -> None:
     stored.load()
     stored.put("E2ABCDEFGH")
