@@ -151,7 +151,8 @@ def _repeats(accepted: list[Outcome], invocation: Invocation) -> Iterator[Leftov
         delay = pacing.seconds_to_repeat(batch, settings.repeat_after)
         due = datetime.fromtimestamp(invocation.clients.now() + delay, UTC)
         # Its age tells whether it is late, and not how old the change is.
-        text = tickets.write(tickets.Ticket(batch, _REPEAT, settings.stack), f"{due:%Y-%m-%dT%H:%M:%SZ}")
+        since = due.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        text = tickets.write(tickets.Ticket(batch, _REPEAT, settings.stack), since)
         failure = f"{batch.distribution}: {outcome.paths} invalidated, but the second clearing is not stored"
         yield Leftover(
             Message(text, delay), [batch.distribution], batch.message_ids, [failure], details_of(batch), is_repeat=True
@@ -193,7 +194,7 @@ def _leftover(
 ) -> Leftover:
     is_hopeless = error is not None and pacing.is_hopeless(batch, error)
     delay = 0 if is_hopeless or error is None else pacing.delay(batch, error)
-    if delay and isinstance(error, InProgressError):
+    if delay and (batch.repeat or isinstance(error, InProgressError)):
         delay = pacing.meeting(delay, invocation.clients.now())
     message = Message(tickets.write(tickets.Ticket(batch, why, invocation.settings.stack)), delay)
     details = {"error": why, **details_of(batch)}
