@@ -38,6 +38,7 @@ const PARAMETERS = {
   trigger: ['queue', /^(queue|direct|eventbridge)$/, 'queue, direct or eventbridge'],
   gather: ['300', /^(\d|[1-9]\d|[1-8]\d\d|900)$/, 'a number of seconds from 0 to 900'],
   'deploy-marker': ['', /^(?!\/)(?!.*:\/\/)[^\n]{1,1024}$/, 'the key of an object, without a slash in front, as .deployed'],
+  'repeat-after': ['0', /^(\d|[1-9]\d|[1-8]\d\d|900)$/, 'a number of seconds from 0 to 900'],
   prefix: ['', /^[^*]{1,1024}$/, 'how keys begin, without a wildcard'],
   suffix: ['', /^[^*]{1,1024}$/, 'how keys end, without a wildcard'],
   'settings-ttl': ['300', /^\d{1,5}$/, 'a number of seconds'],
@@ -92,8 +93,8 @@ const GONE = {
   'list-pages': 'listings are bounded by what they may save',
 };
 
-// They need a queue on which changes can wait.
-const ONLY_WITH_A_QUEUE = ['gather', 'deploy-marker'];
+// They need a queue on which something can wait.
+const ONLY_WITH_A_QUEUE = ['gather', 'deploy-marker', 'repeat-after'];
 
 const LISTS = ['distributions', 'pipeline-parameters'];
 const SOURCES = ['distributions', 'secret', 'parameter'];

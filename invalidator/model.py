@@ -289,7 +289,7 @@ class Batch:
     others; ``crowded`` those in which the distribution had too much in progress for it, and accepted nothing else of
     that kind either. A batch that is ``apart`` has to be sent as it is, with nothing else: CloudFront may know its
     reference, or refused a path in it. So has one that is ``frozen``: it is stored before it is sent, and an invocation
-    may be cut off, or another copy of it be accepted.
+    may be cut off, or another copy of it be accepted. A ``repeat`` is the second clearing of a batch that was accepted.
     """
 
     distribution: DistributionId
@@ -299,6 +299,7 @@ class Batch:
     apart: bool = False
     crowded: int = 0
     frozen: bool = False
+    repeat: bool = False
 
     @property
     def is_fixed(self) -> bool:

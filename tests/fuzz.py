@@ -65,6 +65,7 @@ _TICKET: Final[dict[str, Any]] = {
     "since": "2026-11-20T09:30:12.345Z",
     "why": "Throttling",
     "items": [["/a", "object", "a"]],
+    "repeat": True,
 }
 _HELD: Final[dict[str, Any]] = {
     "type": tickets.KIND,
@@ -96,7 +97,7 @@ _events = st.one_of(
 _VARIABLES: Final = (
     *("DISTRIBUTION_IDS", "RULES", "INCLUDE", "EXCLUDE", "INDEX_DOCUMENT", "DIRECTORY_URLS", "MAX_PATHS", "GATHER"),
     *("DEPLOY_MARKER", "MONTHLY_BUDGET", "SETTINGS_TTL", "QUEUE_URL", "DEAD_LETTERS_URL", "SKIP_UNCHANGED", "STACK_ID"),
-    *("ERROR_PAGES", "TILDES"),
+    *("ERROR_PAGES", "TILDES", "REPEAT_AFTER"),
 )
 
 

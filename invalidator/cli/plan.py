@@ -13,7 +13,7 @@ from invalidator.cli.options import file_option, option
 from invalidator.cli.plan_budget import over_budget
 from invalidator.cli.plan_curves import show_curves
 from invalidator.cli.plan_inputs import Preview, narrate_refusals
-from invalidator.cli.plan_view import cost_in_words, narrate_plan, show_plan
+from invalidator.cli.plan_view import cost_in_words, dollars, narrate_plan, show_plan
 from invalidator.cli.session import errors_explained
 from invalidator.cli.targets import settings_meant
 from invalidator.cli.terminal import narrate, warn
@@ -176,5 +176,7 @@ def _show(preview: Preview, budget: int | None, *, as_json: bool) -> str:
     narrate_plan(made)
     warn(over_budget(preview, made, budget) if budget is not None else ())
     narrate(cost_in_words(made))
+    if preview.settings.repeat_after and made.batches:
+        narrate(f"REPEAT_AFTER: the function sends all of it twice, for twice that ({dollars(2 * made.cost.usd)} USD).")
     excluded = f"{count(made.excluded, 'change')} excluded" if made.excluded else ""
     return ", ".join(filter(None, [excluded, f"{made.unserved:,} unserved" if made.unserved else ""]))

@@ -39,14 +39,14 @@ def cost_in_words(plan: Plan) -> str:
     free = f"if the {FREE_PATHS:,} free paths of the month are used up"
     return (
         f"{count(cost.calls, 'call')}, {count(cost.paths, 'path')}{_wildcards(cost)}:"
-        f" {_dollars(cost.usd)} USD {free}{_evicted(plan)}.{_singly(plan)}"
+        f" {dollars(cost.usd)} USD {free}{_evicted(plan)}.{_singly(plan)}"
     )
 
 
 def _singly(plan: Plan) -> str:
     if plan.singly <= plan.cost.paths:
         return ""
-    return f" Path by path: {count(plan.singly, 'path')}, {_dollars(usd_for(plan.singly))} USD."
+    return f" Path by path: {count(plan.singly, 'path')}, {dollars(usd_for(plan.singly))} USD."
 
 
 def _wildcards(cost: Cost) -> str:
@@ -63,7 +63,7 @@ def _evicted(plan: Plan) -> str:
     return f"; {objects} evicted"
 
 
-def _dollars(usd: float) -> str:
+def dollars(usd: float) -> str:
     """Write cents, and their tenths only if there are any."""
     return f"{usd:,.3f}".removesuffix("0")
 

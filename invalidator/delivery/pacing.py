@@ -140,6 +140,13 @@ def delay(waiting: Batch | HeldChanges, error: CdnError) -> int:
     return int(_doubled(_FIRST_DELAY_SECONDS, waiting.attempts, MAX_DELAY_SECONDS))
 
 
+def seconds_to_repeat(batch: Batch, seconds: int) -> int:
+    """Return the seconds until a batch is sent once more: more than asked for, if both have no room at a time."""
+    plain, wildcards = _counts(batch)
+    has_room = 2 * plain <= MAX_ITEMS_PER_CALL and 2 * wildcards <= MAX_WILDCARDS_PER_CALL
+    return seconds if has_room else max(seconds, int(_SECONDS_UNTIL_ROOM))
+
+
 def meeting(seconds: int, now: float) -> int:
     """Return a delay of about so many seconds, at whose end what waits so long meets. ``now`` is in seconds since 1970.
 

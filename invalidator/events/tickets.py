@@ -54,8 +54,11 @@ def is_of_batch(document: _Json) -> bool:
     return "version" not in document
 
 
-def write(ticket: Ticket) -> str:
-    """Return the body of a message: JSON in ASCII, with the path and the first cause of each item."""
+def write(ticket: Ticket, since: str = "") -> str:
+    """Return the body of a message: JSON in ASCII, with the path and the first cause of each item.
+
+    Its age counts from ``since``, as S3 writes a time; if that is empty, from the first change.
+    """
     batch, why, stack = ticket
     document = {
         "type": KIND,
@@ -63,7 +66,7 @@ def write(ticket: Ticket) -> str:
         "caller_reference": batch.caller_reference,
         "attempts": min(batch.attempts, MAX_INVOCATIONS),
         "apart": batch.apart,
-        "since": batch.since[:MAX_SINCE_CHARACTERS],
+        "since": (since or batch.since)[:MAX_SINCE_CHARACTERS],
         "why": why[:MAX_WHY_CHARACTERS],
         "items": [
             [path, (_price(wide) if wide else "") + causes[0].relation, causes[0].source.key]
@@ -74,6 +77,8 @@ def write(ticket: Ticket) -> str:
         document["crowded"] = min(batch.crowded, MAX_CROWDED)
     if batch.frozen:
         document["frozen"] = True
+    if batch.repeat:
+        document["repeat"] = True
     if stack:
         document["stack"] = stack
     return json.dumps(document, separators=(",", ":"))
@@ -120,13 +125,14 @@ def _read(document: _Json, message_id: str | None, *, redelivered: bool) -> Tick
     items = tuple(_item(entry, origin) for entry in entries)
     # Tickets of older versions have none of these.
     stack = text_of(document.get("stack", ""), _MAX_ID_CHARACTERS)
-    crowded, frozen = document.get("crowded", 0), bool(document.get("frozen", False))
+    crowded, frozen, repeat = document.get("crowded", 0), document.get("frozen"), document.get("repeat")
     if not (_is_reference(reference) and is_count(attempts, MAX_INVOCATIONS) and is_count(crowded, MAX_CROWDED)):
         raise ValueError("caller_reference, attempts or crowded")
     distribution, apart = text_of(document["distribution"], _MAX_ID_CHARACTERS), bool(document["apart"])
     if not is_id(distribution):
         raise ValueError("distribution")
-    batch = Batch(DistributionId(distribution), items, reference, attempts, apart or redelivered, crowded, frozen)
+    apart = apart or redelivered
+    batch = Batch(DistributionId(distribution), items, reference, attempts, apart, crowded, bool(frozen), bool(repeat))
     if not _can_be_sent(batch):
         raise ValueError("items")
     return Ticket(batch, text_of(document["why"], MAX_WHY_CHARACTERS), stack)

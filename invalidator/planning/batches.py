@@ -52,6 +52,15 @@ def with_next_reference(batch: Batch) -> Batch:
     return replace(batch, caller_reference=_caller_reference(batch.distribution, digest))
 
 
+def repeat_of(batch: Batch) -> Batch:
+    """Return the second clearing of a batch: the same items, under a reference that follows from the first one's.
+
+    It is apart: there may be copies of it, and another batch with its items would be billed beside them.
+    """
+    reference = _caller_reference(batch.distribution, sha256(b"repeat " + batch.caller_reference.encode()).digest())
+    return Batch(batch.distribution, batch.items, reference, apart=True, repeat=True)
+
+
 class _Standing(NamedTuple):
     """The failures that the items of a batch share: invocations without room for it, and others."""
 

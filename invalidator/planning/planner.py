@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Final, NamedTuple, NoReturn
 
@@ -168,7 +169,12 @@ def _batches(planned: list[_Planned], work: dict[_Case, _Work], left: Iterable[B
 
 
 def _open_batches(id_: DistributionId, new: "_Work", left: list[Batch]) -> list[Batch]:
-    return merge(id_, new.items, left) if left else [batch_of(id_, chunk) for chunk in new.chunks]
+    """Return the batches of what is new and of what is left. Second clearings are merged with each other only."""
+    if not left:
+        return [batch_of(id_, chunk) for chunk in new.chunks]
+    firsts = merge(id_, new.items, [batch for batch in left if not batch.repeat])
+    repeats = merge(id_, (), [batch for batch in left if batch.repeat])
+    return [*firsts, *(replace(batch, repeat=True) for batch in repeats)]
 
 
 def _in_turn(fixed: list[Batch], others: list[Batch]) -> list[Batch]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from invalidator.aws.queues import Message
@@ -12,7 +13,7 @@ from invalidator.distributions.concerned import Concerned
 from invalidator.errors import CdnError, InProgressError, InvalidPathError
 from invalidator.events import tickets
 from invalidator.model import Batch, DistributionId, ObjectChange, Outcome, Plan
-from invalidator.planning.batches import merge
+from invalidator.planning.batches import merge, repeat_of
 from invalidator.runtime.invocation import Invocation
 from invalidator.runtime.log import details_of, log_warnings, logger
 from invalidator.runtime.metrics import Tally
@@ -22,6 +23,7 @@ _MAX_PATHS_AT_ONCE: Final = 1_000
 """The most new paths, worth 5 USD, that are sent before their plan is stored: a crash may bill them twice."""
 
 _FROZEN: Final = "a large plan, stored before it is sent"
+_REPEAT: Final = "the second clearing, which was not due yet"
 
 
 @dataclass(slots=True)
@@ -51,7 +53,8 @@ def send(plan: Plan, time_left: TimeLeft, invocation: Invocation, tally: Tally) 
 def deliver(plan: Plan, changes: list[ObjectChange], concerned: Concerned, invocation: Invocation) -> PlanResult:
     """Carry out the plan of an event. What CloudFront does not accept now is stored, if there is a queue for it.
 
-    So are the changes that concern unknown distributions, and the tickets of which nobody knows whether they are ours.
+    So are the changes that concern unknown distributions, the tickets of which nobody knows whether they are ours, and
+    the second clearing of what it accepts, if there is to be one.
     """
     result = PlanResult()
     plan = _frozen(plan, result, invocation)
@@ -67,7 +70,7 @@ def deliver(plan: Plan, changes: list[ObjectChange], concerned: Concerned, invoc
     result.accepted = in_order(result.accepted, distributions)
     waiting = _unplanned(changes, concerned, invocation) if concerned.unknown else ()
     left = _leftovers(in_order(failed.values(), distributions), invocation)
-    _store([*waiting, *left], result, invocation)
+    _store([*waiting, *left, *_repeats(result.accepted, invocation)], result, invocation)
     return result
 
 
@@ -121,6 +124,9 @@ def _store(leftovers: list[Leftover], result: PlanResult, invocation: Invocation
             result.failures += leftover.failures
         elif leftover.is_hopeless:
             logger.error("invalidation given up", extra=leftover.details)
+        elif leftover.is_repeat:
+            logger.info("second clearing planned", extra={"seconds": leftover.message.delay, **leftover.details})
+            continue  # it is not put off
         else:
             logger.warning("invalidation put off", extra={"seconds": leftover.message.delay, **leftover.details})
             result.tally.refuse(leftover.since, invocation.clients.now())
@@ -130,9 +136,32 @@ def _store(leftovers: list[Leftover], result: PlanResult, invocation: Invocation
         result.tally.count("Tickets" if is_stored and not leftover.is_hopeless else "Failures", 1, of)
 
 
+def _repeats(accepted: list[Outcome], invocation: Invocation) -> Iterator[Leftover]:
+    """Yield a ticket for the second clearing of each batch that was accepted for the first time.
+
+    A viewer's request that was on its way to the origin during the upload may have put the old object back by then.
+    """
+    settings = invocation.settings
+    if not (settings.repeat_after and settings.queue_url):
+        return
+    for outcome in accepted:
+        if outcome.batch.repeat:
+            continue
+        batch = repeat_of(outcome.batch)
+        delay = pacing.seconds_to_repeat(batch, settings.repeat_after)
+        due = datetime.fromtimestamp(invocation.clients.now() + delay, UTC)
+        # Its age tells whether it is late, and not how old the change is.
+        since = due.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        text = tickets.write(tickets.Ticket(batch, _REPEAT, settings.stack), since)
+        failure = f"{batch.distribution}: {outcome.paths} invalidated, but the second clearing is not stored"
+        yield Leftover(
+            Message(text, delay), [batch.distribution], batch.message_ids, [failure], details_of(batch), is_repeat=True
+        )
+
+
 def _leftovers(failed: list[Outcome], invocation: Invocation) -> Iterator[Leftover]:
     """Yield what has to be stored of failed outcomes. What is hopeless for the same reason shares a dead letter."""
-    alike: dict[tuple[DistributionId, str], list[Outcome]] = {}
+    alike: dict[tuple[DistributionId, str, bool], list[Outcome]] = {}
     for outcome in failed:
         batch, error = outcome.batch, outcome.error
         if error is None:
@@ -140,7 +169,7 @@ def _leftovers(failed: list[Outcome], invocation: Invocation) -> Iterator[Leftov
         # CloudFront may know what is fixed, now or later, unless it says that a path is invalid: the reference stays.
         if pacing.is_hopeless(batch, error) and (isinstance(error, InvalidPathError) or not batch.is_fixed):
             kind = "" if isinstance(error, InvalidPathError) else str(error)
-            alike.setdefault((batch.distribution, kind), []).append(outcome)
+            alike.setdefault((batch.distribution, kind, batch.repeat), []).append(outcome)
         else:
             yield _leftover(batch, str(error), invocation, error, [outcome.failure])
     for outcomes in alike.values():
@@ -155,7 +184,7 @@ def _letters(outcomes: list[Outcome], invocation: Invocation) -> Iterator[Leftov
     failures = {item.path: outcome.failure for outcome in outcomes for item in outcome.batch.items}
     batches = [replace(outcome.batch, attempts=0, crowded=0, apart=False) for outcome in outcomes]
     for batch in merge(first.distribution, (), batches):
-        counted = replace(batch, attempts=first.attempts, crowded=first.crowded, apart=first.apart)
+        counted = replace(batch, attempts=first.attempts, crowded=first.crowded, apart=first.apart, repeat=first.repeat)
         said = dict.fromkeys(failures[item.path] for item in batch.items)
         yield _leftover(counted, str(error), invocation, error, list(said))
 
@@ -165,7 +194,7 @@ def _leftover(
 ) -> Leftover:
     is_hopeless = error is not None and pacing.is_hopeless(batch, error)
     delay = 0 if is_hopeless or error is None else pacing.delay(batch, error)
-    if delay and isinstance(error, InProgressError):
+    if delay and (batch.repeat or isinstance(error, InProgressError)):
         delay = pacing.meeting(delay, invocation.clients.now())
     message = Message(tickets.write(tickets.Ticket(batch, why, invocation.settings.stack)), delay)
     details = {"error": why, **details_of(batch)}

@@ -43,7 +43,7 @@ def log_event(event: object) -> None:
 def log_warnings(warnings: Iterable[str]) -> None:
     """Log warnings; those of variables that do nothing, once: a process cannot change them."""
     for warning in warnings:
-        if warning.startswith(("POWERTOOLS_", "LOG_LEVEL", environment.BUDGET_IN_VAIN, *environment.GONE)):
+        if warning.startswith(("POWERTOOLS_", "LOG_LEVEL", *environment.IN_VAIN, *environment.GONE)):
             log_once(warning, logger.warning)
         else:
             logger.warning(warning)
@@ -73,4 +73,10 @@ def log_plan(plan: Plan) -> None:
 
 def details_of(batch: Batch) -> dict[str, str | int]:
     """Return the fields by which a batch is found again in the log and in CloudFront."""
-    return {"distribution": batch.distribution, "items": len(batch.items), "caller_reference": batch.caller_reference}
+    more = {"repeat": True} if batch.repeat else {}
+    return {
+        "distribution": batch.distribution,
+        "items": len(batch.items),
+        "caller_reference": batch.caller_reference,
+        **more,
+    }

@@ -101,13 +101,13 @@ class Tally:
         """Count a batch that CloudFront accepted ``now`` seconds after 1970.
 
         A change in several batches of a distribution is accepted there with the last of them. The changes behind a
-        ticket count as old as the first of them.
+        ticket count as old as the first of them. How soon they were accepted, their second clearing does not tell.
         """
         self.count("PathsInvalidated", len(batch.items), batch.distribution)
         self.count("Wildcards", batch.wildcards)
         self.count("EvictedNeighbours", sum((item.wide and item.wide.evicted) or 0 for item in batch.items))
         delays = self._delays.setdefault(batch.distribution, {})
-        for item in batch.items:
+        for item in () if batch.repeat else batch.items:
             for source, _ in item.causes:
                 if (delay := _milliseconds(source.time, now)) is not None:
                     delays[source.identity, source.key] = delay

@@ -16,8 +16,8 @@ from invalidator.workers import at_once
 class Leftover(NamedTuple):
     """A message to store for some distributions, and the messages whose work it holds.
 
-    It is a dead letter if it ``is_hopeless``, else a ticket. ``failures`` say what was not done, ``since`` is when the
-    first of it changed, if it was refused more than once.
+    It is a dead letter if it ``is_hopeless``, else a ticket; if it ``is_repeat``, that of a second clearing.
+    ``failures`` say what was not done, ``since`` is when the first of it changed, if it was refused more than once.
     """
 
     message: Message
@@ -27,6 +27,7 @@ class Leftover(NamedTuple):
     details: dict[str, Any]
     is_hopeless: bool = False
     since: str = ""
+    is_repeat: bool = False
 
 
 class StoreResult(NamedTuple):

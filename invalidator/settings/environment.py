@@ -45,7 +45,7 @@ GONE: Final = {
 }
 """The variables that are no longer read, and why nobody needs them."""
 
-BUDGET_IN_VAIN: Final = "MONTHLY_BUDGET does nothing"
+IN_VAIN: Final = ("MONTHLY_BUDGET does nothing", "REPEAT_AFTER does nothing")
 
 # As Powertools spells it.
 _TRUE: Final = ("1", "y", "yes", "t", "true", "on")
@@ -71,7 +71,8 @@ class Settings:
     ``queue_url`` is the function's own queue, ``dead_letters_url`` its dead-letter queue; both may be empty.
     ``warnings`` say what is wrong with settings that can be used all the same. ``allowance`` bounds what one plan may
     send to each distribution. A change waits for the rest of its burst for ``gather`` seconds at most; 0: not at all.
-    The upload of the key ``deploy_marker`` ends a burst. ``monthly_budget`` is in US dollars; 0: there is none.
+    The upload of the key ``deploy_marker`` ends a burst. What is accepted is sent once more, ``repeat_after`` seconds
+    later; 0: it is not. ``monthly_budget`` is in US dollars; 0: there is none.
     ``skip_unchanged`` says how an upload is compared with the version before; uploads that are the same are not
     invalidated. None: nothing is compared. ``stack`` marks the tickets of the stack; empty outside of one.
     """
@@ -91,6 +92,7 @@ class Settings:
     skip_unchanged: SkipUnchanged | None = None
     gather: int = 0
     deploy_marker: str = ""
+    repeat_after: int = 0
     monthly_budget: float = 0.0
     stack: str = ""
 
@@ -133,6 +135,7 @@ def load(
         skip_unchanged=_one_of(environ, "SKIP_UNCHANGED", {"": None} | {item.value: item for item in SkipUnchanged}),
         gather=_whole(environ, "GATHER", 0, range(MAX_DELAY_SECONDS + 1), " of seconds"),
         deploy_marker=_deploy_marker(environ),
+        repeat_after=_repeat_after(environ),
         monthly_budget=_monthly_budget(environ),
         stack=_stack(environ),
     )
@@ -205,7 +208,9 @@ def _switches_in_vain(environ: Mapping[str, str]) -> Iterator[str]:
     if environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in _FALSE:
         yield "POWERTOOLS_TRACE_DISABLED: this function no longer sends traces to X-Ray; remove the variable"
     if _monthly_budget(environ) and not metrics(environ):
-        yield f"{BUDGET_IN_VAIN} without metrics, which POWERTOOLS_METRICS_DISABLED turns off"
+        yield f"{IN_VAIN[0]} without metrics, which POWERTOOLS_METRICS_DISABLED turns off"
+    if _repeat_after(environ) and not _queue_url(environ, "QUEUE_URL"):
+        yield f"{IN_VAIN[1]} without a queue on which the second clearing can wait: set QUEUE_URL"
 
 
 def _names_in_vain(environ: Mapping[str, str]) -> Iterator[str]:
@@ -270,6 +275,10 @@ def _deploy_marker(environ: Mapping[str, str]) -> str:
             " in front, as .deployed)"
         )
     return key
+
+
+def _repeat_after(environ: Mapping[str, str]) -> int:
+    return _whole(environ, "REPEAT_AFTER", 0, range(MAX_DELAY_SECONDS + 1), " of seconds")
 
 
 def _monthly_budget(environ: Mapping[str, str]) -> float:

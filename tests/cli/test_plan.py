@@ -74,6 +74,16 @@ def test_plan_knows_who_serves_a_bucket_if_it_is_told_which(cloudfront: StrictCl
     assert cloudfront.read == []
 
 
+def test_plan_says_that_all_of_it_is_sent_twice(cloudfront: StrictCloudFront) -> None:
+    done = run("plan", "--key", "a", REPEAT_AFTER="10", QUEUE_URL="https://sqs.eu-central-1.amazonaws.com/1/changes")
+    assert done.stderr.splitlines() == [
+        "2 calls, 2 paths: 0.01 USD if the 1,000 free paths of the month are used up.",
+        "REPEAT_AFTER: the function sends all of it twice, for twice that (0.02 USD).",
+        "Nothing was sent.",
+    ]
+    assert cloudfront.calls == 0
+
+
 def test_plan_reports_what_it_cannot_read(cloudfront: StrictCloudFront) -> None:
     done = run("plan", "-", "--json", stdin=json.dumps(make.s3(Change("a"), Change(""))))
     assert done.returncode == 1

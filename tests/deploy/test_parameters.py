@@ -23,6 +23,7 @@ LAYER_IN_CHINA = "arn:aws-cn:lambda:cn-north-1:498634801083:layer:x:3"
         ((BUCKET, DISTRIBUTIONS, "triger=direct"), "--param triger: there is no such parameter. Choose from bucket,"),
         ((BUCKET, DISTRIBUTIONS, "gather=300", "trigger=direct"), "--param gather: it works only with a queue"),
         ((BUCKET, DISTRIBUTIONS, "deploy-marker=x", "trigger=direct"), "--param deploy-marker: it works only with a"),
+        ((BUCKET, DISTRIBUTIONS, "repeat-after=10", "trigger=direct"), "--param repeat-after: it works only with a"),
         (
             (BUCKET, DISTRIBUTIONS, "deploy-marker=x", "prefix=y"),
             "--param deploy-marker: prefix and suffix keep it back",
@@ -134,6 +135,7 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
         *("parameter=/", "parameter=a//b", "parameter=arn:aws:ssm:us-east-1:1:document/x", "parameter=a*"),
         *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "powertools-layer=0", "index-document= "),
         *("max-paths=0", "max-paths=1000001", "max-paths=01", "max-paths=-1"),
+        *("repeat-after=-1", "repeat-after=901", "repeat-after=ten"),
         *("gather=-1", "gather=901", "gather=1e2", "gather=on", "deploy-marker=/x", "deploy-marker=s3://origin/x"),
         *("pipeline=yes", "pipeline-parameters=a", "pipeline-parameters=/a/", "pipeline-parameters=/a*"),
         *(
@@ -256,6 +258,7 @@ def test_the_function_may_see_of_the_bucket_what_the_parameters_take(
     "given",
     [
         *("max-paths=1", "max-paths=999999", "max-paths=1000000"),
+        *("repeat-after=0", "repeat-after=10", "repeat-after=900"),
         *("gather=0", "gather=99", "gather=899", "gather=900", "deploy-marker=.deployed", "deploy-marker=a b/ü"),
         *("pipeline=on", "pipeline=off", "dashboard=on", "dashboard=off"),
         "skip-unchanged=versions+metadata",

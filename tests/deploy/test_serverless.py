@@ -332,6 +332,7 @@ def test_what_the_function_is_to_know_of_urls_reaches_it(packages: Packages) -> 
         "SKIP_UNCHANGED": "versions",
         "GATHER": "60",
         "DEPLOY_MARKER": ".deployed",
+        "REPEAT_AFTER": "10",
         "MONTHLY_BUDGET": "5",
     }
     variables = properties(packages["direct"], "InvalidateLambdaFunction")["Environment"]["Variables"]
@@ -364,15 +365,15 @@ def test_a_queue_gathers_many_changes_and_loses_none(packages: Packages, case: s
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "<DeadLetters.Arn>", "maxReceiveCount": 5}
 
 
-def test_a_burst_waits_on_a_queue_only(packages: Packages) -> None:
-    def of(case: str) -> tuple[str | None, str | None]:
+def test_a_burst_and_a_second_clearing_wait_on_a_queue_only(packages: Packages) -> None:
+    def of(case: str) -> tuple[str | None, str | None, str | None]:
         variables = properties(packages[case], "InvalidateLambdaFunction")["Environment"]["Variables"]
-        return variables.get("GATHER"), variables.get("DEPLOY_MARKER")
+        return variables.get("GATHER"), variables.get("DEPLOY_MARKER"), variables.get("REPEAT_AFTER")
 
-    assert of("queue") == ("300", "")
-    assert of("discover") == ("60", ".deployed")
-    assert of("eventbridge") == ("0", "")
-    assert of("direct") == (None, None)
+    assert of("queue") == ("300", "", "0")
+    assert of("discover") == ("60", ".deployed", "10")
+    assert of("eventbridge") == ("0", "", "0")
+    assert of("direct") == (None, None, None)
 
 
 @pytest.mark.parametrize("case", CASES)

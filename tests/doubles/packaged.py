@@ -38,6 +38,7 @@ CASES = {
         "skip-unchanged=versions",
         "gather=60",
         "deploy-marker=.deployed",
+        "repeat-after=10",
         "pipeline=on",
         "cost-alarm=2.50",
         "monthly-budget=5",

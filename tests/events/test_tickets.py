@@ -30,13 +30,14 @@ def batches_of(*changes: Change) -> tuple[Batch, ...]:
 
 deploys = st.lists(make.changes, min_size=1, max_size=4)
 batches = st.builds(
-    lambda deploy, attempts, apart, crowded: replace(
-        batches_of(*deploy)[0], attempts=attempts, apart=apart, crowded=crowded
+    lambda deploy, attempts, apart, crowded, repeat: replace(
+        batches_of(*deploy)[0], attempts=attempts, apart=apart, crowded=crowded, repeat=repeat
     ),
     deploys,
     st.integers(0, 10),
     st.booleans(),
     st.integers(0, 32),
+    st.booleans(),
 )
 
 
@@ -63,6 +64,7 @@ def test_what_is_written_is_read_again(batch: Batch, why: str, stack: str) -> No
         (item.path, item.causes[0].relation, item.causes[0].source.key) for item in batch.items
     ]
     assert read.message_ids == {"m7"}
+    assert (read.repeat, "repeat" in document) == (batch.repeat, batch.repeat)
     assert why_again == why[:500]
 
 

@@ -205,6 +205,12 @@ def test_a_monthly_budget_is_an_amount_of_dollars() -> None:
             load({"DISTRIBUTION_IDS": "E1", "MONTHLY_BUDGET": text})
 
 
+def test_a_second_clearing_needs_the_queue_that_it_waits_on() -> None:
+    for seconds, queue, expected in ("10", "", 1), ("0", "", 0), ("", "", 0), ("10", "https://sqs.test/1/changes", 0):
+        found = load({"DISTRIBUTION_IDS": "E1", "REPEAT_AFTER": seconds, "QUEUE_URL": queue})
+        assert len([text for text in found.warnings if text.startswith("REPEAT_AFTER does nothing")]) == expected
+
+
 def test_a_budget_needs_the_metric_that_it_is_read_from() -> None:
     for budget, expected in ("5", 1), ("0", 0):
         environ = {"DISTRIBUTION_IDS": "E1", "MONTHLY_BUDGET": budget, "POWERTOOLS_METRICS_DISABLED": "true"}
@@ -221,12 +227,22 @@ def test_a_variable_that_is_gone_is_told_of_and_ignored(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "least", "most", "default"),
-    [("SETTINGS_TTL", 0, 86_400, 300), ("MAX_PATHS", 1, 1_000_000, 3_000), ("GATHER", 0, 900, 0)],
+    [
+        ("SETTINGS_TTL", 0, 86_400, 300),
+        ("MAX_PATHS", 1, 1_000_000, 3_000),
+        ("GATHER", 0, 900, 0),
+        ("REPEAT_AFTER", 0, 900, 0),
+    ],
 )
 def test_a_whole_number_is_one_within_its_bounds(name: str, least: int, most: int, default: int) -> None:
     def value(text: str) -> int:
         found = load({"DISTRIBUTION_IDS": "E1", name: text})
-        return {"SETTINGS_TTL": found.ttl, "MAX_PATHS": found.allowance.paths, "GATHER": found.gather}[name]
+        return {
+            "SETTINGS_TTL": found.ttl,
+            "MAX_PATHS": found.allowance.paths,
+            "GATHER": found.gather,
+            "REPEAT_AFTER": found.repeat_after,
+        }[name]
 
     taken = {str(least): least, str(most): most, f" {most}\n": most, f"00{most}": most, "": default, " ": default}
     assert {text: value(text) for text in taken} == taken

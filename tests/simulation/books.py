@@ -5,7 +5,7 @@ from collections.abc import Collection
 from math import inf
 
 from tests.simulation.cloudfront import CloudFront, clearing
-from tests.simulation.messages import EVERY, places_of, ticket_of
+from tests.simulation.messages import EVERY, Ticket, places_of, ticket_of
 from tests.simulation.sites import Place, Sites
 from tests.simulation.sqs import Message, Queue
 from tests.simulation.world import World
@@ -29,7 +29,8 @@ class Books:
     """Records everything, and checks each acknowledgement and each bill.
 
     ``keys`` are the objects behind the places, and ``hopeless`` the paths refused as invalid. No change is held for the
-    rest of its burst after ``longest_hold`` seconds. The queue ``is_sure`` if it stores everything and says so.
+    rest of its burst after ``longest_hold`` seconds. The queue ``is_sure`` if it stores everything and says so. What is
+    accepted is cleared again after ``repeat_after`` seconds; 0: it is not.
     ``doubled`` counts the paths that were billed twice because an invocation was killed between storing and answering.
     """
 
@@ -37,7 +38,7 @@ class Books:
         self._world, self._cloudfront, self._sites = world, cloudfront, sites
         self.keys: dict[Place, str] = {}
         self.hopeless: set[str] = set()
-        self.longest_hold, self.is_sure = 0, True
+        self.longest_hold, self.is_sure, self.repeat_after = 0, True, 0
         self.once_invalid: set[str] = set()
         self.tickets = self.doubled = 0
         self._changed_at: dict[str, float] = {}  # by message id
@@ -45,6 +46,8 @@ class Books:
         self._waiting: Counter[Place] = Counter()  # in tickets
         self._given_up: Counter[Place] = Counter()  # in dead letters
         self._acknowledged: dict[Place, tuple[float, float]] = {}  # the newest change, and when it was acknowledged
+        self._second: Counter[Place] = Counter()  # in tickets and dead letters of second clearings
+        self._cleared_at: tuple[dict[Place, float], dict[Place, float]] = {}, {}  # for the first time, and the second
         self._may_bill: Counter[Place] = Counter()
         self._billed_at: dict[Place, list[float]] = defaultdict(list)
         self._cut: dict[Place, float] = {}
@@ -113,7 +116,7 @@ class Books:
                 most = _MOST_STORED if self.is_sure else inf
                 assert self._refused[ticket.reference] <= most, f"tried again and again: {body[:300]}"
                 assert self._world.now - since <= _MOST_SECONDS_REFUSED, f"tried for hours: {body[:300]}"
-            self._waiting.update(ticket.places(self._sites))
+            (self._second if ticket.is_repeat else self._waiting).update(ticket.places(self._sites))
 
     def _store_unknown(self, bodies: list[str]) -> None:
         """Count what gathers and was stored unknown to the function as a delivery: it may be sent as well."""
@@ -126,10 +129,15 @@ class Books:
         ticket = ticket_of(body)
         assert ticket is not None, f"a dead letter that is no ticket: {body[:300]}"
         self.tickets += 1
-        self._given_up.update(ticket.places(self._sites))
+        (self._second if ticket.is_repeat else self._given_up).update(ticket.places(self._sites))
 
     def _bill(self, distribution: str, paths: list[str]) -> None:
         accepted = {(distribution, path) for path in paths}
+        reference = self._cloudfront.double.accepted[-1].reference
+        is_second = (distribution, reference) in self._cloudfront.seconds
+        self._cleared_at[is_second].update(dict.fromkeys(accepted, self._world.now))
+        if self.repeat_after and not is_second:
+            self._may_bill.update(accepted)
         for place in accepted if self._cut else ():
             if place in self._cut and self._is_unchanged(place):
                 self.doubled += 1
@@ -158,11 +166,30 @@ class Books:
                     self._acknowledged[place] = changed_at, now
         else:
             changed_at = ticket.since
-            self._waiting.subtract(places)
+            (self._second if ticket.is_repeat else self._waiting).subtract(places)
+            if ticket.is_repeat:
+                self._acknowledge_second(ticket)
+                return
         for place in places:
             since = max(changed_at, self._acknowledged.get(place, (-inf, 0.0))[0])
             if not self._is_done(place, since):
                 raise AssertionError(f"{place} of {message.id} was acknowledged, and neither accepted nor stored")
+
+    def _acknowledge_second(self, ticket: Ticket) -> None:
+        """Check that a second clearing was accepted, or is stored elsewhere."""
+        accepted_at, is_known = self._cleared_at[1], ticket.reference in self._cloudfront.known
+        for place in ticket.batch:
+            fine = is_known or self._second[place] > 0 or accepted_at.get(place, -1.0) >= ticket.since
+            assert fine, f"the second clearing of {place} was acknowledged, and neither accepted nor stored"
+
+    def check_repeated(self, removed: Collection[str]) -> None:
+        """Check that all that was accepted was accepted again later, and nothing where that is not set."""
+        firsts, seconds = self._cleared_at
+        assert self.repeat_after or not seconds, f"repeated: {sorted(seconds)[:5]}"
+        for place, at in firsts.items() if self.repeat_after else ():
+            again = max(seconds.get(item, -1.0) for item in clearing(place))
+            fine = place[0] in removed or again >= at + self.repeat_after
+            assert fine, f"{place} was accepted at {at:.0f}, and again at {again:.0f}"
 
     def _is_done(self, place: Place, since: float) -> bool:
         accepted_at = self._cloudfront.accepted_at

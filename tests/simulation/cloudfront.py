@@ -57,6 +57,7 @@ class CloudFront:
         self.in_progress: dict[str, Counter[str]] = {id_: Counter() for id_ in distributions}
         self.references: dict[tuple[str, str], tuple[str, ...]] = {}
         self.known: set[tuple[str, str]] = set()  # accepted references
+        self.seconds: set[tuple[str, str]] = set()  # references of second clearings
         # References of parts of batches that were refused as invalid, and of batches of large plans.
         self.parts: set[tuple[str, str]] = set()
         self.wholes: set[tuple[str, str]] = set()

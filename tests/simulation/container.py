@@ -11,7 +11,7 @@ from invalidator.aws.listings import Listings
 from invalidator.aws.spending import Spending
 from invalidator.delivery.bursts import Arrivals
 from invalidator.distributions.catalog import Catalog
-from invalidator.model import Allowance
+from invalidator.model import Allowance, Batch
 from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import LocalContext
 from invalidator.runtime.metrics import Document
@@ -78,6 +78,18 @@ class Workers:
         return ended
 
 
+class Noting:
+    """A CloudFront that knows which references are those of second clearings."""
+
+    def __init__(self, cdn: edge_of_cloudfront.CloudFront, seconds: set[tuple[str, str]]) -> None:
+        self._cdn, self._seconds, self.longest_call = cdn, seconds, cdn.longest_call
+
+    def create_invalidation(self, batch: Batch) -> str:
+        if batch.repeat:
+            self._seconds.add((batch.distribution, batch.caller_reference))
+        return self._cdn.create_invalidation(batch)
+
+
 class Container:
     """A process of the function with its connections and its catalog."""
 
@@ -108,7 +120,8 @@ class Container:
         """Return the clients of an invocation, whose calls are watched."""
         world, metrics, sqs = self._world, self._aws.metrics, self._sqs
         sqs.watch = store
-        cdn = edge_of_cloudfront.CloudFront(self._aws.cloudfront.client(watch, begin))
+        cloudfront = self._aws.cloudfront
+        cdn = Noting(edge_of_cloudfront.CloudFront(cloudfront.client(watch, begin)), cloudfront.seconds)
         return Clients(
             cloudfront=lambda: cdn,
             queue=lambda url: queues.Queue(sqs, url),

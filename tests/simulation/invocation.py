@@ -75,7 +75,8 @@ class Invocation:
             # A part that was refused twice for want of room may be cut and mixed anew.
             is_part = ticket.reference in self._aws.cloudfront.parts and ticket.crowded < _CROWDED_TWICE
             self._brought.add(ticket.reference)
-            if ticket.batch and (message.received > 1 or is_part):
+            is_second = ticket.is_repeat and ticket.crowded < _CROWDED_TWICE
+            if ticket.batch and (message.received > 1 or is_part or is_second):
                 self._alone.append((set(ticket.batch), message))
 
     # --- laws of the calls ------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ class Ticket(NamedTuple):
     """A ticket: of a batch, with its places and reference, or of changes for some distributions or for EVERY one.
 
     ``since`` is when the earliest of its changes happened, ``held_since`` when the first of what waits for the rest
-    of their burst was received.
+    of their burst was received. That of a second clearing ``is_repeat``; ``since`` is then when it is due.
     """
 
     since: float
@@ -30,6 +30,7 @@ class Ticket(NamedTuple):
     why: str
     distributions: tuple[str, ...] = ()
     held_since: float = inf
+    is_repeat: bool = False
 
     @property
     def ids(self) -> set[str]:
@@ -70,7 +71,9 @@ def ticket_of(body: str) -> Ticket | None:
     id_ = document["distribution"]
     places = tuple((id_, path) for path, *_ in document["items"])
     keys = tuple(key for *_, key in document["items"])
-    return Ticket(since, attempts, crowded, places, (id_, document["caller_reference"]), keys, document["why"])
+    reference = id_, document["caller_reference"]
+    is_repeat = document.get("repeat", False)
+    return Ticket(since, attempts, crowded, places, reference, keys, document["why"], is_repeat=is_repeat)
 
 
 def _seconds_of(time: str) -> float:
