@@ -26,6 +26,10 @@ def path_pattern(text: str) -> Callable[[str], object]:
     return glob(text.removeprefix("/").replace("[", "[[]"))
 
 
+# Of thousands of URLs, hardly one.
+may_be_normalized = re.compile(r"(?:^|/)[./]").search
+
+
 def normalized(url: str) -> set[str]:
     """Return the forms of a URL, without their first slash, that a path pattern may be compared with; it is one.
 
@@ -33,8 +37,6 @@ def normalized(url: str) -> set[str]:
     a difference for ``a//../b``.
     """
     path = f"/{url}"
-    if "//" not in path and "/." not in path:  # nearly always
-        return {url}
     return {url, _without_dots(_with_single_slashes(path))[1:], _with_single_slashes(_without_dots(path))[1:]}
 
 

@@ -9,13 +9,16 @@ from urllib.parse import unquote
 
 from invalidator.model import Behavior, Cause, ObjectChange, ObjectKey, Origin, Site, UrlPath
 from invalidator.urls.encoding import spellings
-from invalidator.urls.globs import glob, normalized, path_pattern
+from invalidator.urls.globs import glob, may_be_normalized, normalized, path_pattern
 from invalidator.urls.rules import Rule, follow
 
 NO_ORIGIN: Final = "it has no origin in the bucket"
 OUTSIDE: Final = "the key is outside of its origin paths"
 NO_BEHAVIOR: Final = "none of its cache behaviours leads to the object"
 TILDE: Final = "%7E may miss what is cached with a raw tilde; TILDES=wildcard clears that, with its neighbours"
+
+_DIRECTORY: Final = "directory of index document"
+_BARE: Final = "directory, without its slash, of index document"
 
 ERROR_PAGE_SECONDS: Final = 60
 """An old error page that is gone after this time is worth no eviction of the whole site."""
@@ -98,10 +101,7 @@ class Viewers:
                     self._add_object(change, key, origin, paths)
                 if key.endswith(self._directory_names):
                     self._add_directories(change, key, origin, instead, paths)
-        if self._error_pages:
-            self._add_failed_urls(change, origins, paths, before, notes)
-        if "~" in change.key or self._view.rules:
-            self._add_tildes(change, paths, before, notes)
+        self._add_kept_elsewhere(change, origins, paths, before, notes)
         return notes if notes or len(paths) > before else [reason]
 
     def urls(self, key: ObjectKey, origin: Origin) -> tuple[UrlPath, ...]:
@@ -151,19 +151,23 @@ class Viewers:
         directory = _directory_of(key, self._view.index_document)
         if directory is None:
             return
-        is_bare = origin.is_website if self._view.bare is None else self._view.bare
-        slash = Cause(change, "directory of index document")
-        bare = Cause(change, "directory, without its slash, of index document")
+        is_bare = self._is_bare(origin)
         if moved := list(self._directories_of(instead)):
-            paths += ((item, slash) for path in moved for item in self._varied(path))
-            if is_bare:
-                shorter = filter(None, map(_without_slash, moved))
-                paths += ((item, bare) for path in shorter for item in self._varied(UrlPath(path)))
+            for path in moved:
+                self._add_moved(change, path, paths, is_bare=is_bare)
             return
         if directory or not root:
-            self._add_url(directory, slash, origin, paths)
+            self._add_url(directory, Cause(change, _DIRECTORY), origin, paths)
         if is_bare and (url := _without_slash(directory)):
-            self._add_url(url, bare, origin, paths)
+            self._add_url(url, Cause(change, _BARE), origin, paths)
+
+    def _is_bare(self, origin: Origin) -> bool:
+        return origin.is_website if self._view.bare is None else self._view.bare
+
+    def _add_moved(self, change: ObjectChange, directory: UrlPath, paths: list[StalePath], *, is_bare: bool) -> None:
+        paths += ((item, Cause(change, _DIRECTORY)) for item in self._varied(directory))
+        if is_bare and (path := _without_slash(directory)):
+            paths += ((item, Cause(change, _BARE)) for item in self._varied(UrlPath(path)))
 
     def _directories_of(self, paths: list[UrlPath]) -> Iterator[UrlPath]:
         """Yield the directory of each path that is one of an index document."""
@@ -189,9 +193,17 @@ class Viewers:
         It is not documented which of the two CloudFront compares, nor whether the default root object is ``/`` to it.
         It normalizes what it compares, and asks the origin for the URL as it is.
         """
-        texts = {text for raw in (path[1:], url) for text in normalized(raw)}
-        texts |= {self._site.root_object} if "" in texts else set()
-        return [next(behavior for matches, behavior in self._patterns if matches(text)) for text in texts]
+        encoded = path[1:]
+        if encoded == url and url and not may_be_normalized(url):  # nearly always
+            return [self._first(url)]
+        texts = normalized(encoded) | normalized(url)
+        return [self._first(text) for text in (texts | {self._site.root_object} if "" in texts else texts)]
+
+    def _first(self, text: str) -> Behavior:
+        for matches, behavior in self._patterns:
+            if matches(text):
+                return behavior
+        raise LookupError("a site without a default behaviour")
 
     # --- what depends on it -----------------------------------------------------------------------------
 
@@ -216,6 +228,14 @@ class Viewers:
         return _items(path, self._behaviors(path, unquote(path[1:])))
 
     # --- what CloudFront keeps under other URLs ---------------------------------------------------------
+
+    def _add_kept_elsewhere(
+        self, change: ObjectChange, origins: list[Origin], paths: list[StalePath], before: int, notes: list[str]
+    ) -> None:
+        if self._error_pages:
+            self._add_failed_urls(change, origins, paths, before, notes)
+        if "~" in change.key or self._view.rules:
+            self._add_tildes(change, paths, before, notes)
 
     def _add_failed_urls(
         self, change: ObjectChange, origins: list[Origin], paths: list[StalePath], before: int, notes: list[str]
