@@ -153,7 +153,7 @@ PROTECTIONS: dict[str, Protection] = {
         221, rules=((concerned, "without_strangers", lambda decoded, _strangers: decoded),)
     ),
     "no ticket for what comes again": Protection(85, rules=((store, "_store", _stored_again),)),
-    "calls not begun too late": Protection(2, rules=((carry_out._Run, "__init__", _begun_late),)),
+    "calls not begun too late": Protection(85, rules=((carry_out._Run, "__init__", _begun_late),)),
     "room bookkeeping": Protection(5, rules=((pacing.Room, "free_at", lambda _room, _batch: 0.0),)),
     "shrinking": Protection(
         61,
