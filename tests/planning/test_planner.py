@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from invalidator.events import tickets
 from invalidator.events.decode import decode
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
-from invalidator.model import Batch, Behavior, Distribution, DistributionId, Note, Origin, Plan, Site
+from invalidator.model import (
+    Batch,
+    Behavior,
+    Distribution,
+    DistributionId,
+    ErrorPage,
+    Note,
+    Origin,
+    Plan,
+    Site,
+    UrlPath,
+)
 from invalidator.planning.batches import with_items, with_next_reference
 from invalidator.planning.planner import make_plan
 from invalidator.urls.rules import parse
@@ -144,6 +155,17 @@ def test_without_an_index_document_a_directory_is_never_cleared() -> None:
 def test_an_index_document_of_another_name() -> None:
     (batch, _) = plan_of(make.s3(Change("a/my home.htm"), Change("b/index.html")), "my home.htm").batches
     assert {item.path for item in batch.items} == {"/a/my%20home.htm", "/a/my+home.htm", "/a/", "/b/index.html"}
+
+
+def test_of_a_single_page_application_all_is_cleared_by_one_path() -> None:
+    site = Site(
+        (Behavior("*", (Origin("origin"),)),), "index.html", error_pages=(ErrorPage(UrlPath("/index.html"), 300),)
+    )
+    changes = decode(make.s3(Change("index.html"), Change("app.js"))).changes
+    (batch,) = make_plan(changes, [Distribution(E1, site)], View()).batches
+    (item,) = batch.items
+    assert (item.path, item.wide) == ("/*", None)
+    assert "error page, kept under each URL that failed, of 'index.html'" in item.reason
 
 
 def test_every_item_has_its_reason() -> None:
