@@ -9,19 +9,17 @@ from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_PATH_CHARACTERS, MAX_TAG_CHARACTERS
 from invalidator.model import Batch, Cause, DistributionId, Item, Request, UrlPath
 from invalidator.planning.batches import make_batches
-from invalidator.urls.encoding import encode_once, is_path, is_tag, why_rewritten
+from invalidator.urls.encoding import LONGEST_SUGGESTION, encode_once, is_path, is_tag, why_rewritten
 
 EVERYTHING: Final = "/*"
 
-_LONGEST_SUGGESTION: Final = 200
-"""Characters: nobody reads a longer suggestion."""
-
 _has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://").match
 _control = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# A form of a CI may hand over the escapes of line breaks.
-_gaps = re.compile(r"(?:[\s,;]|\\[nrt](?=[\s/]|$))+")
-_begins = re.compile(r"[\"'\[\]]*/").match
+# A form of a CI may hand over the escapes of line breaks, and a copied text spaces that nobody sees.
+_gaps = re.compile(r"(?:[\s,;|\u200b\ufeff]|\\[nrt](?=[\s/]|$))+")
+_begins = re.compile(r"[\"'\[\]]*(?:https?:/)?/").match
 _QUOTES: Final = "\"'[]"
+_ENDS: Final = ",;\u200b\ufeff"
 
 
 def path_of(text: str, source: str, *, again: bool = False) -> UrlPath:
@@ -54,14 +52,14 @@ def _problem(text: str, *, again: bool) -> str:
     if text[:1] == "#":
         allowed = f"# and 1 to {MAX_TAG_CHARACTERS} visible ASCII characters without commas and asterisks"
         return "" if is_tag(text) else f"is no cache tag: expected {allowed}"
-    return _problem_of_path(text)
+    return _problem_of_path(text, again=again)
 
 
-def _problem_of_path(text: str) -> str:
+def _problem_of_path(text: str, *, again: bool) -> str:
     if text[:1] != "/":
         return f"does not begin with a slash{_suggested(text) if text.strip() else f', as {EVERYTHING!r}'}"
-    if text != text.strip():
-        return f"has white space at its end{_suggested(text)} (A space in a name is %20.)"
+    if (text.rstrip(_ENDS) != text or text != text.strip()) and not again:
+        return f"has white space, a comma or a semicolon at its end{_suggested(text)} (A space in a name is %20.)"
     if _control.search(text):
         spelt = _control.sub(lambda match: quote(match[0]), text)
         return f"has a line break or another control character in it{_suggested(spelt)}"
@@ -90,22 +88,26 @@ def _pieces(text: str) -> list[str]:
         if _begins(text, gap.end()) or (text.startswith("#", gap.end()) and gap[0].strip(" ")):
             pieces.append(text[start : gap.start()])
             start = gap.end()
-    blanks = f",;{''.join(filter(str.isspace, set(text)))}"
-    closing = blanks + _QUOTES if text.lstrip(blanks)[:1] in {*_QUOTES} else blanks
-    pieces = [piece.lstrip(blanks + _QUOTES).rstrip(closing) for piece in (*pieces, text[start:])]
+    blanks = f"{_ENDS}{''.join(filter(str.isspace, set(text)))}"
+    pieces = [piece.strip(blanks) for piece in (*pieces, text[start:])]
+    quoted = text.lstrip(blanks)[:1] in {*_QUOTES}
+    pieces = [piece.strip(_QUOTES) if quoted or piece[:1] in {*_QUOTES} else piece for piece in pieces]
     return list(filter(None, pieces)) or [""]
 
 
 def _suggested(text: str) -> str:
     """Return a question with the paths that were probably meant; empty if CloudFront would refuse one as well."""
-    paths = [piece if piece[:1] in {"/", "#"} else f"/{piece}" for piece in _pieces(text)]
+    pieces = _pieces(text)
+    if pieces == [""] and text:
+        return ""
+    paths = [piece if piece[:1] in {"/", "#"} else f"/{piece}" for piece in pieces]
     paths = [path[: path.find("*") + 1] or path for path in paths]
     try:
         for path in paths:
             path_of(path, "")
     except ConfigurationError:
         return ""
-    return f": did you mean {' and '.join(map(repr, paths))}?" if len("".join(paths)) <= _LONGEST_SUGGESTION else ""
+    return f": did you mean {' and '.join(map(repr, paths))}?" if len("".join(paths)) <= LONGEST_SUGGESTION else ""
 
 
 def batches_of(

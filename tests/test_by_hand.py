@@ -134,6 +134,9 @@ def test_what_is_written_becomes_this(text: str, path: str) -> None:
         ('["/blog/*"]', "/blog/*"),
         ('"#news"', "#news"),
         ("/a\n", "/a"),
+        ("/a,", "/a"),
+        ("/a; ,", "/a"),
+        ("/a\u200b", "/a"),
         ("\t/a", "/a"),
         ("/a\u00a0", "/a"),
         ("/a\nb", "/a%0Ab"),
@@ -188,6 +191,9 @@ def test_where_nothing_can_be_guessed_it_is_said_what_is_wrong(text: str, words:
         ("/a* /b*", ["/a*", "/b*"]),
         ('["/a", "/b"]', ["/a", "/b"]),
         ('"/a" "/b"', ["/a", "/b"]),
+        ('/a "/b"', ["/a", "/b"]),
+        ("/a|/b", ["/a", "/b"]),
+        ("/a\u200b/b", ["/a", "/b"]),
         ("/a','/b", ["/a'", "/b"]),
         ("blog, /b", ["/blog", "/b"]),
         ("/a\n#news", ["/a", "#news"]),
@@ -224,8 +230,9 @@ def test_a_single_path_is_taken(path: str, end: str) -> None:
 
 
 def test_what_is_sent_again_is_one_path() -> None:
-    (batch,) = batches_of(["/img/w=1,/a.jpg"], "--again", IDS[:1], "job 1", again=True)
-    assert [item.path for item in batch.items] == ["/img/w=1,/a.jpg"]
+    items = ["/img/w=1,", "/img/w=1,/a.jpg"]
+    (batch,) = batches_of(items, "--again", IDS[:1], "job 1", again=True)
+    assert [item.path for item in batch.items] == items
 
 
 @pytest.mark.parametrize(("characters", "is_suggested"), [(200, True), (201, False)])

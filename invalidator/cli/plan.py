@@ -176,7 +176,7 @@ def _show(preview: Preview, budget: int | None, *, as_json: bool) -> str:
     narrate_plan(made)
     warn(over_budget(preview, made, budget) if budget is not None else ())
     narrate(cost_in_words(made))
-    if preview.settings.repeat_after and made.batches:
+    if preview.settings.repeat_after and preview.settings.queue_url and made.batches:
         narrate(f"REPEAT_AFTER: the function sends all of it twice, for twice that ({dollars(2 * made.cost.usd)} USD).")
     excluded = f"{count(made.excluded, 'change')} excluded" if made.excluded else ""
     return ", ".join(filter(None, [excluded, f"{made.unserved:,} unserved" if made.unserved else ""]))

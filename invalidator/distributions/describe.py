@@ -15,6 +15,7 @@ from invalidator.urls.encoding import encode_once
 
 _Json = dict[str, Any]
 
+_RANGE_ERROR: Final = 416
 _DEFAULT_PATTERN: Final = "*"
 """The path pattern of the default cache behaviour."""
 
@@ -77,7 +78,8 @@ def _error_pages(config: _Json) -> Iterator[ErrorPage]:
     """Yield each error page once, with the longest time of any error that it is shown for."""
     longest: dict[UrlPath, int] = {}
     for described in items_of(config, "CustomErrorResponses"):
-        if page := described.get("ResponsePagePath"):
+        # CloudFront keeps no answer to a range that cannot be served.
+        if (page := described.get("ResponsePagePath")) and described.get("ErrorCode") != _RANGE_ERROR:
             path, seconds = UrlPath(encode_once(page)), described.get("ErrorCachingMinTTL", ERROR_CACHING_SECONDS)
             longest[path] = max(seconds, longest.get(path, 0))
     return starmap(ErrorPage, longest.items())

@@ -90,7 +90,8 @@ def check_error_pages(bucket: str, sites: Mapping[DistributionId, Site], view: V
         for page, seconds in site.error_pages:
             name = unquote(page[1:]) or site.root_object or view.index_document
             keys = [ObjectKey(key_prefix(origin) + name) for origin in site.origins(bucket)]
-            stale = [path for key in keys for path, _ in viewers.stale(ObjectChange(bucket, key, "doctor")).paths]
+            changes = [ObjectChange(bucket, key, "doctor") for key in keys if view.takes(key)]
+            stale = [path for change in changes for path, _ in viewers.stale(change).paths]
             if stale and seconds > ERROR_PAGE_SECONDS:
                 yield _of_error_page(
                     f"{id_} keeps its error page {page} for {seconds:,} s under each URL that failed", view
@@ -106,7 +107,7 @@ def _of_error_page(text: str, view: View) -> Finding:
 
 def check_tildes(bucket: str, keys: Sequence[str], view: View) -> Iterator[Finding]:
     """Yield a finding if one of these keys, the first of many, has a tilde."""
-    if found := [key for key in keys if "~" in key]:
+    if found := [key for key in keys if "~" in key and view.takes(key)]:
         text = f"{count(len(found), 'key')} in bucket {bucket} with a tilde, as {found[0]!r:.80}"
         if view.tilde_wildcards:
             yield Finding("tildes", "ok", f"{text}: cleared with all that begins like it, up to the tilde")

@@ -44,10 +44,10 @@ class Coalesced(NamedTuple):
 def coalesce(items: tuple[Item, ...], allowance: Allowance, neighbours: ListNeighbours, sites: int = 1) -> Coalesced:
     """Return items within the allowance that clear at least the same; the very same items if they need no change.
 
+    What is under a wildcard is never sent beside it.
+
     The time for a search is shared between ``sites``. Items are sorted by path, before and after.
     """
-    if not _may_widen(items, allowance):
-        return Coalesced(items)
     items = widened(items, {})
     if not _may_widen(items, allowance):
         return Coalesced(items)

@@ -24,7 +24,7 @@ _is_spelt = re.compile(rf"/(?:[+{_LITERAL}]|%[0-9A-F]{{2}})*(?:\?(?:[+?{_LITERAL
 _has_one_spelling = re.compile(rf"[{_LITERAL}]*").fullmatch
 # Visible ASCII; a comma would separate two tags, and there are no wildcards.
 _is_tag = re.compile(r"#[!-)+\--~]+").fullmatch
-_LONGEST_SUGGESTION: Final = 200
+LONGEST_SUGGESTION: Final = 200
 """Characters: nobody reads a longer suggestion."""
 
 _escape = re.compile("(%[0-9A-Fa-f]{2})")
@@ -118,7 +118,7 @@ def why_rewritten(text: str) -> str:
     before = _rewritten.match(text)
     path = "/" + before[1].replace("\\", "/").removeprefix("/") if before else ""
     path = path[: path.find("*") + 1] or path
-    result = f", and it is {path!r} again" if path and len(path) <= _LONGEST_SUGGESTION else ""
+    result = f", and it is {path!r} again" if path and len(path) <= LONGEST_SUGGESTION else ""
     return (
         "is a path on this computer: Git Bash rewrites arguments that begin with a slash. Put MSYS_NO_PATHCONV=1 in"
         f" front of the command{result}"

@@ -200,6 +200,10 @@ def _group(reference: re.Match[str], expression: "Expression", where: str) -> in
             return name
     elif (number or name) and int(number or name) <= expression.groups:
         return int(number or name)
+    if reference[0] == "$":
+        raise ConfigurationError(
+            f"{where}: behind a $ comes a group, as $1, ${{1}}, ${{name}} or ${{1:url}}; $$ is a dollar sign"
+        )
     raise ConfigurationError(
         f"{where}: {reference[0]!r} is no group of the expression, which has {expression.groups} ($$ is a dollar sign)"
     )

@@ -91,12 +91,12 @@ class Viewers:
             return [NO_ORIGIN]
         notes: list[str] = []
         before, reason = len(paths), OUTSIDE
-        moved = self._follow(self._whole_rules, change.key, change, paths, notes)
+        moved = self._follow(self._whole_rules, change.key, change, origins, paths, notes)
         for origin in origins:
             key = _relative(change.key, origin)
             if key is not None:
                 reason = NO_BEHAVIOR
-                instead = moved + self._follow(self._relative_rules, key, change, paths, notes)
+                instead = moved + self._follow(self._relative_rules, key, change, [origin], paths, notes)
                 if not instead:
                     self._add_object(change, key, origin, paths)
                 if key.endswith(self._directory_names):
@@ -151,14 +151,11 @@ class Viewers:
         directory = _directory_of(key, self._view.index_document)
         if directory is None:
             return
-        is_bare = self._is_bare(origin)
-        if moved := list(self._directories_of(instead)):
-            for path in moved:
-                self._add_moved(change, path, paths, is_bare=is_bare)
+        if any(self._directories_of(instead)):  # it is there, and not here
             return
         if directory or not root:
             self._add_url(directory, Cause(change, _DIRECTORY), origin, paths)
-        if is_bare and (url := _without_slash(directory)):
+        if self._is_bare(origin) and (url := _without_slash(directory)):
             self._add_url(url, Cause(change, _BARE), origin, paths)
 
     def _is_bare(self, origin: Origin) -> bool:
@@ -169,11 +166,15 @@ class Viewers:
         if is_bare and (path := _without_slash(directory)):
             paths += ((item, Cause(change, _BARE)) for item in self._varied(UrlPath(path)))
 
-    def _directories_of(self, paths: list[UrlPath]) -> Iterator[UrlPath]:
-        """Yield the directory of each path that is one of an index document."""
-        for path in paths:
-            directory, _, name = path.rpartition("/")
-            if name in self._index_names and "?" not in directory:
+    def _directories_of(self, items: list[UrlPath]) -> Iterator[UrlPath]:
+        """Yield the directory of each path that is one of an index document, perhaps with all its query strings."""
+        for item in items:
+            directory, _, name = item.rpartition("/")
+            if (
+                name.removesuffix("*").removesuffix("?") in self._index_names
+                and directory[:1] != "#"
+                and "?" not in directory
+            ):
                 yield UrlPath(f"{directory}/")
 
     def _add_url(self, url: str, cause: Cause, origin: Origin, paths: list[StalePath]) -> None:
@@ -208,7 +209,13 @@ class Viewers:
     # --- what depends on it -----------------------------------------------------------------------------
 
     def _follow(
-        self, rules: list[Rule], key: str, change: ObjectChange, paths: list[StalePath], notes: list[str]
+        self,
+        rules: list[Rule],
+        key: str,
+        change: ObjectChange,
+        origins: list[Origin],
+        paths: list[StalePath],
+        notes: list[str],
     ) -> list[UrlPath]:
         """Add the paths and tags that the rules give. Return those that replace the object's own path."""
         replaced: list[UrlPath] = []
@@ -219,6 +226,9 @@ class Viewers:
                 replaced += followed.instead
                 cause = Cause(change, f"{rule.name} for")
                 paths += ((item, cause) for path in followed.also + followed.instead for item in self._varied(path))
+        if replaced and _directory_of(ObjectKey(key), self._view.index_document) is not None:
+            for directory in self._directories_of(replaced):
+                self._add_moved(change, directory, paths, is_bare=any(map(self._is_bare, origins)))
         return replaced
 
     def _varied(self, path: UrlPath) -> tuple[UrlPath, ...]:

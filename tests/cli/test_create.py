@@ -231,19 +231,32 @@ def test_an_alias_is_refused_with_the_id_by_all_commands(cloudfront: StrictCloud
 )
 def test_the_output_of_aws_s3_is_not_taken_for_keys(cloudfront: StrictCloudFront, command: tuple[str, ...]) -> None:
     done = run(*command, stdin="delete: s3://b/x\n")
-    assert_explained(
-        done, 2, "'delete: s3://b/x' is a line of what aws s3 prints, and not a key: did you mean --bucket b"
-    )
+    option = "" if command[0] == "explain" else "--key "
+    said = "'delete: s3://b/x' is a line of what aws s3 prints, and not a key: did you mean"
+    assert_explained(done, 2, f"{said} --bucket b {option}'x'?")
+    assert ("sed" in done.stderr) == (command[1] == "--keys-from")
     assert cloudfront.calls == 0
 
 
 def test_the_command_for_the_output_of_aws_s3_makes_keys_of_it() -> None:
-    lines = ["upload: ./a b.html to s3://b/x/a b.html", "(dryrun) delete: s3://b/c", "move: s3://a/d to s3://b/e"]
+    lines = [
+        "upload: ./a b.html to s3://b/x/a b.html",
+        "(dryrun) delete: s3://b/c",
+        "move: s3://b/d to s3://b/e",
+        "(dryrun) move: s3://b/f to ./g",
+        "move: ./h to s3://b/i",
+        "copy: s3://a/j to s3://b/k",
+        "download: s3://b/l to ./m",
+        "upload failed: ./n to s3://b/n An error occurred (AccessDenied)",
+        "Completed 1.2 KiB/3.4 KiB (5 KiB/s) with 2 file(s) remaining",
+    ]
+    for line in lines[-2:]:
+        assert_explained(run("plan", "--key", line, "--distribution-id", "E1"), 2, "a line of what aws s3 prints")
     told = run("plan", "--key", lines[0], "--distribution-id", "E1").stderr
-    sed = re.search(r"sed -n '(.*?)'", " ".join(told.split()))
+    sed = re.search(r"sed -nE '(.*?)'", " ".join(told.split()))
     assert sed
-    done = subprocess.run(["sed", "-n", sed[1]], input="\n".join(lines), capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["x/a b.html", "c", "e"]
+    done = subprocess.run(["sed", "-nE", sed[1]], input="\n".join(lines), capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["x/a b.html", "c", "d", "e", "f", "i", "k"]
 
 
 def test_a_distribution_of_tenants_only_is_refused_with_the_reason(cloudfront: StrictCloudFront) -> None:

@@ -82,6 +82,8 @@ def test_plan_says_that_all_of_it_is_sent_twice(cloudfront: StrictCloudFront) ->
         "Nothing was sent.",
     ]
     assert cloudfront.calls == 0
+    # Without the queue on which it would wait, there is none.
+    assert "twice" not in run("plan", "--key", "a", REPEAT_AFTER="10").stderr
 
 
 def test_plan_reports_what_it_cannot_read(cloudfront: StrictCloudFront) -> None:

@@ -128,6 +128,19 @@ def test_an_origin_need_not_have_a_path() -> None:
     assert serves(config, "my-origin")
 
 
+def test_error_pages_have_the_longest_time_of_their_errors() -> None:
+    def pages(*responses: dict[str, Any]) -> tuple[tuple[str, int], ...]:
+        return site_of({"CustomErrorResponses": {"Items": list(responses)}}, lambda _: False).error_pages
+
+    page = {"ResponsePagePath": "/a b~.html", "ResponseCode": "200"}
+    assert pages({"ErrorCode": 404, **page}) == (("/a%20b%7E.html", 10),)
+    both = [{"ErrorCode": code, "ErrorCachingMinTTL": seconds, **page} for code, seconds in ((403, 300), (404, 0))]
+    assert pages(*both) == pages(*reversed(both)) == (("/a%20b%7E.html", 300),)
+    assert pages({"ErrorCode": 404, "ErrorCachingMinTTL": 300}) == ()
+    # CloudFront keeps no answer to a range that cannot be served.
+    assert pages({"ErrorCode": 416, "ErrorCachingMinTTL": 300, **page}) == ()
+
+
 @given(st.text(), st.text())
 def test_no_domain_breaks_anything(domain: str, path: str) -> None:
     of_bucket(domain, path)

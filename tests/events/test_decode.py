@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import botocore.session
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from invalidator.events import tickets
@@ -199,6 +199,9 @@ def test_a_call_that_failed_changed_nothing(change: Change, route: str, code: st
 
 
 @given(make.changes, st.sampled_from(["", "null", "v1"]), st.sampled_from(["s3", "eventbridge"]))
+@example(Change("a", name="LifecycleExpiration:Delete"), "null", "s3")
+@example(Change("a", name="LifecycleExpiration:Delete"), "null", "eventbridge")
+@example(Change("a", name="LifecycleExpiration:DeleteMarkerCreated"), "v1", "eventbridge")
 def test_of_expired_versions_only_noncurrent_ones_change_nothing(change: Change, version: str, route: str) -> None:
     """A rule of the bucket's lifecycle puts a delete marker over a current version."""
     decoded = decode(ROUTES[route](replace(change, version=version)))

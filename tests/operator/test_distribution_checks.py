@@ -40,15 +40,16 @@ def test_who_serves_the_bucket_and_is_not_configured_has_stale_viewers() -> None
 
 
 def test_an_error_page_of_the_bucket_that_is_kept_for_long_is_told() -> None:
-    def found(page: str, seconds: int, *origins: Origin, clear: bool = True) -> list[Finding]:
+    def found(page: str, seconds: int, *origins: Origin, clear: bool = True, exclude: str = "-") -> list[Finding]:
         site = Site((Behavior("*", origins),), "index.html", error_pages=(ErrorPage(UrlPath(page), seconds),))
-        return list(check_error_pages("origin", {E1: site}, View(error_pages=clear)))
+        return list(check_error_pages("origin", {E1: site}, View(exclude=(exclude,), error_pages=clear)))
 
     finding = only(found("/a%20b.html", 86_400, Origin("origin", "/prod")))
     assert (finding.check, finding.verdict) == ("error pages", "ok")
     assert finding.text.startswith("E1 keeps its error page /a%20b.html for 86,400 s under each URL that failed")
     assert only(found("/index.html", 61, Origin("origin"), clear=False)).verdict == "unknown"
     assert only(found("/", 61, Origin("origin"))).verdict == "ok"
+    assert found("/index.html", 61, Origin("origin"), exclude="*.html") == []
     assert found("/index.html", 60, Origin("origin")) == found("/index.html", 61, Origin("other")) == []
 
 
@@ -59,6 +60,7 @@ def test_keys_with_a_tilde_are_told() -> None:
     assert unknown.text.startswith("2 keys in bucket origin with a tilde, as '~b'")
     assert "TILDES=wildcard" in unknown.todo
     assert list(check_tildes("origin", ["a"], View())) == []
+    assert list(check_tildes("origin", keys, View(exclude=("*~*",)))) == []
 
 
 def test_a_check_that_cannot_be_made_is_not_well() -> None:

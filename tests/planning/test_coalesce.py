@@ -11,7 +11,7 @@ from invalidator.errors import ListingError
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import EXACT, Allowance, Cause, Item, ObjectChange, ObjectKey, UrlPath, Wide
 from invalidator.planning import cover
-from invalidator.planning.coalesce import TAGS_ALONE, Coalesced, ListNeighbours, coalesce
+from invalidator.planning.coalesce import TAGS_ALONE, Coalesced, ListNeighbours, coalesce, widened
 from tests.planning.test_cover import clears, url_of
 
 paths = st.text("ab/", max_size=6).map(url_of)
@@ -61,14 +61,15 @@ def wildcards(urls: Iterable[str]) -> int:
 def test_what_fits_stays_as_it_is_and_nothing_is_listed(urls: list[str]) -> None:
     given_ = items(*urls)
     allowance = Allowance(len(urls), max(wildcards(urls), 1), saving=0)
-    assert coalesce(given_, allowance, never) == Coalesced(given_)
+    # But what is under a wildcard is not sent beside it.
+    assert coalesce(given_, allowance, never) == Coalesced(widened(given_, {}))
 
 
 @given(items_of_urls, st.integers(1, 15))
 def test_without_wildcards_nothing_is_widened_however_much_it_is(urls: list[str], most: int) -> None:
     given_ = items(*urls)
     for allowance in (EXACT, Allowance(most, 0)):
-        assert coalesce(given_, allowance, never) == Coalesced(given_)
+        assert coalesce(given_, allowance, never) == Coalesced(widened(given_, {}))
 
 
 def test_a_plan_that_may_be_larger_than_the_quota_waits_and_is_not_widened() -> None:

@@ -145,7 +145,11 @@ def test_one_template_may_stand_without_a_list() -> None:
         ([{"match": "a", "also": ["#" + "a" * 257]}], "is no cache tag"),
         ([{"match": "(a)", "also": ["/$2"]}], "'$2' is no group of the expression, which has 1"),
         ([{"match": "(a)", "also": ["/${b}"]}], "'${b}' is no group of the expression"),
-        ([{"match": "(a)", "also": ["/5$"]}], "'$' is no group of the expression, which has 1 ($$ is a dollar sign)"),
+        (
+            [{"match": "(a)", "also": ["/5$"]}],
+            "behind a $ comes a group, as $1, ${1}, ${name} or ${1:url}; $$ is a dollar sign",
+        ),
+        ([{"match": "(a)", "also": ["/${1:URL}"]}], "behind a $ comes a group"),
         ([{"match": "a", "also": ["/a"], "whole_key": "yes"}], "RULES, rule 1, whole_key: expected true or false"),
         ([{"match": "a", "also": ["/a"]}] * 101, "RULES: expected a list of at most 100 rules"),
     ],

@@ -317,6 +317,23 @@ def test_the_directory_of_an_index_document_follows_the_rule(template: str, key:
         assert paths(varied, key, view) == expected | {f"{path}?*" for path in expected}
 
 
+def test_a_directory_follows_a_path_with_all_its_query_strings_and_no_tag() -> None:
+    site = Site((default(REST),), cache_tags=True)
+    for item in ("/cdn/$0*", "/cdn/$0?*"):
+        expected = {item.replace("$0", "docs/index.html"), "/cdn/docs/"}
+        assert paths(site, "docs/index.html", rules(f'{{"match": "^.*$", "instead": ["{item}"]}}')) == expected
+    for tag in ("#$0", "#page:$0"):
+        view = rules(f'{{"match": "^.*$", "instead": ["{tag}"]}}')
+        assert paths(site, "docs/index.html", view) == {tag.replace("$0", "docs/index.html"), "/docs/"}
+
+
+def test_the_directory_of_a_whole_key_follows_wherever_the_key_is() -> None:
+    view = rules('{"match": "^staging/(.*)$", "instead": ["/preview/$1"], "whole_key": true}')
+    expected = {"/preview/docs/", "/preview/docs/index.html"}
+    assert paths(Site((default(PROD),)), "staging/docs/index.html", view) == expected
+    assert paths(Site((default(Origin("b", "/staging")),)), "staging/docs/index.html", view) == expected
+
+
 def test_the_path_of_the_object_stays_where_nothing_can_replace_it() -> None:
     view = rules('{"match": "^(.*)[.]html$", "instead": ["#page:$1"]}')
     assert paths(Site((default(REST),), cache_tags=True), "a.html", view) == {"#page:a"}
