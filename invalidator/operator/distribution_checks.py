@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from json import dumps
 from urllib.parse import unquote
 
-from invalidator.model import DistributionId, ObjectChange, ObjectKey, Origin, Site
+from invalidator.model import DistributionId, ErrorPage, ObjectChange, ObjectKey, Origin, Site
 from invalidator.operator.findings import Finding, FindingVerdict
 from invalidator.operator.wording import agreed, all_names, count
 from invalidator.urls.viewers import ERROR_PAGE_SECONDS, View, Viewers
@@ -86,16 +86,18 @@ def check_origin_path(bucket: str, ids: Sequence[str], prefix: str, *, has_keys:
 def check_error_pages(bucket: str, sites: Mapping[DistributionId, Site], view: View) -> Iterator[Finding]:
     """Yield a finding for each error page from the bucket that CloudFront keeps for long under the URLs that failed."""
     for id_, site in sites.items():
-        viewers = Viewers(site, view)
-        for page, seconds in site.error_pages:
-            name = unquote(page[1:]) or site.root_object or view.index_document
-            keys = [ObjectKey(key_prefix(origin) + name) for origin in site.origins(bucket)]
-            changes = [ObjectChange(bucket, key, "doctor") for key in keys if view.takes(key)]
-            stale = [path for change in changes for path, _ in viewers.stale(change).paths]
-            if stale and seconds > ERROR_PAGE_SECONDS:
-                yield _of_error_page(
-                    f"{id_} keeps its error page {page} for {seconds:,} s under each URL that failed", view
-                )
+        for page in site.error_pages:
+            if page.seconds > ERROR_PAGE_SECONDS and _is_of_bucket(page, bucket, site, view):
+                text = f"{id_} keeps its error page {page.path} for {page.seconds:,} s under each URL that failed"
+                yield _of_error_page(text, view)
+
+
+def _is_of_bucket(page: ErrorPage, bucket: str, site: Site, view: View) -> bool:
+    """Return whether a change in the bucket is seen at the error page, and is not excluded."""
+    name = unquote(page.path[1:]) or site.root_object or view.index_document
+    keys = [ObjectKey(key_prefix(origin) + name) for origin in site.origins(bucket)]
+    changes = [ObjectChange(bucket, key, "doctor") for key in keys if view.takes(key)]
+    return any(Viewers(site, view).stale(change).paths for change in changes)
 
 
 def _of_error_page(text: str, view: View) -> Finding:

@@ -194,7 +194,7 @@ def _leftover(
 ) -> Leftover:
     is_hopeless = error is not None and pacing.is_hopeless(batch, error)
     delay = 0 if is_hopeless or error is None else pacing.delay(batch, error)
-    if delay and (batch.repeat or isinstance(error, InProgressError)):
+    if delay and isinstance(error, InProgressError):
         delay = pacing.meeting(delay, invocation.clients.now())
     message = Message(tickets.write(tickets.Ticket(batch, why, invocation.settings.stack)), delay)
     details = {"error": why, **details_of(batch)}

@@ -280,6 +280,7 @@ def test_any_minor_version_of_2_is_read(version: str) -> None:
         (_call(responseElements=[7]), "a CloudTrail event whose responseElements is a list; expected an object"),
         (_call(requestParameters=None), "a record whose bucket is nothing and whose key is nothing"),
         (_call(requestParameters={"bucketName": "a-1b2c-s3alias", "key": "a"}), "the access point 'a-1b2c-s3alias'"),
+        (_call(requestParameters={"bucketName": "m1b2c.mrap", "key": "a"}), "the access point 'm1b2c.mrap'"),
     ],
 )
 def test_a_refusal_names_what_was_seen_and_what_is_expected(event: Any, reason: str) -> None:
