@@ -256,8 +256,9 @@ class Viewers:
         https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html
         (2026-11-29)
         """
-        seen = dict.fromkeys(item for item, _ in (*self._unmoved(change, origins), *paths[before:]))
-        for page in dict.fromkeys(self._error_pages[item] for item in seen if item in self._error_pages):
+        unmoved = self._unmoved(change, origins) if self._view.rules else ()
+        pages = [self._error_pages[item] for item, _ in (*unmoved, *paths[before:]) if item in self._error_pages]
+        for page in dict.fromkeys(pages):
             if page.seconds > ERROR_PAGE_SECONDS and self._view.error_pages:
                 paths.append((UrlPath("/*"), Cause(change, "error page, kept under each URL that failed, of")))
             else:
