@@ -583,7 +583,18 @@ def test_what_waits_for_others_to_complete_is_given_up_after_an_hour(
     assert failed(invoke(make.sqs(ticket(Change("a"), attempts=9, crowded=before)), queues)) == []
     assert delayed(queues) == [where]
     (left,) = stored(queues, where[0])
-    assert (left.attempts, left.crowded) == (9, before + 1)
+    assert (left.attempts, left.crowded) == (9, (before + 1) % 32)  # a dead letter that comes back starts anew
+
+
+def test_what_was_given_up_for_want_of_room_starts_anew_if_the_queue_brings_it_back(
+    cloudfront: StrictCloudFront, queues: StrictQueues
+) -> None:
+    """AWS's console moves dead letters back as they are."""
+    cloudfront.broken["E1"] = IN_PROGRESS
+    assert failed(invoke(make.sqs(ticket(Change("a"), crowded=32)), queues)) == []
+    assert delayed(queues) == [(QUEUE, 30)]
+    (left,) = stored(queues, QUEUE)
+    assert left.crowded == 1
 
 
 def test_a_deploy_of_many_wildcards_ends_with_all_of_them_accepted(

@@ -161,6 +161,8 @@ class _Reader:
     def read_ticket(self, document: _Json, delivery: Delivery) -> None:
         if tickets.is_of_batch(document):
             batch, _, stack = tickets.read(document, delivery.message_id, redelivered=delivery.redelivered)
+            if batch.crowded == tickets.MAX_CROWDED:  # it was given up for want of room, and somebody sent it back
+                batch = replace(batch, crowded=0)
             self.tickets.append(batch)
             self.stacks.append(stack)
         else:

@@ -43,6 +43,7 @@ class Books:
         self.tickets = self.doubled = 0
         self._changed_at: dict[str, float] = {}  # by message id
         self._uploaded_at: dict[str, float] = {}  # by key
+        self._stored_as: dict[str, list[Place]] = {}  # the places of a ticket, as the settings were when it was stored
         self._waiting: Counter[Place] = Counter()  # in tickets
         self._given_up: Counter[Place] = Counter()  # in dead letters
         self._acknowledged: dict[Place, tuple[float, float]] = {}  # the newest change, and when it was acknowledged
@@ -116,7 +117,10 @@ class Books:
                 most = _MOST_STORED if self.is_sure else inf
                 assert self._refused[ticket.reference] <= most, f"tried again and again: {body[:300]}"
                 assert self._world.now - since <= _MOST_SECONDS_REFUSED, f"tried for hours: {body[:300]}"
-            (self._second if ticket.is_repeat else self._waiting).update(ticket.places(self._sites))
+            (self._second if ticket.is_repeat else self._waiting).update(self._places_of(body, ticket))
+
+    def _places_of(self, body: str, ticket: Ticket) -> list[Place]:
+        return self._stored_as.setdefault(body, ticket.places(self._sites))
 
     def _store_unknown(self, bodies: list[str]) -> None:
         """Count what gathers and was stored unknown to the function as a delivery: it may be sent as well."""
@@ -129,7 +133,7 @@ class Books:
         ticket = ticket_of(body)
         assert ticket is not None, f"a dead letter that is no ticket: {body[:300]}"
         self.tickets += 1
-        (self._second if ticket.is_repeat else self._given_up).update(ticket.places(self._sites))
+        (self._second if ticket.is_repeat else self._given_up).update(self._places_of(body, ticket))
 
     def _bill(self, distribution: str, paths: list[str]) -> None:
         accepted = {(distribution, path) for path in paths}
@@ -166,7 +170,7 @@ class Books:
                     self._acknowledged[place] = changed_at, now
         else:
             changed_at = ticket.since
-            (self._second if ticket.is_repeat else self._waiting).subtract(places)
+            (self._second if ticket.is_repeat else self._waiting).subtract(self._places_of(message.body, ticket))
             if ticket.is_repeat:
                 self._acknowledge_second(ticket)
                 return
