@@ -586,7 +586,7 @@ def test_what_waits_for_others_to_complete_is_given_up_after_an_hour(
     assert (left.attempts, left.crowded) == (9, (before + 1) % 32)  # a dead letter that comes back starts anew
 
 
-def test_what_was_given_up_for_want_of_room_starts_anew_if_the_queue_brings_it_back(
+def test_what_was_given_up_for_want_of_room_starts_anew_when_back(
     cloudfront: StrictCloudFront, queues: StrictQueues
 ) -> None:
     """AWS's console moves dead letters back as they are."""
