@@ -34,8 +34,8 @@ class View:
     ``index_document`` is a file name such as ``index.html``; empty: there are no index documents. ``bare`` says whether
     viewers find that of a directory at ``/dir``, too; None: if the origin is a website endpoint. Changes count of the
     keys that match one of ``include``, if there are any, and none of ``exclude``. With ``error_pages``, the page that
-    CloudFront shows for an error is cleared under every URL; with ``tilde_wildcards``, what begins like a URL with a
-    tilde, up to that, is cleared beside the URL itself.
+    CloudFront shows for an error is cleared under every URL; with ``tilde_wildcards``, so is all that begins like a URL
+    with a tilde, up to that.
     """
 
     index_document: str = "index.html"
@@ -149,9 +149,7 @@ class Viewers:
         if root and key == root:
             self._add_url("", Cause(change, "default root object"), origin, paths)
         directory = _directory_of(key, self._view.index_document)
-        if directory is None:
-            return
-        if any(self._directories_of(instead)):  # it is there, and not here
+        if directory is None or any(self._directories_of(instead)):  # these are added with their rules
             return
         if directory or not root:
             self._add_url(directory, Cause(change, _DIRECTORY), origin, paths)
