@@ -38,6 +38,11 @@ def test_nothing_is_lost_and_nothing_doubled_in_many_worlds() -> None:
     assert total.exceeded() == []
 
 
+def test_what_waits_is_counted_by_the_settings_under_which_it_was_stored() -> None:
+    """In this world, what waits for the rest of its burst comes back when a distribution is configured again."""
+    Story(3_419).play()
+
+
 WORLDS = 300
 """So many at most until a protection that is turned off is noticed."""
 
