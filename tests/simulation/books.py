@@ -47,6 +47,7 @@ class Books:
         self._waiting: Counter[Place] = Counter()  # in tickets
         self._given_up: Counter[Place] = Counter()  # in dead letters
         self._acknowledged: dict[Place, tuple[float, float]] = {}  # the newest change, and when it was acknowledged
+        self._copied: set[tuple[str, str]] = set()  # references of batches of which the queue may have two tickets
         self._second: Counter[Place] = Counter()  # in tickets and dead letters of second clearings
         self._cleared_at: tuple[dict[Place, float], dict[Place, float]] = {}, {}  # for the first time, and the second
         self._may_bill: Counter[Place] = Counter()
@@ -111,6 +112,9 @@ class Books:
             held = self._world.now - ticket.held_since
             assert held <= self.longest_hold + _HOLDING_SECONDS, f"held for {held:.0f} seconds: {body[:300]}"
             self.tickets += 1
+            if ticket.reference in self._copied and not ticket.is_fixed:
+                # It found no room twice and goes under new references, whatever the other ticket of it did.
+                self._may_bill.update(ticket.batch)
             if ticket.batch and ticket.why.startswith(_REFUSALS):
                 self._refused[ticket.reference] += 1
                 since = self._refused_since.setdefault(ticket.reference, self._world.now)
@@ -123,11 +127,13 @@ class Books:
         return self._stored_as.setdefault(body, ticket.places(self._sites))
 
     def _store_unknown(self, bodies: list[str]) -> None:
-        """Count what gathers and was stored unknown to the function as a delivery: it may be sent as well."""
+        """Note what was stored unknown to the function. What gathers counts as a delivery: it may be sent as well."""
         for body in bodies:
             ticket = ticket_of(body)
             if ticket is not None and ticket.distributions == (EVERY,):
                 self._may_bill.update(ticket.places(self._sites))
+            elif ticket is not None and ticket.is_fixed:
+                self._copied.add(ticket.reference)
 
     def _bury(self, body: str) -> None:
         ticket = ticket_of(body)

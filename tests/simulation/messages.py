@@ -18,7 +18,8 @@ class Ticket(NamedTuple):
     """A ticket: of a batch, with its places and reference, or of changes for some distributions or for EVERY one.
 
     ``since`` is when the earliest of its changes happened, ``held_since`` when the first of what waits for the rest
-    of their burst was received. That of a second clearing ``is_repeat``; ``since`` is then when it is due.
+    of their burst was received. That of a second clearing ``is_repeat``; ``since`` is then when it is due. The batch of
+    one that ``is_fixed`` is neither cut nor merged, since CloudFront may know it.
     """
 
     since: float
@@ -31,6 +32,7 @@ class Ticket(NamedTuple):
     distributions: tuple[str, ...] = ()
     held_since: float = inf
     is_repeat: bool = False
+    is_fixed: bool = False
 
     @property
     def ids(self) -> set[str]:
@@ -72,8 +74,10 @@ def ticket_of(body: str) -> Ticket | None:
     places = tuple((id_, path) for path, *_ in document["items"])
     keys = tuple(key for *_, key in document["items"])
     reference = id_, document["caller_reference"]
-    is_repeat = document.get("repeat", False)
-    return Ticket(since, attempts, crowded, places, reference, keys, document["why"], is_repeat=is_repeat)
+    is_repeat, is_fixed = document.get("repeat", False), bool(document["apart"] or document.get("frozen"))
+    return Ticket(
+        since, attempts, crowded, places, reference, keys, document["why"], is_repeat=is_repeat, is_fixed=is_fixed
+    )
 
 
 def _seconds_of(time: str) -> float:
