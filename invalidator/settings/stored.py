@@ -1,14 +1,11 @@
-"""Secrets of Secrets Manager and parameters of Parameter Store, read once in a while through Powertools."""
+"""Secrets of Secrets Manager and parameters of Parameter Store, read once in a while."""
 
 from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from botocore.exceptions import BotoCoreError
-
 from invalidator.aws import sdk
 from invalidator.errors import ConfigurationError
-from invalidator.settings import powertools
 from invalidator.ttl_cache import Cached, TtlCache
 
 _T = TypeVar("_T")
@@ -34,11 +31,11 @@ class Stored:
 
         Raises ConfigurationError, with the variable and the name, if it cannot be read or parsed and never was.
         """
-        return self._parsed(variable, name, lambda: parse(_text(variable, name, "SecretsProvider")))
+        return self._parsed(variable, name, lambda: parse(_text(variable, name, "secretsmanager", _secret)))
 
     def parameter(self, variable: str, name: str, parse: Callable[[str], _T]) -> _T:
         """Return the parsed content of the parameter that a variable names, decrypted. Raises as ``secret`` does."""
-        return self._parsed(variable, name, lambda: parse(_text(variable, name, "SSMProvider", decrypt=True)))
+        return self._parsed(variable, name, lambda: parse(_text(variable, name, "ssm", _parameter)))
 
     def _parsed(self, variable: str, name: str, read: Callable[[], _T]) -> _T:
         value, problem = self._cache.read((variable, name), self.ttl, read)
@@ -50,35 +47,42 @@ class Stored:
 def forget_stored() -> None:
     """Read secrets and parameters anew at the next event, as a cold start does."""
     _entries.clear()
-    _provider.cache_clear()
+    _client.cache_clear()
 
 
 @cache
-def _provider(kind: str) -> Any:
-    """Return Powertools' reader of secrets or parameters, with timeouts that leave an invocation time for its work."""
-    # Imported here, since Powertools' parameters cost a cold start what many functions never use.
-    from aws_lambda_powertools.utilities import parameters
-
-    return getattr(parameters, kind)(boto_config=sdk.config(attempts=2))
+def _client(service: str) -> Any:
+    return sdk.client(service, attempts=2)
 
 
-def _text(variable: str, name: str, kind: str, **options: bool) -> str:
-    with powertools.spared():
-        from aws_lambda_powertools.utilities.parameters import GetParameterError
+def _secret(client: Any, name: str) -> str | bytes:
+    """Return the current version of a secret, which is text or bytes.
 
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html (2026-11-29)
+    """
+    answer = client.get_secret_value(SecretId=name)
+    content: str | bytes = answer["SecretString"] if "SecretString" in answer else answer["SecretBinary"]
+    return content
+
+
+def _parameter(client: Any, name: str) -> str:
+    """Return the value of a parameter, decrypted.
+
+    https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html (2026-11-29)
+    """
+    return str(client.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+
+
+def _text(variable: str, name: str, service: str, read: Callable[[Any, str], str | bytes]) -> str:
+    place = f"{variable}: {name} cannot be read"
     try:
-        # Kept for no time by Powertools, whose variable for that is then not read.
-        content: str | bytes = _provider(kind).get(name, max_age=0, force_fetch=True, **options)
-    except (GetParameterError, BotoCoreError, ValueError) as error:
-        raise ConfigurationError(f"{variable}: {name} cannot be read: {_explained(error)}") from error
+        client = _client(service)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{place}: {error}") from error
+    with sdk.raising(ConfigurationError, place):
+        content = read(client, name)
     try:
         return content.decode() if isinstance(content, bytes) else content
     except UnicodeDecodeError:
         # Not chained: the error would show the content.
         raise ConfigurationError(f"{variable}: {name} holds bytes that are not text") from None
-
-
-def _explained(error: Exception) -> str:
-    """Explain the SDK's own error, about which it is known what to do; Powertools wraps it."""
-    causes = (cause for cause in sdk.causes_of(error) if isinstance(cause, sdk.ERRORS))
-    return sdk.message_with_advice(next(causes, error))

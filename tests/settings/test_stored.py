@@ -133,7 +133,7 @@ def test_the_content_of_a_secret_is_never_shown(aws: None, content: str | bytes)
 def test_a_region_that_is_missing_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     for variable in ("DISTRIBUTION_IDS_SECRET", "DISTRIBUTION_IDS_PARAMETER"):
-        with pytest.raises(ConfigurationError, match=f"{variable}: cdn cannot be read: You must specify a region"):
+        with pytest.raises(ConfigurationError, match=f"{variable}: cdn cannot be read: .*You must specify a region"):
             load({variable: "cdn"})
 
 
