@@ -105,7 +105,7 @@ bench: $(VENV)/.ready
 	@$(py) -m benchmarks
 
 package: $(VENV)/.ready $(osls)
-	@PYTHON=$(or $(PYTHON),$(py)) $(OSLS) package $(PARAMS)
+	@PYTHON=$(PYTHON) $(OSLS) package $(PARAMS)
 	@$(VENV)/bin/cfn-lint --template .serverless/cloudformation-template-update-stack.json && echo 'cfn-lint has no objections.'
 	@for zip in .build/*.zip; do echo; echo "$$zip, $$(wc -c <$$zip) bytes:"; $(py) -m zipfile --list $$zip; done
 
@@ -118,6 +118,7 @@ requirements: $(VENV)/.ready
 	@$(pin) --upgrade --all-extras pyproject.toml --output-file requirements.txt
 	@echo hatchling | $(pin) --upgrade --extra cli --constraint requirements.txt pyproject.toml - \
 		--output-file requirements-cli.txt
+	@printf 'aws-lambda-powertools\nbotocore\n' | $(pin) --constraint requirements.txt - --output-file deploy/requirements-lambda.txt
 	@echo checkov | $(pin) --upgrade - --output-file deploy/requirements-checkov.txt
 	@npm update --prefix deploy --package-lock-only --omit-lockfile-registry-resolved
 

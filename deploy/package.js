@@ -1,4 +1,4 @@
-// The zips of the functions, which a Python makes: the one that Lambda runs, or else any, without bytecode.
+// The zips of the functions, which a Python with pip makes: the one that Lambda runs, or else any, without bytecode.
 const { execFileSync } = require('child_process');
 const { readdirSync } = require('fs');
 
@@ -8,10 +8,11 @@ const TAG = 'cpython-313'; // of the runtime of serverless.yml
 let said = '';
 
 function isMade(...tag) {
-  const candidates = [process.env.PYTHON, 'python3.13', 'python3', '.venv/bin/python', 'python'];
-  return candidates.filter(Boolean).some((python) => {
+  const named = process.env.PYTHON;
+  const candidates = named ? [named] : ['python3.13', 'python3', '.venv/bin/python', 'python'];
+  return candidates.some((python) => {
     try {
-      execFileSync(python, ['-I', 'deploy/zips.py', FOLDER, ...tag], { stdio: ['ignore', 'ignore', 'pipe'] });
+      execFileSync(python, ['-Es', '-m', 'deploy.zips', FOLDER, ...tag], { stdio: ['ignore', 'ignore', 'pipe'] });
       return true;
     } catch (error) {
       said = `${error.stderr || ''}` || said;
@@ -24,12 +25,12 @@ module.exports = () => {
   const isNeeded = process.argv.some((word) => ['deploy', 'package'].includes(word));
   if (!isMade(TAG)) {
     if (!isMade()) {
-      const sentence = 'The zips were not made, for which Python 3.11 or later is needed. Name it with PYTHON=….';
+      const sentence = 'The zips were not made, for which Python 3.11 or later with pip is needed. Name it with PYTHON=….';
       if (isNeeded) throw new Error(`${sentence}\n${said}`);
       return { invalidate: {}, pipeline: {}, connect: {} };
     }
     if (isNeeded) {
-      console.error('Packaged without bytecode, so each cold start compiles: Python 3.13 was not found. Name it with PYTHON=….');
+      console.error('Packaged without bytecode, so each cold start compiles: Python 3.13 with pip was not found. Name it with PYTHON=….');
     }
   }
   const zips = readdirSync(FOLDER).filter((file) => file.endsWith('.zip'));

@@ -3,7 +3,6 @@
 
 const { encrypted, usingTheKey } = require('./encryption.js');
 
-const DEFAULT_LAYER = '27'; // of Powertools for AWS Lambda (Python) 3, read on 2026-11-21
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html (2026-11-21)
 const RETENTIONS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
@@ -77,11 +76,6 @@ const PARAMETERS = {
   ],
   'alarm-topic': ['', /^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, 'the ARN of an SNS topic'],
   'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `one of these numbers of days: ${RETENTIONS.join(', ')}`],
-  'powertools-layer': [
-    DEFAULT_LAYER,
-    /^([1-9]\d{0,3}|arn:aws[\w-]*:lambda:[a-z0-9-]+:\d{12}:layer:[\w-]+:\d+)$/,
-    'a version of the public layer, or the ARN of another layer',
-  ],
 };
 
 // Parameters that are gone, and why nobody needs them.
@@ -91,6 +85,7 @@ const GONE = {
   lossless: 'wildcards that evict nothing are used wherever they save something',
   'max-wildcards': 'a plan has few, unless it would exceed max-paths',
   'list-pages': 'listings are bounded by what they may save',
+  'powertools-layer': 'the functions bring the version of Powertools that was tested',
 };
 
 // They need a queue on which something can wait.
@@ -180,13 +175,6 @@ function keyPatterns(prefix, suffix) {
 function eventDetail({ bucket, prefix, suffix }) {
   const key = prefix || suffix ? { object: { key: keyPatterns(prefix, suffix) } } : {};
   return { bucket: { name: [bucket] }, ...key };
-}
-
-// https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/ (2026-11-21); other partitions have
-// accounts of their own.
-function layerArn(given) {
-  const layer = '017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-arm64';
-  return given.startsWith('arn:') ? given : substituted(`arn:aws:lambda:\${AWS::Region}:${layer}:${given}`);
 }
 
 const cloudfront = (resource) => substituted(`arn:\${AWS::Partition}:cloudfront::\${AWS::AccountId}:${resource}`);
@@ -319,6 +307,5 @@ module.exports = async ({ options, resolveVariable }) => {
     'cost-alarms': [...(values['cost-alarm'] ? ['CostAlarm'] : []), ...(values['monthly-budget'] ? ['BudgetAlarm'] : [])],
     'alarm-actions': values['alarm-topic'] ? [values['alarm-topic']] : [],
     'event-detail': eventDetail(values),
-    layer: layerArn(values['powertools-layer']),
   };
 };

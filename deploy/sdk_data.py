@@ -23,10 +23,7 @@ _Json = dict[str, Any]
 
 CALLED_FOR_US: Final[Mapping[str, set[str]]] = {
     # botocore's: where a bucket is if S3 redirects, and the sessions of directory buckets (utils.py).
-    "s3": {"CreateSession", "HeadBucket"},
-    # Powertools', for its providers' method ``get``.
-    "secretsmanager": {"GetSecretValue"},
-    "ssm": {"GetParameter"},
+    "s3": {"CreateSession", "HeadBucket"}
 }
 """The operations of a service that are called by libraries, and not by a source of ours."""
 

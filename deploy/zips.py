@@ -1,24 +1,28 @@
-"""Make the zips of the functions: whole folders of modules, the modules beside them, and their bytecode.
+"""Make the zips of the functions: whole folders of modules, the modules beside them, and the packages they run with.
 
-``python -I deploy/zips.py FOLDER [TAG]`` writes a zip for each function. With a TAG, such as ``cpython-313``, it ends
-with 3 if it is not that Python; else the zips hold bytecode, without which each cold start compiles the sources, for 40
-of its 260 ms (Python 3.13 under Lambda's runtime client, 2026-11-22). Bytecode holds a hash of its source; Python
-compiles a source that does not match. (-I: environment variables could change the bytecode.)
+``python -Es -m deploy.zips FOLDER [TAG]`` writes a zip for each function. With a TAG, such as ``cpython-313``, it ends
+with 3 if it is not that Python; else the zips hold bytecode, without which each cold start compiles the sources. Our
+bytecode holds a hash of its source; Python compiles a source that does not match. Of others' modules there is then
+nothing but bytecode, which takes half the room. (-Es: environment variables could change the bytecode.)
 
 Comments and docstrings, which nobody reads in Lambda, are left out; every statement stays on its line, so that a
-traceback names the lines of the repository. The same sources and Python give the same bytes.
+traceback names the lines of the repository. The same sources, pinned packages and Python give the same bytes.
 """
 
 import ast
 import io
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from py_compile import PycInvalidationMode, compile  # noqa: A004
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from deploy.bundle import POWERTOOLS, SDK, BundleError, modules, others, pinned
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -26,12 +30,12 @@ COMMON: Final = ("__init__", "errors", "limits", "model", "ttl_cache")
 HANDLER: Final = (*COMMON, "handler", "strict_json", "workers")
 STEPS: Final = ("aws", "delivery", "distributions", "events", "planning", "runtime", "settings", "urls")
 FUNCTIONS: Final = {
-    "invalidate": (HANDLER, STEPS),
+    "invalidate": (HANDLER, STEPS, (*SDK, *POWERTOOLS)),
     # Jobs of CodePipeline have a function of their own, so that no other zip holds their modules.
-    "pipeline": ((*HANDLER, "by_hand"), (*STEPS, "codepipeline")),
-    "connect": ((*COMMON, "custom_resource"), ("aws", "notifications")),
+    "pipeline": ((*HANDLER, "by_hand"), (*STEPS, "codepipeline"), (*SDK, *POWERTOOLS)),
+    "connect": ((*COMMON, "custom_resource"), ("aws", "notifications"), SDK),
 }
-"""The modules and folders of each function, by its name in serverless.yml."""
+"""The modules and folders of each function, and those of others, by its name in serverless.yml."""
 
 WRONG_PYTHON: Final = 3
 
@@ -42,22 +46,44 @@ def main() -> int:
     if tag and tag != [sys.implementation.cache_tag]:
         return WRONG_PYTHON
     Path(folder).mkdir(exist_ok=True)
-    for name, (modules, folders) in FUNCTIONS.items():
-        sources = [*(f"{module}.py" for module in modules), *(f"{place}/*.py" for place in folders)]
+    try:
+        packages = pinned(Path(folder))
+    except BundleError as error:
+        sys.exit(str(error))
+    for name, (ours, folders, patterns) in FUNCTIONS.items():
+        sources = [*(f"{module}.py" for module in ours), *(f"{place}/*.py" for place in folders)]
         files = sorted(file for pattern in sources for file in (ROOT / "invalidator").glob(pattern))
-        _write(Path(folder) / f"{name}.zip", files, tag)
+        texts = {file.relative_to(ROOT): file.read_text("utf-8") for file in files}
+        theirs = modules(packages, patterns)
+        members = chain(_ours(texts, tag), _theirs(packages, theirs, tag), others(packages, texts.values()))
+        _write(Path(folder) / f"{name}.zip", members)
     return 0
 
 
-def _write(archive: Path, files: list[Path], tag: list[str]) -> None:
+def _ours(texts: dict[Path, str], tag: list[str]) -> Iterator[tuple[str, bytes]]:
+    for place, text in texts.items():
+        source = without_words(text).encode()
+        yield place.as_posix(), source
+        if tag:
+            bytecode = place.parent / "__pycache__" / f"{place.stem}.{tag[0]}.pyc"
+            yield bytecode.as_posix(), _compiled(source, place, PycInvalidationMode.CHECKED_HASH)
+
+
+def _theirs(packages: Path, files: list[Path], tag: list[str]) -> Iterator[tuple[str, bytes]]:
+    for file in files:
+        source, place = file.read_bytes(), file.relative_to(packages)
+        if tag:
+            bytecode = place.with_suffix(".pyc")
+            yield bytecode.as_posix(), _compiled(source, place, PycInvalidationMode.UNCHECKED_HASH)
+        else:
+            yield place.as_posix(), source
+
+
+def _write(archive: Path, members: Iterable[tuple[str, bytes]]) -> None:
     written = io.BytesIO()
     with ZipFile(written, "w") as zipped:
-        for file in files:
-            source, place = without_words(file.read_text("utf-8")), file.relative_to(ROOT)
-            _add(zipped, place.as_posix(), source.encode())
-            if tag:
-                bytecode = place.parent / "__pycache__" / f"{place.stem}.{tag[0]}.pyc"
-                _add(zipped, bytecode.as_posix(), _compiled(source, place))
+        for name, content in members:
+            _add(zipped, name, content)
     # At once, since others may be reading it, or writing the same.
     with NamedTemporaryFile(dir=archive.parent, delete=False) as part:
         part.write(written.getvalue())
@@ -70,15 +96,16 @@ def _add(zipped: ZipFile, name: str, content: bytes) -> None:
     zipped.writestr(entry, content, compresslevel=9)
 
 
-def _compiled(source: str, place: Path) -> bytes:
+@cache
+def _compiled(source: bytes, place: Path, mode: PycInvalidationMode) -> bytes:
     with TemporaryDirectory() as folder:
         file, bytecode = Path(folder) / "source.py", Path(folder) / "bytecode"
-        file.write_bytes(source.encode())
-        mode = PycInvalidationMode.CHECKED_HASH
+        file.write_bytes(source)
         compile(str(file), str(bytecode), place.as_posix(), doraise=True, optimize=2, invalidation_mode=mode)
         return bytecode.read_bytes()
 
 
+@cache
 def without_words(source: str) -> str:
     """Return a program without its comments and docstrings, each statement on the line on which it was.
 

@@ -31,11 +31,11 @@ class Stored:
 
         Raises ConfigurationError, with the variable and the name, if it cannot be read or parsed and never was.
         """
-        return self._parsed(variable, name, lambda: parse(_text(variable, name, "secretsmanager", _secret)))
+        return self._parsed(variable, name, lambda: parse(_text(variable, name, _secrets, _secret)))
 
     def parameter(self, variable: str, name: str, parse: Callable[[str], _T]) -> _T:
         """Return the parsed content of the parameter that a variable names, decrypted. Raises as ``secret`` does."""
-        return self._parsed(variable, name, lambda: parse(_text(variable, name, "ssm", _parameter)))
+        return self._parsed(variable, name, lambda: parse(_text(variable, name, _parameters, _parameter)))
 
     def _parsed(self, variable: str, name: str, read: Callable[[], _T]) -> _T:
         value, problem = self._cache.read((variable, name), self.ttl, read)
@@ -47,12 +47,18 @@ class Stored:
 def forget_stored() -> None:
     """Read secrets and parameters anew at the next event, as a cold start does."""
     _entries.clear()
-    _client.cache_clear()
+    _secrets.cache_clear()
+    _parameters.cache_clear()
 
 
 @cache
-def _client(service: str) -> Any:
-    return sdk.client(service, attempts=2)
+def _secrets() -> Any:
+    return sdk.client("secretsmanager", attempts=2)
+
+
+@cache
+def _parameters() -> Any:
+    return sdk.client("ssm", attempts=2)
 
 
 def _secret(client: Any, name: str) -> str | bytes:
@@ -73,10 +79,10 @@ def _parameter(client: Any, name: str) -> str:
     return str(client.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
 
 
-def _text(variable: str, name: str, service: str, read: Callable[[Any, str], str | bytes]) -> str:
+def _text(variable: str, name: str, connect: Callable[[], Any], read: Callable[[Any, str], str | bytes]) -> str:
     place = f"{variable}: {name} cannot be read"
     try:
-        client = _client(service)
+        client = connect()
     except ConfigurationError as error:
         raise ConfigurationError(f"{place}: {error}") from error
     with sdk.raising(ConfigurationError, place):

@@ -11,8 +11,6 @@ import pytest
 
 from tests.doubles.packaged import BUCKET, DISTRIBUTIONS, KEY, ROOT, needed, osls
 
-LAYER_IN_CHINA = "arn:aws-cn:lambda:cn-north-1:498634801083:layer:x:3"
-
 
 @pytest.mark.parametrize(
     ("parameters", "words"),
@@ -114,7 +112,6 @@ def keys(*patterns: Any) -> Any:
         (["cost-alarm=999999.99"], "cost-alarm", 999999.99),
         (["cost-alarm=20"], "costs", "on"),
         ([], "costs", "off"),
-        ([f"powertools-layer={LAYER_IN_CHINA}"], "layer", LAYER_IN_CHINA),
     ],
 )
 def test_parameters_become_what_the_templates_need(given: list[str], name: str, value: Any) -> None:
@@ -133,7 +130,7 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
             "secret=arn:aws:secretsmanager:us-east-1:111122223333:secret:a",
         ),
         *("parameter=/", "parameter=a//b", "parameter=arn:aws:ssm:us-east-1:1:document/x", "parameter=a*"),
-        *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "powertools-layer=0", "index-document= "),
+        *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "index-document= "),
         *("max-paths=0", "max-paths=1000001", "max-paths=01", "max-paths=-1"),
         *("repeat-after=-1", "repeat-after=901", "repeat-after=ten"),
         *("gather=-1", "gather=901", "gather=1e2", "gather=on", "deploy-marker=/x", "deploy-marker=s3://origin/x"),
@@ -166,7 +163,6 @@ def test_what_a_parameter_cannot_be_is_refused(wrong: str) -> None:
         ("kms-key=alias/mine", "the ARN of a KMS key, not of an alias, as arn:aws:kms:"),
         ("alarm-topic=ops", "the ARN of an SNS topic"),
         ("index-document=a/b", "the name of a file without a directory, or none"),
-        ("powertools-layer=latest", "a version of the public layer, or the ARN of another layer"),
         ("max-paths=0", "a number of paths from 1 to 1000000"),
         ("gather=901", "a number of seconds from 0 to 900"),
         ("deploy-marker=/x", "the key of an object, without a slash in front"),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -41,6 +42,12 @@ def test_a_cold_start_takes_an_s3_event(function: Function, double: StrictCloudF
     assert [item["distribution"] for item in answer.payload["invalidations"]] == ["E1", "E2"]
     assert double.paths("E1") == double.paths("E2") == ["/blog/red%20flower.html", "/blog/red+flower.html"]
     assert [line["cold_start"] for line in function.logged()] == [True, True]
+
+
+def test_the_first_event_finds_the_distributions_described(function: Function, double: StrictCloudFront) -> None:
+    assert sorted(double.read) == [("GetDistributionConfig", "E1"), ("GetDistributionConfig", "E2")]
+    assert not function.invoke(make.s3(Change("a"))).failed
+    assert len(double.read) == 2
 
 
 def test_a_warm_process_takes_a_batch_from_a_queue(function: Function, double: StrictCloudFront) -> None:
@@ -104,6 +111,40 @@ def test_wrong_settings_are_told_to_lambda_at_each_event(packages: Packages, tmp
             assert answer.payload["errorMessage"].startswith("DISTRIBUTION_IDS: 'd111.cloudfront.net' is not")
 
 
+@pytest.mark.parametrize("content", [None, b"{", b"{}"], ids=["missing", "half", "bare"])
+@pytest.mark.parametrize("name", ["cloudfront/2020-05-31/service-2", "endpoints", "partitions"])
+def test_damaged_data_of_the_sdk_does_no_harm_or_is_told_to_lambda(
+    packages: Packages, tmp_path: Path, double: StrictCloudFront, name: str, content: bytes | None
+) -> None:
+    damaged = tmp_path / "damaged.zip"
+    with ZipFile(packages["queue"].zips["invalidate"]) as whole, ZipFile(damaged, "w") as written:
+        for file in whole.namelist():
+            is_it = file == f"botocore/data/{name}.json"
+            if not is_it or content is not None:
+                written.writestr(file, content or b"" if is_it else whole.read(file))
+    with serve(double) as endpoint:
+        environ = {"DISTRIBUTION_IDS": "E1", "AWS_ENDPOINT_URL": endpoint}
+        with deployed(damaged, tmp_path, HANDLER, environ) as function:
+            assert function.init_error is None
+            answers = [function.invoke(make.s3(Change(key))) for key in ("a", "b")]
+    assert answers[0].failed or content == b"{}"
+    for answer in answers:
+        assert answer.failed == (not double.accepted)
+        if answer.failed:
+            assert answer.payload["errorType"] == "ConfigurationError"
+            assert answer.payload["errorMessage"].startswith("the AWS SDK cannot be set up: ")
+
+
+def test_a_client_that_cannot_be_made_is_told_to_lambda(packages: Packages, tmp_path: Path) -> None:
+    wrong = tmp_path / "config"
+    wrong.write_text("no section")
+    environ = {"DISTRIBUTION_IDS": "E1", "AWS_CONFIG_FILE": str(wrong)}
+    with deployed(packages["queue"].zips["invalidate"], tmp_path, HANDLER, environ) as function:
+        answer = function.invoke(make.s3(Change("a")))
+    assert (answer.failed, answer.payload["errorType"]) == (True, "ConfigurationError")
+    assert answer.payload["errorMessage"].startswith("the AWS SDK cannot be set up: Unable to parse config file")
+
+
 def test_no_variable_of_powertools_stops_the_function(
     packages: Packages, tmp_path: Path, double: StrictCloudFront
 ) -> None:
@@ -125,6 +166,21 @@ def test_no_variable_of_powertools_stops_the_function(
             warnings = [line["message"] for line in function.logged() if line["level"] == "WARNING"]
     assert double.paths("E1") == ["/a", "/b"]
     assert sorted(warning.partition(":")[0] for warning in warnings) == sorted(wrong)
+
+
+def test_what_runs_is_in_the_zip_whatever_the_runtime_has(
+    packages: Packages, tmp_path: Path, double: StrictCloudFront
+) -> None:
+    for package in ("aws_lambda_powertools", "boto3", "botocore", "dateutil", "jmespath", "six", "urllib3"):
+        other = tmp_path / "runtime" / package / "__init__.py"
+        other.parent.mkdir(parents=True)
+        other.write_text("raise RuntimeError('another version')")
+    with serve(double) as endpoint:
+        environ = {"AWS_ENDPOINT_URL": endpoint, "DISTRIBUTION_IDS": "E1"}
+        with deployed(packages["queue"].zips["invalidate"], tmp_path, HANDLER, environ) as function:
+            assert function.init_error is None
+            assert not function.invoke(make.s3(Change("a"))).failed
+    assert double.paths("E1") == ["/a"]
 
 
 def test_a_module_that_is_missing_from_the_zip_would_be_noticed(packages: Packages, tmp_path: Path) -> None:

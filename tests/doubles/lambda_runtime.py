@@ -1,10 +1,10 @@
 """Lambda without AWS: the packaged zip in a process of its own, under AWS's own runtime client.
 
 Lambda's Python runtimes run that client (awslambdaric). It asks a Runtime API on loopback for events and posts answers
-there: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. As in Lambda, the process sees the unpacked zip,
-the layer's packages and the runtime's packages, in this order, but neither this project's folder nor its virtual
-environment. Two things differ from Lambda: the Python, which is the one that runs the tests, and the versions of the
-runtime's packages, which are those of requirements.txt.
+there: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. As in Lambda, the process sees the unpacked zip
+and the runtime's packages, in this order, but neither this project's folder nor its virtual environment. Two things
+differ from Lambda: the Python, which is the one that runs the tests, and the versions of the runtime's packages, which
+are those of requirements.txt.
 """
 
 import json
@@ -25,8 +25,7 @@ import pytest
 
 from tests.doubles.loopback import Quiet, serving
 
-# The packages of the layer AWSLambdaPowertoolsPythonV3 and of the runtime python3.13 that are used here.
-LAYER: Final = ("aws-lambda-powertools", "jmespath", "typing-extensions")
+# The packages of the runtime python3.13.
 RUNTIME: Final = (
     *("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"),
     *("awslambdaric", "simplejson", "snapshot-restore-py"),
@@ -96,14 +95,13 @@ def needs_linux() -> None:
 
 @contextmanager
 def deployed(archive: Path, folder: Path, handler: str, environ: Mapping[str, str]) -> Iterator[Function]:
-    """Unpack a zip into ``folder``, beside layer and runtime, and run it there until the context ends."""
+    """Unpack a zip into ``folder``, beside the runtime, and run it there until the context ends."""
     needs_linux()
     task = folder / "task"
     with zipfile.ZipFile(archive) as zipped:
         zipped.extractall(task)
-    install(LAYER, folder / "opt" / "python")
     install(RUNTIME, folder / "runtime")
-    with running(handler, task, [task, folder / "opt" / "python", folder / "runtime"], environ) as function:
+    with running(handler, task, [task, folder / "runtime"], environ) as function:
         yield function
 
 

@@ -53,7 +53,6 @@ CASES = {
         "prefix=blog/",
         "suffix=.html",
         "index-document=default.htm",
-        "powertools-layer=99",
         "describe=off",
     ),
     "eventbridge": (

@@ -127,10 +127,15 @@ def hashed(file: Path) -> set[str]:
 
 
 def test_every_requirement_is_of_one_version_with_its_hashes() -> None:
-    every, few, checkov = (
-        hashed(ROOT / name) for name in ("requirements.txt", "requirements-cli.txt", "deploy/requirements-checkov.txt")
+    names = (
+        "requirements.txt",
+        "requirements-cli.txt",
+        "deploy/requirements-lambda.txt",
+        "deploy/requirements-checkov.txt",
     )
+    every, few, deployed, checkov = (hashed(ROOT / name) for name in names)
     assert few < every
+    assert deployed < every
     assert any(requirement.startswith("checkov==") for requirement in checkov)
 
 
