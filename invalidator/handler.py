@@ -17,6 +17,7 @@ from invalidator.runtime.gather import Gathering
 from invalidator.runtime.invocation import Invocation, InvocationContext, LocalContext
 from invalidator.runtime.log import log_contents, log_event, log_plan, logger
 from invalidator.runtime.reads import BucketKeys, find_distributions, without_unchanged
+from invalidator.settings import environment
 
 
 def lambda_handler(event: object, context: "InvocationContext | None" = None, clients: Clients = AWS) -> dict[str, Any]:
@@ -74,3 +75,9 @@ def _serve_job(event: Any, context: "InvocationContext", clients: Clients) -> di
             raise
         raise JobError("this function serves no jobs: name the one of the output PipelineFunction") from error
     return serve_job(event, Invocation.begin(clients, context))
+
+
+if environment.is_lambda():
+    from invalidator.runtime.start import get_ready
+
+    get_ready()

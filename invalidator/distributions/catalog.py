@@ -62,7 +62,7 @@ class Catalog:
     ) -> None:
         self._now, self._pause = now, pause
         self._known = Known(account, now)
-        self.warnings = self._known.warnings
+        self.warnings, self.forget_failures = self._known.warnings, self._known.forget_failures
 
     def look_up(
         self,

@@ -43,6 +43,7 @@ class Known:
     def __init__(self, account: CloudFront, now: Callable[[], float]) -> None:
         self._account, self._now = account, now
         self._cache = TtlCache(now, CdnError)
+        self._sites: dict[Site, Site] = {}  # those that are alike are one
         self._failures: dict[DistributionId, tuple[CdnError, float]] = {}
         self._problems: dict[_Key, str] = {}
         self._warnings: list[str] = []
@@ -55,7 +56,8 @@ class Known:
             if has_tenants(document) and not is_tenant(id_):
                 raise TenantsOnlyError(": ".join(TENANTS_ONLY))
             varies = {policy: self._varies(policy, config, ask) for policy in describe.policy_ids(document)}
-            return describe.site_of(document, varies.__getitem__, declared, parameters)
+            site = describe.site_of(document, varies.__getitem__, declared, parameters)
+            return self._sites.setdefault(site, site)
 
         declared = config.declared.get(id_)
         return self._read(("distribution", id_, declared), config, described)
@@ -77,6 +79,12 @@ class Known:
     def remember(self, name: DistributionId, error: CdnError, config: Settings) -> None:
         """Remember for a moment why something is unknown, so that not every event asks in vain."""
         self._failures[name] = error, self._now() + min(config.ttl, _MEMORY_SECONDS)
+
+    def forget_failures(self) -> None:
+        """Forget what failed, and the warnings of it, so that it is asked for again at once."""
+        self._failures.clear()
+        self._problems.clear()
+        self._warnings.clear()
 
     def warnings(self) -> list[str]:
         """Return the warnings since the last call. A problem that lasts is reported once."""

@@ -197,6 +197,14 @@ def metrics(environ: Mapping[str, str] = os.environ) -> bool:
     return word.lower() not in _TRUE
 
 
+def is_lambda(environ: Mapping[str, str] = os.environ) -> bool:
+    """Read whether this process takes its events from Lambda.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime (2026-11-29)
+    """
+    return "AWS_LAMBDA_RUNTIME_API" in environ
+
+
 def _warnings(environ: Mapping[str, str]) -> list[str]:
     gone = [f"{name} is no longer read: {why}; remove the variable" for name, why in GONE.items() if name in environ]
     return [*powertools.unusable(environ), *_switches_in_vain(environ), *gone, *_names_in_vain(environ)]
