@@ -29,7 +29,8 @@ CALLED_FOR_US: Final[Mapping[str, set[str]]] = {
 
 READ: Final[Mapping[str, Mapping[str, set[str]]]] = {
     "cloudfront": {
-        "DistributionSummary": {"ARN", "ConnectionMode", "Enabled", "Id", "OriginGroups", "Origins"},
+        # Its groups are of origins that it lists, too.
+        "DistributionSummary": {"ARN", "ConnectionMode", "Enabled", "Id", "Origins"},
         "DistributionTenantSummary": {"Id"},
         "Origin": {"DomainName", "Id", "OriginPath"},
     },
