@@ -81,6 +81,7 @@ def forget() -> None:
     """Connect anew at the next use, as a cold start does."""
     for kept in (cloudfront, catalog, queue, listings, spending, pipeline, arrivals, log_once):
         kept.cache_clear()
+    sdk.forget_sessions()
 
 
 class Clients(NamedTuple):
