@@ -1,4 +1,4 @@
-"""Make the zips of the functions: whole folders of modules, the modules beside them, and the packages they run with.
+"""Make the zips of the functions: the modules that each imports, and the packages that these run with.
 
 ``python -Es -m deploy.zips FOLDER [TAG]`` writes a zip for each function. With a TAG, such as ``cpython-313``, it ends
 with 3 if it is not that Python; else the zips hold bytecode, without which each cold start compiles the sources. Our
@@ -26,16 +26,12 @@ from deploy.bundle import POWERTOOLS, SDK, BundleError, modules, others, pinned
 
 ROOT: Final = Path(__file__).parents[1]
 
-COMMON: Final = ("__init__", "errors", "limits", "model", "ttl_cache")
-HANDLER: Final = (*COMMON, "handler", "strict_json", "workers")
-STEPS: Final = ("aws", "delivery", "distributions", "events", "planning", "runtime", "settings", "urls")
 FUNCTIONS: Final = {
-    "invalidate": (HANDLER, STEPS, (*SDK, *POWERTOOLS)),
-    # Jobs of CodePipeline have a function of their own, so that no other zip holds their modules.
-    "pipeline": ((*HANDLER, "by_hand"), (*STEPS, "codepipeline"), (*SDK, *POWERTOOLS)),
-    "connect": ((*COMMON, "custom_resource"), ("aws", "notifications"), SDK),
+    "invalidate": ("invalidator.handler", (*SDK, *POWERTOOLS)),
+    "pipeline": ("invalidator.codepipeline.handler", (*SDK, *POWERTOOLS)),
+    "connect": ("invalidator.custom_resource", SDK),
 }
-"""The modules and folders of each function, and those of others, by its name in serverless.yml."""
+"""The module of each function, and the modules of others that it runs with, by its name in serverless.yml."""
 
 WRONG_PYTHON: Final = 3
 
@@ -50,14 +46,34 @@ def main() -> int:
         packages = pinned(Path(folder))
     except BundleError as error:
         sys.exit(str(error))
-    for name, (ours, folders, patterns) in FUNCTIONS.items():
-        sources = [*(f"{module}.py" for module in ours), *(f"{place}/*.py" for place in folders)]
-        files = sorted(file for pattern in sources for file in (ROOT / "invalidator").glob(pattern))
-        texts = {file.relative_to(ROOT): file.read_text("utf-8") for file in files}
+    for name, (module, patterns) in FUNCTIONS.items():
+        texts = {file.relative_to(ROOT): file.read_text("utf-8") for file in sorted(imported_by(module))}
         theirs = modules(packages, patterns)
         members = chain(_ours(texts, tag), _theirs(packages, theirs, tag), others(packages, texts.values()))
         _write(Path(folder) / f"{name}.zip", members)
     return 0
+
+
+def imported_by(module: str) -> set[Path]:
+    """Return the files of a module of ours and of all of ours that it imports, anywhere in it, directly or not."""
+    found, names = set[Path](), [module]
+    while names:
+        package, *inside = names.pop().split(".")
+        places = [ROOT.joinpath(package, *inside[:end]) for end in range(len(inside) + 1) if package == "invalidator"]
+        files = {file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")}
+        for file in filter(Path.is_file, files - found):
+            found.add(file)
+            names += _imports(file)
+    return found
+
+
+def _imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield f"{node.module}"
 
 
 def _ours(texts: dict[Path, str], tag: list[str]) -> Iterator[tuple[str, bytes]]:

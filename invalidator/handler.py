@@ -1,6 +1,7 @@
 """The Lambda function: an event in, invalidations out, and an answer by which Lambda knows what to send again."""
 
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 from invalidator.distributions.concerned import Concerned
@@ -34,8 +35,9 @@ def lambda_handler(event: object, context: "InvocationContext | None" = None, cl
     """
     if context is None:  # outside Lambda, where nobody collects metrics
         context, clients = LocalContext(), clients._replace(publish=lambda _documents, _context: None)
-    is_job = isinstance(event, dict) and "CodePipeline.job" in event
-    return (_serve_job if is_job else _serve)(event, context, clients)
+    if isinstance(event, dict) and "CodePipeline.job" in event:
+        return _serve_job(event, context, clients)
+    return _serve(event, context, clients)
 
 
 # log_event is off even where POWERTOOLS_LOGGER_LOG_EVENT asks for it: an event is shown at DEBUG only.
@@ -66,15 +68,16 @@ def _serve(event: object, context: "InvocationContext", clients: Clients) -> dic
     return answer(Served(decoded, gathering, len(known), changes, plan, result), invocation)
 
 
-@logger.inject_lambda_context(log_event=False)
-def _serve_job(event: Any, context: "InvocationContext", clients: Clients) -> dict[str, Any]:
+def _serve_job(event: object, context: "InvocationContext", clients: Clients) -> dict[str, Any]:
     try:
-        from invalidator.codepipeline.jobs import serve_job
+        # By its name: the zip of this function has what it imports, and the function of pipelines has a zip of its own.
+        pipelines = import_module("invalidator.codepipeline.handler")
     except ModuleNotFoundError as error:
         if error.name != "invalidator.codepipeline":
             raise
         raise JobError("this function serves no jobs: name the one of the output PipelineFunction") from error
-    return serve_job(event, Invocation.begin(clients, context))
+    answer: dict[str, Any] = pipelines.lambda_handler(event, context, clients)
+    return answer
 
 
 if environment.is_lambda():

@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from importlib.util import find_spec
 from typing import Any, Final
 
 from invalidator.errors import UnconfiguredError
@@ -21,14 +20,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html (20
 """
 
 
-SERVES_JOBS: Final = find_spec("invalidator.codepipeline") is not None
-"""Whether the zip has the modules for jobs of CodePipeline."""
-
-
-def get_ready(clients: Clients = AWS, *, serves_jobs: bool = SERVES_JOBS) -> None:
+def get_ready(clients: Clients = AWS, *, serves_jobs: bool = False) -> None:
     """Read the settings, set up the clients and describe the distributions, as far as there is time for it.
 
-    A function that serves jobs describes none. What fails is logged and not kept: the first event tries it again.
+    A function that ``serves_jobs`` describes none. What fails is logged and not kept: the first event tries it again.
     """
     end = clients.monotonic() + LONGEST
 

@@ -38,7 +38,7 @@ from tests.laws.imports import FILES, packaged_with
 
 WHOLE = Path(botocore.__file__).parent / "data"
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
-MODULES = packaged_with("handler", set()) | packaged_with("custom_resource", set())
+MODULES = packaged_with("handler") | packaged_with("codepipeline.handler") | packaged_with("custom_resource")
 DEPLOYED = [FILES[module].read_text() for module in sorted(MODULES)]
 
 CALLED = {

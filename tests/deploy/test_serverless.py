@@ -25,6 +25,7 @@ from deploy.bundle import pinned_name
 from deploy.zips import without_words
 from invalidator import custom_resource, handler
 from invalidator.aws import sdk
+from invalidator.codepipeline import handler as pipeline_handler
 from invalidator.errors import IncompleteError
 from invalidator.events.tickets import Ticket, write
 from invalidator.limits import MAX_DELAY_SECONDS
@@ -45,7 +46,7 @@ from tests.laws.imports import FILES, packaged_with
 FUNCTIONS = {
     "invalidate": ("Invalidate", handler),
     "connect": ("Connect", custom_resource),
-    "pipeline": ("Pipeline", handler),
+    "pipeline": ("Pipeline", pipeline_handler),
 }
 WITH_PIPELINE = [case for case, given in CASES.items() if "pipeline=on" in given]
 PACKAGES = ROOT / ".build" / pinned_name()
@@ -105,7 +106,7 @@ def test_cfn_lint_has_no_objections(packages: Packages) -> None:
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)
 def test_a_zip_holds_only_the_modules_that_its_function_imports(packages: Packages, case: str, name: str) -> None:
     module = FUNCTIONS[name][1].__name__.removeprefix("invalidator.")
-    needed = packaged_with(module, without=set() if name == "pipeline" else {"codepipeline"})
+    needed = packaged_with(module) | (packaged_with("runtime.start") if name != "connect" else set())
     archive = packages[case].zips[name]
     names = {file for file in zipfile.ZipFile(archive).namelist() if file.startswith("invalidator/")}
     sources = {file for file in names if file.endswith(".py")}
@@ -336,6 +337,7 @@ def test_what_the_function_is_to_know_of_urls_reaches_it(packages: Packages) -> 
         "QUEUE_URL": "<Queue>",
         "DEAD_LETTERS_URL": "<DeadLetters>",
         "STACK_ID": "<AWS::StackId>",
+        "DISCOVER_BUCKET": "my-origin",
         "DESCRIBE": "on",
         "SETTINGS_TTL": "60",
         "DIRECTORY_URLS": "bare",

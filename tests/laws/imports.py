@@ -40,15 +40,10 @@ def ours(module: str) -> set[str]:
     return found
 
 
-def packaged_with(module: str, without: set[str]) -> set[str]:
-    """Return the modules that a zip needs for a module: all that it imports, directly or not, in whole folders.
-
-    The packages in ``without`` are left out.
-    """
+def packaged_with(module: str) -> set[str]:
+    """Return the modules that a zip needs for a module: all that it imports, directly or not, and their packages."""
     needed, found = set[str](), {"", module}
     while found - needed:
         needed |= found
-        folders = {name.partition(".")[0] for name in needed if "." in name}
-        found = {name for name in FILES if name.partition(".")[0] in folders}.union(*map(ours, needed))
-        found = {name for name in found if name.partition(".")[0] not in without}
+        found = {name.rpartition(".")[0] for name in needed}.union(*map(ours, needed))
     return needed

@@ -27,7 +27,7 @@ RUNG = {name: number for number, names in enumerate(LADDER) for name in names}
 
 AWS = {"boto3", "botocore", "moto"}
 MAY_IMPORT_AWS = {"aws", "notifications.bucket", "settings.stored", "local"}
-MAY_IMPORT_POWERTOOLS = {"handler", "runtime"}
+MAY_IMPORT_POWERTOOLS = {"runtime"}
 # local, too, to point the SDK at the embedded AWS, by which it decides nothing; custom_resource, whose variables say
 # what may be asked of it, and whose zip has no settings.
 MAY_SEE_ENVIRONMENT = {"settings", "local", "custom_resource"}
