@@ -1,5 +1,6 @@
 """The nouns: changes of objects, distributions, the plan for them, and its outcome. Pure."""
 
+import gc
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,23 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-
 
 # A class with an instance for every record is a NamedTuple, not a frozen dataclass like the rest: it is as immutable
 # and takes a third of the time to make, which is a twentieth of the time of a large event.
+
+with_fields: Final = tuple.__new__
+"""Make a NamedTuple of the values of all its fields, in order: in half the time that its constructor takes.
+
+It fills in no defaults and checks nothing, so it is only for classes of which an event has thousands of instances.
+"""
+
+
+class Uncollected:
+    """A block in which objects are made without the garbage collector, which would look at each again and again."""
+
+    def __enter__(self) -> None:
+        self._after = gc.enable if gc.isenabled() else gc.disable
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        self._after()
 
 
 class ObjectChange(NamedTuple):

@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html (read on 2026-11-20),
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html (read on 2026-11-21).
 """
 
-import gc
 import json
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from invalidator.errors import EventError
 from invalidator.events import tickets
 from invalidator.events.records import Delivery, change_of_event, change_of_record, description_of, text_in
 from invalidator.limits import MAX_VERSION_CHARACTERS
-from invalidator.model import Batch, DistributionId, Gathered, HeldChanges, ObjectChange
+from invalidator.model import Batch, DistributionId, Gathered, HeldChanges, ObjectChange, Uncollected
 
 _Json = dict[str, Any]
 
@@ -26,12 +25,12 @@ _CALL: Final = "AWS API Call via CloudTrail"
 
 # Three are real (SQS around SNS around S3). The bound stops a message that was made to nest without end.
 _MAX_ENVELOPES: Final = 4
+_TOO_MANY: Final = f"more than {_MAX_ENVELOPES} envelopes around each other"
 # A notification has one record. A message made of a million bad records must not take the time of all others.
 _MAX_REFUSALS: Final = 100
 _TOO_DEEP: Final = "a record that is nested too deep"
 
-# As json.loads, without its look at options: there may be thousands of messages.
-_decode_json: Final = json.JSONDecoder().decode
+_decoder: Final[Any] = json.JSONDecoder()
 
 
 class Refusal(NamedTuple):
@@ -65,24 +64,9 @@ def decode(event: object, delivery_id: str = "") -> Decoded:
     delivered again, as Lambda's request id is.
     """
     reader = _Reader()
-    # A message made of a million brackets would have each of them looked at again and again.
-    collects = gc.isenabled()
-    gc.disable()
-    try:
+    with Uncollected():  # one message may be made of a million brackets
         reader.read(event, Delivery(delivery_id))
-    finally:
-        if collects:
-            gc.enable()
-    return Decoded(
-        reader.changes,
-        reader.tickets,
-        reader.held,
-        reader.refusals,
-        reader.ignored,
-        reader.from_queue,
-        reader.gathered,
-        reader.stacks,
-    )
+    return Decoded(**vars(reader))
 
 
 def without_strangers(decoded: Decoded, strangers: Container[DistributionId]) -> Decoded:
@@ -98,7 +82,7 @@ def without_strangers(decoded: Decoded, strangers: Container[DistributionId]) ->
 
 
 class _Reader:
-    """Collects what the documents of one event hold."""
+    """Collects what the documents of one event hold: it has the fields of ``Decoded``."""
 
     def __init__(self) -> None:
         self.changes: list[ObjectChange] = []
@@ -129,6 +113,9 @@ class _Reader:
 
     def _read_record(self, record: object, delivery: Delivery) -> None:
         if isinstance(record, dict):
+            if record.get("eventSource") == "aws:s3":  # as the dialect has it; there may be thousands
+                self.read_s3(record, delivery)
+                return
             for _, is_one, read in DIALECTS:
                 if is_one(record):
                     read(self, record, delivery)
@@ -203,34 +190,37 @@ class _Reader:
 
     def read_failed_invocation(self, record: _Json, delivery: Delivery) -> None:
         """Read the event that Lambda gave up; its request id is that of the attempts."""
-        _check_envelopes(delivery.envelopes + 1)
+        if delivery.envelopes >= _MAX_ENVELOPES:
+            raise EventError(_TOO_MANY)
         context = record["requestContext"]
         id_ = text_in(context, "requestId") if isinstance(context, dict) else ""
         self.read(record["requestPayload"], delivery._replace(id=id_ or delivery.id, envelopes=delivery.envelopes + 1))
 
     def _read_text(self, text: object, delivery: Delivery) -> None:
         """Read the JSON text in an envelope."""
-        try:
-            document = _parse(text, delivery.envelopes)
-        except EventError as error:
-            self._refuse(str(error), delivery)
+        if delivery.envelopes > _MAX_ENVELOPES:
+            self._refuse(_TOO_MANY, delivery)
+        elif isinstance(text, str):
+            try:
+                document = _decode_json(text)
+            except (ValueError, RecursionError) as error:
+                self._refuse(f"the envelope holds {len(text):,} characters that are not JSON: {error}", delivery)
+            else:
+                self.read(document, delivery)
         else:
-            self.read(document, delivery)
+            self._refuse(f"the envelope holds {description_of(text)}; expected a string", delivery)
 
 
-def _parse(text: object, envelopes: int) -> object:
-    _check_envelopes(envelopes)
-    if not isinstance(text, str):
-        raise EventError(f"the envelope holds {description_of(text)}; expected a string")
+def _decode_json(text: str) -> object:
+    """Return what json.loads returns, and raise what it raises.
+
+    That takes more time, since it looks for blanks around the JSON. There may be thousands of messages without any.
+    """
     try:
-        return _decode_json(text)
-    except (ValueError, RecursionError) as error:
-        raise EventError(f"the envelope holds {len(text):,} characters that are not JSON: {error}") from error
-
-
-def _check_envelopes(envelopes: int) -> None:
-    if envelopes > _MAX_ENVELOPES:
-        raise EventError(f"more than {_MAX_ENVELOPES} envelopes around each other")
+        value, end = _decoder.scan_once(text, 0)
+    except StopIteration:  # it begins with a blank, or is no JSON
+        end = -1
+    return value if end == len(text) else _decoder.decode(text)
 
 
 class _Dialect(NamedTuple):

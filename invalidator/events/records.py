@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 
 from invalidator.errors import EventError
 from invalidator.limits import MAX_KEY_BYTES, MAX_VERSION_CHARACTERS
-from invalidator.model import ACL_CHANGE, VISIBLE_CHANGES, ObjectChange, ObjectKey
+from invalidator.model import ACL_CHANGE, VISIBLE_CHANGES, ObjectChange, with_fields
 
 _Json = dict[str, Any]
 
@@ -86,13 +86,14 @@ def _other_version(version: object) -> EventError:
 
 def _decoded(key: str) -> str:
     """Return a key that is form-encoded: "red flower.jpg" arrives as "red+flower.jpg"."""
+    if key.isascii() and len(key) <= MAX_KEY_BYTES and "%" not in key and "+" not in key:
+        return key  # nearly always
     if len(key) > _MAX_ENCODED_CHARACTERS:
         raise EventError(f"a key of {len(key):,} characters; S3 has none above {MAX_KEY_BYTES:,} bytes")
     # Bytes that are not UTF-8, which S3 itself never sends, survive as surrogate escapes and become the same bytes in
     # the path.
     key = unquote_plus(key, errors="surrogateescape")
-    if not key.isascii() or len(key) > MAX_KEY_BYTES:
-        _check_key(key, errors="surrogateescape")
+    _check_key(key, errors="surrogateescape")
     return key
 
 
@@ -167,7 +168,7 @@ def change_again(change: ObjectChange) -> ObjectChange:
 
 def own_identity(change: ObjectChange) -> str:
     """Return the part of a change's identity that does not name the object."""
-    return change.identity.removeprefix(_name_of(change.bucket, change.key))
+    return change.identity.removeprefix(_change(change.bucket, change.key, "", None, "", "").identity)
 
 
 def _object_of(holder: Any) -> tuple[str, str, _Json]:
@@ -208,13 +209,10 @@ def _identity(details: _Json, version: str, etag: str, time: str, delivery: Deli
     return f"delivery {delivery.id}"
 
 
-def _name_of(bucket: str, key: str) -> str:
-    # The lengths keep apart what a key with blanks in it could blur.
-    return f"{len(bucket)} {len(key)} {bucket} {key} "
-
-
 def _change(bucket: str, key: str, identity: str, message_id: str | None, time: str, version: str) -> ObjectChange:
-    return ObjectChange(bucket, ObjectKey(key), _name_of(bucket, key) + identity, message_id, time, version)
+    # The lengths keep apart what a key with blanks in it could blur.
+    whole = f"{len(bucket)} {len(key)} {bucket} {key} {identity}"
+    return with_fields(ObjectChange, (bucket, key, whole, message_id, time, version))
 
 
 def _check_key(key: str, errors: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import unquote_plus
 
 import botocore.session
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from invalidator.events import tickets
-from invalidator.events.decode import decode
+from invalidator.events.decode import DIALECTS, decode
 from invalidator.model import DistributionId, ObjectChange
 from tests.doubles import strategies as make
 from tests.doubles.strategies import NOTIFICATIONS, ROUTES, TEST_EVENT, Change, simple_plan
@@ -600,3 +601,45 @@ def test_a_message_made_of_bad_records_is_refused_in_a_few_words() -> None:
     assert len(decoded.refusals) == 101
     assert {refusal.message_id for refusal in decoded.refusals} == {"m0"}
     assert decoded.refusals[-1].reason == "so many records refused that the rest was not read"
+
+
+# --- what comes by the thousand -------------------------------------------------------------------------
+
+_blanks = st.text(" \t\r\n", max_size=2)
+_almost_json = st.text('[]{}",:\\u00e-.NaN ', max_size=12)
+_texts = st.tuples(_blanks, _almost_json | make.json_values.map(json.dumps), _blanks | _almost_json).map("".join)
+
+
+@given(_texts)
+@example("")
+@example('{"Records": []} x')
+@example('\ufeff{"Records": []}')
+@example('{"Records": 1, "Records": []}')
+def test_a_message_is_read_as_the_decoder_of_json_reads_it(text: str) -> None:
+    decoded = decode(make.sqs(text))
+    try:
+        document, problem = json.JSONDecoder().decode(text), ""
+    except ValueError as error:
+        document, problem = None, str(error)
+    if problem:
+        assert [refusal.reason.partition("JSON: ")[2] for refusal in decoded.refusals] == [problem]
+    else:
+        assert decoded == decode(make.sqs(json.dumps(document)))
+
+
+@given(st.text(st.sampled_from("%+2aé~") | st.characters(codec="utf-8"), min_size=1, max_size=12))
+def test_every_key_of_a_record_is_decoded_as_a_form_is(written: str) -> None:
+    (change,) = decode({"Records": [make.s3_record(Change("x"), lambda _: written)]}).changes
+    assert change.key == unquote_plus(written, errors="surrogateescape")
+
+
+_fields = st.sampled_from(
+    ["Type", "Message", "source", "detail-type", "type", "requestContext", "requestPayload", "s3"]
+)
+_values = st.sampled_from(["Notification", "aws.s3", "aws:sns", tickets.KIND, "s3:TestEvent", "Object Created", None])
+
+
+@given(st.dictionaries(_fields, _values), st.sampled_from([("aws:s3", "an S3 record"), ("aws:sqs", "an SQS record")]))
+def test_a_source_of_which_thousands_come_alone_decides_the_dialect(record: Any, source: tuple[str, str]) -> None:
+    record = record | {"EventSource": "aws:sns", "eventSource": source[0]}
+    assert next(dialect.name for dialect in DIALECTS if dialect.is_one(record)) == source[1]
