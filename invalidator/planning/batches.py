@@ -162,8 +162,7 @@ def _cut(items: tuple[Item, ...], most: int) -> Iterator[tuple[Item, ...]]:
 
 def _digest(items: tuple[Item, ...]) -> bytes:
     """Return a digest of the paths and of the changes behind them."""
-    causes = chain.from_iterable(item.causes for item in items)
-    identities = sorted({source.identity for source, _ in causes})
+    identities = sorted(dict.fromkeys([source.identity for item in items for source, _ in item.causes]))
     # JSON, since it keeps apart what joining would blur: a key may hold any separator.
     return sha256(json.dumps([[item.path for item in items], identities]).encode()).digest()
 

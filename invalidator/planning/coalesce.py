@@ -139,7 +139,7 @@ def count_wildcards(paths: Iterable[str]) -> int:
 
 def widened(items: tuple[Item, ...], wide: Mapping[str, int | None]) -> tuple[Item, ...]:
     """Add wildcards, each with its evictions. An item under any wildcard is dropped, and its causes go to that."""
-    prefixes = _outermost([*wide, *(item.path for item in items if item.is_wildcard)])
+    prefixes = _outermost([*wide, *[item.path for item in items if item.path[-1] == "*"]])
     if not prefixes:
         return items
     groups: dict[str, list[Item]] = {}

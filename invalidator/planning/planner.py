@@ -19,7 +19,9 @@ from invalidator.model import (
     ObjectChange,
     Plan,
     Site,
+    Uncollected,
     UrlPath,
+    with_fields,
 )
 from invalidator.planning.batches import Chunk, batch_of, chunks, distinct, merge
 from invalidator.planning.coalesce import coalesce
@@ -41,10 +43,6 @@ class _Case(NamedTuple):
     held: tuple[HeldChanges, ...]
 
 
-_Planned = tuple[DistributionId, list[_Case]]
-"""A distribution, with the case of everything that is sent together first, and then those of what is sent apart."""
-
-
 def make_plan(
     changes: Iterable[ObjectChange],
     distributions: Iterable[Distribution],
@@ -61,26 +59,24 @@ def make_plan(
     ``left`` are batches that earlier invocations could not complete. Those that are fixed stay as they are; the
     others are merged with the changes, so that they take no calls of their own.
     """
-    planned, changes = [(distribution.id, _cases(distribution)) for distribution in distributions], list(changes)
+    cases, changes, left = [(each.id, _cases(each)) for each in distributions], list(changes), list(distinct(left))
     taken = taken_changes(changes, view)
-    cases = Counter(chain.from_iterable(some for _, some in planned))
-    concerning = {case: _concerning(case, taken, view) for case in cases}
-    stale = {case: stale_items(concerning[case], case.site, view) for case in cases}
     work: dict[_Case, _Work] = {}
-    for case in cases:
-        neighbours = Neighbours(concerning[case], case.site, view, list_objects)
-        items, warning = coalesce(stale[case].items, allowance, neighbours.urls, len(cases))
-        work[case] = _Work(items, chunks(items), [*neighbours.warnings, warning])
-    left = list(distinct(left))
-    singly = sum(len(stale[case].items) * number for case, number in cases.items())
-    singly += sum(len(batch.items) for batch in left)
+    singles = dict.fromkeys(chain.from_iterable(some for _, some in cases))
+    for case in singles:
+        concerning = _concerning(case, taken, view)
+        stale = stale_items(concerning, case.site, view)
+        neighbours = Neighbours(concerning, case.site, view, list_objects)
+        items, warning = coalesce(stale.items, allowance, neighbours.urls, len(singles))
+        work[case] = _Work(stale, items, chunks(items), [*neighbours.warnings, warning])
+    planned = [(id_, [work[case] for case in some]) for id_, some in cases]
     return Plan(
-        tuple(_batches(planned, work, left)),
-        tuple(_notes(planned, stale)),
+        tuple(_batches(planned, left)),
+        tuple(_notes(planned)),
         len(changes) - len(taken),
-        _unserved(len(taken), stale),
+        _unserved(len(taken), work),
         _warnings(work.values()),
-        singly,
+        sum(len(one.stale.items) for _, some in planned for one in some) + sum(len(batch.items) for batch in left),
     )
 
 
@@ -88,9 +84,9 @@ def _warnings(work: "Iterable[_Work]") -> tuple[str, ...]:
     return tuple(dict.fromkeys(warning for one in work for warning in one.warnings if warning))
 
 
-def _unserved(changes: int, stale: "dict[_Case, StaleItems]") -> int:
+def _unserved(changes: int, work: "dict[_Case, _Work]") -> int:
     """Return the number of new changes that make nothing stale anywhere."""
-    return len(set(range(changes)).intersection(*(items.unserved for case, items in stale.items() if case.takes_new)))
+    return len(set(range(changes)).intersection(*(one.stale.unserved for case, one in work.items() if case.takes_new)))
 
 
 def _cases(distribution: Distribution) -> list[_Case]:
@@ -129,33 +125,40 @@ def stale_items(changes: Sequence[ObjectChange], site: Site, view: View) -> Stal
     """Return what changes make stale on a site."""
     if not site.behaviors:  # nothing is known of it
         return StaleItems((), [], set())
-    viewers, notes, unserved = Viewers(site, view), Counter[str](), set[int]()
+    viewers = Viewers(site, view)
     paths: list[StalePath] = []
-    for number, change in enumerate(changes):
-        before = len(paths)
-        if reasons := viewers.collect(change, paths):
-            notes.update(set(reasons))
-            if len(paths) == before:
-                unserved.add(number)
-    return StaleItems(_items(paths), sorted(notes.items()), unserved)
+    notes, unserved = list[str](), set[int]()
+    with Uncollected():
+        for number, change in enumerate(changes):
+            before = len(paths)
+            if reasons := viewers.collect(change, paths):
+                notes += set(reasons)
+                if len(paths) == before:
+                    unserved.add(number)
+        return StaleItems(_items(paths), sorted(Counter(notes).items()), unserved)
 
 
 def _items(stale: Iterable[StalePath]) -> tuple[Item, ...]:
     causes: dict[UrlPath, list[Cause]] = {}
     for path, cause in stale:
         causes.setdefault(path, []).append(cause)
-    return tuple(Item(path, tuple(causes[path])) for path in sorted(causes))
+    return tuple([with_fields(Item, (path, tuple(causes[path]), None)) for path in sorted(causes)])
 
 
 class _Work(NamedTuple):
-    """The items to send to each distribution with the same site, whole and in chunks."""
+    """The stale items of a case, and those to send for it, whole and in chunks."""
 
+    stale: StaleItems
     items: tuple[Item, ...]
     chunks: list[Chunk]
     warnings: list[str]
 
 
-def _batches(planned: list[_Planned], work: dict[_Case, _Work], left: Iterable[Batch]) -> Iterator[Batch]:
+_Planned = tuple[DistributionId, list[_Work]]
+"""A distribution, with the work for everything that is sent together first, and then that for what is sent apart."""
+
+
+def _batches(planned: list[_Planned], left: Iterable[Batch]) -> Iterator[Batch]:
     waiting: dict[DistributionId, list[Batch]] = {}
     for batch in left:
         waiting.setdefault(batch.distribution, []).append(batch)
@@ -163,12 +166,12 @@ def _batches(planned: list[_Planned], work: dict[_Case, _Work], left: Iterable[B
     in_order = sorted(planned, key=lambda one: _since(waiting.get(one[0], []))) if waiting else planned
     for id_, (together, *apart) in in_order:
         mine = waiting.get(id_, [])
-        others = _open_batches(id_, work[together], [batch for batch in mine if not batch.is_fixed])
-        others += (batch_of(id_, chunk) for case in apart for chunk in work[case].chunks)
+        others = _open_batches(id_, together, [batch for batch in mine if not batch.is_fixed])
+        others += (batch_of(id_, chunk) for work in apart for chunk in work.chunks)
         yield from _in_turn([batch for batch in mine if batch.is_fixed], others)
 
 
-def _open_batches(id_: DistributionId, new: "_Work", left: list[Batch]) -> list[Batch]:
+def _open_batches(id_: DistributionId, new: _Work, left: list[Batch]) -> list[Batch]:
     """Return the batches of what is new and of what is left. Second clearings are merged with each other only."""
     if not left:
         return [batch_of(id_, chunk) for chunk in new.chunks]
@@ -195,8 +198,5 @@ def _since(left: list[Batch]) -> str:
     return min((batch.since for batch in left), default="~")
 
 
-def _notes(planned: list[_Planned], stale: dict[_Case, StaleItems]) -> Iterator[Note]:
-    for id_, (together, *_) in planned:
-        # A distribution that is planned for only because of its tickets has no behaviours.
-        if together.site.behaviors:
-            yield from (Note(id_, text, number) for text, number in stale[together].notes)
+def _notes(planned: list[_Planned]) -> Iterator[Note]:
+    return (Note(id_, text, number) for id_, (together, *_) in planned for text, number in together.stale.notes)

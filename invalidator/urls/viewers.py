@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from invalidator.model import Behavior, Cause, ObjectChange, ObjectKey, Origin, Site, UrlPath
+from invalidator.model import Behavior, Cause, ObjectChange, ObjectKey, Origin, Site, UrlPath, with_fields
 from invalidator.urls.encoding import spellings
 from invalidator.urls.globs import glob, may_be_normalized, normalized, path_pattern
 from invalidator.urls.rules import Rule, follow
@@ -17,6 +17,7 @@ OUTSIDE: Final = "the key is outside of its origin paths"
 NO_BEHAVIOR: Final = "none of its cache behaviours leads to the object"
 TILDE: Final = "%7E may miss what is cached with a raw tilde; TILDES=wildcard clears that, with its neighbours"
 
+_OBJECT: Final = "object"
 _DIRECTORY: Final = "directory of index document"
 _BARE: Final = "directory, without its slash, of index document"
 
@@ -90,15 +91,17 @@ class Viewers:
         if not origins:
             return [NO_ORIGIN]
         notes: list[str] = []
-        before, reason = len(paths), OUTSIDE
-        moved = self._follow(self._whole_rules, change.key, change, origins, paths, notes)
+        before, reason, rules = len(paths), OUTSIDE, self._view.rules
+        moved = self._follow(self._whole_rules, change.key, change, origins, paths, notes) if rules else []
         for origin in origins:
             key = _relative(change.key, origin)
             if key is not None:
                 reason = NO_BEHAVIOR
-                instead = moved + self._follow(self._relative_rules, key, change, [origin], paths, notes)
+                instead = moved
+                if rules:
+                    instead = moved + self._follow(self._relative_rules, key, change, [origin], paths, notes)
                 if not instead:
-                    self._add_object(change, key, origin, paths)
+                    self._add_url(change, _OBJECT, key, origin, paths)
                 if key.endswith(self._directory_names):
                     self._add_directories(change, key, origin, instead, paths)
         self._add_kept_elsewhere(change, origins, paths, before, notes)
@@ -127,16 +130,6 @@ class Viewers:
 
     # --- what is served from the object -----------------------------------------------------------------
 
-    def _add_object(self, change: ObjectChange, key: ObjectKey, origin: Origin, paths: list[StalePath]) -> None:
-        spelt, relation = spellings(key), "object"
-        if self._uniform and len(spelt) == 1:  # nearly always, and there may be thousands
-            paths.append((spelt[0], Cause(change, relation)))
-            return
-        for path in spelt:
-            cause = Cause(change, relation)
-            paths += [(item, cause) for item in self._reached(path, key, origin, is_object=True)]
-            relation = "other spelling of object"
-
     def _add_directories(
         self, change: ObjectChange, key: ObjectKey, origin: Origin, instead: list[UrlPath], paths: list[StalePath]
     ) -> None:
@@ -147,14 +140,20 @@ class Viewers:
         """
         root = self._site.root_object
         if root and key == root:
-            self._add_url("", Cause(change, "default root object"), origin, paths)
-        directory = _directory_of(key, self._view.index_document)
-        if directory is None or any(self._directories_of(instead)):  # these are added with their rules
+            self._add_url(change, "default root object", "", origin, paths)
+        directory = self._directory_of(key)
+        if directory is None or (instead and any(self._directories_of(instead))):  # these are added with their rules
             return
         if directory or not root:
-            self._add_url(directory, Cause(change, _DIRECTORY), origin, paths)
+            self._add_url(change, _DIRECTORY, directory, origin, paths)
         if self._is_bare(origin) and (url := _without_slash(directory)):
-            self._add_url(url, Cause(change, _BARE), origin, paths)
+            self._add_url(change, _BARE, url, origin, paths)
+
+    def _directory_of(self, key: str) -> str | None:
+        """Return the directory of an index document, with its slash; None if the key is not that of one."""
+        name = self._view.index_document
+        # With the slash, since /reindex.html is no index document.
+        return key[: -len(name)] if name and (key == name or key.endswith(f"/{name}")) else None
 
     def _is_bare(self, origin: Origin) -> bool:
         return origin.is_website if self._view.bare is None else self._view.bare
@@ -175,14 +174,19 @@ class Viewers:
             ):
                 yield UrlPath(f"{directory}/")
 
-    def _add_url(self, url: str, cause: Cause, origin: Origin, paths: list[StalePath]) -> None:
+    def _add_url(self, change: ObjectChange, relation: str, url: str, origin: Origin, paths: list[StalePath]) -> None:
+        is_object = relation == _OBJECT
         for path in spellings(ObjectKey(url)):
-            paths += [(item, cause) for item in self._reached(path, url, origin)]
+            cause = with_fields(Cause, (change, relation))
+            if self._uniform:  # nearly always, and there may be thousands
+                paths.append((path, cause))
+            else:
+                paths += [(item, cause) for item in self._reached(path, url, origin, is_object=is_object)]
+            if is_object:
+                relation = "other spelling of object"
 
     def _reached(self, path: UrlPath, url: str, origin: Origin, *, is_object: bool = False) -> tuple[UrlPath, ...]:
         """Return the items for a path, if it leads to that origin; ``is_object``: it is that of an object itself."""
-        if self._uniform:
-            return (path,)
         behaviors = [behavior for behavior in self._behaviors(path, url) if origin in behavior.origins]
         return _items(path, behaviors, is_object=is_object) if behaviors else ()
 
@@ -193,7 +197,7 @@ class Viewers:
         It normalizes what it compares, and asks the origin for the URL as it is.
         """
         encoded = path[1:]
-        if encoded == url and url and not may_be_normalized(url):  # nearly always
+        if encoded == url and url and not may_be_normalized(path):  # nearly always
             return [self._first(url)]
         texts = normalized(encoded) | normalized(url)
         return [self._first(text) for text in (texts | {self._site.root_object} if "" in texts else texts)]
@@ -224,7 +228,7 @@ class Viewers:
                 replaced += followed.instead
                 cause = Cause(change, f"{rule.name} for")
                 paths += ((item, cause) for path in followed.also + followed.instead for item in self._varied(path))
-        if replaced and _directory_of(ObjectKey(key), self._view.index_document) is not None:
+        if replaced and self._directory_of(key) is not None:
             for directory in self._directories_of(replaced):
                 self._add_moved(change, directory, paths, is_bare=any(map(self._is_bare, origins)))
         return replaced
@@ -268,7 +272,7 @@ class Viewers:
         for origin in origins:
             key = _relative(change.key, origin)
             if key is not None:
-                self._add_object(change, key, origin, paths)
+                self._add_url(change, _OBJECT, key, origin, paths)
                 self._add_directories(change, key, origin, [], paths)
         return paths
 
@@ -292,19 +296,11 @@ def _items(path: UrlPath, behaviors: list[Behavior], *, is_object: bool = False)
     and ``/about*`` or ``/v1.2*`` perhaps as much: there, ``/about?*`` is an item of its own.
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-specifying-objects.html (2026-11-22)
     """
-    if not any(behavior.query_strings for behavior in behaviors):
+    if not [behavior for behavior in behaviors if behavior.query_strings]:
         return (path,)
     if is_object and _is_file(path):
         return (UrlPath(f"{path}*"),)
     return (path, UrlPath(f"{path}?*"))
-
-
-def _directory_of(key: ObjectKey, index_document: str) -> str | None:
-    """Return the directory of an index document, with its slash; None if the key is not that of one."""
-    # With the slash, since /reindex.html is no index document.
-    if index_document and f"/{key}".endswith(f"/{index_document}"):
-        return key[: -len(index_document)]
-    return None
 
 
 def _without_slash(directory: str) -> str:

@@ -1,8 +1,10 @@
 """Globs and path patterns match what AWS says they do."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from invalidator.urls.globs import glob, normalized, path_pattern
+from invalidator.urls.globs import glob, may_be_normalized, normalized, path_pattern
 
 
 @pytest.mark.parametrize(
@@ -66,3 +68,8 @@ def test_path_patterns_have_two_wildcards_and_no_more(pattern: str, url: str, ex
 )
 def test_a_url_is_normalized_as_rfc_3986_has_it(url: str, forms: set[str]) -> None:
     assert normalized(url) == forms
+
+
+@given(st.text("/.a", max_size=8))
+def test_a_path_has_other_forms_only_where_that_is_looked_for(url: str) -> None:
+    assert normalized(url) == {url} or may_be_normalized(f"/{url}")
