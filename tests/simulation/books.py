@@ -93,6 +93,11 @@ class Books:
         accepted = self._cloudfront.accepted_at
         self._cut |= {place: self._world.now for place, at in accepted.items() if at >= since}
 
+    def leave(self, accepted: set[Place]) -> None:
+        """Note what an invocation accepted that was cut off: its messages come again, and may be planned anew."""
+        for place in accepted:
+            self._cleared_at[0].pop(place, None)
+
     def redrive(self, letters: list[Message]) -> None:
         """Note that all dead letters are on the queue again.
 

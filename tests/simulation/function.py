@@ -9,6 +9,7 @@ from invalidator.runtime.clients import Clients
 from invalidator.runtime.invocation import LocalContext
 from tests.simulation.container import Aws, Container, Context
 from tests.simulation.invocation import Invocation
+from tests.simulation.sites import Place
 from tests.simulation.sqs import Message
 from tests.simulation.weather import Deployment, Weather
 from tests.simulation.world import Signal, World
@@ -23,7 +24,7 @@ class Function:
     """The event source mapping and the function behind it, which must answer in time unless it crashes.
 
     ``delivering`` is called with the messages of each invocation, ``cutting`` with the time at which one began that was
-    killed when all was done.
+    killed when all was done, ``leaving`` with what one accepted that was cut off before it answered.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Function:
         self.weather, self._deployment, self._handle = weather, deployment, handle
         self.delivering: list[Callable[[list[Message]], None]] = []
         self.cutting: list[Callable[[float], None]] = []
+        self.leaving: list[Callable[[set[Place]], None]] = []
         self.invocations = 0
         self.running = 0
         self._idle: list[Container] = []
@@ -69,12 +71,15 @@ class Function:
             listener(messages)
         seconds = world.rng.uniform(1, 40) if world.happens(self.weather.short) else self._deployment.timeout
         container, version = self._container(), self._version
-        run = _Run(world, self._handle, Invocation(world, self._aws, container, messages, world.now + seconds))
+        invocation = Invocation(world, self._aws, container, messages, world.now + seconds)
+        run = _Run(world, self._handle, invocation)
         context = Context(world, seconds, f"request-{self.invocations}", self._step(seconds))
         name = f"invocation {self.invocations}"
         world.note(f"{name} of {[f'{m.id}/{m.received}' for m in messages[:9]]}, {seconds:.0f} s")
         begun = world.now
         failed = run.play(container, context, messages, self._left(seconds), name)
+        for leave in self.leaving if failed is None else ():
+            leave(invocation.accepted)
         if failed is not None and world.happens(self.weather.cut):
             world.note(f"{name} is killed before it answers")
             failed = None

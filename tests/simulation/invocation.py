@@ -55,6 +55,7 @@ class Invocation:
         self._running: set[str] = set()
         self._turn = -inf
         self._is_large = False  # a large plan was stored, in which the oldest work may have been
+        self.accepted: set[Place] = set()
         self._accepted: list[tuple[float, str, int, int]] = []
         # For each distribution the times of refusals for want of room, and the kinds of items: true for wildcards.
         self._refused: dict[str, list[tuple[float, set[bool]]]] = {}
@@ -122,6 +123,7 @@ class Invocation:
             assert len(paths) - wildcards + sum(entry[2] for entry in mine) <= PLAIN, "our own calls exceed the quota"
             assert wildcards + sum(entry[3] for entry in mine) <= WILDCARDS, "our own wildcards exceed the quota"
         elif result == "accepted":
+            self.accepted |= {(distribution, path) for path in paths}
             self._accepted.append((now, distribution, len(paths) - wildcards, wildcards))
 
     def _check_refusals(self, distribution: str, kinds: set[bool], result: str) -> None:

@@ -122,6 +122,7 @@ class Story:
         self._expected = 0  # notifications on their way
         self.function.delivering.append(self.books.deliver)
         self.function.cutting.append(self.books.cut)
+        self.function.leaving.append(self.books.leave)
         self.versions: dict[str, int | None] = {}
         self._name_places(calm=calm)
 
