@@ -242,7 +242,9 @@ class _Run:
             family.probes = len(parts)
             # A part that was sent before may have been accepted. It is sent as it was.
             lane.wait(*(part if part.calls else part.part(family.probe(part.batch)) for part in parts))
-        if given_up := family.given_up():
+        if family.has_few_left:
+            lane.release(attempt)
+        elif given_up := family.given_up():
             rest, error = given_up
             yield lane.failed(attempt.part(rest), error, answered=self._answered)
 

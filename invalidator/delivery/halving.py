@@ -17,6 +17,7 @@ class Family:
 
     If it refuses everything, halving down to each path would take two calls a path. So after some single paths, probes
     decide: one path of each part that waits. While so many ``probes`` are on their way, the rests of those parts wait.
+    Where these are no more than some single paths either, nothing is left to decide: they are sent.
     """
 
     probes: int = 0
@@ -48,6 +49,11 @@ class Family:
         rests, self._rests = self._rests, []
         self.probes = self._refused = 0
         return rests
+
+    @property
+    def has_few_left(self) -> bool:
+        """Whether every probe was refused, and so little waits that each path can be tried."""
+        return not self.probes and 0 < sum(len(batch.items) for batch in self._rests) <= _SINGLE_PATHS_REFUSED
 
     def given_up(self) -> tuple[Batch, InvalidPathError] | None:
         """Return all that is left, as one batch, once every probe was refused; None if there is nothing to give up."""

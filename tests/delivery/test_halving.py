@@ -123,6 +123,15 @@ def test_where_nothing_is_accepted_few_calls_and_few_outcomes_tell(count: int) -
         assert "the distribution or in the identity" in words
 
 
+@pytest.mark.parametrize("count", range(10, 17))
+def test_in_a_small_batch_the_only_good_path_is_always_found(count: int) -> None:
+    for good in range(count):
+        double = refusing(set(range(count)) - {good})
+        outcomes = Invocation(double, 900).run(Plan((batch_of(count),)))
+        assert double.paths("E1") == [PLAIN[good].path]
+        assert {len(outcome.batch.items) for outcome in outcomes} == {1}
+
+
 def test_a_distribution_that_takes_no_path_harms_no_other() -> None:
     double = timed(["E1", "E2"])
     double.broken["E1"] = ("InvalidArgument", 400)

@@ -8,9 +8,13 @@ import pytest
 
 from invalidator.aws import listings
 from invalidator.delivery import pacing
+from invalidator.handler import lambda_handler
 from invalidator.model import Allowance, Item, UrlPath, Wide
 from invalidator.planning import coalesce, planner
+from invalidator.runtime.clients import Clients
+from invalidator.runtime.start import get_ready
 from tests.doubles.packaged import Packages
+from tests.simulation.function import Handler
 from tests.simulation.many import Total, try_worlds
 from tests.simulation.protections import PROTECTIONS, noticed_by
 from tests.simulation.story import Story
@@ -41,6 +45,26 @@ def test_nothing_is_lost_and_nothing_doubled_in_many_worlds() -> None:
 def test_what_waits_is_counted_by_the_settings_under_which_it_was_stored() -> None:
     """In this world, what waits for the rest of its burst comes back when a distribution is configured again."""
     Story(3_419).play()
+
+
+def getting_ready() -> Handler:
+    """Return a handler that gets each new process ready before its first event, as Lambda's import does."""
+    ready: list[object] = []
+
+    def handle(event: object, context: Any, clients: Clients) -> dict[str, Any]:
+        catalog = clients.catalog()  # each process has its own
+        if not any(catalog is known for known in ready):
+            ready.append(catalog)
+            get_ready(clients)
+        return lambda_handler(event, context, clients)
+
+    return handle
+
+
+@pytest.mark.parametrize("seed", [*range(10), 69])
+def test_nothing_is_lost_where_each_process_gets_ready(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISCOVER_BUCKET", "origin")
+    Story(seed, handle=getting_ready()).play()
 
 
 WORLDS = 300
