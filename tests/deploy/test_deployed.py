@@ -145,7 +145,7 @@ def connect(stack: Stack, event: dict[str, Any], variables: dict[str, str]) -> A
                 with urlopen(request) as answered:  # noqa: S310
                     self.respond(answered.status)
 
-        environ = stack.until_the_end.enter_context(in_place_of(HOST, Forward, stack.folder))
+        environ = stack.until_the_end.enter_context(in_place_of({HOST: Forward}, stack.folder))
         stack.function("connect", **variables, **environ)
     stack.waiting.append(event["ResponseURL"])
     return stack.function("connect").invoke(event | {"ResponseURL": f"https://{HOST}/answer"})

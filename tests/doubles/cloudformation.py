@@ -95,6 +95,6 @@ def waiting_stack(folder: Path) -> Iterator[CloudFormation]:
                 return
             self.respond(status)
 
-    with in_place_of(HOST, Handler, folder) as environ:
+    with in_place_of({HOST: Handler}, folder) as environ:
         stack.environ = environ
         yield stack

@@ -21,6 +21,12 @@ _NAMESPACE = "http://cloudfront.amazonaws.com/doc/2020-05-31/"
 @contextmanager
 def serve(cloudfront: StrictCloudFront) -> Iterator[str]:
     """Serve it on loopback. Yield the URL of the endpoint."""
+    with serving(answering_as(cloudfront)) as address:
+        yield f"http://{address}"
+
+
+def answering_as(cloudfront: StrictCloudFront) -> type[Quiet]:
+    """Return a handler of requests that answers as CloudFront does."""
 
     class Handler(Quiet):
         def do_GET(self) -> None:
@@ -28,8 +34,7 @@ def serve(cloudfront: StrictCloudFront) -> Iterator[str]:
 
         do_POST = do_GET  # noqa: N815 the name that the server looks for
 
-    with serving(Handler) as address:
-        yield f"http://{address}"
+    return Handler
 
 
 def _answer(cloudfront: StrictCloudFront, method: str, path: str, body: bytes) -> tuple[int, bytes]:

@@ -1,10 +1,13 @@
 """The queues of an account, as strict as SQS is about a message."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from botocore import xform_name
 from botocore.validate import validate_parameters
 
+from tests.doubles.loopback import Quiet
 from tests.doubles.sdk import client_error, operation_model
 
 
@@ -53,3 +56,15 @@ class StrictQueues:
             self.messages.append(Message(QueueUrl, body, delay))
             answer["Successful"].append({"Id": entry["Id"], "MessageId": f"sent-{len(self.messages)}"})
         return answer
+
+
+def answering_for(queues: StrictQueues) -> type[Quiet]:
+    """Return a handler of requests that answers as SQS does: AWS's JSON protocol, without errors."""
+
+    class Handler(Quiet):
+        def do_POST(self) -> None:
+            operation = self.headers["X-Amz-Target"].removeprefix("AmazonSQS.")
+            answer = getattr(queues, xform_name(operation))(**json.loads(self.body()))
+            self.respond(200, json.dumps(answer).encode(), "application/x-amz-json-1.0")
+
+    return Handler

@@ -148,6 +148,12 @@ def _described(stored: Stored) -> dict[str, Any]:
 @contextmanager
 def serve(s3: VersionedS3) -> Iterator[str]:
     """Serve it on loopback. Yield the URL of the endpoint."""
+    with serving(answering_with(s3)) as address:
+        yield f"http://{address}"
+
+
+def answering_with(s3: VersionedS3) -> type[Quiet]:
+    """Return a handler of requests that answers as S3 does, with the bucket in the path or in the name of the host."""
 
     class Handler(Quiet):
         def do_GET(self) -> None:
@@ -159,7 +165,7 @@ def serve(s3: VersionedS3) -> Iterator[str]:
             names = {shape.serialization.get("name"): member for member, shape in members.items()}
             arguments = {names[key]: value for key, value in given.items() if key in names}
             del arguments["EncodingType"]
-            arguments["Bucket"] = unquote(path.strip("/"))
+            arguments["Bucket"] = unquote(path.strip("/")) or self.headers["Host"].partition(".")[0]
             status, body = 200, ""
             try:
                 listing = s3.list_object_versions if name == "ListObjectVersions" else s3.list_objects_v2
@@ -169,8 +175,7 @@ def serve(s3: VersionedS3) -> Iterator[str]:
                 body = f"<Error><Code>{refusal.response['Error']['Code']}</Code></Error>"
             self.respond(status, body.encode())
 
-    with serving(Handler) as address:
-        yield f"http://{address}"
+    return Handler
 
 
 _ELEMENTS = {"Versions": "Version", "DeleteMarkers": "DeleteMarker"}
