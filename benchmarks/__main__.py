@@ -1,20 +1,26 @@
 """``make bench``: measure, write results.json, and make results.md, a plot and the README's block from it.
 
+``python -m benchmarks cold`` measures cold starts only, shows them, and writes nothing. ``python -m benchmarks cold
+NAME=ZIP …`` measures these zips of the function in turn in place of everything else.
+
 Each ratio compares two things that were measured in turn in one run, so it holds when the machine's speed drifts.
 Each figure is a median. Linux is needed for the peak memory of a process, Node.js for the deployed zip.
 """
 
 import shutil
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from subprocess import CalledProcessError
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, TypeVar
 from zipfile import ZipFile
 
 from benchmarks import report, speed
-from benchmarks.figures import Planned, Results, load_deployment, save
+from benchmarks.cold import account, cold_starts, packagings, start
+from benchmarks.figures import MEMORY, Cold, Planned, Results, Start, load_deployment, save
 from benchmarks.machine import hardware, versions
 from benchmarks.progress import Progress
 from benchmarks.scale import PATHS, WILDCARDS, Measurement, measured
@@ -29,11 +35,24 @@ PATIENCE: Final = 300.0
 INTERRUPTED: Final = 128 + 2
 """The exit code of shells: 128 plus the number of the signal."""
 
+_T = TypeVar("_T")
 
-def main() -> None:
-    """Measure everything and write it to files."""
+
+def main(*arguments: str) -> None:
+    """Measure everything and write it to files, or show the part that the arguments name."""
     _check_machine()
-    results = _measured()
+    match arguments:
+        case ():
+            _write(_measured(_measure, parts=6))
+        case ("cold",):
+            print(report.cold_starts(_measured(_measure_cold, parts=3)[0]))
+        case ("cold", *zips) if all("=" in each for each in zips):
+            print(report.functions(_measured(partial(_compare, zips), parts=1)))
+        case _:
+            sys.exit("bench: the arguments are none, or: cold [NAME=ZIP …]")
+
+
+def _write(results: Results) -> None:
     save(results)
     deployment = load_deployment()
     report.write(results, deployment)
@@ -41,11 +60,11 @@ def main() -> None:
     print("Written: benchmarks/results.json, results.md, speed.svg, and the block in README.md.")
 
 
-def _measured() -> Results:
-    """Measure everything, or end the process with a sentence."""
-    progress = Progress(parts=5)
+def _measured(measure: Callable[[Progress], _T], parts: int) -> _T:
+    """Measure so many parts, or end the process with a sentence."""
+    progress = Progress(parts)
     try:
-        return _measure(progress)
+        return measure(progress)
     except KeyboardInterrupt:
         progress.end()
         print("bench: interrupted. Nothing was written.", file=sys.stderr)
@@ -69,15 +88,27 @@ def _check_machine() -> None:
         )
 
 
-def _measure(progress: Progress) -> Results:
-    with TemporaryDirectory() as folder, speed.endpoint() as address:
+def _measure_cold(progress: Progress) -> tuple[Cold, bool]:
+    """Return the cold starts, and whether the zip has bytecode."""
+    with TemporaryDirectory() as folder, account() as served:
         progress.part("package")
         archive = _archive(Path(folder) / "package")
         has_bytecode = any(name.endswith(".pyc") for name in ZipFile(archive).namelist())
-        progress.part("cold processes")
-        process = speed.cold_process(address, progress.step)
-        progress.part("cold starts under Lambda's runtime client")
-        deployed, memory = speed.under_the_runtime(address, archive, progress.step)
+        return cold_starts(archive, served, progress), has_bytecode
+
+
+def _compare(zips: list[str], progress: Progress) -> list[Start]:
+    """Return the cold starts of these zips, each against the first."""
+    archives = {name: Path(archive) for name, _, archive in (each.partition("=") for each in zips)}
+    progress.part("cold starts of the zips")
+    with account() as served:
+        runs = packagings(archives, served, progress.step)
+    others = next(iter(runs.values()))
+    return [start(name, MEMORY, taken, others) for name, taken in runs.items()]
+
+
+def _measure(progress: Progress) -> Results:
+    cold, has_bytecode = _measure_cold(progress)
     progress.part("decode and plan")
     warm = speed.warm(progress.step)
     progress.part("the planner on large sites")
@@ -92,9 +123,8 @@ def _measure(progress: Progress) -> Results:
         versions=versions(*PACKAGES),
         bytecode=has_bytecode,
         took=round(progress.end()),
-        cold=speed.cold(process, deployed),
+        cold=cold,
         warm=warm,
-        memory=memory,
         planner=planner,
     )
 
@@ -134,4 +164,4 @@ def _planned_once(objects: int) -> Measurement:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

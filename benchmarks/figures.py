@@ -30,19 +30,77 @@ class Comparison(TypedDict):
     ratio: Spread
 
 
+DEPLOYED, LISTED, PLAIN, TWO_CLIENTS, IDLE = FUNCTIONS = (
+    "ours, as the README deploys it",
+    "ours, with `DISTRIBUTION_IDS=E1`",
+    "a handler with a CloudFront client",
+    "a handler with an S3 and a CloudFront client",
+    "a handler that does nothing",
+)
+"""The functions that start cold. The first gets its event from a queue, and looks for its distributions."""
+MEMORY: Final = 256
+"""MB of the deployed function, as in serverless.yml."""
+MEMORIES: Final = (128, 192, MEMORY, 512)
+BY_MEMORY: Final = (DEPLOYED, PLAIN)
+"""The functions that are measured with other memories, too."""
+
+
+class Phase(TypedDict):
+    """Seconds of the clock, and of CPU time of all threads."""
+
+    seconds: Spread
+    cpu: Spread
+
+
+class Ratios(TypedDict):
+    """A function against the handler with a CloudFront client and as much memory, run by run."""
+
+    answered: Spread
+    """Seconds until the first answer."""
+    cpu: Spread
+    """CPU time until then."""
+    second: Spread
+    """CPU time of the second event."""
+    peak: Spread
+
+
+class Start(TypedDict):
+    """A function that starts: its init at full speed, and two events at the share of a processor for its memory."""
+
+    function: str
+    memory: int
+    """MB."""
+    runs: int
+    init: Phase
+    first: Phase
+    second: Phase
+    answered: Spread
+    """Seconds from the start of the process to the first answer."""
+    in_event: Spread
+    """The part of the CPU time until then that the first event takes."""
+    peak: Spread
+    """MiB after both events."""
+    ratios: Ratios
+
+
+class Loop(TypedDict):
+    """A busy loop in place of a function: the share of a processor that it was to get, and what it got."""
+
+    memory: int
+    asked: float
+    got: float
+
+
 class Cold(TypedDict):
-    """Seconds from the start of a process to its first answer: of CPU time in ``process``, of the clock elsewhere."""
+    """Cold starts."""
 
     process: Comparison
-    """Against a process that imports boto3 and makes a CloudFront client."""
-    two_clients: Comparison
-    """Under Lambda's runtime client, against a handler that makes an S3 and a CloudFront client at import."""
-    one_client: Comparison
-    """The same, against a handler that makes only a CloudFront client at import."""
-    init: Comparison
-    """The part of ``two_clients`` until the process asks for its first event."""
-    later: Comparison
-    """A second event, against the handler with two clients."""
+    """CPU seconds of a process that serves a first event, against one that makes a CloudFront client."""
+    starts: list[Start]
+    loops: list[Loop]
+    messages: int
+    peak_with_messages: Spread
+    """MiB of LISTED after one more event, with as many ``messages`` as an event can have."""
 
 
 class Warm(TypedDict):
@@ -50,17 +108,6 @@ class Warm(TypedDict):
 
     messages: int
     seconds: Comparison
-
-
-class Memory(TypedDict):
-    """Peak MiB of a process under Lambda's runtime client, after two events of one object."""
-
-    ours: float
-    two_clients: float
-    one_client: float
-    ours_with_messages: float
-    """The peak after one more event, with as many ``messages`` as an event can have."""
-    messages: int
 
 
 class Planned(TypedDict):
@@ -91,7 +138,6 @@ class Results(TypedDict):
     """Seconds."""
     cold: Cold
     warm: list[Warm]
-    memory: Memory
     planner: list[Planned]
 
 

@@ -1,9 +1,11 @@
 """Two pictures of the last runs. The same figures make the same files."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final, Literal
 
 import matplotlib as mpl
@@ -11,7 +13,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from benchmarks.figures import BOUND, FLUSH, OURS, PER_OBJECT, STACK, Comparison, Deploy, Deployment, Results, Spread
+from benchmarks.figures import (
+    BOUND,
+    DEPLOYED,
+    FLUSH,
+    LISTED,
+    MEMORY,
+    OURS,
+    PER_OBJECT,
+    STACK,
+    Cold,
+    Deploy,
+    Deployment,
+    Results,
+    Spread,
+)
+from benchmarks.targets import cold_targets
 from invalidator.operator import plot
 
 HERE: Final = Path(__file__).parent
@@ -28,12 +45,17 @@ _MARKERS: Final = {BOUND: "|", FLUSH: "D", PER_OBJECT: "s", OURS: "o"}
 _SIZES: Final = {BOUND: 14, FLUSH: 5, PER_OBJECT: 5, OURS: 7}
 _LINES: Final = {BOUND: 0.0, FLUSH: 0.24, PER_OBJECT: -0.24} | dict.fromkeys(STACK, 0.0)
 """The place in the row of a deploy for each way."""
+_MARKS: Final[dict[str, dict[str, Any]]] = {
+    DEPLOYED: {"marker": "o"},
+    LISTED: {"marker": "o", "markerfacecolor": "white", "markeredgewidth": 1.8},
+}
+"""The functions that are ours."""
 _Key = Literal["usd", "worst_usd", "last", "worst_last"]
 
 
 def save_speed(results: Results, path: Path = SPEED) -> None:
     """Draw cold starts and warm events."""
-    _save(path, identifier(results), 3.9, lambda figure: _speed(figure, results))
+    _save(path, identifier(results), 7.6, lambda figure: _speed(figure, results))
 
 
 def save_deploys(found: Deployment, path: Path = DEPLOYS) -> None:
@@ -59,48 +81,80 @@ def identifier(results: Results | Deployment) -> str:
 
 
 def _speed(figure: Figure, results: Results) -> None:
-    left, right = figure.subplots(1, 2, width_ratios=[1, 1.1])
-    _draw_cold(left, results)
+    rows = figure.add_gridspec(2)
+    top, bottom = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
+    left, right = top.subplots(1, 2, width_ratios=[1, 1.1])
+    _draw_cold(left, results["cold"])
     _draw_warm(right, results)
+    _draw_ratios(bottom.subplots(), results["cold"])
 
 
-def _draw_cold(axes: Axes, results: Results) -> None:
-    """Draw a pair of bars for each comparison, with a line over the middle four fifths of the runs."""
-    cold = results["cold"]
-    pairs: list[tuple[str, str, Comparison]] = [
-        (
-            "Under Lambda's runtime client, to the first answer",
-            "S3 and CloudFront\nclient at import",
-            cold["two_clients"],
-        ),
-        ("CPU time of a process", "bare CloudFront\nclient", cold["process"]),
-    ]
-    most = max(found[side]["p90"] for *_, found in pairs for side in _SIDES) * 1000
-    places, names = list[float](), list[str]()
-    for number, (title, other, found) in enumerate(pairs):
-        top = 3.3 * number
-        axes.text(0, top - 0.75, title, fontsize=9, color=_GREY, va="center")
-        _draw_bar(axes, top, found["theirs"], most)
-        _draw_bar(axes, top + 1, found["ours"], most, found["ratio"])
-        places += [top, top + 1]
-        names += [other, OURS]
-    axes.set_yticks(places, names)
+def _draw_cold(axes: Axes, cold: Cold) -> None:
+    """Draw a bar for each function: init, and beside it the first event. A line is over four fifths of the runs."""
+    starts = [found for found in cold["starts"] if found["memory"] == MEMORY]
+    most = max(found["answered"]["p90"] for found in starts)
+    for place, found in enumerate(starts):
+        colour = _BLUE if found["function"] in _MARKS else _GREY
+        init, answered = found["init"]["seconds"]["median"], found["answered"]
+        axes.barh(place, init, height=0.7, color=colour)
+        axes.barh(place, answered["median"] - init, left=init, height=0.7, color=colour, alpha=0.45)
+        axes.plot([answered["p10"], answered["p90"]], [place, place], color="black", linewidth=1)
+        told = f"{answered['median']:.2f} s  ({found['ratios']['answered']['median']:.2f} ×)"
+        axes.text(answered["p90"] + most * 0.03, place, told, va="center")
+    axes.set_yticks(range(len(starts)), [fill(found["function"].replace("`", ""), 22) for found in starts])
+    axes.set_ylim(len(starts) - 0.5, -0.6)
+    axes.set_xlim(0, most * 1.7)
+    axes.set_xlabel("seconds to the first answer: init, first event")
+    axes.set_title(f"Cold start with {MEMORY} MB", loc="left", fontweight="bold", pad=10)
+    _without_lines(axes)
+
+
+def _without_lines(axes: Axes) -> None:
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
-    axes.set_ylim(max(places) + 0.6, -1.2)
-    axes.set_xlim(0, most * 1.5)
-    axes.set_xlabel("milliseconds")
-    axes.set_title("Cold start", loc="left", fontweight="bold", pad=10)
 
 
-def _draw_bar(axes: Axes, place: float, found: Spread, most: float, ratio: Spread | None = None) -> None:
-    value, low, high = found["median"] * 1000, found["p10"] * 1000, found["p90"] * 1000
-    axes.barh(place, value, height=0.78, color=_BLUE if ratio else _LIGHT)
-    axes.plot([low, high], [place, place], color="black", linewidth=1)
-    told = f"{value:.0f} ms" + (f"  ({ratio['median']:.2f} ×)" if ratio else "")
-    axes.text(high + most * 0.03, place, told, va="center", fontweight="bold" if ratio else "normal")
+def _draw_ratios(axes: Axes, cold: Cold) -> None:
+    """Draw how ours compares with the plain handler, the worst on top, and the targets."""
+    rows = sorted(_ratios(cold).items(), key=lambda row: -max(found["median"] for found in row[1].values()))
+    bounds = {name: most for name, _, most, _ in cold_targets(cold)}
+    for place, (name, found) in enumerate(rows):
+        most = bounds.get(name)
+        if most:
+            axes.plot(most, place, color="black", marker="|", markersize=18, markeredgewidth=2)
+        for function, values in found.items():
+            colour = _RED if values["median"] > (most or 1) else _BLUE
+            axes.plot([values["p10"], values["p90"]], [place, place], color=colour, linewidth=1)
+            axes.plot(values["median"], place, color=colour, markersize=7, **_MARKS[function])
+    axes.axvline(1, color=_GREY, linewidth=1)
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.6)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} ×"))
+    axes.set_xlabel(
+        "● as the README deploys it   ○ with DISTRIBUTION_IDS=E1\n| the target: red misses it, or is above 1 ×"
+    )
+    axes.set_title("Ours against a plain handler, the worst on top", loc="left", fontweight="bold", pad=10)
+    _without_lines(axes)
+
+
+def _ratios(cold: Cold) -> dict[str, dict[str, Spread]]:
+    """Return the ratios of ours by what they are about, and by function; the targets among them by their names."""
+    found: dict[str, dict[str, Spread]] = defaultdict(dict)
+    for target in cold_targets(cold):
+        found[target.name][target.function] = target.found
+    for each in cold["starts"]:
+        if each["function"] in _MARKS:
+            if each["memory"] != MEMORY:
+                found[f"time to the first answer, {each['memory']} MB"][each["function"]] = each["ratios"]["answered"]
+            else:
+                found["CPU time to the first answer"][each["function"]] = each["ratios"]["cpu"]
+                found["CPU time of the second event"][each["function"]] = each["ratios"]["second"]
+    return found
 
 
 def _draw_warm(axes: Axes, results: Results) -> None:
@@ -168,9 +222,7 @@ def _draw_dots(axes: Axes, rows: Sequence[Deploy], names: list[str], key: _Key, 
     axes.xaxis.set_major_locator(LogLocator(numticks=9))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.tick_params(axis="y", length=0)
-    axes.grid(visible=False, axis="y")
-    axes.spines["left"].set_visible(False)
+    _without_lines(axes)
 
 
 def _draw_worst(axes: Axes, ours: Sequence[Deploy], place: float, key: _Key, worst: _Key) -> None:

@@ -6,6 +6,10 @@ No thread draws it, because that thread would be measured, too.
 import os
 import sys
 import time
+from collections.abc import Callable
+
+Step = Callable[[int, int], None]
+"""A function that is called with the number of runs that are done, and of all runs."""
 
 
 class Progress:

@@ -13,28 +13,38 @@ from typing import Final
 from benchmarks import figures, plots
 from benchmarks.figures import (
     BOUND,
+    BY_MEMORY,
     COLD,
+    DEPLOYED,
     FLUSH,
+    MEMORY,
     OURS,
     PER_OBJECT,
+    PLAIN,
     SPLIT,
     STACK,
+    Cold,
     Comparison,
     Deploy,
     Deployment,
+    Phase,
     Planned,
     Results,
     Spread,
+    Start,
 )
+from benchmarks.prices import billed_cold, billed_warm, share_of, usd_a_million
 from benchmarks.scores import gap
 from benchmarks.sites import blog, urls_of_all
-from benchmarks.targets import MEDIAN_ONLY, MET, MISSED, TARGETS, pairs, verdict
+from benchmarks.targets import MEDIAN_ONLY, MET, MISSED, TARGETS, cold_targets, pairs, verdict
 from invalidator.model import usd_for
 
 HERE: Final = Path(__file__).parent
 DOCUMENT: Final = HERE / "results.md"
 DEPLOYMENT: Final = HERE / "deployment.md"
 README: Final = HERE.parent / "README.md"
+MOST_WRONG: Final = 0.05
+"""The share of a processor may be wrong by so much."""
 _OTHERS: Final = {FLUSH: "`/*` at the end", PER_OBJECT: PER_OBJECT}
 PAGE: Final = HERE.parent / "docs" / "how-it-works.md"
 
@@ -65,7 +75,7 @@ def _replace(file: Path, name: str, text: str) -> None:
 
 def readme(results: Results, deployment_: Deployment) -> str:
     """Return the few rows that a user cares about, the picture of deploys, and where and when they were measured."""
-    cold = results["cold"]["one_client"]
+    ours, plain = (_start(results["cold"], name) for name in (DEPLOYED, PLAIN))
     whole, slowest = "5,000 objects, shuffled, 100/s", max(deployment_["deploys"], key=_our_seconds)
     deploys = [
         ("1 of 5,000 objects", "1 image", 1),
@@ -80,9 +90,9 @@ def readme(results: Results, deployment_: Deployment) -> str:
     ]
     rows = [
         [
-            "Cold start under Lambda's runtime client, until the first event is answered",
-            time(cold["ours"]["median"]),
-            f"{time(cold['theirs']['median'])}: a handler that makes a CloudFront client at import, and no more",
+            f"Cold start with {MEMORY} MB, until the first event is answered",
+            time(ours["answered"]["median"]),
+            f"{time(plain['answered']['median'])}: a handler that makes a CloudFront client at import, and no more",
         ],
         *(_beside(told, _ways(deployment_, name, number)) for told, name, number in deploys),
     ]
@@ -123,26 +133,17 @@ What is compared is measured in turn in one run, so that ratios hold where the m
 median of the ratios pair by pair. Every figure is a median; in brackets is what a tenth of the runs are below, and a
 tenth above. Below 1 ×, ours is the faster.
 
-![Cold starts, and decode and plan against json.loads]({plots.SPEED.name})
+![Cold starts, what ours costs against a plain handler, and decode and plan against json.loads]({plots.SPEED.name})
 
 ## Cold starts
 
-From the start of a process to its first answer. *Process*: CPU time, start and end of Python included. The others run
-under Lambda's own runtime client, in a process that sees the deployed zip and the packages of layer and runtime alone,
-and are in seconds of the clock.
-
-{_cold(results)}
+{cold_starts(results["cold"])}
 ## Decode and plan
 
 An SQS event of S3 notifications for two distributions, against `json.loads` on its bodies, which is the least that any
 handler has to do: CPU time in a warm process.
 
 {_warm(results)}
-## Memory
-
-The most that a process under Lambda's runtime client had taken, SDK included.
-
-{_memory(results)}
 ## The planner on large sites
 
 A tenth of the objects changed, scattered all over the site, which is the hard case. They have to become 3,000 paths,
@@ -160,19 +161,6 @@ def measured(results: Results) -> str:
     return f"Measured by `{results['command']}` on {results['date']}: {where}."
 
 
-def _cold(results: Results) -> str:
-    cold = results["cold"]
-    parts: list[tuple[str, str, Comparison]] = [
-        ("process", 'a bare `import boto3; boto3.client("cloudfront")`', cold["process"]),
-        ("deployed zip", "a handler that makes an S3 and a CloudFront client at import", cold["two_clients"]),
-        ("of that, until the first event is asked for", "the same handler", cold["init"]),
-        ("deployed zip", "a handler that makes a CloudFront client at import", cold["one_client"]),
-        ("a second event in that process", "the handler with two clients", cold["later"]),
-    ]
-    rows = [[what, against, *_compared(found)] for what, against, found in parts]
-    return table(["what", "against", "ours", "the other", "ratio", "runs"], rows, words=2)
-
-
 def _compared(found: Comparison) -> list[str]:
     return [_times(found["ours"]), _times(found["theirs"]), _ratios(found["ratio"]), str(found["runs"])]
 
@@ -184,17 +172,6 @@ def _warm(results: Results) -> str:
         each = f"{found['ours']['median'] / row['messages'] * 1e6:.1f} µs"
         rows.append([f"{row['messages']:,}", each, *_compared(found)])
     return table(["messages", "ours, a message", "ours, all", "`json.loads`", "ratio", "runs"], rows, words=0)
-
-
-def _memory(results: Results) -> str:
-    memory = results["memory"]
-    rows = [
-        ["ours, after two events of one object", memory["ours"]],
-        [f"ours, after one of {memory['messages']:,} messages", memory["ours_with_messages"]],
-        ["a handler with an S3 and a CloudFront client, after two events of one object", memory["two_clients"]],
-        ["a handler with a CloudFront client, likewise", memory["one_client"]],
-    ]
-    return table(["process", "MiB"], [[str(what), f"{mebibytes:.0f}"] for what, mebibytes in rows])
 
 
 def _planner(results: Results) -> str:
@@ -215,6 +192,109 @@ def _planner(results: Results) -> str:
 
 def _gap(row: Planned) -> float:
     return gap(row["evicted"], row["bound"])
+
+
+# --- cold starts ----------------------------------------------------------------------------------------
+
+
+def cold_starts(cold: Cold) -> str:
+    """Return everything about cold starts: what was measured and how, what misses its target, all figures."""
+    return f"""Under Lambda's own runtime client, in a process that sees only the zip and what layer and runtime bring.
+CloudFront answers over TLS on the same machine: the network is not in it, nor the time in which Lambda finds a machine.
+*Init* lasts from the start of the process until it asks for its first event, and has a whole processor, as in Lambda.
+Each event has the share of one that comes with the memory, in every 20 ms: [slowed.py](slowed.py) stops the process
+when it has used that up. {_loops(cold)} *CPU* is that of all threads; the other times are of the clock.
+
+With {MEMORY} MB:
+
+{functions([found for found in cold["starts"] if found["memory"] == MEMORY])}
+× is the ratio to *{PLAIN}*, run by run. *CPU time of a process* is that of one that imports the
+handler and serves a first event, against one that runs `import boto3; boto3.client("cloudfront")` and no more:
+{_cpu_of_process(cold["process"])}. After one more event, of {cold["messages"]:,} messages, the peak
+of ours is {_mebibytes(cold["peak_with_messages"])} MiB.
+
+### Targets
+
+*Met* is what nine tenths of the runs meet.
+
+{_cold_targets(cold)}
+### By memory
+
+Each millisecond that has begun is billed, and those of init, too. USD: a million events of one message, requests
+included; *cold*, if each event started a process, *warm*, if none did.
+
+{_by_memory(cold)}"""
+
+
+def _loops(cold: Cold) -> str:
+    shares = [f"{each['got']:.3f} where {each['asked']:.3f} was asked for" for each in cold["loops"]]
+    wrong = any(abs(each["got"] / each["asked"] - 1) > MOST_WRONG for each in cold["loops"])
+    more = f" That is more than {percent(MOST_WRONG)} wrong: the machine was too busy." if wrong else ""
+    return f"In this run, a busy loop got {', '.join(shares)}.{more}"
+
+
+def functions(starts: list[Start]) -> str:
+    """Return a table of functions that start cold."""
+    rows = [
+        [
+            found["function"],
+            *(cell for phase in (found["init"], found["first"], found["second"]) for cell in _phase(phase)),
+            _times(found["answered"]),
+            *(_ratios(found["ratios"][key]) for key in ("answered", "cpu", "second")),
+            _mebibytes(found["peak"]),
+            ratio(found["ratios"]["peak"]),
+        ]
+        for found in starts
+    ]
+    phases = ["init", "CPU", "first event", "CPU", "second event", "CPU"]
+    ratios = ["×", "CPU until then, ×", "CPU of second event, ×"]
+    return table(["function", *phases, "first answer", *ratios, "peak MiB", "×"], rows)
+
+
+def _phase(found: Phase) -> list[str]:
+    return [_times(found["seconds"]), _times(found["cpu"])]
+
+
+def _mebibytes(found: Spread) -> str:
+    return f"{found['median']:.0f} ({found['p10']:.0f} … {found['p90']:.0f})"
+
+
+def _cpu_of_process(found: Comparison) -> str:
+    ours, theirs, against, runs = _compared(found)
+    return f"{ours} against {theirs}, {against}, in {runs} runs"
+
+
+def _cold_targets(cold: Cold) -> str:
+    rows = [
+        [target.name, target.function, f"{target.most:.2f}", _ratios(target.found), target.verdict]
+        for target in cold_targets(cold)
+    ]
+    return table(["target", "function", "at most", "found", ""], rows, words=2)
+
+
+def _by_memory(cold: Cold) -> str:
+    rows = [
+        [
+            found["function"],
+            f"{found['memory']}",
+            f"{share_of(found['memory']):.3f}",
+            _times(found["answered"]),
+            _ratios(found["ratios"]["answered"]),
+            *(cell for billed in (billed_cold(found), billed_warm(found)) for cell in _billed(found["memory"], billed)),
+        ]
+        for found in cold["starts"]
+        if found["function"] in BY_MEMORY
+    ]
+    billed = ["ms billed, cold", "USD", "ms billed, warm", "USD"]
+    return table(["function", "MB", "of a processor", "first answer", "×", *billed], rows)
+
+
+def _billed(memory: int, milliseconds: int) -> list[str]:
+    return [f"{milliseconds:,}", f"{usd_a_million(memory, milliseconds):.2f}"]
+
+
+def _start(cold: Cold, name: str) -> Start:
+    return next(found for found in cold["starts"] if (found["function"], found["memory"]) == (name, MEMORY))
 
 
 # --- deployment.md --------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
-"""The targets of deploys, and which of them the last run misses."""
+"""The targets of deploys and of cold starts, and which of them the last runs miss."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from benchmarks.figures import STACK, Deploy
+from benchmarks.figures import DEPLOYED, LISTED, MEMORY, STACK, Cold, Deploy, Spread
 
 MET, MEDIAN_ONLY, MISSED = "met", "met by the median only", "missed"
 
@@ -52,3 +52,33 @@ def verdict(target: Target, row: Deploy) -> str:
 def _is_within(target: Target, usd: float, seconds: float | None) -> bool:
     is_soon = target.seconds is None or (seconds is not None and seconds <= target.seconds)
     return is_soon and round(usd, 4) <= target.usd
+
+
+# --- cold starts ----------------------------------------------------------------------------------------
+
+
+class ColdTarget(NamedTuple):
+    """The most that a ratio may be, and what it was in the last run. ``function`` is one of ours."""
+
+    name: str
+    function: str
+    most: float
+    found: Spread
+
+    @property
+    def verdict(self) -> str:
+        """Return in words whether the ratio is within the target: in nine tenths of the runs, or in half of them."""
+        if self.found["median"] > self.most:
+            return MISSED
+        return MET if self.found["p90"] <= self.most else MEDIAN_ONLY
+
+
+def cold_targets(cold: Cold) -> Iterator[ColdTarget]:
+    """Yield all targets of cold starts."""
+    yield ColdTarget("CPU time of a process, against a bare CloudFront client", LISTED, 0.85, cold["process"]["ratio"])
+    for found in cold["starts"]:
+        if found["memory"] == MEMORY and found["function"] in {DEPLOYED, LISTED}:
+            name, ratios = found["function"], found["ratios"]
+            yield ColdTarget("part of the CPU time that is in the first event", name, 1 / 6, found["in_event"])
+            yield ColdTarget("time to the first answer, against a plain handler", name, 0.60, ratios["answered"])
+            yield ColdTarget("peak memory, against a plain handler", name, 0.85, ratios["peak"])

@@ -13,19 +13,7 @@ from typing import Any, cast
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import (
-    deployment,
-    deploys,
-    figures,
-    per_object,
-    plots,
-    progress,
-    report,
-    s3cmd,
-    s3deploy,
-    speed,
-    targets,
-)
+from benchmarks import deployment, deploys, figures, per_object, plots, progress, report, s3cmd, s3deploy, targets
 from benchmarks.deploys import HUGE, SORTED, Case, Counts
 from benchmarks.figures import BOUND, FLUSH, OURS, PER_OBJECT, STACK, WAYS, Deploy, Deployment, Results
 from benchmarks.scores import Score, gap, objections, score
@@ -373,17 +361,8 @@ def test_a_spread_leaves_out_a_tenth_on_each_side() -> None:
     assert figures.spread([1 / 3, 1 / 3])["median"] == 0.3333
 
 
-@pytest.fixture
-def results() -> Results:
-    return figures.load()
-
-
-@pytest.fixture
-def played() -> Deployment:
-    return figures.load_deployment()
-
-
-def test_what_is_saved_is_loaded_again(results: Results, played: Deployment, tmp_path: Path) -> None:
+def test_what_is_saved_is_loaded_again(played: Deployment, tmp_path: Path) -> None:
+    results = figures.load()
     figures.save(results, tmp_path / "results.json")
     assert figures.load(tmp_path / "results.json") == results
     assert (tmp_path / "results.json").read_text() == figures.RESULTS.read_text()
@@ -511,15 +490,12 @@ def test_without_nodejs_it_is_said_at_once_what_is_missing(monkeypatch: pytest.M
         bench.main()
 
 
-def test_an_interruption_is_told_and_writes_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_interruption_is_told_and_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     def interrupted(_: progress.Progress) -> Results:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bench, "_measure", interrupted)
     with pytest.raises(SystemExit) as ended:
-        bench._measured()
+        bench._measured(interrupted, parts=1)
     assert ended.value.code == 130
     assert capsys.readouterr().err == "bench: interrupted. Nothing was written.\n"
 
@@ -531,8 +507,3 @@ def test_where_there_is_no_terminal_each_part_is_a_line(capsys: pytest.CaptureFi
     shown.part("two")
     shown.end()
     assert capsys.readouterr().err == "[1/2] one …\n[2/2] two …\n"
-
-
-@pytest.mark.parametrize("more", ["", 's3 = boto3.client("s3")\n'])
-def test_the_plain_handler_is_python(more: str) -> None:
-    compile(speed.PLAIN_HANDLER.format(more=more), "plain.py", "exec")
