@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Final
@@ -137,12 +138,18 @@ def running(handler: str, task: Path, path: list[Path], environ: Mapping[str, st
 def install(names: tuple[str, ...], folder: Path) -> None:
     """Link installed packages into a folder, as pip --target would copy them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        package = distribution(name)
-        for top in {file.parts[0] for file in package.files or () if file.parts[0] != ".."}:
-            link = folder / top
-            if not link.exists():
-                link.symlink_to(Path(str(package.locate_file(top))))
+    for place in (place for name in names for place in _places(name)):
+        link = folder / place.name
+        if not link.exists():
+            link.symlink_to(place)
+
+
+@cache
+def _places(name: str) -> list[Path]:
+    """Return the files and folders of an installed package. The SDK's list of them has thousands of lines."""
+    package = distribution(name)
+    tops = {file.parts[0] for file in package.files or () if file.parts[0] != ".."}
+    return [Path(str(package.locate_file(top))) for top in tops]
 
 
 def _environment(api: str, handler: str, path: list[Path]) -> dict[str, str]:
