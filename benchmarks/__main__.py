@@ -43,7 +43,7 @@ def main(*arguments: str) -> None:
     _check_machine()
     match arguments:
         case ():
-            _write(_measured(_measure, parts=6))
+            _write(_measured(_measure, parts=5))
         case ("cold",):
             print(report.cold_starts(_measured(_measure_cold, parts=3)[0]))
         case ("cold", *zips) if all("=" in each for each in zips):
