@@ -43,13 +43,11 @@ from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.cloudfront_http import answering_as
 from tests.doubles.configurations import of_buckets
 from tests.doubles.https import in_place_of
-from tests.doubles.lambda_runtime import Answer, Function, deployed
+from tests.doubles.lambda_runtime import RUNTIME, Answer, Function, deployed, install
 from tests.doubles.queues import StrictQueues, answering_for
 from tests.doubles.strategies import Change, s3, sqs
 from tests.doubles.uploads import uploads_event
 from tests.doubles.versioned_s3 import VersionedS3, answering_with
-
-ROOT: Final = Path(__file__).parent.parent
 
 HANDLER: Final = "invalidator.handler.lambda_handler"
 MESSAGES: Final = 4_000
@@ -113,24 +111,26 @@ def account() -> Iterator[Account]:
 # --- cold processes -------------------------------------------------------------------------------------
 
 
-def cold_process(environ: Mapping[str, str], step: Step) -> Comparison:
-    """Measure the CPU seconds of a process: import the handler and serve a first event, against a bare client."""
-    environ = {**_environment(), **environ}
+def cold_process(archive: Path, environ: Mapping[str, str], step: Step) -> Comparison:
+    """Measure the CPU seconds of a process: import the handler of a zip and serve a first event, or a bare client."""
     ours, bare = [], []
     with TemporaryDirectory() as folder:
-        event = Path(folder) / "event.json"
+        task, runtime, event = Path(folder) / "task", Path(folder) / "runtime", Path(folder) / "event.json"
+        with zipfile.ZipFile(archive) as zipped:
+            zipped.extractall(task)
+        install(RUNTIME, runtime)
         event.write_text(json.dumps(s3(Change("blog/index.html"))))
         for number in range(PROCESS_RUNS + 1):
-            ours.append(_cpu_of_process(FIRST_EVENT, environ, event))
-            bare.append(_cpu_of_process(BARE, environ))
+            ours.append(_cpu_of_process(FIRST_EVENT, {**_environment(task), **environ}, event))
+            bare.append(_cpu_of_process(BARE, {**_environment(runtime), **environ}))
             step(number, PROCESS_RUNS)
     return comparison(ours[1:], bare[1:])  # the first pair fills the caches of the disk
 
 
-def _environment() -> dict[str, str]:
+def _environment(modules: Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(modules),
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -142,7 +142,9 @@ def _environment() -> dict[str, str]:
 
 def _cpu_of_process(program: str, environ: Mapping[str, str], *arguments: Path) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", program, *arguments], env=environ, check=True, capture_output=True, text=True)
+    # -S: without the packages of the virtual environment.
+    command = [sys.executable, "-S", "-c", program, *map(str, arguments)]
+    subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -251,7 +253,7 @@ def cold_starts(archive: Path, served: Account, progress: Progress) -> Cold:
     with TemporaryDirectory() as folder:
         runs = side_by_side(_with_memories(_setups(archive, Path(folder))), served, progress.step)
     progress.part("cold processes")
-    process = cold_process(served.environ, progress.step)
+    process = cold_process(archive, served.environ, progress.step)
     return Cold(
         process=process,
         starts=[start(*name, taken, runs[PLAIN, name[1]]) for name, taken in runs.items()],

@@ -199,7 +199,7 @@ def _gap(row: Planned) -> float:
 
 def cold_starts(cold: Cold) -> str:
     """Return everything about cold starts: what was measured and how, what misses its target, all figures."""
-    return f"""Under Lambda's own runtime client, in a process that sees only the zip and what layer and runtime bring.
+    return f"""Under Lambda's own runtime client, in a process that sees only the zip and the packages of the runtime.
 CloudFront answers over TLS on the same machine: the network is not in it, nor the time in which Lambda finds a machine.
 *Init* lasts from the start of the process until it asks for its first event, and has a whole processor, as in Lambda.
 Each event has the share of one that comes with the memory, in every 20 ms: [slowed.py](slowed.py) stops the process

@@ -81,6 +81,6 @@ def _serve_job(event: object, context: "InvocationContext", clients: Clients) ->
 
 
 if environment.is_lambda():
-    from invalidator.runtime.start import get_ready
+    from invalidator.runtime.start import begin
 
-    get_ready()
+    begin()

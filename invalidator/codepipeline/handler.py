@@ -19,6 +19,6 @@ def lambda_handler(event: object, context: "InvocationContext", clients: Clients
 
 
 if environment.is_lambda():
-    from invalidator.runtime.start import get_ready
+    from invalidator.runtime.start import begin
 
-    get_ready(serves_jobs=True)
+    begin(serves_jobs=True)

@@ -1,5 +1,6 @@
 """The start of a process: what its first event would wait for is done while Lambda lends it a whole processor."""
 
+import gc
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,14 @@ LONGEST: Final = 5.0
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html (2026-11-29)
 """
+
+
+def begin(*, serves_jobs: bool = False) -> None:
+    """Get a process of Lambda ready, as the end of its import."""
+    get_ready(serves_jobs=serves_jobs)
+    # Else the garbage collector looks through all that was imported during the first events: 20 ms with a whole
+    # processor, and seven times as much with 256 MB (Python 3.13, 2026-11-29).
+    gc.freeze()
 
 
 def get_ready(clients: Clients = AWS, *, serves_jobs: bool = False) -> None:

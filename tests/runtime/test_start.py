@@ -170,3 +170,10 @@ def test_outside_of_lambda_an_import_does_nothing(cloudfront: StrictCloudFront) 
     program = "import sys, invalidator.handler; sys.exit('invalidator.runtime.start' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
     assert cloudfront.read == []
+
+
+def test_the_collector_leaves_alone_what_was_imported(cloudfront: StrictCloudFront) -> None:
+    program = "import gc; from invalidator.runtime.start import begin; begin(); print(gc.get_freeze_count())"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 10_000
+    assert sorted(cloudfront.read) == [("GetDistributionConfig", "E1"), ("GetDistributionConfig", "E2")]
