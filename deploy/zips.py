@@ -6,16 +6,17 @@ bytecode holds a hash of its source; Python compiles a source that does not matc
 nothing but bytecode, which takes half the room. (-Es: environment variables could change the bytecode.)
 
 Comments and docstrings, which nobody reads in Lambda, are left out; every statement stays on its line, so that a
-traceback names the lines of the repository. The same sources, pinned packages and Python give the same bytes.
+traceback names the lines of the repository. The same sources, pinned packages and Python give the same bytes, so that
+zips of the same are left as they are.
 """
 
 import ast
 import io
 import sys
 import tokenize
+import zlib
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from py_compile import PycInvalidationMode, compile  # noqa: A004
 from tempfile import NamedTemporaryFile, TemporaryDirectory
@@ -23,6 +24,7 @@ from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from deploy.bundle import POWERTOOLS, SDK, BundleError, modules, others, pinned
+from deploy.unchanged import hash_inputs, is_sealed, seal
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -46,12 +48,30 @@ def main() -> int:
         packages = pinned(Path(folder))
     except BundleError as error:
         sys.exit(str(error))
-    for name, (module, patterns) in FUNCTIONS.items():
-        texts = {file.relative_to(ROOT): file.read_text("utf-8") for file in sorted(imported_by(module))}
-        theirs = modules(packages, patterns)
-        members = chain(_ours(texts, tag), _theirs(packages, theirs, tag), others(packages, texts.values()))
-        _write(Path(folder) / f"{name}.zip", members)
+    archives = [Path(folder) / f"{name}.zip" for name in FUNCTIONS]
+    inputs, record = _inputs(packages, tag), Path(folder) / "zips.seal"
+    if not is_sealed(record, inputs, archives):
+        contents = [_zipped(_members(name, packages, tag)) for name in FUNCTIONS]
+        for archive, content in zip(archives, contents, strict=True):
+            _write(archive, content)
+        _write(record, seal(inputs, contents).encode())
     return 0
+
+
+def _inputs(packages: Path, tag: list[str]) -> str:
+    """Return a hash of all that the zips are made of, and of what makes them."""
+    ours = [*(ROOT / "invalidator").rglob("*.py"), *(ROOT / "deploy").glob("*.py")]
+    theirs = [file for file in packages.rglob("*") if file.is_file()]
+    return hash_inputs([*ours, *theirs], sys.version, zlib.ZLIB_RUNTIME_VERSION, *tag)
+
+
+def _members(name: str, packages: Path, tag: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and contents of the files in the zip of a function."""
+    module, patterns = FUNCTIONS[name]
+    texts = {file.relative_to(ROOT): file.read_text("utf-8") for file in sorted(imported_by(module))}
+    yield from _ours(texts, tag)
+    yield from _theirs(packages, modules(packages, patterns), tag)
+    yield from others(packages, texts.values())
 
 
 def imported_by(module: str) -> set[Path]:
@@ -95,15 +115,19 @@ def _theirs(packages: Path, files: list[Path], tag: list[str]) -> Iterator[tuple
             yield place.as_posix(), source
 
 
-def _write(archive: Path, members: Iterable[tuple[str, bytes]]) -> None:
+def _zipped(members: Iterable[tuple[str, bytes]]) -> bytes:
     written = io.BytesIO()
     with ZipFile(written, "w") as zipped:
         for name, content in members:
             _add(zipped, name, content)
+    return written.getvalue()
+
+
+def _write(file: Path, content: bytes) -> None:
     # At once, since others may be reading it, or writing the same.
-    with NamedTemporaryFile(dir=archive.parent, delete=False) as part:
-        part.write(written.getvalue())
-    Path(part.name).replace(archive)
+    with NamedTemporaryFile(dir=file.parent, delete=False) as part:
+        part.write(content)
+    Path(part.name).replace(file)
 
 
 def _add(zipped: ZipFile, name: str, content: bytes) -> None:
