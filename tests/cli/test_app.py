@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.doubles import strategies as make
-from tests.doubles.command import COMMAND, ROOT, assert_explained, run
+from tests.doubles.command import COMMAND, ROOT, assert_explained, run, starts_anew
 from tests.doubles.strategies import Change
 
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:changes"
@@ -110,3 +110,10 @@ def test_an_output_that_cannot_be_written_is_explained() -> None:
 
 def test_the_version_is_printed() -> None:
     assert re.fullmatch(r"invalidator \d+\.\d+\.\d+\n", run("--version").stdout)
+
+
+def test_only_what_a_test_sets_for_the_start_of_python_starts_a_new_one() -> None:
+    assert not starts_anew(os.environ)  # whatever the machine has set
+    assert not starts_anew(os.environ | {"COLUMNS": "40"})
+    assert starts_anew(os.environ | {"PYTHONUTF8": "other"})
+    assert starts_anew(os.environ | {"POWERTOOLS_DEV": "other"})

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,14 +12,14 @@ from tests.doubles import warm
 
 ROOT: Final = Path(__file__).parents[2]
 COMMAND: Final = [sys.executable, "-m", "invalidator"]
+_MACHINE: Final = dict(os.environ)
 
 
 def run(*arguments: str | Path, stdin: str = "", **environ: str) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end: in a new Python if a variable is set that is read at the start or by an import."""
     environ = os.environ | environ
-    starts_anew = any(name.startswith(("PYTHON", "POWERTOOLS")) for name in environ)
     return subprocess.run(
-        [*(COMMAND if starts_anew else warm.command()), *arguments],
+        [*(COMMAND if starts_anew(environ) else warm.command()), *arguments],
         input=stdin,
         env=environ,
         cwd=ROOT,
@@ -26,6 +27,15 @@ def run(*arguments: str | Path, stdin: str = "", **environ: str) -> "subprocess.
         text=True,
         check=False,
     )
+
+
+def starts_anew(environ: Mapping[str, str]) -> bool:
+    """Return true if a variable is set that is read at the start of Python or by an import, unless the machine has it.
+
+    The server that starts commands fast has those of the machine, such as PYTHON from ``make PYTHON=…``.
+    """
+    is_read = ("PYTHON", "POWERTOOLS")
+    return any(name.startswith(is_read) and value != _MACHINE.get(name) for name, value in environ.items())
 
 
 def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
