@@ -1,7 +1,7 @@
 """The packages of others that the functions run with: the pinned versions, and of these what is imported.
 
-So what runs is what was tested, whatever Lambda's runtime has. Of Powertools it is the logger and the metrics, which
-import nothing of the rest; of botocore's data what the calls need.
+So what runs is what was tested, whatever Lambda's runtime has. Of Powertools it is the logger, the metrics, and what
+they import; of botocore's data what the calls need.
 """
 
 import ast
@@ -10,10 +10,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from deploy.sdk_data import CALLED_FOR_US, data_files, operations_called, read_model
+from deploy.unchanged import is_sealed, seal
 
 REQUIREMENTS: Final = Path(__file__).with_name("requirements-lambda.txt")
 
@@ -36,13 +38,15 @@ class BundleError(Exception):
 
 
 def pinned(folder: Path, requirements: Path = REQUIREMENTS) -> Path:
-    """Return a folder in ``folder`` with the pinned packages. Where it is missing, pip makes it. Raises BundleError.
+    """Return a folder in ``folder`` with the pinned packages. Where it is not as pip made it, pip makes it anew.
 
-    pip compares each package with the hashes of ``requirements``.
+    pip compares each package with the hashes of ``requirements``. Raises BundleError.
     """
     place = folder / pinned_name(requirements)
-    if place.exists():
+    record = place.with_suffix(".seal")
+    if is_sealed(record, place.name, _files(place)):
         return place
+    rmtree(place, ignore_errors=True)
     with TemporaryDirectory(dir=folder) as part:
         made = Path(part) / "packages"
         options = ("--no-compile", "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-warn-script-location")
@@ -51,12 +55,17 @@ def pinned(folder: Path, requirements: Path = REQUIREMENTS) -> Path:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 # nosec B603
         if done.returncode:
             raise BundleError(f"pip cannot get the packages of {requirements.name}: {done.stderr.strip()}")
+        record.write_text(seal(place.name, [file.read_bytes() for file in _files(made)]))
         try:
             made.rename(place)
         except OSError:  # somebody else was faster
             if not place.exists():
                 raise
     return place
+
+
+def _files(place: Path) -> list[Path]:
+    return sorted(file for file in place.rglob("*") if file.is_file())
 
 
 def pinned_name(requirements: Path = REQUIREMENTS) -> str:

@@ -4,35 +4,53 @@ const { readdirSync } = require('fs');
 
 const FOLDER = '.build';
 const TAG = 'cpython-313'; // of the runtime of serverless.yml
+const FUNCTIONS = ['invalidate', 'pipeline', 'connect'];
 
-let said = '';
+function failure(python, ...words) {
+  try {
+    execFileSync(python, words, { stdio: ['ignore', 'ignore', 'pipe'] });
+    return null;
+  } catch (error) {
+    return `${error.stderr || error.message}`.trim();
+  }
+}
 
-function isMade(...tag) {
+function isNewEnough(python) {
+  return failure(python, '-c', 'import sys; sys.exit(sys.version_info < (3, 11))') === null;
+}
+
+// Return null, or what the first of these Pythons says that cannot make the zips.
+function failureToMake(pythons, ...tag) {
+  const said = pythons.map((python) => ({ python }));
+  for (const one of said) {
+    one.text = failure(one.python, '-Es', '-m', 'deploy.zips', FOLDER, ...tag);
+    if (one.text === null) return null;
+  }
+  return `${said[0].python}: ${said[0].text}`;
+}
+
+function makeZips() {
   const named = process.env.PYTHON;
-  const candidates = named ? [named] : ['python3.13', 'python3', '.venv/bin/python', 'python'];
-  return candidates.some((python) => {
-    try {
-      execFileSync(python, ['-Es', '-m', 'deploy.zips', FOLDER, ...tag], { stdio: ['ignore', 'ignore', 'pipe'] });
-      return true;
-    } catch (error) {
-      said = `${error.stderr || ''}` || said;
-      return false;
-    }
-  });
+  const pythons = (named ? [named] : ['python3.13', 'python3', '.venv/bin/python', 'python']).filter(isNewEnough);
+  if (pythons.length === 0) {
+    const which = named ? `PYTHON=${named} is none` : 'None was found. Name one with PYTHON=…';
+    throw new Error(`The zips were not made, for which Python 3.11 or later is needed. ${which}.`);
+  }
+  if (failureToMake(pythons, TAG) === null) return;
+  const text = failureToMake(pythons);
+  if (text !== null) throw new Error(`The zips were not made.\n${text}`);
+  // One of them may have got the packages, for which another one has no pip.
+  if (failureToMake(pythons, TAG) === null) return;
+  const why = named ? `PYTHON=${named} is another` : 'it was not found. Name it with PYTHON=…';
+  console.error(`Packaged without bytecode, so each cold start compiles: that takes Python 3.13, and ${why}.`);
 }
 
 module.exports = () => {
-  const isNeeded = process.argv.some((word) => ['deploy', 'package'].includes(word));
-  if (!isMade(TAG)) {
-    if (!isMade()) {
-      const sentence = 'The zips were not made, for which Python 3.11 or later with pip is needed. Name it with PYTHON=….';
-      if (isNeeded) throw new Error(`${sentence}\n${said}`);
-      return { invalidate: {}, pipeline: {}, connect: {} };
-    }
-    if (isNeeded) {
-      console.error('Packaged without bytecode, so each cold start compiles: Python 3.13 with pip was not found. Name it with PYTHON=….');
-    }
+  // Other commands need no zips.
+  if (!process.argv.some((word) => ['deploy', 'package'].includes(word))) {
+    return Object.fromEntries(FUNCTIONS.map((name) => [name, {}]));
   }
+  makeZips();
   const zips = readdirSync(FOLDER).filter((file) => file.endsWith('.zip'));
   return Object.fromEntries(zips.map((file) => [file.slice(0, -'.zip'.length), { artifact: `${FOLDER}/${file}` }]));
 };

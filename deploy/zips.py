@@ -61,8 +61,7 @@ def main() -> int:
 def _inputs(packages: Path, tag: list[str]) -> str:
     """Return a hash of all that the zips are made of, and of what makes them."""
     ours = [*(ROOT / "invalidator").rglob("*.py"), *(ROOT / "deploy").glob("*.py")]
-    theirs = [file for file in packages.rglob("*") if file.is_file()]
-    return hash_inputs([*ours, *theirs], sys.version, zlib.ZLIB_RUNTIME_VERSION, *tag)
+    return hash_inputs(ours, packages.name, sys.version, zlib.ZLIB_RUNTIME_VERSION, *tag)
 
 
 def _members(name: str, packages: Path, tag: list[str]) -> Iterator[tuple[str, bytes]]:

@@ -42,11 +42,12 @@ class Uncollected:
     """A block in which objects are made without the garbage collector, which would look at each again and again."""
 
     def __enter__(self) -> None:
-        self._after = gc.enable if gc.isenabled() else gc.disable
+        self._collects = gc.isenabled()
         gc.disable()
 
     def __exit__(self, *_: object) -> None:
-        self._after()
+        if self._collects:  # else it is none of this block's business, or another thread's
+            gc.enable()
 
 
 class ObjectChange(NamedTuple):

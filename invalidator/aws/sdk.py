@@ -92,7 +92,7 @@ def client(service: str, *, attempts: int, region: str = "", raw_times: bool = F
         with _ONE_AT_A_TIME:
             return _client(service, attempts, region, raw_times=raw_times)
     except Exception as error:  # a file that is damaged, its own or the user's, raises anything
-        raise ConfigurationError(f"the AWS SDK cannot be set up: {error}") from error
+        raise ConfigurationError(f"the AWS SDK cannot be set up: {message_with_advice(error)}") from error
 
 
 def _client(service: str, attempts: int, region: str, *, raw_times: bool) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from invalidator.codepipeline.jobs import serve_job
+from invalidator.errors import JobError
 from invalidator.runtime.clients import AWS, Clients
 from invalidator.runtime.invocation import Invocation, InvocationContext
 from invalidator.runtime.log import logger
@@ -15,6 +16,8 @@ def lambda_handler(event: object, context: "InvocationContext", clients: Clients
 
     Raises JobError or EventError if there is none, or it cannot be answered.
     """
+    if not (isinstance(event, dict) and "CodePipeline.job" in event):
+        raise JobError("the event has no job of CodePipeline, and this function serves nothing else")
     return serve_job(event, Invocation.begin(clients, context))
 
 

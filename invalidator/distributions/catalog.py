@@ -59,10 +59,15 @@ class Catalog:
         account: CloudFront,
         now: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] = time.sleep,
+        known: Known | None = None,
     ) -> None:
-        self._now, self._pause = now, pause
-        self._known = Known(account, now)
-        self.warnings, self.forget_failures = self._known.warnings, self._known.forget_failures
+        self._account, self._now, self._pause = account, now, pause
+        self._known = known or Known(account, now)
+        self.warnings = self._known.warnings
+
+    def apart(self) -> "Catalog":
+        """Return a catalog that shares what is known, but neither failures nor warnings."""
+        return Catalog(self._account, self._now, self._pause, self._known.apart())
 
     def look_up(
         self,

@@ -22,6 +22,9 @@ NOT_ASKED: Final = "there was time to ask for others only"
 _MEMORY_SECONDS: Final = 5
 """The time for which a failure is remembered where nothing is known."""
 
+_MAX_SITES: Final = 1_000
+"""Sites among which one that is alike is looked for: what was described long ago must not be kept for ever."""
+
 
 class Discovered(NamedTuple):
     """The distributions that serve some buckets, and those of the asked-for ids that could serve any.
@@ -40,9 +43,9 @@ class Known:
     Nothing else is kept, and nothing is guessed: what was never read, or rests on such a thing, raises CdnError.
     """
 
-    def __init__(self, account: CloudFront, now: Callable[[], float]) -> None:
+    def __init__(self, account: CloudFront, now: Callable[[], float], cache: TtlCache | None = None) -> None:
         self._account, self._now = account, now
-        self._cache = TtlCache(now, CdnError)
+        self._cache = cache or TtlCache(now, CdnError)
         self._sites: dict[Site, Site] = {}  # those that are alike are one
         self._failures: dict[DistributionId, tuple[CdnError, float]] = {}
         self._problems: dict[_Key, str] = {}
@@ -57,6 +60,8 @@ class Known:
                 raise TenantsOnlyError(": ".join(TENANTS_ONLY))
             varies = {policy: self._varies(policy, config, ask) for policy in describe.policy_ids(document)}
             site = describe.site_of(document, varies.__getitem__, declared, parameters)
+            if len(self._sites) >= _MAX_SITES:
+                self._sites.clear()
             return self._sites.setdefault(site, site)
 
         declared = config.declared.get(id_)
@@ -80,11 +85,9 @@ class Known:
         """Remember for a moment why something is unknown, so that not every event asks in vain."""
         self._failures[name] = error, self._now() + min(config.ttl, _MEMORY_SECONDS)
 
-    def forget_failures(self) -> None:
-        """Forget what failed, and the warnings of it, so that it is asked for again at once."""
-        self._failures.clear()
-        self._problems.clear()
-        self._warnings.clear()
+    def apart(self) -> "Known":
+        """Return the same knowledge with failures and warnings of its own, which nobody else sees."""
+        return Known(self._account, self._now, self._cache)
 
     def warnings(self) -> list[str]:
         """Return the warnings since the last call. A problem that lasts is reported once."""

@@ -20,6 +20,11 @@ LONGEST: Final = 5.0
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html (2026-11-29)
 """
 
+_SHORTEST: Final = 1.0
+"""With fewer seconds left, nobody is asked any more: the answers would come too late."""
+
+_NOT_READY: Final = "not ready before the first event"
+
 
 def begin(*, serves_jobs: bool = False) -> None:
     """Get a process of Lambda ready, as the end of its import."""
@@ -40,11 +45,11 @@ def get_ready(clients: Clients = AWS, *, serves_jobs: bool = False) -> None:
         attempts = deque(partial(_attempted, call) for call in calls)
         results = [result for (result,) in at_once(attempts, clients.workers(), lambda: end - clients.monotonic())]
         if len(results) < len(calls):
-            logger.info("not ready before the first event", extra={"reason": f"no answer within {LONGEST:.0f} seconds"})
+            logger.info(_NOT_READY, extra={"reason": f"no answer within {LONGEST:.0f} seconds"})
         return results
 
     for settings in made(environment.load, clients.catalog, *([clients.pipeline] if serves_jobs else [])):
-        if isinstance(settings, Settings) and not serves_jobs:
+        if isinstance(settings, Settings) and not serves_jobs and end - clients.monotonic() >= _SHORTEST:
             queue = [partial(clients.queue, settings.queue_url)] if settings.queue_url else []
             made(*queue, partial(_describe, clients, settings, end))
 
@@ -55,15 +60,16 @@ def _attempted(call: Callable[[], Any]) -> tuple[Any]:
     except UnconfiguredError:  # a job, or a ticket, may name the distributions
         return (None,)
     except Exception as error:  # noqa: BLE001 whatever it is: the event has to be told, and the process to start
-        logger.info("not ready before the first event", extra={"reason": str(error)})
+        logger.info(_NOT_READY, extra={"reason": str(error)})
         return (None,)
 
 
 def _describe(clients: Clients, settings: Settings, end: float) -> None:
     """Describe the distributions of the bucket, or those that are listed if it is not known. Raises CdnError."""
-    catalog, bucket = clients.catalog(), settings.discover_bucket
+    if not settings.ttl:  # nothing is kept
+        return
+    bucket = settings.discover_bucket
     config = settings if bucket else replace(settings, discover=False)
-    try:
-        catalog.look_up(config, {bucket}, clients.workers(), end - clients.monotonic()).certain()
-    finally:
-        catalog.forget_failures()
+    # An event does not see what fails here, or fails only after the time is over.
+    catalog = clients.catalog().apart()
+    catalog.look_up(config, {bucket}, clients.workers(), end - clients.monotonic()).certain()

@@ -7,6 +7,9 @@ from zipfile import ZipFile
 
 import pytest
 
+from invalidator.codepipeline import handler as pipeline_handler
+from invalidator.errors import JobError
+from invalidator.runtime.invocation import LocalContext
 from tests.doubles import strategies as make
 from tests.doubles import strict_s3
 from tests.doubles.cloudformation import PROPERTIES, QUEUE, variables, waiting_stack
@@ -188,6 +191,12 @@ def test_a_module_that_is_missing_from_the_zip_would_be_noticed(packages: Packag
     with deployed(archive, tmp_path, HANDLER, {}) as function:
         assert function.init_error["errorType"] == "Runtime.ImportModuleError"
         assert function.process.returncode == 1
+
+
+@pytest.mark.parametrize("event", [None, {}, [], {"Records": []}, "text"])
+def test_the_function_of_pipelines_serves_nothing_but_jobs(event: object) -> None:
+    with pytest.raises(JobError, match="no job of CodePipeline"):
+        pipeline_handler.lambda_handler(event, LocalContext())
 
 
 def test_the_function_that_connects_the_bucket_answers_cloudformation(packages: Packages, tmp_path: Path) -> None:

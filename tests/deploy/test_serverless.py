@@ -236,7 +236,7 @@ def test_without_any_python_packaging_ends_with_a_sentence(tmp_path: Path) -> No
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy", ignore=UNPACKED)
     program, environ = [needed("node"), "-e", "require('./deploy/package.js')()", "package"], {"PATH": str(tmp_path)}
     done = subprocess.run(program, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
-    assert "Error: The zips were not made, for which Python 3.11 or later with pip is needed" in done.stderr
+    assert "Error: The zips were not made, for which Python 3.11 or later is needed" in done.stderr
 
 
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)

@@ -110,6 +110,36 @@ def test_nothing_is_guessed_where_no_description_could_be_had(process: Process) 
     assert (process.double.paths("E1"), process.double.paths("E2")) == ([], ["/a.html"])
 
 
+def test_what_fails_after_the_start_is_over_is_none_of_the_events_business(process: Process, log: StringIO) -> None:
+    catalog = process.clients.catalog()
+    process.double.undescribed["E1"] = UNAVAILABLE
+    process.start()
+    assert catalog.warnings() == []
+    process.double.undescribed.clear()
+    process.read()
+    assert process.serve() == {"batchItemFailures": []}
+    assert process.read() == ["GetDistributionConfig E1"]
+    assert "WARNING" not in log.getvalue()
+
+
+def test_where_nothing_is_kept_nothing_is_described(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SETTINGS_TTL", "0")
+    process.start()
+    assert process.read() == []
+
+
+def test_nobody_is_asked_when_the_time_is_nearly_over(process: Process) -> None:
+    catalog = process.clients.catalog()
+
+    def late() -> Catalog:
+        process.clock.now = LONGEST - 0.5
+        return catalog
+
+    process.clients = process.clients._replace(catalog=late)
+    process.start()
+    assert process.read() == []
+
+
 @pytest.mark.parametrize("seconds", [3.0, 4.99, 1e6])
 def test_a_description_that_hangs_is_left_after_five_seconds(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setenv("DISTRIBUTION_IDS", "E1,E2")
