@@ -3,6 +3,10 @@ VENV ?= .venv
 # The interpreter; empty: the first of those below that is 3.11 or later and can make a virtual environment.
 PYTHON ?=
 py := $(VENV)/bin/python
+# The packages of $(VENV).
+REQUIREMENTS ?= requirements.txt
+# The program uv, if there is one: it installs in a tenth of pip's CPU time. .ci/run gives it.
+UV ?=
 
 # The program that deploys: the open-source fork of the Serverless Framework, on npm. deploy/package-lock.json says which
 # version, with the hash of everything in it.
@@ -119,6 +123,7 @@ requirements: $(VENV)/.ready
 	@echo hatchling | $(pin) --upgrade --extra cli --constraint requirements.txt pyproject.toml - \
 		--output-file requirements-cli.txt
 	@printf 'aws-lambda-powertools\nbotocore\n' | $(pin) --constraint requirements.txt - --output-file deploy/requirements-lambda.txt
+	@echo uv | $(pin) --upgrade - --output-file deploy/requirements-uv.txt
 	@echo checkov | $(pin) --upgrade - --output-file deploy/requirements-checkov.txt
 	@npm update --prefix deploy --package-lock-only --omit-lockfile-registry-resolved
 
@@ -126,7 +131,16 @@ clean:
 	rm -rf .venv .venv-* .serverless .build .hypothesis .mypy_cache .pytest_cache .ruff_cache deploy/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.ready: requirements.txt
+# Install the packages of a file for a Python: only what the file names, with the hashes that it names, and nothing that
+# would be built by programs without one. What uv cannot install, pip may: it reads other settings.
+# Compiling all modules takes longer than installing them, and most are never imported.
+define install
+	@[ -n "$(UV)" ] && $(UV) pip install --python $(1) --quiet --no-deps --require-hashes --only-binary :all: --requirement $(2) \
+		|| $(1) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary :all: \
+		--requirement $(2)
+endef
+
+$(VENV)/.ready: $(REQUIREMENTS)
 	@# Through a link, venv --clear empties what the link leads to, and then fails.
 	@[ ! -L $(VENV) ] || { echo 'make: $(VENV) is a link. Remove the link, or name another folder: make VENV=…' >&2; exit 1; }
 	@echo 'Installing into $(VENV), once: this takes a minute …' >&2
@@ -139,18 +153,14 @@ $(VENV)/.ready: requirements.txt
 			'python3-venv), or name one: make PYTHON=/path/to/python3.13' >&2; exit 1; \
 	fi; \
 	"$$python" -m venv --clear $(VENV)
-	@# Only what the file names, with the hashes that it names, and nothing that would be built by programs without one.
-	@# Compiling all modules takes longer than installing them, and most are never imported.
-	@$(py) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary :all: \
-		--requirement requirements.txt
+	$(call install,$(py),$(REQUIREMENTS))
 	@touch $@
 
 # It wants other versions of boto3 and others than the tests do.
 .venv-checkov/.ready: deploy/requirements-checkov.txt | $(VENV)/.ready
 	@echo 'Installing checkov into .venv-checkov, once …' >&2
 	@$(py) -m venv --clear .venv-checkov
-	@.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary :all: \
-		--requirement deploy/requirements-checkov.txt
+	$(call install,.venv-checkov/bin/python,deploy/requirements-checkov.txt)
 	@touch $@
 
 $(osls): deploy/package.json deploy/package-lock.json

@@ -132,11 +132,13 @@ def test_every_requirement_is_of_one_version_with_its_hashes() -> None:
         "requirements-cli.txt",
         "deploy/requirements-lambda.txt",
         "deploy/requirements-checkov.txt",
+        "deploy/requirements-uv.txt",
     )
-    every, few, deployed, checkov = (hashed(ROOT / name) for name in names)
+    every, few, deployed, checkov, uv = (hashed(ROOT / name) for name in names)
     assert few < every
     assert deployed < every
     assert any(requirement.startswith("checkov==") for requirement in checkov)
+    assert [requirement.partition("==")[0] for requirement in uv] == ["uv"]
 
 
 def test_whatever_is_installed_from_a_file_must_have_its_hashes() -> None:
