@@ -17,7 +17,7 @@ from invalidator.errors import EventError
 from invalidator.events import tickets
 from invalidator.events.records import Delivery, change_of_event, change_of_record, description_of, text_in
 from invalidator.limits import MAX_VERSION_CHARACTERS
-from invalidator.model import Batch, DistributionId, Gathered, HeldChanges, ObjectChange, Uncollected
+from invalidator.model import Batch, DistributionId, Gathered, HeldChanges, ObjectChange, Uncollected, with_fields
 
 _Json = dict[str, Any]
 
@@ -31,6 +31,7 @@ _MAX_REFUSALS: Final = 100
 _TOO_DEEP: Final = "a record that is nested too deep"
 
 _decoder: Final[Any] = json.JSONDecoder()
+_scan_once: Final = _decoder.scan_once
 
 
 class Refusal(NamedTuple):
@@ -113,7 +114,11 @@ class _Reader:
 
     def _read_record(self, record: object, delivery: Delivery) -> None:
         if isinstance(record, dict):
-            if record.get("eventSource") == "aws:s3":  # as the dialect has it; there may be thousands
+            source = record.get("eventSource")
+            if source == "aws:sqs":  # as the dialects have it; there may be thousands
+                self.read_sqs(record, delivery)
+                return
+            if source == "aws:s3":
                 self.read_s3(record, delivery)
                 return
             for _, is_one, read in DIALECTS:
@@ -174,7 +179,7 @@ class _Reader:
         attributes = record.get("attributes")
         received = attributes.get("ApproximateReceiveCount") if isinstance(attributes, dict) else None
         redelivered = received not in (None, "1")
-        self._read_text(record.get("body"), Delivery(message_id, message_id, 1, redelivered))
+        self._read_text(record.get("body"), with_fields(Delivery, (message_id, message_id, 1, redelivered)))
 
     def read_sns_record(self, record: _Json, delivery: Delivery) -> None:
         envelope = record.get("Sns")
@@ -217,7 +222,7 @@ def _decode_json(text: str) -> object:
     That takes more time, since it looks for blanks around the JSON. There may be thousands of messages without any.
     """
     try:
-        value, end = _decoder.scan_once(text, 0)
+        value, end = _scan_once(text, 0)
     except StopIteration:  # it begins with a blank, or is no JSON
         end = -1
     return value if end == len(text) else _decoder.decode(text)

@@ -6,6 +6,7 @@ Both pages were read on 2026-11-20, and again on 2026-11-29, for the kinds of ev
 """
 
 import re
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_plus
@@ -21,7 +22,8 @@ _MAX_ENCODED_CHARACTERS: Final = 6 * MAX_KEY_BYTES
 
 # Names of before 2018 in us-east-1 are longer, and have capitals and underscores:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-29)
-_is_bucket_name = re.compile(r"[A-Za-z0-9._-]{1,255}").fullmatch
+# An event is of few buckets, so that the last ones are known.
+_is_bucket_name = lru_cache(maxsize=8)(re.compile(r"[A-Za-z0-9._-]{1,255}").fullmatch)
 
 _CHANGES: Final = (*VISIBLE_CHANGES, ACL_CHANGE)
 _EXPIRED: Final = "LifecycleExpiration:Delete"
@@ -58,7 +60,7 @@ class Delivery(NamedTuple):
 def change_of_record(record: _Json, delivery: Delivery) -> ObjectChange | None:
     """Return the change that a record of S3 tells of; None if viewers do not see it. Raises EventError."""
     version = record.get("eventVersion", "2.0")
-    if not isinstance(version, str) or version[:2] != "2.":
+    if not isinstance(version, str) or not version.startswith("2."):
         raise _other_version(version)
     # A record without a name counts as a change: to clear one path too many does no harm. It does not count as an
     # upload, which might be skipped as unchanged.
