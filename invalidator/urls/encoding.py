@@ -11,7 +11,7 @@ of an item is a wildcard, so that an object called ``*`` would flush the site.
 """
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from invalidator.limits import MAX_PATH_CHARACTERS, MAX_TAG_CHARACTERS
 from invalidator.model import ObjectKey, UrlPath
@@ -21,9 +21,10 @@ _UNRESERVED: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 _RAW: Final = _UNRESERVED + b"!$&'(),/:;=@"
 _LITERAL: Final = re.escape(_RAW.decode())
 _is_spelt = re.compile(rf"/(?:[+{_LITERAL}]|%[0-9A-F]{{2}})*(?:\?(?:[+?{_LITERAL}]|%[0-9A-F]{{2}})*)?\*?").fullmatch
-_has_one_spelling = re.compile(rf"[{_LITERAL}]*").fullmatch
+_has_others = re.compile(rf"[^{_LITERAL}]").search
 # Visible ASCII; a comma would separate two tags, and there are no wildcards.
 _is_tag = re.compile(r"#[!-)+\--~]+").fullmatch
+_slash: Final[Any] = "/"  # of any type, since to call UrlPath takes longer than to put a slash in front
 LONGEST_SUGGESTION: Final = 200
 """Characters: nobody reads a longer suggestion."""
 
@@ -53,8 +54,8 @@ def spellings(key: ObjectKey) -> tuple[UrlPath, ...]:
 
     One path, unless the key has a space (``%20`` and ``+``) or a plus sign (``+`` and ``%2B``).
     """
-    if _has_one_spelling(key):
-        return (UrlPath("/" + key),)
+    if not _has_others(key):  # nearly always
+        return (_slash + key,)
     return tuple(dict.fromkeys(UrlPath("/" + text) for text in encodings(key)))
 
 

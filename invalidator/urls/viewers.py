@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -63,6 +62,17 @@ class StalePaths(NamedTuple):
     notes: list[str]
 
 
+class _OriginsOf(dict[str, list[Origin]]):
+    """The origins of a site that lead to each bucket that was asked for."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def __missing__(self, bucket: str) -> list[Origin]:
+        self[bucket] = found = self._site.origins(bucket)
+        return found
+
+
 class Viewers:
     """The viewers of a site, who know each object by its URLs."""
 
@@ -73,12 +83,15 @@ class Viewers:
         self._uniform = len(site.behaviors) == 1 and not site.behaviors[0].query_strings
         self._relative_rules = [rule for rule in view.rules if not rule.whole_key]
         self._whole_rules = [rule for rule in view.rules if rule.whole_key]
-        self._origins = cache(site.origins)
+        self._origins = _OriginsOf(site)
         # The last part of every key that viewers may find at the URL of a directory.
         self._directory_names = tuple(filter(None, (view.index_document, site.root_object)))
+        # With the slash, since /reindex.html is no index document.
+        self._index_end = f"/{view.index_document}"
         self._index_names = {path[1:] for path in spellings(ObjectKey(view.index_document))}
         # With all its query strings, the item for a page is another.
         self._error_pages = {item: page for page in site.error_pages for item in (page.path, f"{page.path}*")}
+        self._may_keep_elsewhere = any((self._error_pages, view.rules))
 
     def stale(self, change: ObjectChange) -> StalePaths:
         """Return every path under which a cache may have kept the object, or something that depends on it."""
@@ -87,7 +100,7 @@ class Viewers:
 
     def collect(self, change: ObjectChange, paths: list[StalePath]) -> list[str]:
         """Add those paths to ``paths``, and return the notes. A large event takes a list for all its changes."""
-        origins = self._origins(change.bucket)
+        origins = self._origins[change.bucket]
         if not origins:
             return [NO_ORIGIN]
         notes: list[str] = []
@@ -100,11 +113,9 @@ class Viewers:
                 instead = moved
                 if rules:
                     instead = moved + self._follow(self._relative_rules, key, change, [origin], paths, notes)
-                if not instead:
-                    self._add_url(change, _OBJECT, key, origin, paths)
-                if key.endswith(self._directory_names):
-                    self._add_directories(change, key, origin, instead, paths)
-        self._add_kept_elsewhere(change, origins, paths, before, notes)
+                self._add_object(change, key, origin, instead, paths)
+        if self._may_keep_elsewhere or "~" in change.key:
+            self._add_kept_elsewhere(change, origins, paths, before, notes)
         return notes if notes or len(paths) > before else [reason]
 
     def urls(self, key: ObjectKey, origin: Origin) -> tuple[UrlPath, ...]:
@@ -130,6 +141,15 @@ class Viewers:
 
     # --- what is served from the object -----------------------------------------------------------------
 
+    def _add_object(
+        self, change: ObjectChange, key: ObjectKey, origin: Origin, instead: list[UrlPath], paths: list[StalePath]
+    ) -> None:
+        """Add the URLs of the object itself, unless rules put it elsewhere, and those of its directory."""
+        if not instead:
+            self._add_url(change, _OBJECT, key, origin, paths)
+        if key.endswith(self._directory_names):
+            self._add_directories(change, key, origin, instead, paths)
+
     def _add_directories(
         self, change: ObjectChange, key: ObjectKey, origin: Origin, instead: list[UrlPath], paths: list[StalePath]
     ) -> None:
@@ -140,7 +160,7 @@ class Viewers:
         """
         root = self._site.root_object
         if root and key == root:
-            self._add_url(change, "default root object", "", origin, paths)
+            self._add_url(change, "default root object", ObjectKey(""), origin, paths)
         directory = self._directory_of(key)
         if directory is None or (instead and any(self._directories_of(instead))):  # these are added with their rules
             return
@@ -149,11 +169,10 @@ class Viewers:
         if self._is_bare(origin) and (url := _without_slash(directory)):
             self._add_url(change, _BARE, url, origin, paths)
 
-    def _directory_of(self, key: str) -> str | None:
+    def _directory_of(self, key: str) -> ObjectKey | None:
         """Return the directory of an index document, with its slash; None if the key is not that of one."""
         name = self._view.index_document
-        # With the slash, since /reindex.html is no index document.
-        return key[: -len(name)] if name and (key == name or key.endswith(f"/{name}")) else None
+        return ObjectKey(key[: -len(name)]) if name and (key.endswith(self._index_end) or key == name) else None
 
     def _is_bare(self, origin: Origin) -> bool:
         return origin.is_website if self._view.bare is None else self._view.bare
@@ -174,9 +193,11 @@ class Viewers:
             ):
                 yield UrlPath(f"{directory}/")
 
-    def _add_url(self, change: ObjectChange, relation: str, url: str, origin: Origin, paths: list[StalePath]) -> None:
+    def _add_url(
+        self, change: ObjectChange, relation: str, url: ObjectKey, origin: Origin, paths: list[StalePath]
+    ) -> None:
         is_object = relation == _OBJECT
-        for path in spellings(ObjectKey(url)):
+        for path in spellings(url):
             cause = with_fields(Cause, (change, relation))
             if self._uniform:  # nearly always, and there may be thousands
                 paths.append((path, cause))
@@ -272,8 +293,7 @@ class Viewers:
         for origin in origins:
             key = _relative(change.key, origin)
             if key is not None:
-                self._add_url(change, _OBJECT, key, origin, paths)
-                self._add_directories(change, key, origin, [], paths)
+                self._add_object(change, key, origin, [], paths)
         return paths
 
     def _add_tildes(self, change: ObjectChange, paths: list[StalePath], before: int, notes: list[str]) -> None:
@@ -303,9 +323,9 @@ def _items(path: UrlPath, behaviors: list[Behavior], *, is_object: bool = False)
     return (path, UrlPath(f"{path}?*"))
 
 
-def _without_slash(directory: str) -> str:
+def _without_slash(directory: str) -> ObjectKey:
     """Return the URL of a directory without its slash; empty if that is the URL of another directory, or of none."""
-    return directory[:-1] if directory[-2:-1] not in ("", "/") else ""
+    return ObjectKey(directory[:-1] if directory[-2:-1] not in ("", "/") else "")
 
 
 def _relative(key: ObjectKey, origin: Origin) -> ObjectKey | None:
