@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
+from json.encoder import encode_basestring_ascii
 from typing import Final, NamedTuple
 
 from invalidator.events import tickets
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
-from invalidator.model import Batch, DistributionId, Item, UrlPath
+from invalidator.model import Batch, DistributionId, Item, ObjectChange, Request, UrlPath
 
 _FIRST_HALVINGS: Final = 4
 """The most halvings of what is new on a distribution without room."""
@@ -24,7 +25,14 @@ class Chunk(NamedTuple):
 
 def chunks(items: tuple[Item, ...], most: int = MAX_ITEMS_PER_CALL) -> list[Chunk]:
     """Cut items into as few chunks as one call and one queue message can carry each, of at most so many items."""
-    return [Chunk(some, _digest(some)) for some in _cut(items, most)]
+    found: list[Chunk] = []
+    for start in range(0, len(items), most):
+        some = items[start : start + most]
+        contents = _contents(some)
+        if not _surely_fit(contents):
+            return [*found, *(Chunk(few, _digest(_contents(few))) for few in _cut(items[start:], most))]
+        found.append(Chunk(some, _digest(contents)))
+    return found
 
 
 def batch_of(distribution: DistributionId, chunk: Chunk, attempts: int = 0) -> Batch:
@@ -156,15 +164,39 @@ def _cut(items: tuple[Item, ...], most: int) -> Iterator[tuple[Item, ...]]:
         if end - start == most or wildcards > MAX_WILDCARDS_PER_CALL or size > tickets.MAX_BYTES:
             yield items[start:end]
             start, wildcards, size = end, wild, bytes_
-    if items:
-        yield items[start:]
+    yield items[start:]
 
 
-def _digest(items: tuple[Item, ...]) -> bytes:
+class _Contents(NamedTuple):
+    """The paths of items, and the sources and relations of all their causes: there may be thousands of them."""
+
+    paths: list[UrlPath]
+    sources: list[ObjectChange | Request]
+    relations: list[str]
+
+
+def _contents(items: tuple[Item, ...]) -> _Contents:
+    causes = [cause for item in items for cause in item.causes]
+    return _Contents([item.path for item in items], [one.source for one in causes], [one.relation for one in causes])
+
+
+def _surely_fit(contents: _Contents) -> bool:
+    """Return whether items surely fit in one call and one message, as nearly all do: for that, no size is looked at."""
+    keys = [source.key for source in contents.sources]
+    no_wildcard = not [path for path in contents.paths if path[-1] == "*"]
+    return no_wildcard and tickets.most_bytes(contents.paths, contents.relations, keys) <= tickets.MAX_BYTES
+
+
+def _digest(contents: _Contents) -> bytes:
     """Return a digest of the paths and of the changes behind them."""
-    identities = sorted(dict.fromkeys([source.identity for item in items for source, _ in item.causes]))
+    identities = sorted(dict.fromkeys([source.identity for source in contents.sources]))
     # JSON, since it keeps apart what joining would blur: a key may hold any separator.
-    return sha256(json.dumps([[item.path for item in items], identities]).encode()).digest()
+    return sha256(f"[{_json_of(contents.paths)}, {_json_of(identities)}]".encode()).digest()
+
+
+def _json_of(texts: Iterable[str]) -> str:
+    """Return what json.dumps makes of texts, but without a new encoder, which costs more than a few texts do."""
+    return f"[{', '.join(map(encode_basestring_ascii, texts))}]"
 
 
 def _caller_reference(distribution: DistributionId, digest: bytes) -> str:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Final, NamedTuple, NoReturn
 
 from invalidator.errors import ListingError
@@ -61,21 +60,23 @@ def make_plan(
     """
     cases, changes, left = [(each.id, _cases(each)) for each in distributions], list(changes), list(distinct(left))
     taken = taken_changes(changes, view)
-    work: dict[_Case, _Work] = {}
-    singles = dict.fromkeys(chain.from_iterable(some for _, some in cases))
-    for case in singles:
+    # Each case is worked on once. It is looked for once, too: a site may be large.
+    numbers: dict[_Case, int] = {}
+    numbered = [(id_, [numbers.setdefault(case, len(numbers)) for case in some]) for id_, some in cases]
+    work: list[_Work] = []
+    for case in numbers:
         concerning = _concerning(case, taken, view)
         stale = stale_items(concerning, case.site, view)
         neighbours = Neighbours(concerning, case.site, view, list_objects)
-        items, warning = coalesce(stale.items, allowance, neighbours.urls, len(singles))
-        work[case] = _Work(stale, items, chunks(items), [*neighbours.warnings, warning])
-    planned = [(id_, [work[case] for case in some]) for id_, some in cases]
+        items, warning = coalesce(stale.items, allowance, neighbours.urls, len(numbers))
+        work.append(_Work(stale, items, chunks(items), [*neighbours.warnings, warning], case.takes_new))
+    planned = [(id_, [work[number] for number in some]) for id_, some in numbered]
     return Plan(
         tuple(_batches(planned, left)),
         tuple(_notes(planned)),
         len(changes) - len(taken),
         _unserved(len(taken), work),
-        _warnings(work.values()),
+        _warnings(work),
         sum(len(one.stale.items) for _, some in planned for one in some) + sum(len(batch.items) for batch in left),
     )
 
@@ -84,9 +85,9 @@ def _warnings(work: "Iterable[_Work]") -> tuple[str, ...]:
     return tuple(dict.fromkeys(warning for one in work for warning in one.warnings if warning))
 
 
-def _unserved(changes: int, work: "dict[_Case, _Work]") -> int:
+def _unserved(changes: int, work: "Iterable[_Work]") -> int:
     """Return the number of new changes that make nothing stale anywhere."""
-    return len(set(range(changes)).intersection(*(one.stale.unserved for case, one in work.items() if case.takes_new)))
+    return len(set(range(changes)).intersection(*[one.stale.unserved for one in work if one.takes_new]))
 
 
 def _cases(distribution: Distribution) -> list[_Case]:
@@ -127,7 +128,8 @@ def stale_items(changes: Sequence[ObjectChange], site: Site, view: View) -> Stal
         return StaleItems((), [], set())
     viewers = Viewers(site, view)
     paths: list[StalePath] = []
-    notes, unserved = list[str](), set[int]()
+    notes: list[str] = []
+    unserved: set[int] = set()
     with Uncollected():
         for number, change in enumerate(changes):
             before = len(paths)
@@ -135,10 +137,13 @@ def stale_items(changes: Sequence[ObjectChange], site: Site, view: View) -> Stal
                 notes += set(reasons)
                 if len(paths) == before:
                     unserved.add(number)
-        return StaleItems(_items(paths), sorted(Counter(notes).items()), unserved)
+        return StaleItems(_items(paths), sorted(Counter(notes).items()) if notes else [], unserved)
 
 
-def _items(stale: Iterable[StalePath]) -> tuple[Item, ...]:
+def _items(stale: list[StalePath]) -> tuple[Item, ...]:
+    single = dict(stale)
+    if len(single) == len(stale):  # no path comes twice, nearly always
+        return tuple([with_fields(Item, (path, (single[path],), None)) for path in sorted(single)])
     causes: dict[UrlPath, list[Cause]] = {}
     for path, cause in stale:
         causes.setdefault(path, []).append(cause)
@@ -152,6 +157,7 @@ class _Work(NamedTuple):
     items: tuple[Item, ...]
     chunks: list[Chunk]
     warnings: list[str]
+    takes_new: bool
 
 
 _Planned = tuple[DistributionId, list[_Work]]
@@ -164,17 +170,25 @@ def _batches(planned: list[_Planned], left: Iterable[Batch]) -> Iterator[Batch]:
         waiting.setdefault(batch.distribution, []).append(batch)
     # The oldest work comes first: with more work than an invocation has time for, the last would wait for ever.
     in_order = sorted(planned, key=lambda one: _since(waiting.get(one[0], []))) if waiting else planned
-    for id_, (together, *apart) in in_order:
-        mine = waiting.get(id_, [])
-        others = _open_batches(id_, together, [batch for batch in mine if not batch.is_fixed])
-        others += (batch_of(id_, chunk) for work in apart for chunk in work.chunks)
-        yield from _in_turn([batch for batch in mine if batch.is_fixed], others)
+    for id_, work in in_order:
+        mine = waiting.get(id_)
+        yield from _batches_beside(mine, id_, work) if mine else _new_batches(id_, work)
+
+
+def _new_batches(id_: DistributionId, work: list[_Work]) -> list[Batch]:
+    return [batch_of(id_, chunk) for one in work for chunk in one.chunks]
+
+
+def _batches_beside(left: list[Batch], id_: DistributionId, work: list[_Work]) -> list[Batch]:
+    together, *apart = work
+    others = _open_batches(id_, together, [batch for batch in left if not batch.is_fixed])
+    return _in_turn([batch for batch in left if batch.is_fixed], [*others, *_new_batches(id_, apart)])
 
 
 def _open_batches(id_: DistributionId, new: _Work, left: list[Batch]) -> list[Batch]:
     """Return the batches of what is new and of what is left. Second clearings are merged with each other only."""
     if not left:
-        return [batch_of(id_, chunk) for chunk in new.chunks]
+        return _new_batches(id_, [new])
     firsts = merge(id_, new.items, [batch for batch in left if not batch.repeat])
     repeats = merge(id_, (), [batch for batch in left if batch.repeat])
     return [*firsts, *(replace(batch, repeat=True) for batch in repeats)]

@@ -14,11 +14,14 @@ from invalidator.events import tickets
 from invalidator.events.decode import decode
 from invalidator.limits import MAX_ITEMS_PER_CALL, MAX_WILDCARDS_PER_CALL
 from invalidator.model import (
+    UNKNOWN_SITE,
     Batch,
     Behavior,
+    Cause,
     Distribution,
     DistributionId,
     ErrorPage,
+    Item,
     Note,
     Origin,
     Plan,
@@ -26,7 +29,7 @@ from invalidator.model import (
     UrlPath,
 )
 from invalidator.planning.batches import with_items, with_next_reference
-from invalidator.planning.planner import make_plan
+from invalidator.planning.planner import make_plan, stale_items
 from invalidator.urls.rules import parse
 from invalidator.urls.viewers import NO_ORIGIN, OUTSIDE, View
 from tests.doubles import strategies as make
@@ -186,6 +189,20 @@ def test_the_order_of_records_does_not_change_where_a_batch_is_cut(filling: str)
     forward, backward = (plan_of(make.s3(*map(Change, order))) for order in (keys, keys[::-1]))
     assert forward.cost.calls > 2
     assert contents(forward) == contents(backward)
+
+
+@given(deploys)
+def test_an_item_has_the_causes_that_each_change_alone_would_give_it(deploy: list[Change]) -> None:
+    # Whether a path comes once or twice must make no difference.
+    changes = [change for one in [*deploy, *deploy[:1]] for change in decode(make.s3(one)).changes]
+    for some in changes, changes[:-1], [*changes, changes[0]._replace(identity="again")]:
+        alone = [item for change in some for item in stale_items([change], UNKNOWN_SITE, View()).items]
+        causes: dict[UrlPath, tuple[Cause, ...]] = {}
+        for item in alone:
+            causes[item.path] = (*causes.get(item.path, ()), *item.causes)
+        assert stale_items(some, UNKNOWN_SITE, View()).items == tuple(
+            Item(path, causes[path]) for path in sorted(causes)
+        )
 
 
 # --- what is not done -----------------------------------------------------------------------------------
