@@ -29,7 +29,7 @@ CALLED_FOR_US: Final[Mapping[str, set[str]]] = {
 
 READ: Final[Mapping[str, Mapping[str, set[str]]]] = {
     "cloudfront": {
-        # Its groups are of origins that it lists, too.
+        # Not OriginGroups: they are of origins that are in Origins.
         "DistributionSummary": {"ARN", "ConnectionMode", "Enabled", "Id", "Origins"},
         "DistributionTenantSummary": {"Id"},
         "Origin": {"DomainName", "Id", "OriginPath"},

@@ -232,7 +232,7 @@ def _version(item: Any, content: tuple[str, int, str] | None) -> ListedVersion:
 
 def _modified(item: Any) -> datetime:
     """Return the time of an entry, as ``2026-11-29T12:00:00.000Z``. Raises ValueError if it is none, or has no zone."""
-    time = datetime.fromisoformat(item["LastModified"])
-    if time.tzinfo is None:
-        raise ValueError(f"the time {time} has no zone")
-    return time
+    modified = datetime.fromisoformat(item["LastModified"])
+    if modified.tzinfo is None:
+        raise ValueError(f"the time {modified} has no zone")
+    return modified

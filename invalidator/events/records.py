@@ -22,8 +22,8 @@ _MAX_ENCODED_CHARACTERS: Final = 6 * MAX_KEY_BYTES
 
 # Names of before 2018 in us-east-1 are longer, and have capitals and underscores:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11-29)
-# An event is of few buckets, so that the last ones are known.
-_is_bucket_name = lru_cache(maxsize=8)(re.compile(r"[A-Za-z0-9._-]{1,255}").fullmatch)
+# Most events are of one bucket, so that the last one is known. (No more: a message may name a megabyte.)
+_is_bucket_name = lru_cache(maxsize=1)(re.compile(r"[A-Za-z0-9._-]{1,255}").fullmatch)
 
 _CHANGES: Final = (*VISIBLE_CHANGES, ACL_CHANGE)
 _EXPIRED: Final = "LifecycleExpiration:Delete"

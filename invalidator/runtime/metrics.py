@@ -174,7 +174,7 @@ def line_of(document: Document) -> str:
         metrics.add_metadata("distribution", document.distribution)
     told = metrics.serialize_metric_set()
     if document.distribution is not None:
-        # Not by Powertools' own add_dimensions, which older layers do not have.
+        # A second set of dimensions beside the first, for which Powertools would have to be asked before it serializes.
         told["_aws"]["CloudWatchMetrics"][0]["Dimensions"].append(["service", "distribution"])
     return json.dumps(told, separators=(",", ":"))
 
