@@ -84,6 +84,11 @@ class CloudFront:
             raise UnavailableError("CloudFront answered without the id of an invalidation")
         return str(id_)
 
+    def greet(self) -> None:
+        """Open the connection over which the next call goes. Raises CdnError."""
+        with _errors_explained():
+            sdk.open_connection(self._client)
+
     # The calls below change nothing. Each raises CdnError, or the kind of it that says more.
 
     def invalidation(self, distribution: DistributionId, id_: str) -> Invalidation:

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from xml.etree import ElementTree as ET  # nosec B405
 
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
@@ -100,6 +101,14 @@ def _client(service: str, attempts: int, region: str, *, raw_times: bool) -> Any
     assumed = None if service in _NAMES_OF_A_REGION else "us-east-1"
     chosen = region or session.get_config_variable("region") or assumed
     return session.create_client(service, region_name=chosen, config=config(attempts=attempts))
+
+
+def open_connection(client: Any) -> None:
+    """Open the connection over which the next call of a client goes. Raises one of ERRORS.
+
+    Nothing is called: a request without a signature is refused, costs nothing and is in no trail.
+    """
+    client._endpoint.http_session.send(AWSRequest("GET", client.meta.endpoint_url).prepare())  # noqa: SLF001
 
 
 @cache

@@ -52,7 +52,7 @@ class Family:
 
     @property
     def has_few_left(self) -> bool:
-        """Whether every probe was refused, and so little waits that each path can be tried."""
+        """Every probe was refused, and so little waits that each path can be tried."""
         return not self.probes and 0 < sum(len(batch.items) for batch in self._rests) <= _SINGLE_PATHS_REFUSED
 
     def given_up(self) -> tuple[Batch, InvalidPathError] | None:

@@ -63,7 +63,7 @@ class Catalog:
     ) -> None:
         self._account, self._now, self._pause = account, now, pause
         self._known = known or Known(account, now)
-        self.warnings = self._known.warnings
+        self.warnings, self.greet = self._known.warnings, account.greet
 
     def apart(self) -> "Catalog":
         """Return a catalog that shares what is known, but neither failures nor warnings."""

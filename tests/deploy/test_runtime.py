@@ -14,7 +14,8 @@ from tests.doubles import strategies as make
 from tests.doubles import strict_s3
 from tests.doubles.cloudformation import PROPERTIES, QUEUE, variables, waiting_stack
 from tests.doubles.cloudfront import DENIED, StrictCloudFront
-from tests.doubles.cloudfront_http import serve
+from tests.doubles.cloudfront_http import answering_as, serve
+from tests.doubles.https import in_place_of
 from tests.doubles.lambda_runtime import Function, deployed
 from tests.doubles.packaged import ROOT, Packages
 from tests.doubles.strategies import Change
@@ -51,6 +52,35 @@ def test_the_first_event_finds_the_distributions_described(function: Function, d
     assert sorted(double.read) == [("GetDistributionConfig", "E1"), ("GetDistributionConfig", "E2")]
     assert not function.invoke(make.s3(Change("a"))).failed
     assert len(double.read) == 2
+
+
+@pytest.mark.parametrize("environ", [{"DESCRIBE": "off"}, {"SETTINGS_TTL": "0"}, {}], ids=["off", "0", "described"])
+def test_the_first_event_goes_over_the_connection_of_the_start(
+    packages: Packages, tmp_path: Path, double: StrictCloudFront, environ: dict[str, str]
+) -> None:
+    asked: list[tuple[str, str]] = []
+    connections: list[object] = []
+
+    class Handler(answering_as(double)):  # type: ignore[misc]  # a class that is made for the double
+        def setup(self) -> None:
+            connections.append(self)
+            super().setup()
+
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers.get("Authorization", "")))
+            if self.path == "/":
+                self.respond(403)
+            else:
+                super().do_GET()
+
+    with in_place_of({"cloudfront.amazonaws.com": Handler}, tmp_path) as trusted:
+        more = {"DISTRIBUTION_IDS": "E1", **environ, **trusted}
+        with deployed(packages["queue"].zips["invalidate"], tmp_path, HANDLER, more) as function:
+            at_start = list(asked)
+            assert not function.invoke(make.s3(Change("a"))).failed
+    assert double.paths("E1") == ["/a"]
+    assert (at_start == [("/", "")]) == bool(environ)
+    assert len(connections) == 1
 
 
 def test_a_warm_process_takes_a_batch_from_a_queue(function: Function, double: StrictCloudFront) -> None:
