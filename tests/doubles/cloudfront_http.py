@@ -30,6 +30,9 @@ def answering_as(cloudfront: StrictCloudFront) -> type[Quiet]:
 
     class Handler(Quiet):
         def do_GET(self) -> None:
+            if "Authorization" not in self.headers:
+                self.respond(403, _refusal("MissingAuthenticationToken", "Missing Authentication Token"))
+                return
             self.respond(*_answer(cloudfront, self.command, self.path, self.body()))
 
         do_POST = do_GET  # noqa: N815 the name that the server looks for
@@ -51,11 +54,7 @@ def _answer(cloudfront: StrictCloudFront, method: str, path: str, body: bytes) -
         answer = getattr(cloudfront, xform_name(name))(**arguments)
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-        text = (
-            f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>Sender</Type><Code>{code}</Code>'
-            f"<Message>{escape(message)}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
-        )
-        return error.response["ResponseMetadata"]["HTTPStatusCode"], text.encode()
+        return error.response["ResponseMetadata"]["HTTPStatusCode"], _refusal(code, message)
     payload = operation.output_shape.serialization.get("payload")
     shape, content = operation.output_shape, answer
     if payload:
@@ -63,6 +62,13 @@ def _answer(cloudfront: StrictCloudFront, method: str, path: str, body: bytes) -
     tree = _to_xml(content, shape, payload or f"{name}Result")
     tree.set("xmlns", _NAMESPACE)
     return operation.http.get("responseCode", 200), ET.tostring(tree)
+
+
+def _refusal(code: str, message: str) -> bytes:
+    return (
+        f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>Sender</Type><Code>{code}</Code>'
+        f"<Message>{escape(message)}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+    ).encode()
 
 
 _SERVED = (
