@@ -21,12 +21,13 @@ function isNewEnough(python) {
 
 // Return null, or what the first of these Pythons says that cannot make the zips.
 function failureToMake(pythons, ...tag) {
-  const said = pythons.map((python) => ({ python }));
-  for (const one of said) {
-    one.text = failure(one.python, '-Es', '-m', 'deploy.zips', FOLDER, ...tag);
-    if (one.text === null) return null;
+  let first = null;
+  for (const python of pythons) {
+    const text = failure(python, '-Es', '-m', 'deploy.zips', FOLDER, ...tag);
+    if (text === null) return null;
+    first ??= `${python}: ${text}`;
   }
-  return `${said[0].python}: ${said[0].text}`;
+  return first;
 }
 
 function makeZips() {

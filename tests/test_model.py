@@ -41,3 +41,13 @@ def test_the_collector_is_afterwards_as_it_was(collects: bool) -> None:
     with pytest.raises(EventError), Uncollected():
         raise EventError
     assert gc.isenabled() is collects
+
+
+@pytest.mark.usefixtures("collector")
+def test_two_blocks_that_overlap_leave_the_collector_on() -> None:
+    one, other = Uncollected(), Uncollected()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__()
+    other.__exit__()
+    assert gc.isenabled()

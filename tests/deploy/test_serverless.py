@@ -232,11 +232,35 @@ def test_what_shares_its_line_with_a_docstring_is_refused(source: str) -> None:
         without_words(source)
 
 
+def make_zips(folder: Path, command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Let package.js answer a command of osls in a copy of the project, where nothing is on the PATH."""
+    shutil.copytree(ROOT / "deploy", folder / "deploy", ignore=UNPACKED)
+    script = "console.log(JSON.stringify(require('./deploy/package.js')()))"
+    program, environ = [needed("node"), "-e", script, command], {"PATH": str(folder), **environ}
+    return subprocess.run(program, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+
+
 def test_without_any_python_packaging_ends_with_a_sentence(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "deploy", tmp_path / "deploy", ignore=UNPACKED)
-    program, environ = [needed("node"), "-e", "require('./deploy/package.js')()", "package"], {"PATH": str(tmp_path)}
-    done = subprocess.run(program, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    done = make_zips(tmp_path, "package")
     assert "Error: The zips were not made, for which Python 3.11 or later is needed" in done.stderr
+
+
+def test_a_python_that_is_named_and_none_is_said_to_be_none(tmp_path: Path) -> None:
+    done = make_zips(tmp_path, "deploy", PYTHON="/no/such")
+    assert "Python 3.11 or later is needed. PYTHON=/no/such is none." in done.stderr
+
+
+def test_why_pip_cannot_get_the_packages_is_said(tmp_path: Path) -> None:
+    done = make_zips(tmp_path, "package", PYTHON=sys.executable, PIP_NO_INDEX="1", PIP_CONFIG_FILE=os.devnull)
+    assert "Error: The zips were not made.\n" in done.stderr
+    assert "pip cannot get the packages of requirements-lambda.txt: ERROR: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_command_that_needs_no_zips_makes_none(tmp_path: Path) -> None:
+    done = make_zips(tmp_path, "info", PYTHON="/no/such")
+    assert json.loads(done.stdout) == {name: {} for name in FUNCTIONS}
+    assert not (tmp_path / ".build").exists()
 
 
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)

@@ -1,5 +1,6 @@
 """The catalog: descriptions are read once in a while, kept when a read fails, and never in the way."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count, islice
@@ -71,6 +72,17 @@ def test_a_distribution_is_described_once_in_the_time_that_settings_last() -> No
     account.double.configs["E1"] = of_buckets("moved")
     account.clock.now = 300
     assert account.sites()["E1"].behaviors[0].origins == (Origin("moved"),)
+
+
+def test_what_was_described_long_ago_is_not_kept_for_ever() -> None:
+    def kept() -> int:
+        return sum(isinstance(thing, Site) for thing in gc.get_objects())
+
+    account, before = look(ttl=0), kept()
+    for number in range(1_200):
+        account.double.configs["E1"] = of_buckets(f"bucket-{number}")
+        account.sites()
+    assert kept() - before <= 1_001
 
 
 def test_nobody_is_asked_where_nothing_changed_or_where_it_is_off() -> None:
