@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import typer
 
-from invalidator.cli.app import app
+from invalidator.cli.app import NAMES, app, load
 
 FILE: Final = Path(__file__).parent / "cli.md"
 
@@ -70,13 +70,13 @@ def manual() -> str:
     """Return the whole manual."""
     # Typer's own click is private, and so are its types.
     group: Any = typer.main.get_command(app)
-    purpose = group.help[0].lower() + group.help[1:]
-    contents = [f"* [{name}](#invalidator-{name}): {_summary(command)}" for name, command in group.commands.items()]
+    purpose, commands = group.help[0].lower() + group.help[1:], {name: load(name) for name in NAMES}
+    contents = [f"* [{name}](#invalidator-{name}): {_summary(command)}" for name, command in commands.items()]
     sections = [
         _HEAD.format(purpose=_text(purpose)),
         "\n".join(["## OPTIONS", "", *_options(group)]),
         "\n".join(["## COMMANDS", "", *contents, ""]),
-        *("\n".join(_section(name, command)) for name, command in group.commands.items()),
+        *("\n".join(_section(name, command)) for name, command in commands.items()),
         _TAIL,
     ]
     return "\n".join(sections)
@@ -118,7 +118,7 @@ def _option(param: Any) -> str:
     if not _is_option(param):
         names = f"`{param.metavar}`"
     elif param.is_flag:
-        names = ", ".join(f"`{name}`" for name in param.opts)
+        names = ", ".join(f"`{name}`" for name in sorted(param.opts, key=len))
     else:
         names = f"`{', '.join(param.opts)} {param.metavar}`"
     limits = ", ".join(_limits(param))
@@ -140,7 +140,8 @@ def _limits(param: Any) -> Iterator[str]:
 
 
 def _shown(command: Any) -> list[Any]:
-    return [param for param in command.get_params(typer.Context(command)) if not param.hidden]
+    context = typer.Context(command, help_option_names=["-h", "--help"])
+    return [param for param in command.get_params(context) if not param.hidden]
 
 
 def _is_option(param: Any) -> bool:

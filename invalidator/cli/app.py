@@ -1,38 +1,70 @@
-"""All commands: ``python -m invalidator``. Exit status: 0 done, 1 something failed, 2 wrong usage or configuration."""
+"""All commands: ``python -m invalidator``. Exit status: 0 done, 1 something failed, 2 wrong usage or configuration.
 
+A command is imported when it is run: the help of all takes no more than their first lines.
+"""
+
+import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from functools import cache
+from importlib import import_module
+from pkgutil import get_data
+from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from invalidator import __version__
-from invalidator.cli.connect import connect, disconnect
-from invalidator.cli.create import create
-from invalidator.cli.demo import demo
-from invalidator.cli.distributions import distributions
-from invalidator.cli.dlq import dlq
-from invalidator.cli.doctor import doctor
-from invalidator.cli.explain import explain
-from invalidator.cli.invoke import invoke
-from invalidator.cli.local import local
-from invalidator.cli.plan import plan
-from invalidator.cli.status import status
-from invalidator.cli.tags import tags
-from invalidator.cli.terminal import cell, print_line
-from invalidator.cli.verify import verify
+
+NAMES: Final = (
+    *("invoke", "plan", "create", "explain", "distributions", "status", "tags", "connect", "disconnect"),
+    *("dlq", "doctor", "verify", "local", "demo"),
+)
+"""The commands. Each is the function of that name, in the module of that name."""
+
+_MODULES: Final = {"disconnect": "connect"}
+"""The modules of commands that have none of their own."""
+
+_SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}
+
+
+@cache
+def load(name: str) -> Any:
+    """Import a command. Its help shows what stands for a value, as KEY does, not types of Python, and it wraps."""
+    module = import_module(f"invalidator.cli.{_MODULES.get(name, name)}")
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+    alone.command(context_settings=_SETTINGS)(getattr(module, name))
+    command: Any = typer.main.get_command(alone)
+    _without_types(command.get_params(typer.Context(command, **_SETTINGS)))
+    command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in command.help.split("\n\n"))
+    return command
+
+
+def _summary(name: str) -> str:
+    """Return the first line of the help of a command, read from its source."""
+    source = get_data("invalidator.cli", f"{_MODULES.get(name, name)}.py") or b""
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == name]
+    return (ast.get_docstring(functions[0]) or "").partition("\n")[0]
+
+
+class _Command(TyperCommand):
+    """A command that is imported as soon as there is something to do with it."""
+
+    def make_context(self, *args: Any, **settings: Any) -> Any:
+        """Make the context of the command itself."""
+        return load(str(self.name)).make_context(*args, **settings)
 
 
 class _Commands(TyperGroup):
-    """The commands. Their help shows what stands for a value, as KEY does, not types of Python, and it wraps."""
+    """The commands."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        for command in self.commands.values():
-            _without_types(command.get_params(typer.Context(command)))
-            paragraphs = (command.help or "").split("\n\n")
-            command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+        self.commands: Any = dict.fromkeys(NAMES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Return a command, by its name."""
+        return _Command(cmd_name, help=_summary(cmd_name)) if cmd_name in NAMES else None
 
     def make_context(self, *args: Any, **settings: Any) -> Any:
         """Make the context of no command, among others of its wrong options."""
@@ -55,7 +87,9 @@ def _errors_plain() -> Iterator[None]:
     try:
         yield
     except typer.TyperException as error:
-        error.message = cell(getattr(error, "message", "")).plain
+        from invalidator.cli.terminal import plain
+
+        error.message = plain(getattr(error, "message", ""))
         raise
 
 
@@ -70,6 +104,7 @@ app = typer.Typer(
     cls=_Commands,
     help="Invalidate exactly the CloudFront paths that changed S3 objects make stale.",
     no_args_is_help=True,
+    context_settings=_SETTINGS,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -77,7 +112,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print_line(f"invalidator {__version__}")
+        print(f"invalidator {__version__}")
         raise typer.Exit
 
 
@@ -88,10 +123,3 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-for command in (
-    *(invoke, plan, create, explain, distributions, status, tags, connect, disconnect, dlq, doctor, verify),
-    *(local, demo),
-):
-    app.command()(command)

@@ -60,11 +60,11 @@ def cell(*parts: Part) -> Text:
     made = Text()
     for part in parts:
         text, style = (part, "") if isinstance(part, str) else part
-        made.append(_plain(text), style)
+        made.append(plain(text), style)
     return made
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text on one line, with characters that are not printable, as those that a terminal obeys, as escapes."""
     if text.isprintable():
         return text
@@ -149,7 +149,7 @@ def board(done: str, steps: Mapping[str, int], *, lines: bool) -> Iterator[Calla
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=not lines) as bars:
-        tasks = {name: bars.add_task(_plain(name), total=number) for name, number in steps.items()}
+        tasks = {name: bars.add_task(plain(name), total=number) for name, number in steps.items()}
         yield lambda name: bars.advance(tasks[name])
 
 
@@ -163,7 +163,7 @@ def states_shown() -> Iterator[Callable[[str], None]]:
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task("asking")
-        yield lambda text: shown.update(task, description=_plain(text))
+        yield lambda text: shown.update(task, description=plain(text))
 
 
 def _narrate_news() -> Callable[[str], None]:

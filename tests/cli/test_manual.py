@@ -14,11 +14,10 @@ import pytest
 import typer
 
 from docs import generate
-from invalidator.cli.app import app
+from invalidator.cli.app import NAMES, load
 from tests.doubles.command import COMMAND, ROOT, run
 
-GROUP: Any = typer.main.get_command(app)
-COMMANDS: dict[str, Any] = GROUP.commands
+COMMANDS: dict[str, Any] = {name: load(name) for name in NAMES}
 EXAMPLES = [(name, example) for name, command in COMMANDS.items() for example in generate.examples(command)]
 
 

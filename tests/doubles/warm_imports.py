@@ -25,11 +25,13 @@ import typer
 import typer._adapters
 import typer._click.decorators
 
-import invalidator.cli.app
 import invalidator.handler
 import invalidator.local.demo
+from invalidator.cli.app import NAMES, load
 from tests.doubles.shared_sdk import share_between_sessions
 
+for _name in NAMES:
+    load(_name)
 share_between_sessions()
 for _service in ("cloudfront", "s3", "sqs"):
     botocore.session.get_session().create_client(_service, region_name="us-east-1")
