@@ -135,7 +135,7 @@ def _limits(param: Any) -> Iterator[str]:
         yield f"{least:,} to {most:,}"
     elif least is not None:
         yield f"at least {least:,}"
-    if param.default not in (None, False, "", []):
+    if param.default not in (None, False, "", list):
         yield f"default: {param.default}"
 
 

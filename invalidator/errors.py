@@ -17,6 +17,7 @@ InvalidatorError
 ├── StorageError            a queue did not store a message
 ├── ListingError            the objects of a bucket cannot be listed within the bounds
 ├── EdgeError               a URL does not answer
+├── StackError              a stack or its function cannot be read
 ├── ObjectError             S3 does not show an object as it is now
 ├── DeadLettersError        dead letters cannot be read, given back or sent again
 ├── NotificationError       a bucket's notification configuration was left as it was
@@ -107,6 +108,10 @@ class SpendingError(InvalidatorError):
 
 class EdgeError(InvalidatorError):
     """A URL does not answer. The message says why, as far as that is known."""
+
+
+class StackError(InvalidatorError):
+    """A stack cannot be read. The message says why and what to do."""
 
 
 class ObjectError(InvalidatorError):

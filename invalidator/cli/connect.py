@@ -7,64 +7,88 @@ import typer
 from invalidator.cli import options
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained
-from invalidator.cli.terminal import narrate, print_line
+from invalidator.cli.targets import origin_bucket
+from invalidator.cli.terminal import narrate, print_json, print_line
 from invalidator.errors import ConfigurationError
 from invalidator.notifications.arns import NO_FIFO, QUEUE_ARN_FORM, Arn
 from invalidator.notifications.bucket import Bucket
 from invalidator.notifications.merge import Configuration, NotificationEntry, diff_lines
-from invalidator.settings.environment import check_bucket_name
+from invalidator.operator.stacks import connection_of
 
 _FUNCTION_ARN: Final = "arn:aws:lambda:<region>:<account>:function:<name>"
 
+_ID: Final = "invalidator"
 _Id = Annotated[
-    str, option("--id", "The name of the entry; for the stack of serverless.yml, the stack's name.", "NAME")
+    str | None, option("--id", f"The name of the entry; if not given, that of the stack, or {_ID!r}.", "NAME")
 ]
 
 
+@options.in_account
 def connect(
-    bucket: options.OriginBucket,
+    bucket: options.OriginBucket = None,
     queue: Annotated[str | None, options.queue_option("The queue to notify.", metavar="ARN")] = None,
     function: Annotated[str | None, option("--function", "The function to notify.", "ARN")] = None,
     prefix: Annotated[str, option("--prefix", "Notify only of keys that begin with this.", "TEXT")] = "",
     suffix: Annotated[str, option("--suffix", "Notify only of keys that end with this.", "TEXT")] = "",
-    id_: _Id = "invalidator",
+    id_: _Id = None,
     dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+    stack: options.Stack = None,
 ) -> None:
     """Let a bucket notify a queue or a function of its changes, beside all that it notifies already.
 
     The policy of the queue or function has to allow S3 to send to it. Shows what changes in the bucket's notification
-    configuration.
+    configuration. With --stack alone: connects the bucket of the stack as its deployment did.
+
+    Example: invalidator connect --stack invalidator-dev
 
     Example: invalidator connect --bucket my-origin --queue arn:aws:sqs:eu-central-1:111122223333:changes --dry-run
     """
-    if (queue is None) == (function is None):
-        raise typer.BadParameter("give one of them", param_hint="--queue / --function")
+    targets = [target for target in (queue, function) if target is not None]
+    if len(targets) > 1 or not (targets or stack):
+        raise typer.BadParameter("give one of them, or --stack", param_hint="--queue / --function")
     with errors_explained():
-        _check_entry(bucket, id_, prefix, suffix)
-        target = _checked(queue, "--queue", QUEUE_ARN_FORM) or _checked(function, "--function", _FUNCTION_ARN)
-        entry = NotificationEntry(id_, target, prefix, suffix)
-        change = Bucket.open(bucket).connect(entry, dry_run=dry_run)
-    _print(*change, f"bucket {bucket} notifies {target}, by its entry {id_!r}.", dry_run=dry_run)
+        if stack and not targets:
+            origin, entry = connection_of(stack)
+        else:
+            target = _checked(queue, "--queue", QUEUE_ARN_FORM) or _checked(function, "--function", _FUNCTION_ARN)
+            origin, entry = origin_bucket(bucket), NotificationEntry(_name(id_, stack), target, prefix, suffix)
+            _check_entry(entry.id, prefix, suffix)
+        change = Bucket.open(origin).connect(entry, dry_run=dry_run)
+    result = f"bucket {origin} notifies {entry.target}, by its entry {entry.id!r}."
+    _print("connect", *change, result, dry_run=dry_run, as_json=as_json)
 
 
-def disconnect(bucket: options.OriginBucket, id_: _Id = "invalidator", dry_run: options.DryRun = False) -> None:
+@options.in_account
+def disconnect(
+    bucket: options.OriginBucket = None,
+    id_: _Id = None,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+    stack: options.Stack = None,
+) -> None:
     """Remove the entry with this name from a bucket's notification configuration, and nothing else.
 
     Example: invalidator disconnect --bucket my-origin --dry-run
     """
     with errors_explained():
-        _check_entry(bucket, id_)
-        change = Bucket.open(bucket).disconnect(id_, dry_run=dry_run)
-    _print(*change, f"bucket {bucket} has no entry {id_!r}.", dry_run=dry_run)
+        origin, name = origin_bucket(bucket), _name(id_, stack)
+        _check_entry(name)
+        change = Bucket.open(origin).disconnect(name, dry_run=dry_run)
+    result = f"bucket {origin} has no entry {name!r}."
+    _print("disconnect", *change, result, dry_run=dry_run, as_json=as_json)
 
 
-def _check_entry(bucket: str, id_: str, prefix: str = "", suffix: str = "") -> None:
+def _name(id_: str | None, stack: str | None) -> str:
+    return (stack or _ID) if id_ is None else id_
+
+
+def _check_entry(id_: str, prefix: str = "", suffix: str = "") -> None:
     if not id_.strip() or not id_.isprintable():
         raise ConfigurationError(f"--id: {id_!r} is not a name: give printable characters")
     for name, text in (("--prefix", prefix), ("--suffix", suffix)):
         if not text.isprintable() or "*" in text:
             raise ConfigurationError(f"{name}: {text!r} is not what S3 takes: give printable text without an asterisk")
-    check_bucket_name(bucket, "--bucket")
 
 
 def _checked(arn: str | None, name: str, expected: str) -> str:
@@ -78,11 +102,17 @@ def _checked(arn: str | None, name: str, expected: str) -> str:
     return arn or ""
 
 
-def _print(before: Configuration, after: Configuration, result: str, *, dry_run: bool) -> None:
+def _print(
+    command: str, before: Configuration, after: Configuration, result: str, *, dry_run: bool, as_json: bool
+) -> None:
     """Print what changes in a configuration; ``result`` says what is the case after that."""
     lines = diff_lines(before, after)
-    for line in lines:
-        print_line((line, {"+": "green", "-": "red"}.get(line[0], "")))
+    if as_json:
+        changed = bool(lines) and not dry_run
+        print_json(command, {"changed": changed, "before": dict(before), "after": dict(after)})
+    else:
+        for line in lines:
+            print_line((line, {"+": "green", "-": "red"}.get(line[0], "")))
     if not lines:
         narrate(f"Nothing to do: {result}")
     else:

@@ -6,37 +6,41 @@ from typing import Annotated
 import typer
 
 from invalidator.cli import options
-from invalidator.cli.create_inputs import Order, read_paths
+from invalidator.cli.create_inputs import Order, read_paths, sort_words
 from invalidator.cli.create_report import Report, carry_out_plan, report_json, tell, tell_interrupted
 from invalidator.cli.files import check_standard_input
-from invalidator.cli.keys import read_keys
+from invalidator.cli.keys import Keys
 from invalidator.cli.options import option
 from invalidator.cli.plan_view import cost_in_words, narrate_plan, plan_json, show_plan
 from invalidator.cli.session import errors_explained, interruptible
 from invalidator.cli.terminal import narrate, print_json
 from invalidator.errors import NothingError
 from invalidator.model import Plan
+from invalidator.operator.invalidations import earlier_ids
 from invalidator.operator.wording import count
+from invalidator.runtime import clients
 
+_Words = Annotated[
+    list[str],
+    typer.Argument(
+        help="Paths, which begin with a slash, tags, which begin with #, or keys. Behind --paths: more paths.",
+        metavar="PATH|KEY",
+        **options.MANY,
+    ),
+]
 _Paths = Annotated[
-    list[str] | None,
+    list[str],
     option(
         "--paths",
         "A path as viewers ask for it, in quotes; it is encoded where CloudFront requires that. An asterisk at its end"
         " is a wildcard; #name is a cache tag. Repeatable; more paths may follow it.",
         "PATH",
         options.WHAT,
+        **options.MANY,
     ),
 ]
 _Again = Annotated[
     str | None, option("--again", "Send all items of this earlier invalidation once more.", "ID", options.WHAT)
-]
-_Bucket = Annotated[
-    str | None,
-    options.bucket_option(
-        "The bucket of the keys, if the distributions serve several. Without --distribution-id: send to the"
-        " distributions that serve it."
-    ),
 ]
 _Reference = Annotated[
     str | None,
@@ -53,15 +57,19 @@ _Timeout = Annotated[
 """At least 2: with less, no call could be begun."""
 
 
+@options.in_account
 def create(
-    path: Annotated[list[str] | None, typer.Argument(help="More of what --paths takes.", metavar="PATH")] = None,
-    paths: _Paths = None,
-    from_file: options.PathsFrom = None,
-    key: options.Keys = None,
-    keys_from: options.KeysFrom = None,
+    *,
+    words: _Words,
+    paths: _Paths,
+    from_file: options.PathsFrom,
+    key: options.Keys,
+    keys_from: options.KeysFrom,
+    literal: options.Literal = False,
+    allow_empty: options.AllowEmpty = False,
     again: _Again = None,
-    distribution_id: options.DistributionIds = None,
-    bucket: _Bucket = None,
+    distribution_id: options.DistributionIds,
+    bucket: options.KeysBucket = None,
     reference: _Reference = None,
     wait: Annotated[bool, option("--wait", "Wait until it is completed on all edges.")] = False,
     timeout: _Timeout = 15 * 60,
@@ -74,37 +82,47 @@ def create(
 
     Example: invalidator create --bucket my-origin --key 'blog/red flower.html'
 
+    With --reference, what CloudFront knew already is told if you have cloudfront:ListInvalidations.
+
     Example: invalidator create --again I2J0I21PCUYOIK
 
-    Example: git diff -z --name-only --no-renames HEAD~1 | invalidator create --bucket my-origin --keys-from -
+    Example: git diff -z --name-only --no-renames HEAD~1 |
+    invalidator create --bucket my-origin --keys-from - --allow-empty
     """
     end = time.monotonic() + timeout
     report: Report | None = None
     with interruptible(lambda: tell_interrupted(report)):
         with errors_explained():
-            check_standard_input([*(from_file or []), *(keys_from or [])], "--from-file, --keys-from")
-            texts, keys = read_paths(paths or [], path or [], from_file), read_keys(key, keys_from)
-            plan = Order(texts, keys, again, bucket, distribution_id or [], reference).plan()
-            _check_work(plan, dry_run=dry_run, as_json=as_json)
+            check_standard_input([*from_file, *keys_from], "--from-file, --keys-from")
+            more, named = sort_words(words, follow_paths=bool(paths))
+            keys = Keys([*named, *key], keys_from, bucket, literal, allow_empty).read()
+            texts = read_paths(paths, more, from_file, allow_empty=allow_empty)
+            order = Order(texts, keys, again, bucket, distribution_id, reference)
+            plan = Plan(()) if allow_empty and order.is_empty else order.plan()
+            _check_work(plan, dry_run=dry_run, as_json=as_json, allow_empty=allow_empty)
             if dry_run:
-                show_plan(plan, as_json=as_json)
+                if as_json:
+                    print_json("create", plan_json(plan))
+                else:
+                    show_plan(plan)
                 narrate_plan(plan)
                 narrate(cost_in_words(plan))
                 narrate("Nothing was sent.")
                 return
-            report = Report(plan, as_json)
+            ids = [batch.distribution for batch in plan.batches] if reference else []
+            report = Report(plan, as_json, earlier_ids(clients.cloudfront(), ids))
             carry_out_plan(report, lambda: end - time.monotonic(), wait=wait)
         tell(report)
     if report.has_failed:
         raise typer.Exit(1)
 
 
-def _check_work(plan: Plan, *, dry_run: bool, as_json: bool) -> None:
-    """Raise NothingError if there is nothing to send: whoever asks for it expects otherwise."""
-    if plan.batches:
+def _check_work(plan: Plan, *, dry_run: bool, as_json: bool, allow_empty: bool) -> None:
+    """Raise NothingError if there is nothing to send, unless that is allowed: whoever asks for it expects otherwise."""
+    if plan.batches or allow_empty:
         return
     if as_json:
-        print_json(plan_json(plan) if dry_run else report_json(Report(plan)))
+        print_json("create", plan_json(plan) if dry_run else report_json(Report(plan)))
     narrate_plan(plan)
     if plan.excluded:
         raise NothingError(f"nothing to send: INCLUDE and EXCLUDE leave out {count(plan.excluded, 'key')}")

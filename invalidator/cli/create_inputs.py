@@ -15,11 +15,19 @@ from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.model import Plan
 from invalidator.operator.invalidations import check_invalidation_id, find_invalidation
 from invalidator.runtime import clients
-from invalidator.settings.environment import Settings, check_bucket_name
+from invalidator.settings.environment import Settings
 from invalidator.settings.ids import is_distribution_id
 
 
-def read_paths(named: list[str], more: list[str], files: list[typer.FileBinaryRead] | None) -> list[str]:
+def sort_words(words: list[str], *, follow_paths: bool) -> tuple[list[str], list[str]]:
+    """Return the paths and tags among the arguments, and the keys. Behind --paths, all are paths."""
+    paths = [word for word in words if follow_paths or word[:1] in {"/", "#", ""} or is_distribution_id(word)]
+    return paths, [word for word in words if word not in paths]
+
+
+def read_paths(
+    named: list[str], more: list[str], files: list[typer.FileBinaryRead], *, allow_empty: bool = False
+) -> list[str]:
     """Return paths and tags as they are written. Raises ConfigurationError if one of them is none."""
     given = [*named, *more]
     # A shell replaces /* that is not in quotes by the names in the root directory of this machine.
@@ -30,7 +38,7 @@ def read_paths(named: list[str], more: list[str], files: list[typer.FileBinaryRe
             raise ConfigurationError(f"{text!r} is no path: did you mean --distribution-id {text}? Repeat the option")
     for text in given:
         path_of(text, "--paths")
-    texts = with_lines(given, files, "--from-file")
+    texts = with_lines(given, files, "--from-file", allow_empty=allow_empty)
     for text in texts[len(given) :]:
         path_of(text, "--from-file")
     return texts
@@ -46,9 +54,14 @@ class Order(NamedTuple):
     distributions: list[str]
     reference: str | None
 
+    @property
+    def is_empty(self) -> bool:
+        """True if it names nothing."""
+        return not (self.paths or self.keys or self.again is not None)
+
     def plan(self) -> Plan:
         """Return the plan that this makes. Raises ConfigurationError."""
-        if not (self.paths or self.keys or self.again is not None):
+        if self.is_empty:
             raise ConfigurationError(f"nothing to invalidate: give --paths, as '{EVERYTHING}', or --key")
         if self.reference is not None and not self.reference.strip():
             raise ConfigurationError("--reference: it is empty; without the option, each run has a name of its own")
@@ -72,15 +85,11 @@ class Order(NamedTuple):
         preview = of_paths_and_keys(self.paths, self.keys, bucket, settings, identity)
         if preview.decoded.refusals:
             raise ConfigurationError(f"--key: {preview.decoded.refusals[0].reason}")
-        if not preview.distributions:
-            raise ConfigurationError(f"no distribution has an origin in bucket {bucket}: there is nothing to send to")
         return preview.plan()
 
     def _settings(self) -> Settings:
-        if self.bucket is not None:
-            check_bucket_name(self.bucket, "--bucket")
         try:
-            return settings_meant(self.distributions or (["discover"] if self.bucket else []))
+            return settings_meant(self.distributions, self.bucket)
         except UnconfiguredError as error:
             where = "give --distribution-id, or --bucket for those that serve it"
             raise ConfigurationError(f"{where}; {error}") from error

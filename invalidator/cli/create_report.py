@@ -26,11 +26,13 @@ from invalidator.workers import Threads, within
 class Report:
     """The outcomes of a plan: accepted, not accepted, and after how many seconds each was completed.
 
-    ``printed`` counts the accepted that were printed; ``unwritten`` if standard output takes no more.
+    ``earlier`` are invalidations that were there before: CloudFront knew what it answers with one of them. ``printed``
+    counts the accepted that were printed; ``unwritten`` if standard output takes no more.
     """
 
     plan: Plan
     as_json: bool = False
+    earlier: set[tuple[DistributionId, str]] = field(default_factory=set)
     accepted: list[Outcome] = field(default_factory=list)
     refused: list[Outcome] = field(default_factory=list)
     completed: dict[tuple[DistributionId, str], float] = field(default_factory=dict)
@@ -55,6 +57,10 @@ class Report:
         """Put outcomes in the order of the distributions, which are served at the same time."""
         order = {batch.distribution: number for number, batch in enumerate(self.plan.batches)}
         outcomes.sort(key=lambda outcome: order[outcome.batch.distribution])
+
+    def knew(self, outcome: Outcome) -> bool:
+        """Return whether CloudFront knew an accepted batch, so that nothing new was created or billed."""
+        return (outcome.batch.distribution, str(outcome.invalidation)) in self.earlier
 
 
 def _sent_as(outcome: Outcome) -> tuple[DistributionId, str]:
@@ -102,14 +108,15 @@ def _print_accepted(report: Report) -> None:
     """Print what was accepted and is not printed yet."""
     outcomes = report.accepted[report.printed :]
     report.sort(outcomes)
-    _print(report, partial(_print_lines, outcomes), outcomes)
+    _print(report, partial(_print_lines, report, outcomes), outcomes)
     report.printed = len(report.accepted)  # afterwards: if it is interrupted here, rather twice than never
 
 
-def _print_lines(outcomes: list[Outcome]) -> None:
+def _print_lines(report: Report, outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
-        batch = outcome.batch
-        line = f"  invalidation {outcome.invalidation}  {count(len(batch.items), 'path')}  {batch.caller_reference}"
+        batch, known = outcome.batch, "  known already" if report.knew(outcome) else ""
+        paths = count(len(batch.items), "path")
+        line = f"  invalidation {outcome.invalidation}  {paths}  {batch.caller_reference}{known}"
         print_line((batch.distribution, "bold cyan"), line)
 
 
@@ -135,7 +142,7 @@ def tell(report: Report) -> None:
         report.sort(report.accepted)
         report.sort(report.refused)
         if report.as_json:
-            _print(report, lambda: print_json(report_json(report)), report.accepted)
+            _print(report, lambda: print_json("create", report_json(report)), report.accepted)
         narrate_plan(report.plan)
         reasons = [(outcome.batch.distribution, why_refused(outcome)) for outcome in report.refused]
         reasons += [(distribution, f"{id_}: {error}") for distribution, id_, error in report.unseen]
@@ -149,6 +156,8 @@ def _summary(report: Report) -> str:
         return "Nothing was accepted."
     paths = sum(len(outcome.batch.items) for outcome in report.accepted)
     accepted = f"{count(len(report.accepted), 'invalidation')} of {count(paths, 'path')} accepted"
+    if known := sum(map(report.knew, report.accepted)):
+        accepted += f", {known:,} known already: nothing new was created or billed for {'it' if known == 1 else 'them'}"
     if report.completed:
         accepted += f", {len(report.completed):,} completed, the last after {max(report.completed.values()):.0f} s"
     return f"{accepted}."
@@ -207,5 +216,6 @@ def _accepted_json(report: Report, outcome: Outcome) -> dict[str, Any]:
         "id": id_,
         "items": [item.path for item in batch.items],
         "caller_reference": batch.caller_reference,
+        "known": report.knew(outcome),
         "seconds": None if seconds is None else round(seconds, 1),
     }

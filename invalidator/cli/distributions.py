@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from invalidator.cli import options
 from invalidator.cli.session import errors_explained
+from invalidator.cli.targets import unserved
 from invalidator.cli.terminal import Part, narrate, print_json, print_table, progress
 from invalidator.operator.inventory import Described, inventory
 from invalidator.operator.wording import count
@@ -13,6 +14,7 @@ from invalidator.settings.environment import check_bucket_name
 _Bucket = Annotated[str, options.bucket_option("List only the distributions that serve this bucket.")]
 
 
+@options.in_account
 def distributions(bucket: _Bucket = "", as_json: options.Json = False) -> None:
     """List the distributions of the account: what they serve, and their ids.
 
@@ -22,14 +24,17 @@ def distributions(bucket: _Bucket = "", as_json: options.Json = False) -> None:
     Example: invalidator distributions --bucket my-origin
     """
     rows: list[Described] = []
-    with errors_explained(), progress("reading distributions") as advance:
+    with errors_explained():
         if bucket:
             check_bucket_name(bucket, "--bucket")
-        for row in inventory(clients.cloudfront(), bucket):
-            rows.append(row)
-            advance()
+        with progress("reading distributions") as advance:
+            for row in inventory(clients.cloudfront(), bucket):
+                rows.append(row)
+                advance()
+        if bucket and not rows:
+            raise unserved("of this account", bucket)
     if as_json:
-        print_json([_as_json(row) for row in rows])
+        print_json("distributions", {"distributions": [_as_json(row) for row in rows]})
     else:
         _print(rows)
     of_bucket = f" with an origin in bucket {bucket}" if bucket else ""
@@ -51,7 +56,7 @@ def _cells(row: Described) -> list[Part]:
 
 def _as_json(row: Described) -> dict[str, Any]:
     return {
-        "id": row.id,
+        "distribution": row.id,
         "domain": row.domain,
         "aliases": list(row.aliases),
         "origins": [

@@ -51,19 +51,22 @@ _AnyQueue = Annotated[
     ),
 ]
 _Discard = Annotated[
-    list[str] | None,
+    list[str],
     option(
         "--discard",
         "Delete the letter with this id for good, whatever is in it. --json lists the ids of all letters, the table"
         " only those of letters that cannot be read. Repeatable.",
         "ID",
+        **options.MANY,
     ),
 ]
 
 _INTERRUPTED: Final = "Interrupted. Every letter that was not deleted is in the queue again."
 
 
+@options.in_account
 def dlq(
+    *,
     queue: Annotated[str | None, options.queue_option("The dead-letter queue; if not given, DEAD_LETTERS_URL.")] = None,
     as_json: options.Json = False,
     every: options.All = False,
@@ -71,7 +74,7 @@ def dlq(
     to: _To = None,
     function: _Function = None,
     any_queue: _AnyQueue = False,
-    discard: _Discard = None,
+    discard: _Discard,
     dry_run: options.DryRun = False,
 ) -> None:
     """List what was given up: which distribution still serves which path, since when, and why; oldest first.
@@ -106,7 +109,7 @@ def dlq(
         raise typer.Exit(1)
 
 
-def _check_options(retry: bool, discard: list[str] | None, to: str | None, function: str | None, dry_run: bool) -> None:
+def _check_options(retry: bool, discard: list[str], to: str | None, function: str | None, dry_run: bool) -> None:
     recipients = 2 - [to, function].count(None)
     for is_wrong, options_, sentence in (
         (retry and discard, "--retry / --discard", "give one of them"),
@@ -148,7 +151,7 @@ def _list(letters: list[ReadLetter], *, every: bool, as_json: bool) -> None:
     stale = merged(contents for _, contents in letters)
     unreadable = [(letter, contents.problem) for letter, contents in letters if contents.problem]
     if as_json:
-        print_json(stale_json(stale, letters))
+        print_json("dlq", stale_json(stale, letters))
     else:
         print_stale(stale, unreadable, every=every)
     if letters:
@@ -164,7 +167,7 @@ def _discard(
     done = [queue.discard(letter, contents, dry_run=dry_run) for letter, contents in letters]
     missing = sorted(set(ids) - {letter.id for letter, _ in letters}, key=ids.index)
     if as_json:
-        print_json(discarded_json(done, missing))
+        print_json("dlq", discarded_json(done, missing))
     else:
         print_discarded(done, every=every)
     _narrate_missing(missing)
@@ -203,7 +206,7 @@ def _send_again(
         if not as_json:
             print_sent(done[-1], every=every, whole=dry_run)
     if as_json:
-        print_json(sent_json(done))
+        print_json("dlq", sent_json(done))
     sent = [letter.problem for letter in done].count("")
     if letters:
         _narrate_count(sent, len(done) - sent, "sent again", dry_run=dry_run)

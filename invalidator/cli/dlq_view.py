@@ -45,7 +45,7 @@ def stale_json(stale: list[UnclearedPath], letters: list[ReadLetter]) -> dict[st
     return {
         "stale": _rows_json(stale),
         "unreadable": [
-            {"message_id": letter.id, "since": letter.sent, "reason": contents.problem}
+            {"message_id": letter.id, "sent": letter.sent, "error": contents.problem}
             for letter, contents in letters
             if contents.problem
         ],
@@ -57,7 +57,16 @@ def stale_json(stale: list[UnclearedPath], letters: list[ReadLetter]) -> dict[st
 
 
 def _rows_json(stale: Iterable[UnclearedPath]) -> list[dict[str, Any]]:
-    return [row._asdict() | {"distribution": row.distribution or None} for row in stale]
+    return [
+        {
+            "distribution": row.distribution or None,
+            "path": row.path,
+            "since": row.since,
+            "attempts": row.attempts,
+            "error": row.why,
+        }
+        for row in stale
+    ]
 
 
 def print_sent(sent: ResentLetter, *, every: bool, whole: bool) -> None:
@@ -85,7 +94,7 @@ def sent_json(sent: Iterable[ResentLetter]) -> dict[str, Any]:
     answer: dict[str, list[Any]] = {"sent": [], "left": []}
     for letter, contents, to, problem in sent:
         if problem:
-            answer["left"].append({"message_id": letter.id, "reason": problem})
+            answer["left"].append({"message_id": letter.id, "error": problem})
         else:
             bodies = [json.loads(body) for body in contents.bodies]
             answer["sent"].append({"message_id": letter.id, "kind": contents.kind, "to": to, "bodies": bodies})
@@ -108,7 +117,7 @@ def discarded_json(discarded: Iterable[DiscardedLetter], missing: list[str]) -> 
     answer: dict[str, list[Any]] = {"discarded": [], "left": [], "missing": missing}
     for letter, contents, problem in discarded:
         if problem:
-            answer["left"].append({"message_id": letter.id, "reason": problem})
+            answer["left"].append({"message_id": letter.id, "error": problem})
         else:
             whole = {"contents": _summary(contents), "stale": _rows_json(contents.stale)}
             answer["discarded"].append({"message_id": letter.id, **whole})

@@ -1,45 +1,77 @@
 """``doctor``: find what is set up wrong."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 
 from invalidator.cli import options
 from invalidator.cli.session import errors_explained
+from invalidator.cli.targets import origin_bucket, settings_meant, unserved
 from invalidator.cli.terminal import narrate, print_json, print_line
+from invalidator.distributions.describe import serves
+from invalidator.errors import CdnError, InvalidatorError, UnconfiguredError
 from invalidator.operator.doctor import Doctor
 from invalidator.operator.findings import Finding, are_well
 from invalidator.operator.queue_names import check_queue
 from invalidator.operator.wording import count
 from invalidator.runtime import clients
-from invalidator.settings.environment import check_bucket_name
+from invalidator.settings.environment import Settings
 
 _Queue = Annotated[str | None, options.queue_option("The function's queue; if not given, QUEUE_URL.")]
 _MARKS: Final = {"ok": ("ok   ", "green"), "wrong": ("wrong", "bold red"), "unknown": ("?    ", "yellow")}
 
 
-def doctor(bucket: options.OriginBucket, queue: _Queue = None, as_json: options.Json = False) -> None:
+@options.in_account
+def doctor(
+    *,
+    bucket: options.OriginBucket = None,
+    distribution_id: options.DistributionIds,
+    queue: _Queue = None,
+    as_json: options.Json = False,
+) -> None:
     """Find what is set up wrong between a bucket, its queue and its distributions, and say what to do.
 
-    It takes your credentials and the settings in the variables here: set them as they are set for the function. Changes
-    nothing. Fails if anything is wrong.
+    It takes your credentials and the settings of the stack or, without --stack, those in the variables here. If these
+    name no distribution, it examines those that serve the bucket. Changes nothing. Fails if anything is wrong.
+
+    Example: invalidator doctor --stack invalidator-dev
 
     Example: invalidator doctor --bucket my-origin --queue my-changes
     """
     with errors_explained():
-        check_bucket_name(bucket, "--bucket")
+        origin = origin_bucket(bucket)
         if queue is not None:
             check_queue(queue, "--queue")
-        examination = Doctor.connect(bucket, clients.cloudfront(), clients.catalog())
-        findings = list(examination.findings(queue or ""))
+        examination = Doctor.connect(origin, clients.cloudfront(), clients.catalog())
+        findings = list(examination.findings(queue or "", _reader(distribution_id, origin)))
     if as_json:
-        print_json({"findings": [finding._asdict() for finding in findings]})
+        print_json("doctor", {"findings": [finding._asdict() for finding in findings]})
     else:
         _print(findings)
     narrate(f"{_summary(findings)}. Nothing was changed.")
     if not are_well(findings):
         raise typer.Exit(1)
+
+
+def _reader(ids: list[str], bucket: str) -> Callable[[], Settings]:
+    """Return a function that reads the settings to examine: those that are set or, without any, for the bucket.
+
+    Raises ConfigurationError if no distribution is set, and none serves the bucket.
+    """
+    configured = partial(settings_meant, ids)
+    try:
+        configured()
+    except UnconfiguredError:
+        with suppress(CdnError):  # of which a finding tells
+            if not any(serves(summary, bucket) for summary in clients.cloudfront().summaries()):
+                raise unserved("of this account", bucket) from None
+        return partial(settings_meant, [], bucket)
+    except InvalidatorError:
+        pass  # as above
+    return configured
 
 
 def _print(findings: Iterable[Finding]) -> None:

@@ -14,6 +14,7 @@ from invalidator.distributions.concerned import buckets_of
 from invalidator.events.decode import decode
 
 
+@options.in_account
 def invoke(
     event: Annotated[typer.FileText, options.EVENT],
     local: Annotated[bool, option("--local", "Run it on an embedded AWS, which needs no account.")] = False,
@@ -29,7 +30,7 @@ def invoke(
         document = read_json(event)
         log_to_stderr()
         answer = _answer(document, local=local)
-    print_json(answer)
+    print_json("invoke", {"answer": answer})
     if answer.get("batchItemFailures") or answer.get("result") == "failed":
         raise typer.Exit(1)
 

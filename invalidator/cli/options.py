@@ -1,11 +1,19 @@
 """Options: a short way to declare them, and those that several commands have, each declared once."""
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from typing import Annotated, Any, Final
 
 import typer
 
+from invalidator.cli.session import errors_explained
+
 WHAT: Final = "What to invalidate"
 """The panel of the help with the options that say so."""
+
+MANY: Final[dict[str, Any]] = {"default_factory": list, "show_default": False}
+"""Of an option that may be repeated, or not be given."""
 
 
 def option(name: str, help_: str, metavar: str | None = None, panel: str | None = None, **rules: Any) -> Any:
@@ -33,9 +41,9 @@ def queue_option(help_: str, metavar: str = "URL|NAME") -> Any:
     return option("--queue", help_, metavar)
 
 
-def key_option(help_: str, panel: str | None = None) -> Any:
+def key_option(help_: str, panel: str | None = None, **rules: Any) -> Any:
     """Return ``--key``, for one key or for several."""
-    return option("--key", help_, "KEY", panel)
+    return option("--key", help_, "KEY", panel, **rules)
 
 
 EVENT: Final[Any] = typer.Argument(
@@ -44,25 +52,110 @@ EVENT: Final[Any] = typer.Argument(
     metavar="EVENT.json",
     autocompletion=complete_file,
 )
+Words = Annotated[
+    list[str],
+    typer.Argument(
+        help="Keys, as --key takes them; or a file with the event, whose name ends in .json, or - for standard input.",
+        metavar="KEY|EVENT.json",
+        autocompletion=complete_file,
+        **MANY,
+    ),
+]
+KeyWords = Annotated[list[str], typer.Argument(help="Keys, as --key takes them.", metavar="KEY", **MANY)]
 _LINES: Final = "one a line or separated by NUL; - is standard input. Repeatable."
 
-OriginBucket = Annotated[str, bucket_option("The origin bucket.")]
-Keys = Annotated[
-    list[str] | None, key_option("The key of an object, as S3 stores it; it stands for all its URLs. Repeatable.", WHAT)
+Bucket = Annotated[
+    str | None, bucket_option("The distributions that serve this bucket, in place of the configured ones.")
 ]
-KeysFrom = Annotated[list[typer.FileBinaryRead] | None, file_option("--keys-from", f"A file with such keys, {_LINES}")]
+KeysBucket = Annotated[
+    str | None,
+    bucket_option(
+        "The bucket of the keys; if not given, that of the stack, or DISCOVER_BUCKET. Without --distribution-id, it"
+        " stands for the distributions that serve it.",
+        WHAT,
+    ),
+]
+OriginBucket = Annotated[
+    str | None, bucket_option("The origin bucket; if not given, that of the stack, or DISCOVER_BUCKET.")
+]
+Keys = Annotated[
+    list[str],
+    key_option(
+        "The key of an object, as S3 stores it; it stands for all its URLs. A URL of a distribution stands for its key,"
+        " where only one can be meant. Repeatable.",
+        WHAT,
+        **MANY,
+    ),
+]
+KeysFrom = Annotated[list[typer.FileBinaryRead], file_option("--keys-from", f"A file with such keys, {_LINES}", **MANY)]
+Literal = Annotated[
+    bool, option("--literal", "Take keys as they are, also if they look like a URL or begin with a slash.", panel=WHAT)
+]
+AllowEmpty = Annotated[
+    bool, option("--allow-empty", "If the files name nothing, do nothing and end with status 0.", panel=WHAT)
+]
 PathsFrom = Annotated[
-    list[typer.FileBinaryRead] | None, file_option("--from-file", f"A file with such paths, {_LINES}")
+    list[typer.FileBinaryRead], file_option("--from-file", f"A file with such paths, {_LINES}", **MANY)
 ]
 DistributionIds = Annotated[
-    list[str] | None,
+    list[str],
     option(
         "--distribution-id",
         "A distribution or tenant to use instead of the configured ones. 'discover' stands for those that serve the"
         " bucket, a name that begins with a slash for the ids in that parameter. Repeatable.",
         "ID",
+        **MANY,
     ),
 ]
 All = Annotated[bool, option("--all", "Show all of them, however many.")]
 DryRun = Annotated[bool, option("--dry-run", "Show what would be done, and change nothing.")]
 Json = Annotated[bool, option("--json", "Print one JSON document.")]
+
+
+_ACCOUNT: Final = "Which account and stack"
+Stack = Annotated[
+    str | None,
+    option(
+        "--stack",
+        "A deployed stack, as invalidator-dev; if not given, INVALIDATOR_STACK. Its settings, bucket and queues replace"
+        " the variables here.",
+        "NAME",
+        _ACCOUNT,
+        envvar="INVALIDATOR_STACK",
+        show_envvar=False,
+    ),
+]
+_Region = Annotated[str | None, option("--region", "The Region, in place of the configured one.", "REGION", _ACCOUNT)]
+_Profile = Annotated[
+    str | None,
+    option("--profile", "A profile of ~/.aws/config, in place of the credentials in use.", "PROFILE", _ACCOUNT),
+]
+
+
+def in_account(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that calls AWS the options --stack, --region and --profile, which hold before it begins."""
+    mine, more = inspect.signature(command), {"stack": Stack, "region": _Region, "profile": _Profile}
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        with errors_explained():
+            _adopt(**{name: given[name] for name in more})
+        command(**{name: value for name, value in given.items() if name in mine.parameters})
+
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in more.items()
+        if name not in mine.parameters
+    ]
+    run.__signature__ = mine.replace(parameters=[*mine.parameters.values(), *added])  # type: ignore[attr-defined]
+    run.__annotations__ = more | command.__annotations__
+    return run
+
+
+def _adopt(stack: str | None, region: str | None, profile: str | None) -> None:
+    from invalidator.operator.stacks import Stack
+    from invalidator.settings.adopted import adopt_account, adopt_settings
+
+    adopt_account(region or "", profile or "")
+    if stack:
+        adopt_settings(Stack.read(stack).settings())

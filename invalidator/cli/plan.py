@@ -1,5 +1,6 @@
 """``plan``: show what would be sent, and send nothing."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
@@ -7,16 +8,17 @@ from typing import Annotated, Final, NamedTuple
 import typer
 
 from invalidator.cli import options, plan_inputs
-from invalidator.cli.files import check_standard_input, read_json, read_text
-from invalidator.cli.keys import read_keys
+from invalidator.cli.files import is_event, open_event, read_json, read_text
+from invalidator.cli.keys import Keys
 from invalidator.cli.options import file_option, option
 from invalidator.cli.plan_budget import over_budget
 from invalidator.cli.plan_curves import show_curves
 from invalidator.cli.plan_inputs import Preview, narrate_refusals
-from invalidator.cli.plan_view import cost_in_words, dollars, narrate_plan, show_plan
+from invalidator.cli.plan_view import cost_in_words, dollars, narrate_plan, plan_json, show_plan
 from invalidator.cli.session import errors_explained
-from invalidator.cli.targets import settings_meant
-from invalidator.cli.terminal import narrate, warn
+from invalidator.cli.targets import bucket_meant, settings_meant
+from invalidator.cli.terminal import narrate, print_json, warn
+from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_WILDCARDS_PER_CALL
 from invalidator.operator import snapshots
 from invalidator.operator.plot import SUFFIXES
@@ -46,13 +48,6 @@ _After = Annotated[
         encoding="utf-8-sig",
     ),
 ]
-_Bucket = Annotated[
-    str | None,
-    options.bucket_option(
-        "The bucket of the keys. Without it, CloudFront is not asked who serves them, nor S3 what else it has.",
-        options.WHAT,
-    ),
-]
 _MOST_PATHS: Final = "At most this many paths for each distribution; if not given, MAX_PATHS. Wildcards save the rest."
 _Budget = Annotated[int | None, option("--budget", _MOST_PATHS, "N", _HOW_MUCH, min=1, max=environment.MAX_PATHS)]
 _MOST_WILDCARDS: Final = "At most this many wildcards among them; if not given, 15."
@@ -63,14 +58,17 @@ _CURVE: Final = "Show instead how many unchanged objects are evicted with fewer 
 _PLOT: Final = "Draw that curve, too: into an .svg, .png or .pdf. Needs the extra 'plot'."
 
 
+@options.in_account
 def plan(
-    event: Annotated[typer.FileText | None, options.EVENT] = None,
-    key: options.Keys = None,
-    keys_from: options.KeysFrom = None,
+    *,
+    words: options.Words,
+    key: options.Keys,
+    keys_from: options.KeysFrom,
+    literal: options.Literal = False,
     before: _Before = None,
     after: _After = None,
-    bucket: _Bucket = None,
-    distribution_id: options.DistributionIds = None,
+    bucket: options.KeysBucket = None,
+    distribution_id: options.DistributionIds,
     budget: _Budget = None,
     wildcards: _Wildcards = None,
     curve: Annotated[bool, option("--curve", _CURVE, panel=_HOW_MUCH)] = False,
@@ -79,25 +77,25 @@ def plan(
 ) -> None:
     """Show what would be sent to each distribution, why, and what it costs. Sends nothing.
 
-    Say what changed with an event, with keys, or with two listings of the bucket.
+    Say what changed with an event, with keys, or with two listings of the bucket. Without --bucket, or that of a stack,
+    CloudFront is not asked who serves the keys, nor S3 what else the bucket has.
 
-    Example: invalidator plan --key 'blog/index.html' --key 'red flower.jpg' --distribution-id E1A2B3C4D5E6F7
+    Example: invalidator plan blog/index.html 'red flower.jpg' --distribution-id E1A2B3C4D5E6F7
 
     Example: invalidator plan --before monday.json --after tuesday.json --budget 50
 
     Example: git diff -z --name-only --no-renames HEAD~1 |
     invalidator plan --keys-from - --bucket my-origin --curve --plot curve.svg
     """
-    changed = _Changed(event, key or [], keys_from or [], before, after, bucket)
+    events, named = filter(is_event, words), [*itertools.filterfalse(is_event, words), *key]
+    changed = _Changed([*events], Keys(named, keys_from, bucket, literal), before, after)
     changed.check()
-    if curve or plot:
-        changed.check_curve(plot)
     with errors_explained():
-        changed.check_names()
-        ids = distribution_id or []
-        settings = environment.offline(instead=ids) if before else settings_meant(ids)
-        preview = changed.preview(_allowing(settings, budget, wildcards))
+        texts = changed.keys.read()
+        settings = environment.offline(instead=distribution_id) if before else settings_meant(distribution_id, bucket)
+        preview = changed.preview(texts, _allowing(settings, budget, wildcards))
         if curve or plot:
+            changed.check_curve(settings, plot)
             end = show_curves(preview, budget, plot, as_json=as_json)
         else:
             end = _show(preview, budget, as_json=as_json)
@@ -109,22 +107,20 @@ def plan(
 class _Changed(NamedTuple):
     """The changes, as the options say them."""
 
-    event: typer.FileText | None
-    keys: list[str]
-    files: list[typer.FileBinaryRead]
+    events: list[str]
+    keys: Keys
     before: typer.FileText | None
     after: typer.FileText | None
-    bucket: str | None
 
     @property
     def has_keys(self) -> bool:
         """True if keys are given, or files with keys."""
-        return bool(self.keys or self.files)
+        return bool(self.keys.named or self.keys.files)
 
     def check(self) -> None:
         """Raise BadParameter unless there is either an event, or keys, or two listings."""
         before, after = self.before, self.after
-        if [bool(self.event), self.has_keys, bool(before or after)].count(True) != 1:
+        if [*map(bool, self.events), self.has_keys, bool(before or after)].count(True) != 1:
             raise typer.BadParameter(
                 "give one of them: an event, keys (--key, --keys-from), or two listings (--before, --after)",
                 param_hint="EVENT.json",
@@ -134,29 +130,25 @@ class _Changed(NamedTuple):
         if before and after and before.name == after.name == "<stdin>":
             raise typer.BadParameter("only one of them can be standard input", param_hint="--before / --after")
 
-    def check_curve(self, plot: Path | None) -> None:
-        """Raise BadParameter if a curve lacks the bucket of the keys, or a plot its kind of file."""
-        if self.has_keys and self.bucket is None:
-            raise typer.BadParameter(
-                "give the bucket of the keys: --curve and --plot count what else is in it", param_hint="--bucket"
+    def check_curve(self, settings: Settings, plot: Path | None) -> None:
+        """Raise ConfigurationError if a curve lacks the bucket of the keys, or a plot its kind of file."""
+        if self.has_keys and not bucket_meant(settings, self.keys.bucket):
+            raise ConfigurationError(
+                "--bucket: give the bucket of the keys: --curve and --plot count what else is in it"
             )
         if plot and plot.suffix.lower() not in SUFFIXES:
-            raise typer.BadParameter(f"give a file whose name ends in {', '.join(SUFFIXES)}", param_hint="--plot")
+            raise ConfigurationError(f"--plot: give a file whose name ends in {', '.join(SUFFIXES)}")
 
-    def check_names(self) -> None:
-        """Raise ConfigurationError for files or a bucket that cannot be."""
-        check_standard_input(self.files, "--keys-from")
-        if self.bucket is not None:
-            check_bucket_name(self.bucket, "--bucket")
-
-    def preview(self, settings: Settings) -> Preview:
-        """Return all that the plan is made of. Raises ConfigurationError."""
+    def preview(self, texts: list[str], settings: Settings) -> Preview:
+        """Return all that the plan is made of; ``texts`` are the keys. Raises ConfigurationError."""
         if self.before and self.after:
+            if self.keys.bucket is not None:
+                check_bucket_name(self.keys.bucket, "--bucket")
             old, new = (snapshots.read_snapshot(read_text(file), file.name) for file in (self.before, self.after))
-            return plan_inputs.of_snapshots(old, new, self.bucket, settings)
-        if self.event:
-            return plan_inputs.of_event(read_json(self.event), settings)
-        return plan_inputs.of_keys(read_keys(self.keys, self.files), self.bucket, settings)
+            return plan_inputs.of_snapshots(old, new, self.keys.bucket, settings)
+        if self.events:
+            return plan_inputs.of_event(read_json(open_event(self.events[0])), settings)
+        return plan_inputs.of_keys(texts, self.keys.bucket, settings)
 
 
 def _allowing(settings: Settings, budget: int | None, wildcards: int | None) -> Settings:
@@ -171,7 +163,11 @@ def _allowing(settings: Settings, budget: int | None, wildcards: int | None) -> 
 def _show(preview: Preview, budget: int | None, *, as_json: bool) -> str:
     """Print the plan. Return how many changes are left out of it, if any."""
     made = preview.plan()
-    show_plan(made, as_json=as_json)
+    if as_json:
+        refused = [refusal.reason for refusal in preview.decoded.refusals]
+        print_json("plan", plan_json(made) | {"refused": refused})
+    else:
+        show_plan(made)
     narrate_refusals(preview)
     narrate_plan(made)
     warn(over_budget(preview, made, budget) if budget is not None else ())

@@ -21,7 +21,7 @@ def show_curves(preview: Preview, budget: int | None, plot: Path | None, *, as_j
     if plot and curves:
         save(curves, plot, budget)
     if as_json:
-        print_json(list(_curves_json(curves)))
+        print_json("plan", {"curves": list(_curves_json(curves))})
     else:
         _print(curves, budget)
     _narrate(preview, curves, budget)
@@ -65,8 +65,8 @@ def _table(curve: Curve, budget: int | None) -> Table:
 
 
 def _curves_json(curves: list[Curve]) -> Iterable[dict[str, Any]]:
-    """Yield the curve of each distribution. ``exact`` is the number of paths if nothing is widened."""
+    """Yield the curve of each distribution. ``exact`` is for nothing widened."""
     for curve in curves:
         points = [point._asdict() | {"usd": point.usd} for point in curve.points]
         for id_ in curve.distributions:
-            yield {"distribution": id_, "changed": curve.changed, "exact": curve.exact, "points": points}
+            yield {"distribution": id_, "changed": curve.changed, "exact": {"paths": curve.exact}, "points": points}

@@ -7,7 +7,12 @@ from functools import cache
 from typing import Final
 
 from invalidator.by_hand import batches_of
-from invalidator.cli.targets import distributions_concerned, distributions_serving
+from invalidator.cli.targets import (
+    bucket_meant,
+    distributions_concerned,
+    distributions_described,
+    distributions_serving,
+)
 from invalidator.cli.terminal import narrate, progress, warn
 from invalidator.errors import ConfigurationError, EventError, ListingError
 from invalidator.events.decode import Decoded, Refusal, decode
@@ -73,12 +78,15 @@ def of_event(document: object, settings: Settings) -> Preview:
 
 
 def of_keys(keys: list[str], bucket: str | None, settings: Settings) -> Preview:
-    """Return the preview of changed objects. Without a bucket, AWS is asked neither who serves them nor what else."""
+    """Return the preview of changed objects. Without a bucket, AWS is asked neither who serves them nor what else.
+
+    Raises ConfigurationError if no distribution serves the bucket.
+    """
+    bucket = bucket_meant(settings, bucket)
     decoded = changes_of_keys(keys, bucket or ANY, "plan")
     if bucket:
-        return _served(decoded, settings, _listed())
-    if settings.discover:
-        raise ConfigurationError("--bucket: give the bucket of the keys, for distributions to be discovered")
+        distributions = distributions_serving(settings, bucket)
+        return Preview(decoded, distributions, settings, _listed())
     return _served(decoded, _unwidened(replace(settings, describe=False)), _unlisted)
 
 
@@ -91,9 +99,11 @@ def of_paths_and_keys(
     bucket is given and the distributions serve several.
     """
     settings = settings if keys else replace(settings, describe=False)
-    distributions, _ = distributions_serving(settings, {bucket or ANY} if bucket or keys else set())
-    if keys and not bucket:
-        bucket = _common_bucket(distributions)
+    if bucket:
+        distributions = distributions_serving(settings, bucket)
+    else:
+        distributions = distributions_described(settings, {ANY} if keys else set())
+        bucket = _common_bucket(distributions) if keys else None
     batches = batches_of(texts, "--paths", [item.id for item in distributions], identity)
     decoded = replace(changes_of_keys(keys, bucket or ANY, identity), tickets=batches)
     if not bucket:
@@ -124,7 +134,7 @@ def changes_of_keys(keys: Iterable[str], bucket: str, identity: str) -> Decoded:
 
 
 def _common_bucket(distributions: Iterable[Distribution]) -> str:
-    """Return the bucket that they serve; empty if it is not known. Raises ConfigurationError if there are several."""
+    """Return the bucket that these serve; empty if it is not known. Raises ConfigurationError if there are several."""
     names = sorted({name for item in distributions for name in item.site.buckets(())})
     if len(names) > 1:
         raise ConfigurationError(f"--bucket: give the bucket of the keys: the distributions serve {', '.join(names)}")

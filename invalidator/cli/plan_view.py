@@ -2,17 +2,14 @@
 
 from typing import Any
 
-from invalidator.cli.terminal import narrate, print_json, print_table, warn
+from invalidator.cli.terminal import narrate, print_table, warn
 from invalidator.limits import FREE_PATHS
 from invalidator.model import Batch, Cost, Plan, usd_for
 from invalidator.operator.wording import count
 
 
-def show_plan(plan: Plan, *, as_json: bool) -> None:
+def show_plan(plan: Plan) -> None:
     """Print each item of each batch with its reason; wide ones stand out."""
-    if as_json:
-        print_json(plan_json(plan))
-        return
     items = ((batch.distribution, item) for batch in plan.batches for item in batch.items)
     print_table(
         ("distribution", "path", "reason"),

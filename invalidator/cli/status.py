@@ -29,19 +29,18 @@ _REFRESHING_SECONDS: Final = 5.0
 _Id = Annotated[
     str | None, typer.Argument(help="An invalidation, to see all of its items.", metavar="ID", show_default=False)
 ]
-_Bucket = Annotated[
-    str | None, options.bucket_option("Ask the distributions that serve this bucket, in place of the configured ones.")
-]
 _Limit = Annotated[
     int, option("--limit", "Show so many of each distribution, the newest, and all in progress.", "N", min=1)
 ]
 _Watch = Annotated[bool, option("--watch", "Look again every 5 seconds, until Ctrl-C, which ends it with status 0.")]
 
 
+@options.in_account
 def status(
+    *,
     id_: _Id = None,
-    distribution_id: options.DistributionIds = None,
-    bucket: _Bucket = None,
+    distribution_id: options.DistributionIds,
+    bucket: options.Bucket = None,
     limit: _Limit = 10,
     every: options.All = False,
     watch: _Watch = False,
@@ -54,6 +53,8 @@ def status(
     You need cloudfront:ListInvalidations and cloudfront:GetInvalidation, and to find distributions
     cloudfront:ListDistributions.
 
+    Example: invalidator status --stack invalidator-dev
+
     Example: invalidator status --bucket my-origin --watch
 
     Example: invalidator status I2J0I21PCUYOIK --distribution-id E1A2B3C4D5E6F7
@@ -62,7 +63,7 @@ def status(
     with errors_explained():
         if id_ is not None:
             check_invalidation_id(id_, "ID")
-        distributions = distributions_meant(distribution_id or [], bucket)
+        distributions = distributions_meant(distribution_id, bucket)
         if id_ is not None:
             _show(id_, distributions, as_json=as_json)
             return
@@ -87,7 +88,7 @@ def _now() -> datetime:
 def _show(id_: str, distributions: list[DistributionId], *, as_json: bool) -> None:
     invalidation = find_invalidation(clients.cloudfront(), distributions, id_)
     if as_json:
-        print_json(one_json(invalidation, True, _now()))
+        print_json("status", {"invalidation": one_json(invalidation, True, _now())})
     else:
         print_one(invalidation, _now())
 
@@ -97,7 +98,7 @@ def _list(reader: Invalidations, distributions: list[DistributionId], most: int 
     with progress("asking CloudFront") as advance:
         listed = reader.newest(distributions, most, advance)
     if as_json:
-        print_json(all_json(listed, _now()))
+        print_json("status", all_json(listed, _now()))
     else:
         print_all(listed, _now())
     problems = _problems(listed)

@@ -153,14 +153,14 @@ def _paths(items: tuple[str, ...]) -> str:
 
 
 def all_json(listed: list[DistributionInvalidations], now: datetime) -> dict[str, Any]:
-    """Return all for a program. ``items`` are null where they could not be read, ``problem`` where there is none."""
+    """Return all for a program. ``items`` are null where they could not be read, ``error`` where there is none."""
     return {
         "distributions": [
             {
                 "distribution": one.distribution,
                 "total": None if one.problem else one.total,
                 "invalidations": [one_json(*seen, now) for seen in one.shown],
-                "problem": one.problem or one.unread or None,
+                "error": one.problem or one.unread or None,
             }
             for one in listed
         ]

@@ -1,7 +1,11 @@
-"""Which distributions a command is about, by its options and by the settings."""
+"""Which bucket and distributions a command is about, by its options and by the settings: one law for all commands.
+
+The bucket is the one that is named or else, as with --stack, DISCOVER_BUCKET. The distributions are those of
+--distribution-id; else, of a bucket that is named, those that serve it; else the configured ones.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -13,11 +17,12 @@ from invalidator.distributions.concerned import Concerned, asked_by, buckets_of,
 from invalidator.distributions.describe import has_tenants, items_of
 from invalidator.errors import CdnError, ConfigurationError, UnconfiguredError
 from invalidator.events.decode import Decoded
-from invalidator.model import Distribution, DistributionId
+from invalidator.model import Distribution, DistributionId, Site
+from invalidator.operator.wording import all_names
 from invalidator.runtime import clients
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings, check_bucket_name
-from invalidator.settings.ids import OPTION
+from invalidator.settings.ids import DISCOVER, OPTION
 from invalidator.workers import Threads
 
 _SECONDS: Final = 60.0
@@ -28,19 +33,23 @@ _SECONDS: Final = 60.0
 _host = re.compile(r"(?:https?://)?((?:[\w*-]+\.)+[\w-]+)(?:[/:?#].*)?", re.ASCII | re.IGNORECASE).fullmatch
 
 
-def settings_meant(ids: list[str]) -> Settings:
-    """Return the settings, with these ids in place of the configured ones, if there are any.
+def settings_meant(ids: list[str], bucket: str | None = None) -> Settings:
+    """Return the settings, with these ids in place of the configured ones, or those that serve a bucket that is named.
 
     Raises ConfigurationError, with the id to use if one of the words is a domain of a distribution of the account.
     """
+    if bucket is not None:
+        check_bucket_name(bucket, "--bucket")
+        ids = ids or [DISCOVER]
     for word in ids:
-        if (host := _host(word)) and (id_ := _id_of(host[1].lower())):
+        if (host := _host(word)) and (id_ := find_id(host[1])):
             raise ConfigurationError(f"{OPTION}: {word!r} is not a distribution id: did you mean {id_}?")
     return environment.load(instead=ids)
 
 
-def _id_of(host: str) -> str:
+def find_id(host: str) -> str:
     """Return the id of the distribution with this domain or alias; empty if none is known."""
+    host = host.lower()
     with suppress(CdnError, ConfigurationError):
         names = {
             name.lower(): str(summary["Id"])
@@ -52,14 +61,39 @@ def _id_of(host: str) -> str:
 
 
 def bucket_meant(settings: Settings, bucket: str | None) -> str | None:
-    """Return the bucket that was named or, if distributions are to be discovered, the configured one.
+    """Return the bucket that was named or is configured, if there is one.
 
-    Raises ConfigurationError if distributions are to be discovered and there is no bucket.
+    Raises ConfigurationError if distributions are to be discovered and there is none.
     """
-    meant = bucket or (settings.discover_bucket if settings.discover else None)
+    meant = bucket or settings.discover_bucket or None
     if settings.discover and not meant:
         raise ConfigurationError("--bucket: give the bucket whose distributions are to be discovered")
     return meant
+
+
+def origin_bucket(bucket: str | None) -> str:
+    """Return the bucket that was named or is configured. Raises ConfigurationError if there is none."""
+    meant = environment.discover_bucket() if bucket is None else bucket
+    if bucket is None and not meant:
+        raise ConfigurationError("--bucket: give the origin bucket, or the stack that serves it with --stack")
+    check_bucket_name(meant, "--bucket")
+    return meant
+
+
+def check_served(distributions: Iterable[Distribution], settings: Settings, bucket: str) -> None:
+    """Raise ConfigurationError if none of these distributions has an origin in a bucket."""
+    if any(distribution.site.origins(bucket) for distribution in distributions):
+        return
+    tagged = f" with the tag {settings.discover_tag}" if settings.discover_tag else ""
+    among = f"of this account{tagged}" if settings.discover else f"among {all_names(settings.distributions)}"
+    raise unserved(among, bucket)
+
+
+def unserved(among: str, bucket: str) -> ConfigurationError:
+    """Return the error that says that no distribution among these serves a bucket, which may not even exist."""
+    return ConfigurationError(
+        f"no distribution {among} has an origin in bucket {bucket!r}: check the name, or give {OPTION}"
+    )
 
 
 def distributions_meant(ids: list[str], bucket: str | None) -> list[DistributionId]:
@@ -67,32 +101,50 @@ def distributions_meant(ids: list[str], bucket: str | None) -> list[Distribution
 
     At least one. Raises ConfigurationError, or CdnError.
     """
-    if bucket is not None:
-        check_bucket_name(bucket, "--bucket")
-        ids = [*ids, "discover"]
     try:
-        settings = settings_meant(ids)
+        settings = settings_meant(ids, bucket)
     except UnconfiguredError:
         every = list(_everything(clients.cloudfront()))
         if not every:
             raise ConfigurationError("the account has no distribution, and none is configured") from None
         return every
-    named = bucket_meant(settings, bucket)
-    distributions, warnings = _look_up(replace(settings, describe=False), {named} if named else set())
-    if not distributions:
-        raise ConfigurationError("; ".join(warnings))
+    settings, meant = replace(settings, describe=False), bucket_meant(settings, bucket)
+    found = distributions_serving(settings, meant) if meant else distributions_described(settings, set())
+    return [distribution.id for distribution in found]
+
+
+def distributions_serving(settings: Settings, bucket: str) -> list[Distribution]:
+    """Return the distributions of the settings, with their sites, of which at least one may serve this bucket.
+
+    Raises ConfigurationError if none does, and as ``distributions_described``.
+    """
+    distributions, warnings = _look_up(settings, {bucket})
+    check_served(distributions, settings, bucket)
     warn(warnings)
-    return [distribution.id for distribution in distributions]
+    return distributions
 
 
-def distributions_serving(settings: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
-    """Return the distributions that may serve these buckets, described, and warnings, which are narrated.
+def sites_of(settings: Settings) -> list[Site]:
+    """Return the sites of the distributions of the settings. Raises as ``distributions_described``."""
+    return [distribution.site for distribution in distributions_described(settings, {"any"})]
+
+
+def distributions_described(settings: Settings, buckets: set[str]) -> list[Distribution]:
+    """Return the distributions of the settings, with the sites that they are for these buckets.
 
     Raises ConfigurationError or CdnError if one is not known.
     """
     distributions, warnings = _look_up(settings, buckets)
     warn(warnings)
-    return distributions, warnings
+    return distributions
+
+
+def _look_up(settings: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
+    """Return the distributions and warnings; the error of an unknown one says what a warning would say."""
+    catalog = clients.catalog()
+    found = catalog.look_up(settings, buckets, Threads(), _SECONDS)
+    warnings = catalog.warnings()
+    return found.certain(), warnings
 
 
 def distributions_as_known(settings: Settings, buckets: set[str]) -> list[Distribution]:
@@ -110,14 +162,6 @@ def distributions_concerned(settings: Settings, decoded: Decoded) -> Concerned:
     warn(catalog.warnings() if not found.unknown else ())
     found.certain()
     return concerned(decoded, found, settings)
-
-
-def _look_up(settings: Settings, buckets: set[str]) -> tuple[list[Distribution], list[str]]:
-    """Return the distributions and warnings; the error of an unknown one says what a warning would say."""
-    catalog = clients.catalog()
-    found = catalog.look_up(settings, buckets, Threads(), _SECONDS)
-    warnings = catalog.warnings()
-    return found.certain(), warnings
 
 
 def _everything(account: CloudFront) -> Iterator[DistributionId]:

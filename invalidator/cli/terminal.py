@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TextIO
+from typing import Any, Final, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -50,9 +50,13 @@ def stderr_console() -> Console:
     return _console(sys.stderr)
 
 
-def print_json(document: object) -> None:
-    """Print one JSON document."""
-    print(json.dumps(document, indent=2))
+JSON_VERSION: Final = 1
+"""The version of what --json prints. It changes when a field is removed, or means something else."""
+
+
+def print_json(command: str, document: Mapping[str, Any]) -> None:
+    """Print the JSON document of a command. docs/output.schema.json describes all of them."""
+    print(json.dumps({"version": JSON_VERSION, "command": command, **document}, indent=2))
 
 
 def cell(*parts: Part) -> Text:

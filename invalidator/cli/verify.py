@@ -8,9 +8,10 @@ from typing import Annotated, Final
 import typer
 
 from invalidator.cli import options
-from invalidator.cli.keys import check_key
+from invalidator.cli.keys import key_meant
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, interruptible
+from invalidator.cli.targets import origin_bucket
 from invalidator.cli.terminal import narrate, states_shown
 from invalidator.cli.verify_view import EdgeComparison, show_comparison, state_line
 from invalidator.errors import ConfigurationError, EdgeError, ObjectError
@@ -18,7 +19,6 @@ from invalidator.limits import MAX_KEY_BYTES
 from invalidator.operator import edge
 from invalidator.operator.freshness import judge
 from invalidator.operator.objects import S3Objects
-from invalidator.settings.environment import check_bucket_name
 from invalidator.workers import within
 
 _PATIENCE: Final = 300
@@ -29,7 +29,7 @@ _GROWTH: Final = 1.25
 _SHORTEST_COMPARISON: Final = 0.5
 
 _Url = Annotated[
-    str, option("--url", "The URL that viewers ask for; characters are encoded where necessary.", "https://…")
+    str | None, option("--url", "The URL that viewers ask for; characters are encoded where necessary.", "https://…")
 ]
 _UntilFresh = Annotated[
     bool, option("--until-fresh", "Ask again until the URL is fresh, and say after how many seconds.")
@@ -42,10 +42,14 @@ _Timeout = Annotated[
 ]
 
 
+@options.in_account
 def verify(
-    url: _Url,
-    key: Annotated[str, options.key_option("The key of its object, as S3 stores it.")],
-    bucket: options.OriginBucket,
+    *,
+    words: options.KeyWords,
+    url: _Url = None,
+    key: Annotated[list[str], options.key_option("The key of its object, as S3 stores it.", **options.MANY)],
+    literal: options.Literal = False,
+    bucket: options.OriginBucket = None,
     until_fresh: _UntilFresh = False,
     timeout: _Timeout = None,
     as_json: options.Json = False,
@@ -59,6 +63,9 @@ def verify(
 
     Example: invalidator verify --url https://www.example.com/a.css --key a.css --bucket my-origin --until-fresh
     """
+    keys = [*words, *key]
+    if url is None or len(keys) != 1:
+        raise typer.BadParameter("give one", param_hint="--url" if url is None else "KEY")
     if timeout is not None and not until_fresh:
         raise typer.BadParameter("give it together with --until-fresh", param_hint="--timeout")
     begun = time.monotonic()
@@ -66,12 +73,16 @@ def verify(
         interruptible(lambda: narrate(f"Stopped after {time.monotonic() - begun:.1f} s; nothing was changed.")),
         errors_explained(),
     ):
-        asked = edge.check_url(url)
-        compare = _comparing(asked, _checked(key), bucket)
+        asked, object_key, origin = (
+            edge.check_url(url),
+            _checked(keys[0], bucket, literal=literal),
+            origin_bucket(bucket),
+        )
+        compare = _comparing(asked, object_key, origin)
         comparison, seconds = _wait(compare, timeout or _PATIENCE) if until_fresh else (compare(_PATIENCE), None)
     if asked != url:
         narrate(f"Asked for {asked}")
-    show_comparison(comparison, seconds, {"url": asked, "bucket": bucket, "key": key}, as_json=as_json)
+    show_comparison(comparison, seconds, {"url": asked, "bucket": origin, "key": object_key}, as_json=as_json)
     if comparison.verdict.verdict != "fresh":
         raise typer.Exit(1)
 
@@ -120,7 +131,6 @@ def _wait(compare: Callable[[float], EdgeComparison], timeout: float) -> tuple[E
 
 def _comparing(url: str, key: str, bucket: str) -> Callable[[float], EdgeComparison]:
     """Return a function that compares both sides within a number of seconds."""
-    check_bucket_name(bucket, "--bucket")
     s3 = S3Objects.connect()
 
     def compare(seconds: float) -> EdgeComparison:
@@ -136,12 +146,11 @@ def _comparing(url: str, key: str, bucket: str) -> Callable[[float], EdgeCompari
     return compare
 
 
-def _checked(key: str) -> str:
+def _checked(key: str, bucket: str | None, *, literal: bool) -> str:
     try:
         length = len(key.encode())
     except UnicodeEncodeError as error:
         raise ConfigurationError(f"--key: {key!r} is not UTF-8, as all keys are") from error
-    check_key(key)
     if length > MAX_KEY_BYTES:
         raise ConfigurationError(f"--key: it has {length:,} bytes, and a key of S3 has at most {MAX_KEY_BYTES:,}")
-    return key
+    return key_meant(key, bucket, literal=literal)

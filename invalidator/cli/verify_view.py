@@ -28,7 +28,7 @@ def show_comparison(comparison: EdgeComparison, seconds: float | None, asked: di
     """Show a comparison and its verdict and, after ``seconds`` of waiting, the conclusion."""
     if as_json:
         fresh_after = round(seconds, 3) if seconds is not None and comparison.verdict.verdict == "fresh" else None
-        print_json(asked | _as_json(comparison) | {"seconds": fresh_after})
+        print_json("verify", asked | _as_json(comparison) | {"seconds": fresh_after})
     else:
         _print(comparison)
     if seconds is not None:
@@ -72,7 +72,7 @@ def _as_json(comparison: EdgeComparison) -> dict[str, object]:
     theirs = {name: None if value == "" else value for name, value in served._asdict().items()}
     return {
         "verdict": verdict.verdict,
-        "why": verdict.why,
+        "reason": verdict.why,
         "stored": stored and stored._asdict() | {"last_modified": utc(stored.last_modified)},
         "served": theirs | {"last_modified": served.last_modified and utc(served.last_modified)},
     }

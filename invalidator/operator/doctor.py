@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, Self, TypeVar
 
 from invalidator.aws import sdk
@@ -83,15 +84,18 @@ class Doctor:
         """Connect to S3 as the SDK is configured. Raises ConfigurationError if that cannot be used."""
         return cls(bucket, s3_client(), account, catalog)
 
-    def findings(self, queue: str = "") -> Iterator[Finding]:
-        """Yield all findings. ``queue`` is the URL or the name of the function's queue; empty: that of the settings."""
+    def findings(self, queue: str = "", load: Callable[[], Settings] = environment.load) -> Iterator[Finding]:
+        """Yield all findings. ``queue`` is the URL or the name of the function's queue; empty: that of the settings.
+
+        ``load`` reads the settings to examine.
+        """
         checks = (
-            self._settings,
+            partial(self._settings, load),
             self._location,
             self._configured,
             self._distributions,
             self._origin_paths,
-            lambda: self._own_queue(queue),
+            partial(self._own_queue, queue),
             self._notification,
             self._regions,
             self._policies,
@@ -104,9 +108,9 @@ class Doctor:
 
     # --- settings, distributions, origin paths ----------------------------------------------------------
 
-    def _settings(self) -> Iterator[Finding]:
+    def _settings(self, load: Callable[[], Settings]) -> Iterator[Finding]:
         try:
-            self._facts.config = environment.load()
+            self._facts.config = load()
         except ConfigurationError as error:
             yield unusable_settings(_failure(error))
         else:

@@ -4,8 +4,10 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from invalidator.aws.cloudfront import CloudFront
@@ -19,6 +21,12 @@ _T = TypeVar("_T")
 
 _LONGEST_SECONDS: Final = 3_600.0
 """More than any number of reads takes: each has a bound of its own."""
+
+_PAGE: Final = 100
+"""Invalidations in a page of ListInvalidations, if no other number is asked for.
+
+https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListInvalidations.html (2026-11-29)
+"""
 
 OTHER: Final = "other"
 # The caller references that tools make, by their source code (2026-11-22). People may choose the last two as well, so
@@ -154,6 +162,18 @@ def _listed(
         else:
             shown.append(ListedInvalidation(invalidation._replace(**detail._asdict())))
     return DistributionInvalidations(distribution, tuple(shown), len(found), unread=unread)
+
+
+def earlier_ids(account: CloudFront, distributions: Iterable[DistributionId]) -> set[tuple[DistributionId, str]]:
+    """Return the ids of the newest invalidations of distributions, as far as they can be read: of each, the first page.
+
+    An answer to a call that has one of them tells of nothing new.
+    """
+    found: set[tuple[DistributionId, str]] = set()
+    for id_ in dict.fromkeys(distributions):
+        with suppress(CdnError):
+            found.update((id_, earlier.id) for earlier in islice(account.invalidations(id_), _PAGE))
+    return found
 
 
 def find_invalidation(account: CloudFront, distributions: Iterable[DistributionId], id_: str) -> Invalidation:

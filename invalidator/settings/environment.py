@@ -126,7 +126,7 @@ def load(
         dead_letters_url,
         (*_warnings(environ), *stored.warnings),
         discover=discover,
-        discover_bucket=_discover_bucket(environ),
+        discover_bucket=discover_bucket(environ),
         discover_tag="=".join(text.strip() for text in environ.get("DISCOVER_TAG", "").split("=", 1)),
         declared={id_: declared for id_, declared in ids.items() if declared is not None},
         describe=_one_of(environ, "DESCRIBE", {"": True, "on": True, "off": False}),
@@ -305,7 +305,8 @@ def _stack(environ: Mapping[str, str]) -> str:
     return sha256(id_.encode(errors="surrogateescape")).hexdigest()[:16] if id_ else ""
 
 
-def _discover_bucket(environ: Mapping[str, str]) -> str:
+def discover_bucket(environ: Mapping[str, str] = os.environ) -> str:
+    """Read the bucket whose distributions are discovered where nothing else names one; it may be empty."""
     name = environ.get("DISCOVER_BUCKET", "").strip()
     if name:
         check_bucket_name(name, "DISCOVER_BUCKET")

@@ -76,8 +76,8 @@ FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:f"
     [
         (("connect", "--bucket", "origin"), "--queue / --function: give one of them"),
         (("connect", "--bucket", "origin", "--queue", QUEUE, "--function", FUNCTION), "give one of them"),
-        (("connect", "--queue", QUEUE), "Missing option '--bucket'"),
-        (("disconnect",), "Missing option '--bucket'"),
+        (("connect", "--queue", QUEUE), "--bucket: give the origin bucket, or the stack"),
+        (("disconnect",), "--bucket: give the origin bucket, or the stack"),
         (
             ("connect", "--bucket", "origin", "--queue", f"{QUEUE}.fifo"),
             ".fifo' is FIFO, and S3 notifies no FIFO queue",

@@ -91,8 +91,8 @@ def test_a_key_without_a_bucket_is_in_the_one_that_is_served(cloudfront: StrictC
 
 def test_keys_that_nobody_serves_are_no_success(cloudfront: StrictCloudFront) -> None:
     done = run("create", "--key", "a", "--bucket", "other", "--distribution-id", "E1")
-    assert_explained(done, 1, "error: nothing to send: no distribution serves any of these keys")
-    planned = run("create", "--key", "a", "--bucket", "other", "--distribution-id", "E1", "--dry-run", "--json")
+    assert_explained(done, 2, "error: no distribution among E1 has an origin in bucket 'other'")
+    planned = run("create", "--key", "a.map", "--bucket", "origin", "--dry-run", "--json", EXCLUDE="*.map")
     assert (planned.returncode, json.loads(planned.stdout)["batches"]) == (1, [])
     done = run("create", "--key", "a.map", "--bucket", "origin", "--json", EXCLUDE="*.map")
     assert (done.returncode, json.loads(done.stdout)["invalidations"]) == (1, [])
@@ -231,9 +231,8 @@ def test_an_alias_is_refused_with_the_id_by_all_commands(cloudfront: StrictCloud
 )
 def test_the_output_of_aws_s3_is_not_taken_for_keys(cloudfront: StrictCloudFront, command: tuple[str, ...]) -> None:
     done = run(*command, stdin="delete: s3://b/x\n")
-    option = "" if command[0] == "explain" else "--key "
     said = "'delete: s3://b/x' is a line of what aws s3 prints, and not a key: did you mean"
-    assert_explained(done, 2, f"{said} --bucket b {option}'x'?")
+    assert_explained(done, 2, f"{said} --bucket b --key 'x'?")
     assert ("sed" in done.stderr) == (command[1] == "--keys-from")
     assert cloudfront.calls == 0
 
@@ -446,7 +445,10 @@ def test_on_a_terminal_each_distribution_has_a_bar_with_its_time(cloudfront: Str
         (("--paths", "/a", "--distribution-id", "e1"), "--distribution-id: 'e1' is not a distribution id"),
         (("--paths", "/a", "--distribution-id", "discover"), "--bucket: give the bucket"),
         (("--paths", "/a", "--bucket", "s3://b"), "--bucket: 's3://b' is not the name of a bucket"),
-        (("--paths", "/a", "--bucket", "nobodys"), "no distribution has an origin in bucket nobodys"),
+        (
+            ("--paths", "/a", "--bucket", "nobodys"),
+            "no distribution of this account has an origin in bucket 'nobodys': check",
+        ),
         (("--key", ""), "--key: it is empty"),
         (
             ("--paths", "/a", "--distribution-id", "e1.cloudfront.net"),
@@ -492,11 +494,11 @@ def test_a_mistake_is_explained_and_nothing_is_sent(
     assert cloudfront.calls == 0
 
 
-def test_what_is_odd_is_sent_with_a_warning(cloudfront: StrictCloudFront) -> None:
+def test_what_is_odd_is_sent_if_somebody_insists(cloudfront: StrictCloudFront) -> None:
     done = run("create", "--key", "/c")
-    assert done.returncode == 0
-    assert cloudfront.paths("E1") == ["//c"]
-    assert "warning: key '/c': the slash at its beginning is part of it" in done.stderr
+    assert_explained(done, 2, "--key: '/c' begins with a slash: did you mean 'c'? (If that is the key, add --literal)")
+    assert run("create", "--key", "/c", "--key", "https://a.b/c", "--literal").returncode == 0
+    assert cloudfront.paths("E1") == ["//c", "/https://a.b/c"]
 
 
 @pytest.mark.parametrize(

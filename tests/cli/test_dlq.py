@@ -20,6 +20,7 @@ from invalidator.local.queue_worker import QueueWorker
 from invalidator.model import DistributionId
 from tests.doubles import strategies as make
 from tests.doubles.command import assert_explained, rows, run, start
+from tests.doubles.documents import contents
 from tests.doubles.strategies import Change, simple_plan
 
 EMPTY = "The dead-letter queue is empty: nothing is known to be stale.\n"
@@ -84,9 +85,9 @@ def test_dlq_as_json_is_for_programs(dead: str) -> None:
     document = json.loads(done.stdout)
     (row,), (unreadable,) = document["stale"], document["unreadable"]
     assert (row["distribution"], row["path"], row["attempts"]) == (None, "/a", None)
-    assert set(row) == {"distribution", "path", "since", "attempts", "why"}
-    assert set(unreadable) == {"message_id", "since", "reason"}
-    assert "not JSON" in unreadable["reason"]
+    assert set(row) == {"distribution", "path", "since", "attempts", "error"}
+    assert set(unreadable) == {"message_id", "sent", "error"}
+    assert "not JSON" in unreadable["error"]
     told = {letter["message_id"]: letter["contents"] for letter in document["letters"]}
     assert told.pop(unreadable["message_id"]).startswith("cannot be read: the envelope holds 6 characters")
     assert list(told.values()) == ["notifications: 1 path on every configured distribution"]
@@ -155,7 +156,7 @@ def test_an_id_that_is_not_there_is_told_and_the_others_go(dead: str) -> None:
     assert "The dead-letter queue shows no letter 'nope\\x1b[31m'" in done.stderr
     assert done.stderr.endswith("1 dead letter discarded.\n")
     assert_explained(run("dlq", "--discard", id_), 1, f"The dead-letter queue shows no letter '{id_}'")
-    assert json.loads(run("dlq", "--discard", id_, "--json").stdout) == {"discarded": [], "left": [], "missing": [id_]}
+    assert contents(run("dlq", "--discard", id_, "--json").stdout) == {"discarded": [], "left": [], "missing": [id_]}
 
 
 def test_dlq_folds_what_is_long_unless_asked_for_all(dead: str) -> None:
@@ -170,7 +171,7 @@ def test_an_empty_dead_letter_queue_is_good_news(dead: str) -> None:
     assert_explained(run("dlq"), 0, EMPTY.strip())
     assert_explained(run("dlq", "--retry"), 0, EMPTY.strip())
     done = run("dlq", "--json")
-    assert (json.loads(done.stdout), done.stderr) == ({"stale": [], "unreadable": [], "letters": []}, EMPTY)
+    assert (contents(done.stdout), done.stderr) == ({"stale": [], "unreadable": [], "letters": []}, EMPTY)
     put(dead, "a")
     boto3.client("sqs").receive_message(QueueUrl=dead)
     assert_explained(run("dlq"), 0, "shows nothing, but another reader may have 1 letter just now")

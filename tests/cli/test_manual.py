@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from docs import generate
 from invalidator.cli.app import NAMES, load

@@ -9,6 +9,7 @@ from tests.doubles import strategies as make
 from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.command import assert_explained, rows, run
 from tests.doubles.configurations import of_buckets
+from tests.doubles.documents import contents
 from tests.doubles.strategies import Change
 
 
@@ -41,13 +42,13 @@ def test_plan_refuses_tickets_for_other_distributions_as_the_function_does() -> 
 
 
 def test_plan_as_json_is_what_invoke_sends(cloudfront: StrictCloudFront) -> None:
-    planned = json.loads(run("plan", "events/s3-many-records.json", "--json").stdout)
+    planned = contents(run("plan", "events/s3-many-records.json", "--json").stdout)
     run("invoke", "events/s3-many-records.json")
     sent = [(item.distribution, list(item.paths), item.reference) for item in cloudfront.accepted]
     assert sorted(sent) == [  # they are sent at the same time
         (batch["distribution"], batch["items"], batch["caller_reference"]) for batch in planned["batches"]
     ]
-    assert set(planned) == {"batches", "cost", "warnings", "notes", "excluded", "unserved"}
+    assert set(planned) == {"batches", "cost", "warnings", "notes", "excluded", "unserved", "refused"}
     assert planned["cost"].pop("path_by_path") == {"paths": 12, "usd": 0.06}
     assert planned["cost"] == {"paths": 12, "wildcards": 0, "calls": 2, "usd": 0.06, "evicted": 0}
     for batch in planned["batches"]:
@@ -58,17 +59,16 @@ def test_plan_as_json_is_what_invoke_sends(cloudfront: StrictCloudFront) -> None
 
 def test_plan_knows_who_serves_a_bucket_if_it_is_told_which(cloudfront: StrictCloudFront) -> None:
     cloudfront.configs = {"E1": of_buckets("another"), "E2": of_buckets("mine")}
-    done = run("plan", "--key", "a", "--key", "b.map", "--bucket", "mine", EXCLUDE="*.map")
+    done = run("plan", "a", "--key", "b.map", DISCOVER_BUCKET="mine", EXCLUDE="*.map")
     assert rows(done) == [["distribution", "path", "reason"], ["E2", "/a", "object 'a'"]]
     assert done.stderr.splitlines() == [
         "E1: it has no origin in the bucket (1 change)",
         "1 call, 1 path: 0.005 USD if the 1,000 free paths of the month are used up.",
         "1 change excluded. Nothing was sent.",
     ]
-    assert run("plan", "--key", "a", "--bucket", "nobodys").stderr.splitlines()[-2:] == [
-        "Nothing is stale.",
-        "1 unserved. Nothing was sent.",
-    ]
+    alone = run("plan", "a", "--bucket", "mine")
+    assert rows(alone)[1:] == [["E2", "/a", "object 'a'"]]
+    assert "E1" not in alone.stderr
     cloudfront.read.clear()
     assert len(rows(run("plan", "--key", "a"))) == 3
     assert cloudfront.read == []

@@ -181,7 +181,8 @@ def test_over_budget_a_bucket_is_listed_and_the_fewest_are_evicted(site: list[st
 
 def test_a_bucket_that_cannot_be_listed_is_told_of(site: list[str]) -> None:
     stdin = "\n".join(site[:30])
-    done = run("plan", "--keys-from", "-", "--bucket", "nope", "--budget", "5", stdin=stdin, DESCRIBE="off")
+    unlisted = {"DISCOVER_BUCKET": "nope", "DESCRIBE": "off"}
+    done = run("plan", "--keys-from", "-", "--budget", "5", stdin=stdin, **unlisted)
     assert done.returncode == 0
     assert "warning: bucket 'nope' cannot be listed: NoSuchBucket" in done.stderr
     assert "; whole directories are cleared" in done.stderr
@@ -255,8 +256,8 @@ def test_tickets_beyond_a_budget_are_told_of() -> None:
 
 
 def curve_of(*arguments: str | Path) -> list[dict[str, Any]]:
-    (found,) = json.loads(run("plan", *arguments, "--curve", "--json").stdout)
-    assert (found["distribution"], found["changed"], found["exact"]) == ("any", 15, 17)
+    (found,) = json.loads(run("plan", *arguments, "--curve", "--json").stdout)["curves"]
+    assert (found["distribution"], found["changed"], found["exact"]) == ("any", 15, {"paths": 17})
     points: list[dict[str, Any]] = found["points"]
     return points
 
@@ -283,7 +284,7 @@ def test_a_curve_is_a_table_in_which_the_budget_is_marked() -> None:
 def test_distributions_with_the_same_site_have_one_curve(asked: list[str]) -> None:
     done = run("plan", *LISTINGS, "--curve", DISTRIBUTION_IDS="E1,E2")
     assert [row[0] for row in rows(done)].count("E1, E2") == 1
-    document = json.loads(run("plan", *LISTINGS, "--curve", "--json", DISTRIBUTION_IDS="E1,E2").stdout)
+    document = json.loads(run("plan", *LISTINGS, "--curve", "--json", DISTRIBUTION_IDS="E1,E2").stdout)["curves"]
     assert [item["distribution"] for item in document] == ["E1", "E2"]
     assert document[0]["points"] == document[1]["points"]
 

@@ -114,9 +114,9 @@ def test_status_for_a_program(cloudfront: StrictCloudFront) -> None:
         "caller_reference": "cli-0-1",
         "made_by": "aws cli",
     }
-    assert known == {"distribution": "E1", "total": 1, "invalidations": [one], "problem": None}
-    assert unknown == {"distribution": "E9", "total": None, "invalidations": [], "problem": UNKNOWN}
-    found = json.loads(run("status", id_, "--json").stdout)
+    assert known == {"distribution": "E1", "total": 1, "invalidations": [one], "error": None}
+    assert unknown == {"distribution": "E9", "total": None, "invalidations": [], "error": UNKNOWN}
+    found = json.loads(run("status", id_, "--json").stdout)["invalidation"]
     assert found.pop("age") > 0
     assert found == one
 
@@ -189,7 +189,7 @@ def test_status_of_one_shows_all_its_items_wherever_it_is(cloudfront: StrictClou
         (["--distribution-id", "discover"], 2, "error: --bucket: give the bucket whose distributions"),
         (["--bucket", "s3://a"], 2, "error: --bucket: 's3://a' is not the name of a bucket"),
         (["--bucket", ""], 2, "error: --bucket: '' is not the name of a bucket"),
-        (["--bucket", "nobodys"], 2, "error: no distribution was found with an origin in bucket nobodys"),
+        (["--bucket", "nobodys"], 2, "error: no distribution of this account has an origin in bucket 'nobodys'"),
         (["--limit", "0"], 2, "--limit"),
         (["--watch", "--json"], 2, "--watch: it does not go with --json"),
         (["--watch", "I1"], 2, "--watch: it does not go with ID"),

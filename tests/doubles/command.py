@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.doubles import warm
+from tests.doubles.documents import check_document
 
 ROOT: Final = Path(__file__).parents[2]
 COMMAND: Final = [sys.executable, "-m", "invalidator"]
@@ -16,9 +17,12 @@ _MACHINE: Final = dict(os.environ)
 
 
 def run(*arguments: str | Path, stdin: str = "", **environ: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end: in a new Python if a variable is set that is read at the start or by an import."""
+    """Run a command to its end: in a new Python if a variable is set that is read at the start or by an import.
+
+    Its JSON document is held to the schema.
+    """
     environ = os.environ | environ
-    return subprocess.run(
+    done = subprocess.run(
         [*(COMMAND if starts_anew(environ) else warm.command()), *arguments],
         input=stdin,
         env=environ,
@@ -27,6 +31,9 @@ def run(*arguments: str | Path, stdin: str = "", **environ: str) -> "subprocess.
         text=True,
         check=False,
     )
+    if "--json" in arguments and done.stdout:
+        check_document(done.stdout, str(arguments[0]))
+    return done
 
 
 def starts_anew(environ: Mapping[str, str]) -> bool:

@@ -1,0 +1,60 @@
+"""A deployed stack by its name: the variables of its functions, and its outputs."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Self
+
+from invalidator.aws import sdk
+from invalidator.errors import StackError
+from invalidator.notifications.merge import NotificationEntry
+
+_ATTEMPTS: Final = 2
+_FUNCTION: Final = "invalidate"
+_CONNECTION: Final = "connect"
+_ENTRY: Final = ("BUCKET", "ENTRY_ID", "TARGET", "PREFIX", "SUFFIX")
+_NOT_SETTINGS: Final = ("AWS_", "POWERTOOLS_")
+"""How variables begin that say how a function runs, and not what it is to do."""
+
+
+class Stack(NamedTuple):
+    """A stack: its outputs, by name, and the variables of the function that invalidates."""
+
+    name: str
+    outputs: Mapping[str, str]
+    variables: Mapping[str, str]
+
+    @classmethod
+    def read(cls, name: str) -> Self:
+        """Read a stack of the configured account and Region. Raises StackError or ConfigurationError."""
+        client = sdk.client("cloudformation", attempts=_ATTEMPTS)
+        with sdk.raising(StackError, f"stack {name!r} in {client.meta.region_name}"):
+            found = client.describe_stacks(StackName=name)["Stacks"][0]
+            outputs = {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", ())}
+        return cls(name, outputs, _variables(outputs.get("Function") or f"{name}-{_FUNCTION}"))
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings of the function, and the URLs of its queues, as variables."""
+        queues = {"QUEUE_URL": self.outputs.get("Queue", ""), "DEAD_LETTERS_URL": self.outputs.get("DeadLetters", "")}
+        mine = {name: value for name, value in self.variables.items() if not name.startswith(_NOT_SETTINGS)}
+        return {name: value for name, value in queues.items() if value} | mine
+
+
+def connection_of(stack: str) -> tuple[str, NotificationEntry]:
+    """Return the bucket of a stack, and the entry that the stack adds to its notifications.
+
+    Raises StackError or ConfigurationError.
+    """
+    variables = _variables(f"{stack}-{_CONNECTION}")
+    try:
+        bucket, id_, target, prefix, suffix = (variables[name] for name in _ENTRY)
+    except KeyError as error:
+        raise StackError(f"stack {stack!r} does not say how it connects its bucket: deploy it again") from error
+    return bucket, NotificationEntry(id_, target, prefix, suffix)
+
+
+def _variables(function: str) -> dict[str, str]:
+    client = sdk.client("lambda", attempts=_ATTEMPTS)
+    with sdk.raising(StackError, f"function {function!r} in {client.meta.region_name}"):
+        environment: dict[str, Any] = client.get_function_configuration(FunctionName=function).get("Environment", {})
+        if error := environment.get("Error"):
+            raise StackError(f"function {function!r}: its variables cannot be read: {error.get('Message')}")
+        return dict(environment.get("Variables", {}))
