@@ -22,7 +22,8 @@ _MOST_STORED = 60
 """Tickets of the same batch that is refused: five, and more where it is delivered twice. A failing queue makes many."""
 _MOST_SECONDS_REFUSED = 6 * 3_600.0
 """Seconds from the first ticket of such a batch to its last: five receipts of each of five tickets, and of the one that
-it is a part of."""
+it is a part of. The copies that a failing queue makes end by then, too: each call for them is an attempt, since what
+refuses never says instead that it is full."""
 
 
 class Books:

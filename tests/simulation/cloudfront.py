@@ -93,7 +93,11 @@ class CloudFront:
             raise _refusal("ExpiredToken", 403, "The security token included in the request is expired")
         if not self._let_through():
             raise _refusal("Throttling", 400, "Rate exceeded")
-        new = (distribution, reference) not in self.known
+        # A distribution that is gone or forbidden says so, whatever the call holds and however full it is: AWS does
+        # nothing before it has authorized a call.
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/intro-structure.html (2026-11-29)
+        is_refused = distribution in self.double.broken
+        new = not is_refused and (distribution, reference) not in self.known
         if new and (distribution in self.invalid or self.bad.intersection(paths)):
             raise client_error(
                 "CreateInvalidation",

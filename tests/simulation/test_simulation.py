@@ -5,6 +5,7 @@ from math import inf
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from invalidator.aws import listings
 from invalidator.delivery import pacing
@@ -13,12 +14,16 @@ from invalidator.model import Allowance, Item, UrlPath, Wide
 from invalidator.planning import coalesce, planner
 from invalidator.runtime.clients import Clients
 from invalidator.runtime.start import get_ready
+from tests.doubles.cloudfront import DENIED
 from tests.doubles.packaged import Packages
+from tests.simulation.cloudfront import PLAIN, WILDCARDS, CloudFront
 from tests.simulation.function import Handler
 from tests.simulation.many import Total, try_worlds
 from tests.simulation.protections import PROTECTIONS, noticed_by
 from tests.simulation.story import Story
-from tests.simulation.weather import Deployment
+from tests.simulation.troubles import GONE
+from tests.simulation.weather import CALM, Deployment
+from tests.simulation.world import World
 
 SEEDS = 100
 """As many here; CI plays 400 more, with ``make simulate``."""
@@ -45,6 +50,23 @@ def test_nothing_is_lost_and_nothing_doubled_in_many_worlds() -> None:
 def test_what_waits_is_counted_by_the_settings_under_which_it_was_stored() -> None:
     """In this world, what waits for the rest of its burst comes back when a distribution is configured again."""
     Story(3_419).play()
+
+
+@pytest.mark.parametrize("how", [DENIED, GONE])
+@pytest.mark.parametrize("path", ["/a", "/bad", "/a*"])
+def test_a_distribution_that_refuses_does_so_whatever_else_is_wrong(path: str, how: tuple[str, int]) -> None:
+    """A full one that answered some calls with that, and refused others, kept a failing queue busy for 20 hours."""
+    cloudfront = CloudFront(World(0), CALM, ["E1", "E2"])
+    cloudfront.double.broken["E1"] = how
+    cloudfront.invalid.add("E1")
+    cloudfront.bad.add("/bad")
+    batch = {"Paths": {"Quantity": 1, "Items": [path]}, "CallerReference": "first"}
+    for id_ in "E1", "E2":
+        cloudfront.in_progress[id_].update(plain=PLAIN, wild=WILDCARDS)
+    with pytest.raises(ClientError, match=how[0]):
+        cloudfront.answer("E1", batch)
+    with pytest.raises(ClientError, match="InvalidArgument" if path == "/bad" else "TooManyInvalidations"):
+        cloudfront.answer("E2", batch)
 
 
 def getting_ready() -> Handler:
