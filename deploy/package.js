@@ -1,6 +1,7 @@
 // The zips of the functions, which a Python with pip makes: the one that Lambda runs, or else any, without bytecode.
 const { execFileSync } = require('child_process');
 const { readdirSync } = require('fs');
+const { stop } = require('./mistakes.js');
 
 const FOLDER = '.build';
 const TAG = 'cpython-313'; // of the runtime of serverless.yml
@@ -35,18 +36,20 @@ function makeZips() {
   const pythons = (named ? [named] : ['python3.13', 'python3', '.venv/bin/python', 'python']).filter(isNewEnough);
   if (pythons.length === 0) {
     const which = named ? `PYTHON=${named} is none` : 'None was found. Name one with PYTHON=…';
-    throw new Error(`The zips were not made, for which Python 3.11 or later is needed. ${which}.`);
+    stop(`The zips were not made, for which Python 3.11 or later is needed. ${which}.`);
   }
   if (failureToMake(pythons, TAG) === null) return;
   const text = failureToMake(pythons);
-  if (text !== null) throw new Error(`The zips were not made.\n${text}`);
+  if (text !== null) stop('The zips were not made.', text);
   // One of them may have got the packages, for which another one has no pip.
   if (failureToMake(pythons, TAG) === null) return;
   const why = named ? `PYTHON=${named} is another` : 'it was not found. Name it with PYTHON=…';
   console.error(`Packaged without bytecode, so each cold start compiles: that takes Python 3.13, and ${why}.`);
 }
 
-module.exports = () => {
+module.exports = async ({ resolveVariable }) => {
+  // Wrong parameters are told before anything is made.
+  await resolveVariable('self:custom.given.bucket');
   // Other commands need no zips.
   if (!process.argv.some((word) => ['deploy', 'package'].includes(word))) {
     return Object.fromEntries(FUNCTIONS.map((name) => [name, {}]));

@@ -1,7 +1,8 @@
 // Checks the parameters of the command line (--param name=value) before anything is packaged, and computes what the
-// templates need. docs/configuration.md describes each parameter. A wrong one stops the command with a sentence.
+// templates need. docs/configuration.md describes each parameter. Wrong ones stop the command, each with a sentence.
 
 const { encrypted, usingTheKey } = require('./encryption.js');
+const { mistakes, stop } = require('./mistakes.js');
 
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html (2026-11-21)
 const RETENTIONS = [
@@ -18,6 +19,14 @@ const TIMEOUT = 120; // seconds of an invocation: a call may take 13, the rest i
 const WINDOW = 2; // seconds for which the queue collects changes: a lone one goes at once, a burst is gathered anyway
 
 const PARAMETER_PATH = '(/[\\w.-]+)+(/\\*)?';
+
+function isArray(text) {
+  try {
+    return Array.isArray(JSON.parse(text));
+  } catch {
+    return false;
+  }
+}
 
 // Name: [default, what a given value must match, the same in words]
 const PARAMETERS = {
@@ -40,13 +49,17 @@ const PARAMETERS = {
   'repeat-after': ['0', /^(\d|[1-9]\d|[1-8]\d\d|900)$/, 'a number of seconds from 0 to 900'],
   prefix: ['', /^[^*]{1,1024}$/, 'how keys begin, without a wildcard'],
   suffix: ['', /^[^*]{1,1024}$/, 'how keys end, without a wildcard'],
-  'settings-ttl': ['300', /^\d{1,5}$/, 'a number of seconds'],
+  'settings-ttl': [
+    '300',
+    /^(\d{1,4}|[1-7]\d{4}|8[0-5]\d{3}|86[0-3]\d\d|86400)$/,
+    'a number of seconds from 0 to 86400',
+  ],
   'index-document': ['index.html', /^[^/\s][^/\n]*$/, 'the name of a file without a directory, or none'],
   'directory-urls': ['', /^(slash|bare)$/, 'slash or bare'],
   'error-pages': ['clear', /^(clear|ignore)$/, 'clear or ignore'],
   tildes: ['exact', /^(exact|wildcard)$/, 'exact or wildcard'],
   describe: ['on', /^(on|off)$/, 'on or off'],
-  rules: ['', /^\s*\[[^]*\]\s*$/, 'a JSON array of rules'],
+  rules: ['', { test: isArray }, 'a JSON array of rules, in one line'],
   'rules-parameter': ['', ...PARAMETER_NAME],
   include: ['', /^[^]{1,1024}$/, 'globs on keys'],
   exclude: ['', /^[^]{1,1024}$/, 'globs on keys'],
@@ -78,78 +91,26 @@ const PARAMETERS = {
   'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `one of these numbers of days: ${RETENTIONS.join(', ')}`],
 };
 
-// Parameters that are gone, and why nobody needs them.
-const GONE = {
-  tracing: 'the functions no longer send traces to X-Ray',
-  window: 'bursts are gathered (--param gather)',
-  lossless: 'wildcards that evict nothing are used wherever they save something',
-  'max-wildcards': 'a plan has few, unless it would exceed max-paths',
-  'list-pages': 'listings are bounded by what they may save',
-  'powertools-layer': 'the functions bring the version of Powertools that was tested',
-};
-
-// They need a queue on which something can wait.
-const ONLY_WITH_A_QUEUE = ['gather', 'deploy-marker', 'repeat-after'];
-
 const LISTS = ['distributions', 'pipeline-parameters'];
-const SOURCES = ['distributions', 'secret', 'parameter'];
 
-// An error without a stack: osls would show the stack to a person who mistyped a parameter.
-function mistake(sentence) {
-  return Object.assign(new Error(sentence), { stack: sentence });
+// Return the names and values on the command line, without blanks at the end, as osls takes them.
+function onTheLine(given) {
+  return [].concat(given ?? []).map((word) => word.trimEnd().split(/=(.*)/s));
 }
 
-function checkNames(given) {
-  for (const word of [].concat(given ?? [])) {
-    const name = word.split('=')[0];
-    if (Object.hasOwn(GONE, name)) throw mistake(`--param ${name}: ${GONE[name]}; leave this parameter out.`);
-    if (!Object.hasOwn(PARAMETERS, name)) {
-      throw mistake(`--param ${name}: there is no such parameter. Choose from ${Object.keys(PARAMETERS).join(', ')}.`);
-    }
-  }
-}
-
-async function read(resolveVariable) {
+// Return all values, and the names of those that are given. osls answers nothing if a word of the line has no value.
+async function read(words, resolveVariable) {
+  const line = new Map(words);
+  const ask = words.every(([, value]) => value) ? resolveVariable : async () => null;
   const values = {};
   const said = [];
-  for (const [name, [fallback, pattern, expected]] of Object.entries(PARAMETERS)) {
-    const found = await resolveVariable(`param:${name}, null`);
+  for (const [name, [fallback]] of Object.entries(PARAMETERS)) {
+    const found = (await ask(`param:${name}, null`)) ?? line.get(name) ?? null;
     if (found !== null) said.push(name);
-    let value = found === null ? fallback : String(found);
-    if (LISTS.includes(name)) value = value.split(/[\s,]+/).filter(Boolean).join(',');
-    if (value !== fallback && !pattern.test(value)) {
-      throw mistake(`--param ${name}: expected ${expected}; got '${value}'.`);
-    }
-    values[name] = value;
+    const value = found === null ? fallback : String(found);
+    values[name] = LISTS.includes(name) ? value.split(/[\s,]+/).filter(Boolean).join(',') : value;
   }
   return { values, said };
-}
-
-function checkPresence(values, said) {
-  if (!values.bucket) {
-    throw mistake('--param bucket: it is missing. Give the name of the origin bucket, as in --param bucket=my-origin.');
-  }
-  if (values['discover-tag'] && !values.distributions.split(',').includes('discover')) {
-    throw mistake('--param discover-tag: it works only with --param distributions=discover. Add that, or leave this out.');
-  }
-  const useless = ONLY_WITH_A_QUEUE.filter((name) => values.trigger === 'direct' && said.includes(name));
-  if (useless.length) {
-    throw mistake(`--param ${useless[0]}: it works only with a queue. Leave it out with --param trigger=direct.`);
-  }
-  const marker = values['deploy-marker'];
-  if (marker && !(marker.startsWith(values.prefix) && marker.endsWith(values.suffix))) {
-    throw mistake('--param deploy-marker: prefix and suffix keep it back, so the function would never hear of it.');
-  }
-  if (values['pipeline-parameters'] && values.pipeline !== 'on') {
-    throw mistake('--param pipeline-parameters: it works only with --param pipeline=on. Add that, or leave this out.');
-  }
-  const given = SOURCES.filter((name) => values[name]);
-  if (given.length !== 1) {
-    throw mistake(
-      `--param distributions: give exactly one of ${SOURCES.join(', ')} (given: ${given.join(', ') || 'none'}), as in` +
-        ' --param distributions=E1A2B3C4D5E6F7,E7F6D5C4B3A2E1.'
-    );
-  }
 }
 
 const substituted = (text) => ({ 'Fn::Sub': text });
@@ -275,9 +236,10 @@ function meant({ distributions }) {
 }
 
 module.exports = async ({ options, resolveVariable }) => {
-  checkNames(options.param);
-  const { values, said } = await read(resolveVariable);
-  checkPresence(values, said);
+  const words = onTheLine(options.param);
+  const { values, said } = await read(words, resolveVariable);
+  const wrong = mistakes(PARAMETERS, words, values, said);
+  if (wrong.length) stop(...wrong);
   const given = { ...values, meant: meant(values) };
   return {
     ...values,

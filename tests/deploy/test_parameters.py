@@ -1,9 +1,11 @@
 """The parameters of the deployment: wrong ones are refused with a sentence, right ones have their effect."""
 
 import ast
+import atexit
 import json
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,29 @@ import pytest
 from tests.doubles.packaged import BUCKET, DISTRIBUTIONS, KEY, ROOT, needed, osls
 
 
+def _parameters() -> dict[str, str]:
+    """Return the default of each parameter."""
+    text = (ROOT / "deploy" / "parameters.js").read_text()
+    table = re.search(r"^const PARAMETERS = \{\n(.*?)^\};", text, re.MULTILINE | re.DOTALL)
+    assert table is not None
+    rows = re.findall(r"^  '?([\w-]+)'?: \[\s*('[^']*'|\w+),", table[1], re.MULTILINE)
+    constants = dict(re.findall(r"^const (\w+) = ('[^']*');", text, re.MULTILINE))
+    return {name: ast.literal_eval(constants.get(default, default)) for name, default in rows}
+
+
+PARAMETERS = _parameters()
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
         ((DISTRIBUTIONS,), "--param bucket: it is missing"),
         ((BUCKET,), "--param distributions: give exactly one of distributions, secret, parameter (given: none)"),
         ((BUCKET, DISTRIBUTIONS, "secret=x"), "(given: distributions, secret)"),
-        ((BUCKET, DISTRIBUTIONS, "triger=direct"), "--param triger: there is no such parameter. Choose from bucket,"),
+        (
+            (BUCKET, DISTRIBUTIONS, "triger=direct"),
+            "--param triger: there is no such parameter: did you mean 'trigger'?",
+        ),
         ((BUCKET, DISTRIBUTIONS, "gather=300", "trigger=direct"), "--param gather: it works only with a queue"),
         ((BUCKET, DISTRIBUTIONS, "deploy-marker=x", "trigger=direct"), "--param deploy-marker: it works only with a"),
         ((BUCKET, DISTRIBUTIONS, "repeat-after=10", "trigger=direct"), "--param repeat-after: it works only with a"),
@@ -43,7 +61,12 @@ from tests.doubles.packaged import BUCKET, DISTRIBUTIONS, KEY, ROOT, needed, osl
             "--param list-pages: listings are bounded by what they may save; leave",
         ),
         ((BUCKET, DISTRIBUTIONS, "tracing=on"), "--param tracing: the functions no longer send traces to X-Ray; leave"),
-        ((BUCKET, DISTRIBUTIONS, "constructor=x"), "--param constructor: there is no such parameter"),
+        (
+            (BUCKET, DISTRIBUTIONS, "constructor=x"),
+            "--param constructor: there is no such parameter: docs/configuration",
+        ),
+        ((BUCKET, DISTRIBUTIONS, "gather"), "--param gather: it has no value: write --param gather=value."),
+        ((BUCKET, "distributions="), "--param distributions: it has no value: write --param distributions=value."),
         (
             (BUCKET, DISTRIBUTIONS, "pipeline-parameters=/s"),
             "--param pipeline-parameters: it works only with --param pi",
@@ -51,43 +74,127 @@ from tests.doubles.packaged import BUCKET, DISTRIBUTIONS, KEY, ROOT, needed, osl
     ],
 )
 def test_a_wrong_parameter_is_explained_in_a_sentence(parameters: tuple[str, ...], words: str) -> None:
-    with pytest.raises(subprocess.CalledProcessError) as failed:
-        computed(*parameters)
-    assert words in failed.value.stderr
-    assert not re.search(r"^ +at .*parameters.js", failed.value.stderr, re.MULTILINE)
+    (told,) = objections(*parameters)
+    assert words in told
 
 
-@pytest.mark.parametrize(
-    ("parameters", "words"),
-    [
-        ((DISTRIBUTIONS,), "--param bucket: it is missing"),
-        ((BUCKET, DISTRIBUTIONS, "gather=300", "trigger=direct"), "--param gather: it works only with a queue"),
-    ],
-)
-def test_a_wrong_parameter_stops_packaging(tmp_path: Path, parameters: tuple[str, ...], words: str) -> None:
-    arguments = [word for parameter in parameters for word in ("--param", parameter)]
+MANY_MISTAKES = {
+    "bucket=My_Origin": "expected the name of the origin bucket, not a URL or an ARN; got 'My_Origin'.",
+    "distributionz=E1": "there is no such parameter: did you mean 'distributions'?",
+    "MAX_PATHS=0": "there is no such parameter: did you mean 'max-paths'?",
+    "trigger=direct": "",
+    "gather=300": "it works only with a queue: leave it out with --param trigger=direct.",
+    "tracing=on": "the functions no longer send traces to X-Ray; leave this parameter out.",
+    "pipeline-parameters=/ids": "it works only with --param pipeline=on: add that, or leave this out.",
+}
+
+
+def test_all_mistakes_are_told_at_once_and_stop_packaging_at_once(tmp_path: Path) -> None:
+    """Run osls itself: nothing stands around the sentences, and nothing was made before."""
+    arguments = [word for parameter in MANY_MISTAKES for word in ("--param", parameter)]
     done = osls("package", "--package", str(tmp_path / "out"), *arguments)
-    said = done.stdout + done.stderr
-    assert done.returncode == 1
-    assert words in said
-    assert not re.search(r"^ +at ", said, re.MULTILINE)
+    assert (done.returncode, done.stdout) == (1, "")
+    told = {f"--param {given.partition('=')[0]}: {words}" for given, words in MANY_MISTAKES.items() if words}
+    assert sorted(done.stderr.splitlines()) == sorted(told)
     assert not (tmp_path / "out").exists()
 
 
+def test_a_name_with_one_slip_is_known_again() -> None:
+    """Leave out a letter, double one, exchange two, or write the name as a variable."""
+    slips = {
+        wrong: name
+        for name in PARAMETERS
+        for at in range(1, len(name))
+        for wrong in (
+            name[:at] + name[at + 1 :],
+            name[:at] + name[at - 1 :],
+            name[: at - 1] + name[at] + name[at - 1] + name[at + 1 :],
+            name.upper().replace("-", "_"),
+        )
+        if wrong not in PARAMETERS
+    }
+    suggested = {
+        told.removeprefix("--param ").partition(":")[0]: re.findall("did you mean '(.*)'", told)
+        for told in objections(BUCKET, DISTRIBUTIONS, *(f"{wrong}=x" for wrong in slips))
+    }
+    assert suggested == {wrong: [name] for wrong, name in slips.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("topic", "alarm-topic"), ("DISTRIBUTION_IDS", "distributions"), ("ids", ""), ("", "")]
+)
+def test_a_name_is_suggested_only_if_it_is_near(name: str, meant: str) -> None:
+    (told,) = objections(BUCKET, DISTRIBUTIONS, f"{name}=x")
+    assert re.findall("did you mean '(.*)'", told) == [meant] * bool(meant)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (DISTRIBUTIONS, "bukket=my-origin"),
+        (DISTRIBUTIONS, "bucket=s3://my-origin"),
+        (BUCKET, "distribution=E1"),
+        (BUCKET, "distributions=d111.cloudfront.net", "discover-tag=team"),
+        (BUCKET, DISTRIBUTIONS, "discover_tag=team"),
+        (BUCKET, DISTRIBUTIONS, "trigger=dirct", "gather=300"),
+        (BUCKET, DISTRIBUTIONS, "gather=5m", "trigger=direct"),
+        (BUCKET, DISTRIBUTIONS, "deploy-marker=.deployed", "prefix=*"),
+        (BUCKET, DISTRIBUTIONS, "deploy-marker=.deployed", "trigger=direct", "prefix=blog/"),
+        (BUCKET, DISTRIBUTIONS, "pipeline=yes", "pipeline-parameters=/ids"),
+        (BUCKET, DISTRIBUTIONS, "pipelin=on", "pipeline-parameters=/ids"),
+        (BUCKET, DISTRIBUTIONS, "max-path=1", "max-path=2"),
+    ],
+)
+def test_one_slip_is_one_sentence(given: tuple[str, ...]) -> None:
+    assert len(objections(*given)) == 1
+
+
+def objections(*parameters: str) -> list[str]:
+    """Return the lines with which deploy/parameters.js stops a command."""
+    answer = _answer(parameters)
+    assert "made" not in answer
+    return [line for text in answer["told"] for line in text.splitlines()]
+
+
 def computed(*parameters: str) -> Any:
-    """Run deploy/parameters.js with these parameters, without osls. Its objections are on standard error."""
+    """Return what deploy/parameters.js makes of parameters, without osls."""
+    answer = _answer(parameters)
+    assert answer["told"] == []
+    return answer["made"]
+
+
+def _answer(parameters: tuple[str, ...]) -> Any:
+    node = _node()
+    assert node.stdin is not None
+    assert node.stdout is not None
+    node.stdin.write(json.dumps(parameters) + "\n")
+    node.stdin.flush()
+    return json.loads(node.stdout.readline())
+
+
+@cache
+def _node() -> "subprocess.Popen[str]":
+    """Start a process that answers one line with parameters after the other."""
     program = """
-        const given = JSON.parse(process.argv[1]);
-        const named = Object.fromEntries(given.map((word) => word.split(/=(.*)/s)));
-        const resolveVariable = async (text) => named[/^param:([\\w-]+), null$/.exec(text)[1]] ?? null;
         const parameters = require('./deploy/parameters.js');
-        parameters({ options: { param: given }, resolveVariable }).then((made) => console.log(JSON.stringify(made)));
+        const answer = async (param) => {
+          const named = Object.fromEntries(param.map((word) => word.split(/=(.*)/s)));
+          const resolveVariable = async (text) => named[/^param:([\\w-]+), null$/.exec(text)[1]] ?? null;
+          const told = [];
+          console.error = (text) => told.push(text);
+          process.exit = (status) => { throw `exit ${status}`; };
+          const made = await parameters({ options: { param }, resolveVariable }).catch((thrown) => {
+            if (thrown !== 'exit 1') throw thrown;
+          });
+          console.log(JSON.stringify({ told, made }));
+        };
+        require('readline').createInterface({ input: process.stdin }).on('line', (line) => answer(JSON.parse(line)));
     """
-    node = needed("node")
-    done = subprocess.run(
-        [node, "-e", program, json.dumps(parameters)], cwd=ROOT, check=True, capture_output=True, text=True
+    node = subprocess.Popen(
+        [needed("node"), "-e", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    return json.loads(done.stdout)
+    atexit.register(node.communicate)
+    return node
 
 
 def keys(*patterns: Any) -> Any:
@@ -130,7 +237,8 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
             "secret=arn:aws:secretsmanager:us-east-1:111122223333:secret:a",
         ),
         *("parameter=/", "parameter=a//b", "parameter=arn:aws:ssm:us-east-1:1:document/x", "parameter=a*"),
-        *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "index-document= "),
+        *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "index-document= a"),
+        *("settings-ttl=86401", "settings-ttl=1h", "rules={}", "rules=[", "rules=[{'match': 'x'}]"),
         *("max-paths=0", "max-paths=1000001", "max-paths=01", "max-paths=-1"),
         *("repeat-after=-1", "repeat-after=901", "repeat-after=ten"),
         *("gather=-1", "gather=901", "gather=1e2", "gather=on", "deploy-marker=/x", "deploy-marker=s3://origin/x"),
@@ -175,11 +283,9 @@ def test_a_refusal_says_what_is_expected(wrong: str, expected: str) -> None:
 def refused(wrong: str, expected: str) -> None:
     name, _, value = wrong.partition("=")
     rest = [given for given in (BUCKET, DISTRIBUTIONS) if not given.startswith(f"{name}=")]
-    with pytest.raises(subprocess.CalledProcessError) as refusal:
-        computed(*rest, wrong)
-    assert f"--param {name}: expected {expected}" in refusal.value.stderr
-    assert f"; got '{value}'." in refusal.value.stderr
-    assert not re.search(r"^ +at .*parameters.js", refusal.value.stderr, re.MULTILINE)
+    (told,) = objections(*rest, wrong)
+    assert told.startswith(f"--param {name}: expected {expected}")
+    assert told.endswith(f"; got '{value}'.")
 
 
 def test_blanks_around_ids_do_not_matter() -> None:
@@ -363,13 +469,7 @@ def test_the_pipeline_function_may_read_the_parameters_of_jobs() -> None:
 
 
 def test_every_parameter_is_documented_with_its_default() -> None:
-    text = (ROOT / "deploy" / "parameters.js").read_text()
-    table = re.search(r"^const PARAMETERS = \{\n(.*?)^\};", text, re.MULTILINE | re.DOTALL)
-    assert table is not None
-    rows = re.findall(r"^  '?([\w-]+)'?: \[\s*('[^']*'|\w+),", table[1], re.MULTILINE)
-    assert len(rows) > 10
+    assert len(PARAMETERS) > 10
     page = (ROOT / "docs" / "configuration.md").read_text()
-    constants = dict(re.findall(r"^const (\w+) = ('[^']*');", text, re.MULTILINE))
-    for name, default in rows:
-        value = ast.literal_eval(constants.get(default, default))
+    for name, value in PARAMETERS.items():
         assert f"| `{name}` | {f'`{value}`' if value else ''}".rstrip() in page, name
