@@ -37,38 +37,56 @@ DEPLOYS: Final = HERE / "deploys.svg"
 
 _BLUE, _RED, *_ = plot._COLOURS
 _GREY: Final = plot._GREY
-_LIGHT: Final = "#B5B5B5"
+_BAND: Final = "#F4F4F4"
 _STYLE: Final = plot._STYLE | {"axes.spines.top": False, "svg.hashsalt": "benchmarks"}
 _SIDES: Final[tuple[Literal["ours"], Literal["theirs"]]] = ("ours", "theirs")
-_COLOURS: Final = {BOUND: _LIGHT, FLUSH: _GREY, PER_OBJECT: _RED} | dict.fromkeys(STACK, _BLUE)
-_MARKERS: Final = {BOUND: "|", FLUSH: "D", PER_OBJECT: "s", OURS: "o"}
-_SIZES: Final = {BOUND: 14, FLUSH: 5, PER_OBJECT: 5, OURS: 7}
-_LINES: Final = {BOUND: 0.0, FLUSH: 0.24, PER_OBJECT: -0.24} | dict.fromkeys(STACK, 0.0)
-"""The place in the row of a deploy for each way."""
+_COLOURS: Final = {OURS: _BLUE, PER_OBJECT: _RED, FLUSH: _GREY, BOUND: "black"}
+_MARKERS: Final = {OURS: "o", PER_OBJECT: "s", FLUSH: "D", BOUND: "|"}
+_SIZES: Final = {OURS: 6, PER_OBJECT: 5, FLUSH: 4.5, BOUND: 8}
+_LANES: Final = {way: 0.25 * number - 0.375 for number, way in enumerate(_MARKERS)}
+"""The place in the row of a deploy for each way, so that none is behind another where they cost the same."""
 _MARKS: Final[dict[str, dict[str, Any]]] = {
     DEPLOYED: {"marker": "o"},
     LISTED: {"marker": "o", "markerfacecolor": "white", "markeredgewidth": 1.8},
 }
-"""The functions that are ours."""
+"""The functions that are ours, the upper of a row first."""
+_APART: Final = 0.34
+"""The space between them, of a row."""
 _Key = Literal["usd", "worst_usd", "last", "worst_last"]
 
 
 def save_speed(results: Results, path: Path = SPEED) -> None:
-    """Draw cold starts and warm events."""
-    _save(path, identifier(results), 7.6, lambda figure: _speed(figure, results))
+    """Draw cold starts and warm events into a file."""
+    _save(path, identifier(results), draw_speed(results))
 
 
 def save_deploys(found: Deployment, path: Path = DEPLOYS) -> None:
+    """Draw deploys into a file."""
+    _save(path, identifier(found), draw_deploys(found))
+
+
+def draw_speed(results: Results) -> Figure:
+    """Draw cold starts and warm events."""
+    return _drawn(7.6, lambda figure: _speed(figure, results))
+
+
+def draw_deploys(found: Deployment) -> Figure:
     """Draw deploys."""
-    _save(path, identifier(found), 10.5, lambda figure: _deploys(figure, found))
+    return _drawn(12.2, lambda figure: _deploys(figure, found))
 
 
-def _save(path: Path, name: str, height: float, draw: Callable[[Figure], None]) -> None:
-    """Draw a picture, with an identifier that tells from which figures."""
+def _drawn(height: float, draw: Callable[[Figure], None]) -> Figure:
+    """Return a picture on white, which can be read on dark pages, too."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(10, height), layout="constrained", facecolor="white")
         draw(figure)
-        metadata = plot._NO_DATE[path.suffix] | ({"Identifier": name} if path.suffix == ".svg" else {})
+    return figure
+
+
+def _save(path: Path, name: str, figure: Figure) -> None:
+    """Save a picture, with an identifier that tells from which figures."""
+    metadata = plot._NO_DATE[path.suffix] | ({"Identifier": name} if path.suffix == ".svg" else {})
+    with mpl.rc_context(_STYLE):
         figure.savefig(path, dpi=110, metadata=metadata)
 
 
@@ -104,7 +122,7 @@ def _draw_cold(axes: Axes, cold: Cold) -> None:
     axes.set_yticks(range(len(starts)), [fill(found["function"].replace("`", ""), 22) for found in starts])
     axes.set_ylim(len(starts) - 0.5, -0.6)
     axes.set_xlim(0, most * 1.7)
-    axes.set_xlabel("seconds to the first answer: init, first event")
+    axes.set_xlabel("seconds to the first answer: init (dark) and the first event (light)")
     axes.set_title(f"Cold start with {MEMORY} MB", loc="left", fontweight="bold", pad=10)
     _without_lines(axes)
 
@@ -123,11 +141,8 @@ def _draw_ratios(axes: Axes, cold: Cold) -> None:
     for place, (name, found) in enumerate(rows):
         most = bounds.get(name)
         if most:
-            axes.plot(most, place, color="black", marker="|", markersize=18, markeredgewidth=2)
-        for function, values in found.items():
-            colour = _RED if values["median"] > (most or 1) else _BLUE
-            axes.plot([values["p10"], values["p90"]], [place, place], color=colour, linewidth=1)
-            axes.plot(values["median"], place, color=colour, markersize=7, **_MARKS[function])
+            axes.plot([most, most], [place - 0.45, place + 0.45], color="black", linewidth=2)
+        _draw_row(axes, place, found, most or 1)
     axes.axvline(1, color=_GREY, linewidth=1)
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.6)
@@ -140,6 +155,15 @@ def _draw_ratios(axes: Axes, cold: Cold) -> None:
     )
     axes.set_title("Ours against a plain handler, the worst on top", loc="left", fontweight="bold", pad=10)
     _without_lines(axes)
+
+
+def _draw_row(axes: Axes, place: int, found: dict[str, Spread], most: float) -> None:
+    """Draw the functions one below the other, in red if they are above the most that they should be."""
+    for number, function in enumerate(function for function in _MARKS if function in found):
+        values, lane = found[function], place + _APART * (number - (len(found) - 1) / 2)
+        colour = _RED if values["median"] > most else _BLUE
+        axes.plot([values["p10"], values["p90"]], [lane, lane], color=colour, linewidth=1)
+        axes.plot(values["median"], lane, color=colour, markersize=6, **_MARKS[function])
 
 
 def _ratios(cold: Cold) -> dict[str, dict[str, Spread]]:
@@ -170,7 +194,7 @@ def _draw_warm(axes: Axes, results: Results) -> None:
     axes.annotate("decode and plan", (messages[0], ours[0]), (14, -2), color=_BLUE, **named)
     axes.annotate("json.loads", (messages[0], theirs[0]), (-4, 13), color=_GREY, **named)
     axes.set_xscale("log")
-    axes.set_xlim(0.6, messages[-1] * 1.6)
+    axes.set_xlim(0.6, messages[-1] * 2.2)
     axes.set_xticks(messages, [f"{number:,}" for number in messages])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(plot._number))
@@ -188,19 +212,23 @@ def _deploys(figure: Figure, found: Deployment) -> None:
     rows = found["deploys"]
     names = list(dict.fromkeys(map(_name, rows)))
     price, seconds, wrong = figure.subplots(1, 3, sharey=True, width_ratios=[1, 1, 0.75])
-    _draw_dots(price, rows, names, "usd", "worst_usd")
-    _draw_dots(seconds, rows, names, "last", "worst_last")
+    _draw_dots(price, rows, names, ("usd", "worst_usd"), "")
+    _draw_dots(seconds, rows, names, ("last", "worst_last"), " s")
     _tell_what_is_wrong(wrong, rows, names)
     price.set_yticks(range(len(names)), names)
-    price.set_ylim(len(names) - 0.45, -0.6)
+    price.set_ylim(len(names) - 0.5, -0.5)
     price.set_title("Price", loc="left", fontweight="bold", pad=10)
     seconds.set_title("All fresh after", loc="left", fontweight="bold", pad=10)
     wrong.set_title("What goes wrong", loc="left", fontweight="bold", pad=10)
     price.set_xlabel("USD, without free paths")
-    seconds.set_xlabel("seconds from the last upload")
+    seconds.set_xlabel("from the last upload")
+    for axes in (price, seconds, wrong):
+        for place in range(0, len(names), 2):
+            axes.axhspan(place - 0.5, place + 0.5, color=_BAND, linewidth=0, zorder=0)
     title = (
         "Deploys to one distribution, or × so many, simulated with CloudFront's quotas.\n"
         "Blue lines reach from the best median of ours to the worst run, whether the queue splits or processes are new."
+        "\nA way that has no mark in the middle never gets all fresh."
     )
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=_GREY)
     figure.legend(*price.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
@@ -210,47 +238,45 @@ def _name(row: Deploy) -> str:
     return row["name"] + (f" × {row['distributions']}" if row["distributions"] > 1 else "")
 
 
-def _draw_dots(axes: Axes, rows: Sequence[Deploy], names: list[str], key: _Key, worst: _Key) -> None:
+def _draw_dots(axes: Axes, rows: Sequence[Deploy], names: list[str], keys: tuple[_Key, _Key], unit: str) -> None:
     for row in rows:
         if row["way"] in _MARKERS:
-            _draw_dot(axes, row, names.index(_name(row)), row[key])
+            _draw_dot(axes, row, names.index(_name(row)), row[keys[0]])
     for place, name in enumerate(names):
         ours = [row for row in rows if _name(row) == name and row["way"] in STACK]
-        _draw_worst(axes, ours, place, key, worst)
+        _draw_worst(axes, ours, place, keys, unit)
     axes.set_xscale("log")
-    axes.set_xlim(axes.dataLim.x0 / 1.4, axes.dataLim.x1 * 20)
+    axes.set_xlim(axes.dataLim.x0 / 1.4, axes.dataLim.x1 * 15)  # the figures of ours are beside its line
     axes.xaxis.set_major_locator(LogLocator(numticks=9))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}{unit}"))
     _without_lines(axes)
 
 
-def _draw_worst(axes: Axes, ours: Sequence[Deploy], place: float, key: _Key, worst: _Key) -> None:
+def _draw_worst(axes: Axes, ours: Sequence[Deploy], place: float, keys: tuple[_Key, _Key], unit: str) -> None:
     """Draw a line from the best median of ours to the worst run, and write both beside it."""
-    values = [row[kind] or 0.0 for row in ours for kind in (key, worst)]
+    values = [row[kind] or 0.0 for row in ours for kind in keys]
     best, most = min(values), max(values)
-    axes.plot([best, most], [place, place], color=_BLUE, linewidth=2)
+    place += _LANES[OURS]
+    axes.plot([best, most], [place, place], color=_BLUE, linewidth=2, marker="|", markersize=9)
     told: dict[str, Any] = {"textcoords": "offset points", "va": "center", "color": _BLUE, "fontsize": 9}
-    axes.annotate(f"{best:.3g} … {most:.3g}" if best < most else f"{best:.3g}", (most, place), (8, 0), **told)
+    reach = f"{best:.3g} … {most:.3g}" if best < most else f"{best:.3g}"
+    axes.annotate(reach + unit, (most, place), (8, 0), **told)
 
 
-def _draw_dot(axes: Axes, row: Deploy, place: float, value: float | None) -> None:
+def _draw_dot(axes: Axes, row: Deploy, place: int, value: float | None) -> None:
+    """Draw a mark, unless the way never gets there: the last column says so."""
     way = row["way"]
-    place += _LINES[way]
-    if value is None:
-        axes.text(
-            0.99, place, "never", transform=axes.get_yaxis_transform(), color=_COLOURS[way], ha="right", va="center"
-        )
-        return
-    label = way if place < 0.5 else None
-    style: dict[str, Any] = {"linestyle": "", "marker": _MARKERS[way], "markersize": _SIZES[way]}
-    axes.plot(value, place, color=_COLOURS[way], label=label, **style)
+    if value is not None:
+        label = way if place == 0 else None
+        style: dict[str, Any] = {"linestyle": "", "marker": _MARKERS[way], "markersize": _SIZES[way]}
+        axes.plot(value, place + _LANES[way], color=_COLOURS[way], label=label, **style)
 
 
 def _tell_what_is_wrong(axes: Axes, rows: Sequence[Deploy], names: list[str]) -> None:
     axes.set_axis_off()
     for row in rows:
         if row["evicted"] or row["stale"]:
-            place = names.index(_name(row)) + _LINES[row["way"]]
+            place = names.index(_name(row)) + 1.5 * _LANES[row["way"]]  # letters are higher than marks
             told = f"{row['evicted']:,.0f} evicted" if row["evicted"] else f"{row['stale']:,.0f} stay stale"
-            axes.text(0, place, told, fontsize=9, color=_COLOURS[row["way"]], va="center")
+            axes.text(0.03, place, told, fontsize=9, color=_COLOURS[row["way"]], va="center")

@@ -15,6 +15,8 @@ SUFFIXES: Final = (".svg", ".png", ".pdf")
 
 # Okabe and Ito's colours, which colour-blind people can tell apart: https://jfly.uni-koeln.de/color/ (2026-11-22).
 _COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_LINES: Final = ("-", "--", ":")
+"""For curves of the same colour."""
 _GREY: Final = "#666666"
 _STYLE: Final[dict[Any, Any]] = {
     "axes.edgecolor": _GREY,
@@ -41,7 +43,7 @@ _WIDE: Final = 20
 
 
 def save(curves: list[Curve], path: Path, budget: int | None) -> None:
-    """Draw curves into a file with one of the SUFFIXES, and mark what a budget of paths buys.
+    """Draw curves into a file with one of the SUFFIXES, and mark what a budget of paths buys and what is exact.
 
     The same curves make the same file. Raises ConfigurationError if it cannot be written, or matplotlib is missing.
     """
@@ -52,7 +54,10 @@ def save(curves: list[Curve], path: Path, budget: int | None) -> None:
         raise ConfigurationError(f"--plot needs the extra 'plot': pip install '.[plot]' ({error})") from error
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8, 4.8), layout="constrained")
-        _draw(figure.add_subplot(), curves, budget)
+        axes = figure.add_subplot()
+        _draw(axes, curves, budget)
+        if curves:  # below, where none is
+            figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3, frameon=False)
         try:
             figure.savefig(path, dpi=150, metadata=_NO_DATE[path.suffix.lower()])
         except OSError as error:
@@ -63,51 +68,44 @@ def _draw(axes: "Axes", curves: list[Curve], budget: int | None) -> None:
     ends, logarithmic = _ends(curves)
     for number, curve in enumerate(curves):
         label = names(curve.distributions) if len(curves) > 1 else None
-        _draw_curve(axes, curve, _COLOURS[number % len(_COLOURS)], ends[1], label)
+        _draw_curve(axes, curve, number, ends[1], label)
+    if curves:
+        exact = [Point(curve.exact, 0, 0) for curve in curves]
+        _mark(axes, exact, ("nothing widened", count(exact[0].paths, "path")), marker="D", markersize=13)
     bought = [] if budget is None else [point for curve in curves if (point := curve.at(budget))]
     if bought:
-        _mark(axes, bought, budget)
+        only = f"{count(bought[0].paths, 'path')}, {bought[0].evicted:,} evicted"
+        _mark(axes, bought, (f"--budget {budget:,}", only), marker="o", markersize=9)
     _set_axes(axes, ends, logarithmic=logarithmic)
     axes.set_title(_title(curves), loc="left", pad=12, fontweight="bold")
-    if len(curves) > 1 or bought:
-        axes.legend(frameon=False, loc="upper right")  # no curve that falls gets there
 
 
 def _ends(curves: list[Curve]) -> tuple[tuple[float, float], bool]:
     """Return the ends of the axis of paths, and whether it is logarithmic."""
     first = min((curve.points[0].paths for curve in curves), default=1)
-    last = max((curve.points[-1].paths for curve in curves), default=1)
+    last = max((max(curve.exact, curve.points[-1].paths) for curve in curves), default=1)
     if last > _WIDE * first:
         return (first / 1.25, last * 1.25), True
     margin = max((last - first) * 0.06, 0.6)
     return (first - margin, last + margin), False
 
 
-def _draw_curve(axes: "Axes", curve: Curve, colour: str, end: float, label: str | None) -> None:
+def _draw_curve(axes: "Axes", curve: Curve, number: int, end: float, label: str | None) -> None:
     """Draw steps: paths that are not enough for the next point evict as many objects as this one."""
     paths, evicted = ([point[field] for point in curve.points] for field in (0, 2))
-    axes.step(
-        [*paths, end], [*evicted, evicted[-1]], where="post", color=colour, linewidth=1.8, label=label, clip_on=False
-    )
-    axes.plot(paths, evicted, linestyle="", marker="o", markersize=4, color=colour, clip_on=False, zorder=3)
+    used, place = divmod(number, len(_COLOURS))
+    style: dict[str, Any] = {"color": _COLOURS[place], "clip_on": False}
+    line = _LINES[used % len(_LINES)]
+    axes.step([*paths, end], [*evicted, evicted[-1]], line, where="post", linewidth=1.8, label=label, **style)
+    axes.plot(paths, evicted, linestyle="", marker="o", markersize=4, zorder=3, **style)
 
 
-def _mark(axes: "Axes", points: list[Point], budget: int | None) -> None:
-    """Draw a ring around what the budget buys on each curve. One point is named in the legend."""
-    bought = f": {count(points[0].paths, 'path')}, {points[0].evicted:,} evicted" if len(points) == 1 else ""
-    axes.plot(
-        [point.paths for point in points],
-        [point.evicted for point in points],
-        label=f"--budget {budget:,}{bought}",
-        linestyle="",
-        marker="o",
-        markersize=11,
-        markerfacecolor="none",
-        markeredgecolor="black",
-        markeredgewidth=1.4,
-        clip_on=False,
-        zorder=4,
-    )
+def _mark(axes: "Axes", points: list[Point], words: tuple[str, str], **style: Any) -> None:
+    """Draw a hollow mark around a point of each curve. The legend has the second words only about a single one."""
+    label = ": ".join(words) if len(points) == 1 else words[0]
+    places = ([point.paths for point in points], [point.evicted for point in points])
+    hollow: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 1.4}
+    axes.plot(*places, label=label, linestyle="", clip_on=False, zorder=4, **hollow, **style)
 
 
 def _set_axes(axes: "Axes", ends: tuple[float, float], *, logarithmic: bool) -> None:
@@ -118,7 +116,8 @@ def _set_axes(axes: "Axes", ends: tuple[float, float], *, logarithmic: bool) -> 
     if logarithmic:
         axes.set_xscale("log")
     axes.set_xlim(ends)
-    axes.set_ylim(0, max(axes.dataLim.y1 * 1.05, 1))
+    most = max(axes.dataLim.y1 * 1.05, 1)
+    axes.set_ylim(-0.05 * most, most)  # marks at 0 stand above the figures of the axis
     axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True))
     price = axes.secondary_xaxis("top", functions=(_usd, _paths))
     price.set_xlabel(f"USD, if the {FREE_PATHS:,} free paths of the month are used up", color=_GREY, fontsize=9)

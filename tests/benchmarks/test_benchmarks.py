@@ -6,11 +6,13 @@ import re
 from collections import Counter, defaultdict
 from copy import deepcopy
 from functools import partial
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from benchmarks import __main__ as bench
 from benchmarks import deployment, deploys, figures, per_object, plots, progress, report, s3cmd, s3deploy, targets
@@ -478,6 +480,36 @@ def test_plots_say_which_results_they_were_drawn_from(played: Deployment) -> Non
     others = deepcopy(played)
     others["deploys"][0]["calls"] += 1
     assert plots.identifier(played) == plots.identifier(deepcopy(played)) != plots.identifier(others)
+
+
+Box = tuple[float, float, float, float]
+
+
+def boxes(axes: Axes, points: float) -> list[tuple[str, Box]]:
+    """Return the marks and texts of a chart, each with its box in points of so many pixels, but no lines."""
+    found = []
+    for line in axes.lines:
+        if line.get_marker() not in ("None", "|") or line.get_linestyle() == "None":
+            half = line.get_markersize() / 2
+            for x, y in axes.transData.transform(np.asarray(line.get_xydata())) / points:
+                found.append((f"{line.get_marker()} at {x:.0f}, {y:.0f}", (x - half, y - half, x + half, y + half)))
+    for text in axes.texts:
+        (left, low), (right, high) = text.get_window_extent().get_points() / points
+        found.append((text.get_text(), (left, low, right, high)))
+    return found
+
+
+def overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def test_nothing_in_a_plot_hides_a_mark_or_a_text(results: Results, played: Deployment) -> None:
+    for figure in (plots.draw_speed(results), plots.draw_deploys(played)):
+        assert figure.get_facecolor() == (1, 1, 1, 1)
+        figure.draw_without_rendering()
+        for axes in figure.get_axes():
+            pairs = combinations(boxes(axes, figure.dpi / 72), 2)
+            assert [(one, other) for (one, first), (other, second) in pairs if overlap(first, second)] == []
 
 
 # --- make bench -----------------------------------------------------------------------------------------
