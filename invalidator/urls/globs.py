@@ -38,17 +38,18 @@ def normalized(url: str) -> set[str]:
     a difference for ``a//../b``.
     """
     path = f"/{url}"
-    return {url, _without_dots(_with_single_slashes(path))[1:], _with_single_slashes(_without_dots(path))[1:]}
+    return {url, without_dots(with_single_slashes(path))[1:], with_single_slashes(without_dots(path))[1:]}
 
 
 _slashes = re.compile("/+")
 
 
-def _with_single_slashes(path: str) -> str:
+def with_single_slashes(path: str) -> str:
+    """Replace several slashes in a row with one."""
     return _slashes.sub("/", path)
 
 
-def _without_dots(path: str) -> str:
+def without_dots(path: str) -> str:
     """Remove dot segments, as https://www.rfc-editor.org/rfc/rfc3986#section-5.2.4 does."""
     kept: list[str] = []
     segments = path.split("/")[1:]

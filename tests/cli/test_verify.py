@@ -7,7 +7,10 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
+from typing import Any
 
 import boto3
 import pytest
@@ -15,17 +18,32 @@ import pytest
 from invalidator.cli.verify import _comparing, compare_until_fresh
 from invalidator.cli.verify_view import EdgeComparison, show_comparison
 from invalidator.errors import EdgeError, ObjectError
+from invalidator.local.edge import EdgeCache, Headers, edge_served
 from invalidator.local.embedded import BUCKET, embedded_aws
 from invalidator.operator.freshness import EdgeAnswer, Freshness, S3Object
 from tests.doubles.command import COMMAND, ROOT, assert_explained, run, start
-from tests.doubles.edge_cache import EdgeCache, edge_cache
 from tests.doubles.loopback import Quiet, serving
 
 
+@dataclass
+class Edge(EdgeCache):
+    """An edge of which a test invalidates paths by itself. ``extra`` are headers in place of those of its answers."""
+
+    extra: Headers = field(default_factory=dict)
+
+    def answer(self, url: str, viewer: Headers) -> tuple[int, Headers, bytes]:
+        status, headers, body = super().answer(url, viewer)
+        return status, headers | self.extra, body
+
+    def invalidate(self, *paths: str) -> None:
+        batch: Any = {"Paths": {"Quantity": len(paths), "Items": list(paths)}, "CallerReference": "".join(paths)}
+        boto3.client("cloudfront").create_invalidation(DistributionId=self.distribution, InvalidationBatch=batch)
+
+
 @pytest.fixture
-def edge() -> Iterator[EdgeCache]:
-    """The edge cache of the first of two distributions, which nobody has asked for anything."""
-    with embedded_aws() as aws, edge_cache(aws.distributions[0]) as cache:
+def edge() -> Iterator[Edge]:
+    """The edge of the first of two distributions, which nobody has asked for anything."""
+    with embedded_aws() as aws, edge_served(cache := Edge(aws.distributions[0], error_ttl=inf)):
         yield cache
 
 
@@ -33,9 +51,7 @@ def put(key: str, body: str) -> None:
     boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body.encode())
 
 
-def verify(
-    edge: EdgeCache, key: str, *options: str, path: str = "", **environ: str
-) -> subprocess.CompletedProcess[str]:
+def verify(edge: Edge, key: str, *options: str, path: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     url = f"{edge.url}{path or f'/{key}'}"
     return run("verify", "--url", url, "--key", key, "--bucket", BUCKET, *options, **environ)
 
@@ -48,7 +64,7 @@ def verdict(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
 # --- one comparison -------------------------------------------------------------------------------------------
 
 
-def test_an_upload_makes_the_edge_stale_and_an_invalidation_fresh(edge: EdgeCache) -> None:
+def test_an_upload_makes_the_edge_stale_and_an_invalidation_fresh(edge: Edge) -> None:
     put("blog/a.html", "one")
     assert verdict(verify(edge, "blog/a.html")) == (0, "fresh")
     put("blog/a.html", "two")
@@ -59,7 +75,7 @@ def test_an_upload_makes_the_edge_stale_and_an_invalidation_fresh(edge: EdgeCach
     assert verdict(verify(edge, "blog/a.html")) == (0, "fresh")
 
 
-def test_a_deleted_object_is_stale_until_the_edge_forgets_it(edge: EdgeCache) -> None:
+def test_a_deleted_object_is_stale_until_the_edge_forgets_it(edge: Edge) -> None:
     put("a", "one")
     verify(edge, "a")
     boto3.client("s3").delete_object(Bucket=BUCKET, Key="a")
@@ -70,7 +86,7 @@ def test_a_deleted_object_is_stale_until_the_edge_forgets_it(edge: EdgeCache) ->
     assert verdict(verify(edge, "a")) == (0, "fresh")
 
 
-def test_an_answer_from_before_the_first_upload_is_stale(edge: EdgeCache) -> None:
+def test_an_answer_from_before_the_first_upload_is_stale(edge: Edge) -> None:
     assert verdict(verify(edge, "a")) == (0, "fresh")
     put("a", "one")
     done = verify(edge, "a")
@@ -80,7 +96,7 @@ def test_an_answer_from_before_the_first_upload_is_stale(edge: EdgeCache) -> Non
     assert verdict(verify(edge, "a")) == (0, "fresh")
 
 
-def test_the_url_need_not_be_that_of_the_key(edge: EdgeCache) -> None:
+def test_the_url_need_not_be_that_of_the_key(edge: Edge) -> None:
     put("red flower+.html", "one")
     assert verdict(verify(edge, "red flower+.html", path="/red%20flower%2B.html")) == (0, "fresh")
     put("blog/index.html", "one")
@@ -88,7 +104,7 @@ def test_the_url_need_not_be_that_of_the_key(edge: EdgeCache) -> None:
     assert verdict(verify(edge, "blog/index.html", path="/rewritten?a=b#c")) == (0, "fresh")
 
 
-def test_what_has_to_be_encoded_is_and_it_is_shown_what_was_asked(edge: EdgeCache) -> None:
+def test_what_has_to_be_encoded_is_and_it_is_shown_what_was_asked(edge: Edge) -> None:
     put("ü x", "one")
     asked = f"{edge.url}/%C3%BC%20x"
     done = verify(edge, "ü x")
@@ -97,7 +113,7 @@ def test_what_has_to_be_encoded_is_and_it_is_shown_what_was_asked(edge: EdgeCach
     assert json.loads(verify(edge, "ü x", "--json").stdout)["url"] == asked
 
 
-def test_s3_has_no_longer_than_is_left(edge: EdgeCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s3_has_no_longer_than_is_left(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     class Hanging(Quiet):
         def do_HEAD(self) -> None:
             self.rfile.read(1)  # until the other side closes the connection
@@ -108,10 +124,10 @@ def test_s3_has_no_longer_than_is_left(edge: EdgeCache, monkeypatch: pytest.Monk
             _comparing(f"{edge.url}/a", "a", BUCKET)(0.3)
 
 
-def test_both_sides_are_shown_beside_each_other(edge: EdgeCache) -> None:
+def test_both_sides_are_shown_beside_each_other(edge: Edge) -> None:
     put("a", "one")
     verify(edge, "a")
-    edge.extra["Age"] = "35"
+    edge.extra["age"] = "35"
     done = verify(edge, "a")
     etag = '"f97c5d29941bfb1b2fdab0874906ab82"'
     rows = [line.split("  ") for line in done.stdout.splitlines()]
@@ -127,7 +143,7 @@ def test_both_sides_are_shown_beside_each_other(edge: EdgeCache) -> None:
     assert done.stderr == ""
 
 
-def test_a_program_gets_the_same_as_json(edge: EdgeCache) -> None:
+def test_a_program_gets_the_same_as_json(edge: Edge) -> None:
     put("a", "one")
     verify(edge, "a")
     put("a", "two")
@@ -146,9 +162,9 @@ def test_a_program_gets_the_same_as_json(edge: EdgeCache) -> None:
     assert json.loads(verify(edge, "a", "--json").stdout)["stored"] is None
 
 
-def test_a_hostile_header_is_shown_as_data(edge: EdgeCache) -> None:
+def test_a_hostile_header_is_shown_as_data(edge: Edge) -> None:
     put("a", "one")
-    edge.extra = {"X-Cache": "[red]\x1b[31m\x07", "ETag": '"\x9b"', "X-Amz-Cf-Pop": "x" * 60_000, "Age": "9" * 5_000}
+    edge.extra = {"x-cache": "[red]\x1b[31m\x07", "etag": '"\x9b"', "x-amz-cf-pop": "x" * 60_000, "age": "9" * 5_000}
     done = verify(edge, "a")
     assert verdict(done) == (1, "stale")
     assert "[red]\\x1b[31m\\x07" in done.stdout
@@ -286,7 +302,7 @@ def test_the_seconds_until_it_was_fresh_are_told_and_no_others(
     assert bool(shown.err) == bool(narrated)
 
 
-def test_a_version_that_comes_while_we_wait_is_waited_for(edge: EdgeCache) -> None:
+def test_a_version_that_comes_while_we_wait_is_waited_for(edge: Edge) -> None:
     put("a", "one")
     compare = _comparing(f"{edge.url}/a", "a", BUCKET)
     compare(300)
@@ -310,7 +326,7 @@ def test_a_version_that_comes_while_we_wait_is_waited_for(edge: EdgeCache) -> No
     assert states[0] == states[1] != states[2]
 
 
-def test_what_nobody_invalidates_is_fresh_when_its_time_is_over(edge: EdgeCache) -> None:
+def test_what_nobody_invalidates_is_fresh_when_its_time_is_over(edge: Edge) -> None:
     clock = Clock()
     edge.now, edge.ttl = clock.now, 60
     put("a", "one")
@@ -322,7 +338,7 @@ def test_what_nobody_invalidates_is_fresh_when_its_time_is_over(edge: EdgeCache)
     assert 60 <= seconds < 65
 
 
-def test_the_seconds_until_an_invalidation_arrives_are_told(edge: EdgeCache) -> None:
+def test_the_seconds_until_an_invalidation_arrives_are_told(edge: Edge) -> None:
     put("a", "one")
     verify(edge, "a")
     put("a", "two")
@@ -341,7 +357,7 @@ def test_the_seconds_until_an_invalidation_arrives_are_told(edge: EdgeCache) -> 
     assert narrated[1] == f"Fresh after {answer['seconds']:.1f} s."
 
 
-def test_what_does_not_become_fresh_says_what_to_look_at(edge: EdgeCache) -> None:
+def test_what_does_not_become_fresh_says_what_to_look_at(edge: Edge) -> None:
     put("a", "one")
     verify(edge, "a")
     put("a", "two")
@@ -352,7 +368,7 @@ def test_what_does_not_become_fresh_says_what_to_look_at(edge: EdgeCache) -> Non
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_ends_with_a_sentence(edge: EdgeCache, stop: signal.Signals) -> None:
+def test_interrupted_it_ends_with_a_sentence(edge: Edge, stop: signal.Signals) -> None:
     put("a", "one")
     verify(edge, "a")
     put("a", "two")
@@ -370,7 +386,7 @@ def test_interrupted_it_ends_with_a_sentence(edge: EdgeCache, stop: signal.Signa
     assert narrated.startswith("Stopped after ")
 
 
-def test_a_terminal_shows_how_things_stand_and_forgets_it(edge: EdgeCache) -> None:
+def test_a_terminal_shows_how_things_stand_and_forgets_it(edge: Edge) -> None:
     put("a", "one")
     leader, follower = pty.openpty()
     with os.fdopen(leader, "rb", buffering=0) as shown:
@@ -427,18 +443,18 @@ def test_an_option_that_is_missing_is_named(missing: str) -> None:
     assert_explained(run("verify", *arguments), 2, words[missing])
 
 
-def test_a_bucket_that_is_not_there_is_explained(edge: EdgeCache) -> None:
+def test_a_bucket_that_is_not_there_is_explained(edge: Edge) -> None:
     done = run("verify", "--url", f"{edge.url}/a", "--key", "a", "--bucket", "nobodys")
     assert_explained(done, 1, "error: 'a' in bucket 'nobodys': NoSuchBucket: The specified bucket does not exist")
     assert "(check the name of the bucket)" in done.stderr
 
 
-def test_missing_credentials_are_explained(edge: EdgeCache) -> None:
+def test_missing_credentials_are_explained(edge: Edge) -> None:
     done = verify(edge, "a", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert_explained(done, 1, "'a' in bucket 'origin': Unable to locate credentials (log in, or set AWS_PROFILE)")
 
 
-def test_a_profile_that_is_not_there_is_explained(edge: EdgeCache) -> None:
+def test_a_profile_that_is_not_there_is_explained(edge: Edge) -> None:
     done = verify(edge, "a", AWS_PROFILE="nope")
     assert_explained(done, 2, "error: the AWS SDK cannot be set up: The config profile (nope) could not be found")
 
@@ -455,9 +471,7 @@ def test_a_profile_that_is_not_there_is_explained(edge: EdgeCache) -> None:
         (403, "AccessDenied", "AccessDenied: no (grant s3:GetObject on this object and s3:ListBucket on its bucket to"),
     ],
 )
-def test_what_s3_refuses_is_explained_though_head_has_no_reason(
-    edge: EdgeCache, status: int, code: str, words: str
-) -> None:
+def test_what_s3_refuses_is_explained_though_head_has_no_reason(edge: Edge, status: int, code: str, words: str) -> None:
     class Refusing(Quiet):
         def do_HEAD(self) -> None:
             self.send_response(status)
