@@ -1,44 +1,64 @@
 """``invoke``: run the Lambda handler on an event."""
 
-from typing import Annotated, Any
+import json
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from invalidator.cli import options
 from invalidator.cli.files import read_json
-from invalidator.cli.local import embedded
+from invalidator.cli.local import embedded, print_accepted
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, log_to_stderr
-from invalidator.cli.terminal import print_json
+from invalidator.cli.terminal import print_json, print_line
 from invalidator.distributions.concerned import buckets_of
 from invalidator.events.decode import decode
+
+if TYPE_CHECKING:
+    from invalidator.local.embedded import AcceptedInvalidation
 
 
 @options.in_account
 def invoke(
     event: Annotated[typer.FileText, options.EVENT],
     local: Annotated[bool, option("--local", "Run it on an embedded AWS, which needs no account.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Run the Lambda handler on an event and print its answer.
 
     It takes your AWS credentials and the distributions in DISTRIBUTION_IDS or, with --local, an embedded AWS with two
-    distributions.
+    distributions, and then prints their invalidations, too.
 
     Example: invalidator invoke events/s3-put.json --local
     """
     with errors_explained():
         document = read_json(event)
         log_to_stderr()
-        answer = _answer(document, local=local)
-    print_json("invoke", {"answer": answer})
+        answer, accepted = _run(document, local=local)
+    if as_json:
+        print_json("invoke", {"answer": answer, "invalidations": [_as_json(one) for one in accepted]})
+    else:
+        print_accepted(accepted)
+        print_line(f"answer: {json.dumps(answer)}")
     if answer.get("batchItemFailures") or answer.get("result") == "failed":
         raise typer.Exit(1)
 
 
-def _answer(document: Any, *, local: bool) -> Any:
+def _run(document: Any, *, local: bool) -> "tuple[Any, list[AcceptedInvalidation]]":
+    """Run the handler. Returns its answer and, of an embedded AWS, what was accepted."""
     from invalidator.handler import lambda_handler  # with Powertools, which no other command needs
 
     if not local:
-        return lambda_handler(document)
-    with embedded(sorted(buckets_of(decode(document)))):
-        return lambda_handler(document)
+        return lambda_handler(document), []
+    with embedded(sorted(buckets_of(decode(document)))) as aws:
+        return lambda_handler(document), aws.new_invalidations()
+
+
+def _as_json(accepted: "AcceptedInvalidation") -> dict[str, Any]:
+    return {
+        "distribution": accepted.distribution,
+        "id": accepted.id,
+        "items": list(accepted.paths),
+        "caller_reference": accepted.caller_reference,
+        "known": accepted.again,
+    }

@@ -17,11 +17,16 @@ EVENTS = sorted((ROOT / "events").glob("*.json"))
 def test_every_sample_event_runs_on_the_embedded_aws(file: Path) -> None:
     done = run("invoke", file, "--local")
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    *shown, last = done.stdout.splitlines()
+    answer = json.loads(last.removeprefix("answer: "))
     if file.stem.startswith("sqs"):
         assert answer == {"batchItemFailures": []}
     else:
         assert len(answer["invalidations"]) == (0 if "test-event" in file.stem else 2)
+    heads = [line.split() for line in shown if not line.startswith(" ")]
+    assert [head[1] for head in heads] == ([] if "test-event" in file.stem else ["invalidation"] * 2)
+    paths = [line for line in shown if line.startswith("    /")]
+    assert len(paths) == (int(heads[0][3]) if heads else 0)
     logged = [json.loads(line) for line in done.stderr.splitlines()]
     created = [line for line in logged if line["message"] == "invalidation created"]
     assert len(created) == (0 if "test-event" in file.stem else 2)
@@ -52,7 +57,7 @@ def test_invoke_fails_where_a_job_of_codepipeline_does() -> None:
     event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"] = '{"objectPaths": "x"}'
     done = run("invoke", "-", "--local", stdin=json.dumps(event))
     assert done.returncode == 1
-    answer = json.loads(done.stdout)
+    answer = json.loads(done.stdout.removeprefix("answer: "))
     assert (answer["result"], answer["type"]) == ("failed", "ConfigurationError")
     assert "did you mean '/x'?" in answer["reason"]
     assert "Traceback" not in done.stderr
