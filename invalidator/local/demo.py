@@ -1,12 +1,15 @@
-"""A demonstration on the embedded AWS: real uploads, and the invalidations that CloudFront accepts for them."""
+"""A demonstration on the embedded AWS: real uploads, the invalidations for them, and what a viewer is served."""
 
+import re
 from collections.abc import Callable
 from typing import Final
+from urllib.request import urlopen
 
 import boto3
 
 from invalidator.errors import IncompleteError
 from invalidator.handler import lambda_handler
+from invalidator.local.edge import EdgeCache, edge_served
 from invalidator.local.embedded import BUCKET, AcceptedInvalidation, EmbeddedAws
 from invalidator.local.queue_worker import notified_queue
 
@@ -29,7 +32,8 @@ Show = Callable[[list[AcceptedInvalidation]], None]
 def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
     """Upload, change and delete objects. ``narrate`` gets sentences, ``show`` the invalidations of each step.
 
-    Raises IncompleteError if the distributions did not accept exactly the expected invalidations.
+    Raises IncompleteError if the distributions did not accept exactly the expected invalidations, or if the viewer is
+    not served the expected page.
     """
 
     def tell(step: str) -> None:
@@ -47,10 +51,15 @@ def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
     worker.poll()
     total = _accepted(aws, show)
 
-    tell("2. Upload blog/index.html again: a new reference, so CloudFront does not take it for the first")
-    s3.put_object(Bucket=BUCKET, Key="blog/index.html", Body=b"<!doctype html><title>Blog, edited</title>")
-    worker.poll()
-    total += _accepted(aws, show)
+    tell("2. Upload blog/index.html again: a viewer gets the old page from the edge, until it is invalidated")
+    with edge_served(EdgeCache(aws.distributions[0])) as edge:
+        _visit(edge, "Miss", "Blog", narrate)
+        s3.put_object(Bucket=BUCKET, Key="blog/index.html", Body=b"<!doctype html><title>Blog, edited</title>")
+        narrate("    PUT blog/index.html")
+        _visit(edge, "Hit", "Blog", narrate)
+        worker.poll()
+        total += _accepted(aws, show)
+        _visit(edge, "Miss", "Blog, edited", narrate)
 
     tell("3. Delete blog/red flower.html: both spellings of its URL are forgotten")
     s3.delete_object(Bucket=BUCKET, Key="blog/red flower.html")
@@ -81,6 +90,15 @@ def run(aws: EmbeddedAws, narrate: Narrate, show: Show) -> None:
 def _upload(objects: dict[str, str]) -> None:
     for key, text in objects.items():
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=text.encode())
+
+
+def _visit(edge: EdgeCache, cached: str, title: str, narrate: Narrate) -> None:
+    with urlopen(f"{edge.url}/blog/index.html", timeout=10) as answer:  # noqa: S310 our own edge # nosec B310
+        x_cache, page = answer.headers["X-Cache"], answer.read().decode()
+    shown = re.findall("<title>(.*)</title>", page)
+    if (x_cache, shown) != (f"{cached} from cloudfront", [title]):
+        raise IncompleteError(f"the edge served another page than {title!r}: {page!r}, {x_cache}")
+    narrate(f"    GET /blog/index.html: {x_cache}, {title!r}")
 
 
 def _accepted(aws: EmbeddedAws, show: Show, *, again: bool = False) -> list[AcceptedInvalidation]:

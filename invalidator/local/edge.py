@@ -8,8 +8,8 @@ import gzip
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from invalidator.distributions.describe import MANAGED_POLICIES, site_of
 from invalidator.limits import ERROR_CACHING_SECONDS
+from invalidator.local.embedded import check_port
 from invalidator.model import Behavior
 from invalidator.urls.globs import path_pattern, with_single_slashes, without_dots
 
@@ -175,7 +176,8 @@ class _EdgeServer(ThreadingHTTPServer):
 
 @contextmanager
 def edge_served(cache: EdgeCache, port: int = 0) -> Iterator[EdgeCache]:
-    """Serve a cache on loopback, on any free port if ``port`` is 0, and set its ``url``."""
+    """Serve a cache on loopback, on any free port if ``port`` is 0, and set its ``url``. Raises ConfigurationError."""
+    check_port(port)
 
     class Viewer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -206,3 +208,13 @@ def edge_served(cache: EdgeCache, port: int = 0) -> Iterator[EdgeCache]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def edges_served(distributions: Iterable[str], port: int = 0) -> Iterator[list[EdgeCache]]:
+    """Serve an edge of each distribution, on this port and those after it, or on any free ones if ``port`` is 0."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(edge_served(EdgeCache(distribution), port and port + number))
+            for number, distribution in enumerate(distributions)
+        ]

@@ -36,6 +36,19 @@ _ANYONE: Final = "testing"  # the embedded AWS takes any credentials
 _NAMES: Final = ("QUEUE_URL", "DEAD_LETTERS_URL", "RULES_PARAMETER", "DISCOVER_TAG", "DISCOVER_BUCKET")
 
 
+# What another process needs, to reach the embedded AWS and to know what the function knows.
+_SHOWN: Final = (
+    "AWS_ENDPOINT_URL",
+    "AWS_DEFAULT_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "DISTRIBUTION_IDS",
+    "DISCOVER_BUCKET",
+    "QUEUE_URL",
+    "DEAD_LETTERS_URL",
+)
+
+
 @dataclass(frozen=True)
 class AcceptedInvalidation:
     """An invalidation that a distribution has accepted.
@@ -89,7 +102,7 @@ def embedded_aws(buckets: Iterable[str] = (BUCKET,), port: int = 0) -> Iterator[
 
     The distributions have the same ids in every run. Raises ConfigurationError for a port or bucket that cannot be.
     """
-    _check_port(port)
+    check_port(port)
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with _replaying_references() as replays, _taking_answers() as answers, _giving_ids_like_cloudfronts():
@@ -111,7 +124,8 @@ def embedded_aws(buckets: Iterable[str] = (BUCKET,), port: int = 0) -> Iterator[
             server.stop()
 
 
-def _check_port(port: int) -> None:
+def check_port(port: int) -> None:
+    """Raise ConfigurationError if a server cannot listen on this port of loopback."""
     # The server of moto would wait for ever for a port that is in use.
     try:
         socket.create_server(("127.0.0.1", port)).close()
@@ -145,6 +159,11 @@ def _environment(endpoint: str) -> Iterator[None]:
         os.environ.clear()
         os.environ |= before
         _disconnect()
+
+
+def variables() -> dict[str, str]:
+    """Return the variables by which another process here is what the function is: on this AWS, with these settings."""
+    return {name: os.environ[name] for name in _SHOWN if name in os.environ} | {"no_proxy": "127.0.0.1"}
 
 
 def _disconnect() -> None:

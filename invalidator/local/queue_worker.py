@@ -1,7 +1,9 @@
-"""A queue that the embedded bucket notifies, and a worker that polls it as Lambda does."""
+"""A queue that the embedded bucket notifies, its dead letters, and a worker that polls it as Lambda does."""
 
+import json
+import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 
@@ -10,15 +12,40 @@ from invalidator.limits import MAX_MESSAGES_PER_CALL, MAX_MESSAGES_PER_EVENT
 from invalidator.local.embedded import BUCKET, REGION
 from invalidator.notifications.bucket import Bucket
 from invalidator.notifications.merge import NotificationEntry
+from invalidator.operator.policies import allowing_statement
+from invalidator.operator.policy_checks import sending_request
+from invalidator.runtime.log import logger
 
 if TYPE_CHECKING:
     from types_boto3_sqs.type_defs import MessageTypeDef
 
 
+_VISIBILITY_SECONDS: Final = 10
+"""Of a stack's queue they are 722, but nobody wants to wait an hour to see a dead letter."""
+_ATTEMPTS: Final = 5
+"""As in deploy/queue.yml."""
+
+
 def notified_queue() -> "QueueWorker":
-    """Create a queue that the bucket notifies, and return its worker."""
-    worker = QueueWorker(boto3.client("sqs").create_queue(QueueName="invalidator")["QueueUrl"])
+    """Create a queue that the bucket notifies, and one for its dead letters. Returns the worker of the first.
+
+    Sets the function's variables that name them.
+    """
+    sqs = boto3.client("sqs")
+    dead = sqs.create_queue(QueueName="invalidator-dead-letters")["QueueUrl"]
+    worker = QueueWorker(sqs.create_queue(QueueName="invalidator")["QueueUrl"])
+    request = sending_request("s3.amazonaws.com", f"arn:aws:s3:::{BUCKET}", worker.arn)
+    redrive = {"deadLetterTargetArn": QueueWorker(dead).arn, "maxReceiveCount": _ATTEMPTS}
+    sqs.set_queue_attributes(
+        QueueUrl=worker.url,
+        Attributes={
+            "Policy": json.dumps({"Version": "2012-10-17", "Statement": [allowing_statement(request)]}),
+            "RedrivePolicy": json.dumps(redrive),
+            "VisibilityTimeout": str(_VISIBILITY_SECONDS),
+        },
+    )
     Bucket.open(BUCKET).connect(NotificationEntry("invalidator", worker.arn))
+    os.environ |= {"QUEUE_URL": worker.url, "DEAD_LETTERS_URL": dead, "DISCOVER_BUCKET": BUCKET}
     return worker
 
 
@@ -27,7 +54,7 @@ class QueueWorker:
 
     def __init__(self, url: str) -> None:
         self._sqs = boto3.client("sqs")
-        self._url = url
+        self.url = url
         attributes = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         self.arn = attributes["Attributes"]["QueueArn"]
 
@@ -36,8 +63,9 @@ class QueueWorker:
         messages: list[MessageTypeDef] = []
         while len(messages) < MAX_MESSAGES_PER_EVENT:
             answer = self._sqs.receive_message(
-                QueueUrl=self._url,
+                QueueUrl=self.url,
                 MaxNumberOfMessages=MAX_MESSAGES_PER_CALL,
+                MessageSystemAttributeNames=["All"],
                 WaitTimeSeconds=0 if messages else wait_seconds,
             )
             if not answer.get("Messages"):
@@ -50,21 +78,27 @@ class QueueWorker:
         failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
         for record in event["Records"]:
             if record["messageId"] not in failed:
-                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=record["receiptHandle"])
+                self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=record["receiptHandle"])
 
     def release(self, event: dict[str, Any]) -> None:
         """Give the messages back at once, as if their visibility timeout had passed."""
         for record in event["Records"]:
             self._sqs.change_message_visibility(
-                QueueUrl=self._url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=0
+                QueueUrl=self.url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=0
             )
 
     def poll(self, wait_seconds: int = 0) -> int:
-        """Receive, handle, acknowledge. Returns the number of messages received."""
+        """Receive, handle, acknowledge. Returns the number of messages received.
+
+        If the function fails, all of them come again when their visibility timeout is over.
+        """
         event = self.receive(wait_seconds)
         if event is None:
             return 0
-        self.acknowledge(event, handler.lambda_handler(event))
+        try:
+            self.acknowledge(event, handler.lambda_handler(event))
+        except Exception:  # noqa: BLE001 whatever it is: Lambda does not end with the function, either
+            logger.exception("the function failed")
         return len(event["Records"])
 
     def _record(self, message: "MessageTypeDef") -> dict[str, Any]:
@@ -72,7 +106,7 @@ class QueueWorker:
             "messageId": message["MessageId"],
             "receiptHandle": message["ReceiptHandle"],
             "body": message["Body"],
-            "attributes": {},
+            "attributes": message.get("Attributes", {}),
             "messageAttributes": {},
             "eventSource": "aws:sqs",
             "eventSourceARN": self.arn,

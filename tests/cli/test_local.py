@@ -4,44 +4,73 @@ import os
 import re
 import signal
 import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import boto3
-import pytest
 
-from tests.doubles.command import assert_explained, run, start
+from tests.doubles.command import ROOT, assert_explained, run, start
 
 
 def test_the_demo_tells_the_whole_story() -> None:
     done = run("demo")
     assert done.returncode == 0, done.stderr
-    heads = [line.split() for line in done.stdout.splitlines() if not line.startswith(" ")]
-    references = [head[5] for head in heads]
+    references = re.findall(r"^E\w{12}  invalidation .*(invalidator-\w{32})$", done.stdout, re.MULTILINE)
     first, edit, delete, redelivery = (references[n : n + 2] for n in (0, 2, 4, 6))
     assert redelivery == delete
     assert len({*first, *edit, *delete}) == 6
     assert done.stdout.count("    (known already: nothing new was created)\n") == 1
-    assert done.stdout.endswith("    /*\n")
-    assert "16 changes, 8 invalidations of 30 paths on 2 distributions; 0 messages failed." in done.stderr
-    assert "\x1b" not in done.stdout + done.stderr
+    served = re.findall(r"^    GET /blog/index.html: (.*)$", done.stdout, re.MULTILINE)
+    assert served == [
+        "Miss from cloudfront, 'Blog'",
+        "Hit from cloudfront, 'Blog'",
+        "Miss from cloudfront, 'Blog, edited'",
+    ]
+    *_, last = done.stdout.splitlines()
+    assert last == "16 changes, 8 invalidations of 30 paths on 2 distributions; 0 messages failed."
+    assert len(re.findall(r"^\d\. ", done.stdout, re.MULTILINE)) == 5  # a file has the headings, too
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_local_shows_each_invalidation_as_it_happens_and_stops_cleanly(stop: signal.Signals) -> None:
+@contextmanager
+def local_running() -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
+    """Yield the running command, and what it has told."""
     with start("local", "--port", "0", env=os.environ | {"PYTHONUNBUFFERED": "1"}) as process:
-        assert process.stdout is not None
         assert process.stderr is not None
-        head = process.stderr.readline()
-        endpoint = re.search(r"http://127\.0\.0\.1:\d+", head)
-        assert endpoint is not None, head
-        while "Ctrl-C stops it." not in process.stderr.readline():
-            pass
+        told = list(iter(process.stderr.readline, "Ctrl-C stops it.\n"))
+        yield process, told
+
+
+def test_local_shows_each_invalidation_as_it_happens_and_stops_cleanly() -> None:
+    with local_running() as (process, told):
+        assert process.stdout is not None
+        endpoint = re.search(r"http://127\.0\.0\.1:\d+", told[0])
+        assert endpoint is not None, told
         boto3.client("s3", endpoint_url=endpoint[0]).put_object(Bucket="origin", Key="blog/index.html", Body=b"x")
         shown = [process.stdout.readline() for _ in range(4)]
-        process.send_signal(stop)
+        process.send_signal(signal.SIGTERM)
         _, rest = process.communicate(timeout=20)
     assert [line.strip() for line in shown if line.startswith(" ")] == ["/blog/", "/blog/index.html"]
     assert rest == "Stopped.\n"
     assert process.returncode == 0
+
+
+def test_every_line_that_local_prints_for_another_terminal_works() -> None:
+    with local_running() as (process, told):
+        lines = [line for line in told if line.startswith(("  export ", "  aws ", "  /", "  ."))]
+        done = subprocess.run(["sh", "-e", "-c", "".join(lines)], cwd=ROOT, capture_output=True, text=True, check=False)
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=20)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for command in ("verify", "status", "doctor", "dlq"):
+        assert sum(f" -m invalidator {command}" in line for line in lines) == 1
+    assert "\nfresh: the ETag is that of S3's object.\n" in done.stdout
+    assert " on 2 distributions, none in progress." in done.stderr
+    assert "5 findings: nothing wrong." in done.stderr
+    assert "The dead-letter queue is empty" in done.stderr
+    assert rest == "Stopped.\n"
 
 
 def test_a_port_in_use_is_explained() -> None:

@@ -14,7 +14,7 @@ from invalidator.events.decode import decode
 from invalidator.handler import lambda_handler
 from invalidator.local.demo import SITE
 from invalidator.local.embedded import BUCKET, EmbeddedAws, embedded_aws
-from invalidator.local.queue_worker import notified_queue
+from invalidator.local.queue_worker import QueueWorker, notified_queue
 from tests.doubles.codepipelines import job
 
 # All but a line break, for which moto's server has no route.
@@ -67,6 +67,7 @@ def test_keys_survive_s3_and_its_notification(aws: EmbeddedAws, key: str) -> Non
 def test_a_message_that_fails_stays_in_the_queue(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = notified_queue()
     worker.poll()
+    monkeypatch.delenv("QUEUE_URL")  # else a ticket would take the place of the message
     monkeypatch.setenv("DISTRIBUTION_IDS", f"E0MISSING,{aws.distributions[0]}")
     put("a")
     event = worker.receive()
@@ -79,6 +80,31 @@ def test_a_message_that_fails_stays_in_the_queue(aws: EmbeddedAws, monkeypatch: 
     again = worker.receive()
     assert again is not None
     assert again["Records"][0]["body"] == event["Records"][0]["body"]
+
+
+def test_what_fails_five_times_becomes_a_dead_letter(aws: EmbeddedAws) -> None:
+    worker = notified_queue()
+    worker.poll()
+    boto3.client("sqs").send_message(QueueUrl=worker.url, MessageBody="poison")
+    for times in range(1, 6):
+        event = worker.receive()
+        assert event is not None
+        assert event["Records"][0]["attributes"]["ApproximateReceiveCount"] == str(times)
+        worker.acknowledge(event, lambda_handler(event))
+        worker.release(event)
+    assert worker.receive() is None
+    dead = QueueWorker(os.environ["DEAD_LETTERS_URL"]).receive()
+    assert dead is not None
+    assert dead["Records"][0]["body"] == "poison"
+
+
+def test_a_function_that_fails_keeps_its_messages(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = notified_queue()
+    monkeypatch.setenv("DISTRIBUTION_IDS", "no id")
+    assert worker.poll() == 1
+    name: Any = "ApproximateNumberOfMessagesNotVisible"
+    attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=worker.url, AttributeNames=[name])["Attributes"]
+    assert attributes[name] == "1"
 
 
 def queue_behind(subscribe: Any) -> Any:
