@@ -8,6 +8,7 @@ import pytest
 from tests.doubles import strategies as make
 from tests.doubles.cloudfront import DENIED, StrictCloudFront
 from tests.doubles.command import ROOT, assert_explained, run
+from tests.doubles.documents import contents
 from tests.doubles.strategies import Change
 
 EVENTS = sorted((ROOT / "events").glob("*.json"))
@@ -35,7 +36,8 @@ def test_every_sample_event_runs_on_the_embedded_aws(file: Path) -> None:
 def test_invoke_reads_standard_input_and_uses_the_real_endpoint(cloudfront: StrictCloudFront) -> None:
     done = run("invoke", "-", stdin=json.dumps(make.s3(Change("a"))))
     assert done.returncode == 0
-    assert [item["distribution"] for item in json.loads(done.stdout)["invalidations"]] == ["E1", "E2"]
+    answer = json.loads(done.stdout.removeprefix("answer: "))
+    assert [item["distribution"] for item in answer["invalidations"]] == ["E1", "E2"]
     assert cloudfront.paths("E1") == ["/a"]
 
 
@@ -49,7 +51,13 @@ def test_a_file_with_a_byte_order_mark_is_read(cloudfront: StrictCloudFront, tmp
 def test_invoke_fails_where_a_message_fails(cloudfront: StrictCloudFront) -> None:
     done = run("invoke", "-", stdin=json.dumps(make.sqs(make.s3(Change("a")), "poison")))
     assert done.returncode == 1
-    assert json.loads(done.stdout) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    assert done.stdout == 'answer: {"batchItemFailures": [{"itemIdentifier": "m1"}]}\n'
+
+
+def test_a_program_gets_the_answer_and_what_was_accepted() -> None:
+    document = contents(run("invoke", "events/sqs-s3.json", "--local", "--json").stdout)
+    assert document["answer"] == {"batchItemFailures": []}
+    assert [one["items"] for one in document["invalidations"]] == [document["invalidations"][0]["items"]] * 2
 
 
 def test_invoke_fails_where_a_job_of_codepipeline_does() -> None:
