@@ -26,6 +26,8 @@ _ACTIONS: Final = {
     "GetQueueUrl": ("sqs:GetQueueUrl", _QUEUE),
     "GetQueueAttributes": ("sqs:GetQueueAttributes", _QUEUE),
     "Invoke": ("lambda:InvokeFunction", _FUNCTION),
+    "GetFunctionConfiguration": ("lambda:GetFunctionConfiguration", _FUNCTION),
+    "DescribeStacks": ("cloudformation:DescribeStacks", "this stack"),
     "GetPolicy": ("lambda:GetPolicy", _FUNCTION),
     "GetSecretValue": ("secretsmanager:GetSecretValue", "this secret, and kms:Decrypt on its key if that is yours,"),
     "GetParameter": ("ssm:GetParameter", "this parameter, and kms:Decrypt on its key if that is yours,"),
@@ -72,11 +74,13 @@ _REMEDIES: Final = {
     # Errors of the SDK itself, by their class.
     "NoCredentialsError": "log in, or set AWS_PROFILE",
     "NoRegionError": "set AWS_DEFAULT_REGION",
+    "EndpointConnectionError": "check the Region and the connection",
 }
 # What the same code means for one operation.
 _REMEDIES_OF_OPERATIONS: Final = {
     ("SendMessageBatch", "AWS.SimpleQueueService.NonExistentQueue"): _NO_QUEUE_TO_SEND_TO,
     ("SendMessageBatch", "QueueDoesNotExist"): _NO_QUEUE_TO_SEND_TO,
+    ("DescribeStacks", "ValidationError"): "check the name of the stack, the account and the Region",
     ("CreateInvalidation", "InvalidArgument"): _BAD_PATH,
     ("CreateInvalidation", "NoSuchDistribution"): _NO_VIEWERS,
     ("CreateInvalidationForDistributionTenant", "InvalidArgument"): _BAD_PATH,

@@ -55,7 +55,7 @@ _THROTTLED: Final = {
 }
 _UNAVAILABLE: Final = {"RequestTimeout", "RequestTimeoutException"}
 
-_NAMES_OF_A_REGION: Final = {"secretsmanager", "ssm"}
+_NAMES_OF_A_REGION: Final = {"secretsmanager", "ssm", "cloudformation"}
 """Services where a name means something else in another Region, so that none is assumed."""
 
 _ONE_AT_A_TIME: Final = Lock()
@@ -86,7 +86,7 @@ def client(service: str, *, attempts: int, region: str = "", raw_times: bool = F
     """Return a client that makes at most ``attempts`` attempts of each call, for a Region or else the configured one.
 
     Without a configured Region it is us-east-1, which signs for CloudFront, and from where S3 redirects to the Region
-    of a bucket; secrets and parameters need one. With ``raw_times``, the times in answers are texts, as the service
+    of a bucket; secrets, parameters and stacks need one. With ``raw_times``, the times in answers are texts, as the service
     writes them. Raises ConfigurationError if the SDK's own configuration cannot be used.
     """
     try:

@@ -29,7 +29,9 @@ def objects_behind(path: str, site: Site, view: View, bucket: str) -> list[UrlOb
             change = change_by_hand(*candidate, "url")
         except EventError:  # no key, as in front of the first slash
             continue
-        if unquote(path) in {unquote(stale) for stale, _ in viewers.stale(change).paths}:
+        # Where query strings count, all of them are cleared.
+        cleared = {unquote(stale.removesuffix("*").removesuffix("?")) for stale, _ in viewers.stale(change).paths}
+        if unquote(path) in cleared:
             found.append(candidate)
     return found
 

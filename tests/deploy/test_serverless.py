@@ -336,6 +336,7 @@ def test_the_stack_tells_the_name_that_actions_of_pipelines_need(packages: Packa
 @pytest.mark.parametrize("case", CASES)
 def test_the_stack_tells_the_queues_that_an_operator_needs(packages: Packages, case: str) -> None:
     outputs = packages[case].template["Outputs"]
+    assert outputs["Function"]["Value"] == {"Ref": "InvalidateLambdaFunction"}
     assert outputs["DeadLetters"]["Value"] == {"Ref": "DeadLetters"}
     assert outputs.get("Queue", {}).get("Value") == (None if case == "direct" else {"Ref": "Queue"})
 
