@@ -47,7 +47,8 @@ help:
 	@echo 'make clean             remove everything that these targets made'
 	@echo 'PYTHON=… is the interpreter for .venv and for the bytecode in the package: Lambda runs 3.13.'
 
-demo: $(VENV)/.ready
+# The packages of all other targets contain those of the demo, which are a fifth as large.
+demo: $(if $(wildcard $(VENV)/.ready),$(VENV)/.ready,$(VENV)/.local)
 	@$(py) -m invalidator demo
 
 quick: $(VENV)/.ready
@@ -120,6 +121,7 @@ pin = $(py) -m uv pip compile --quiet --universal --python-version 3.11 --genera
 requirements: $(VENV)/.ready
 	@$(py) -m pip install --quiet uv
 	@$(pin) --upgrade --all-extras pyproject.toml --output-file requirements.txt
+	@$(pin) --extra local --constraint requirements.txt pyproject.toml --output-file requirements-local.txt
 	@echo hatchling | $(pin) --upgrade --extra cli --constraint requirements.txt pyproject.toml - \
 		--output-file requirements-cli.txt
 	@printf 'aws-lambda-powertools\nbotocore\n' | $(pin) --constraint requirements.txt - --output-file deploy/requirements-lambda.txt
@@ -135,12 +137,18 @@ clean:
 # would be built by programs without one. What uv cannot install, pip may: it reads other settings.
 # Compiling all modules takes longer than installing them, and most are never imported.
 define install
-	@[ -n "$(UV)" ] && $(UV) pip install --python $(1) --quiet --no-deps --require-hashes --only-binary :all: --requirement $(2) \
-		|| $(1) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary :all: \
+	@trap 'exit 130' INT; \
+	[ -n "$(UV)" ] && $(UV) pip install --python $(1) --quiet --no-deps --require-hashes --only-binary :all: --requirement $(2) \
+		|| $(1) $(run) pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary :all: \
 		--requirement $(2)
 endef
 
-$(VENV)/.ready: $(REQUIREMENTS)
+# Run a module, which Ctrl-C ends without a traceback.
+run := -c 'import runpy, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); \
+	runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)'
+
+# Make $(VENV) anew, with the packages of a file.
+define set-up
 	@# Through a link, venv --clear empties what the link leads to, and then fails.
 	@[ ! -L $(VENV) ] || { echo 'make: $(VENV) is a link. Remove the link, or name another folder: make VENV=…' >&2; exit 1; }
 	@echo 'Installing into $(VENV), once: this takes a minute …' >&2
@@ -152,14 +160,21 @@ $(VENV)/.ready: $(REQUIREMENTS)
 		echo 'make: no Python 3.11 or later with venv was found. Install one (on Debian and Ubuntu: apt install' \
 			'python3-venv), or name one: make PYTHON=/path/to/python3.13' >&2; exit 1; \
 	fi; \
-	"$$python" -m venv --clear $(VENV)
-	$(call install,$(py),$(REQUIREMENTS))
+	"$$python" $(run) venv --clear $(VENV)
+	$(call install,$(py),$(1))
 	@touch $@
+endef
+
+$(VENV)/.ready: $(REQUIREMENTS)
+	$(call set-up,$(REQUIREMENTS))
+
+$(VENV)/.local: requirements-local.txt
+	$(call set-up,requirements-local.txt)
 
 # It wants other versions of boto3 and others than the tests do.
 .venv-checkov/.ready: deploy/requirements-checkov.txt | $(VENV)/.ready
 	@echo 'Installing checkov into .venv-checkov, once …' >&2
-	@$(py) -m venv --clear .venv-checkov
+	@$(py) $(run) venv --clear .venv-checkov
 	$(call install,.venv-checkov/bin/python,deploy/requirements-checkov.txt)
 	@touch $@
 

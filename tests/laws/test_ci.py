@@ -130,12 +130,14 @@ def test_every_requirement_is_of_one_version_with_its_hashes() -> None:
     names = (
         "requirements.txt",
         "requirements-cli.txt",
+        "requirements-local.txt",
         "deploy/requirements-lambda.txt",
         "deploy/requirements-checkov.txt",
         "deploy/requirements-uv.txt",
     )
-    every, few, deployed, checkov, uv = (hashed(ROOT / name) for name in names)
+    every, few, local, deployed, checkov, uv = (hashed(ROOT / name) for name in names)
     assert few < every
+    assert local < every
     assert deployed < every
     assert any(requirement.startswith("checkov==") for requirement in checkov)
     assert [requirement.partition("==")[0] for requirement in uv] == ["uv"]
