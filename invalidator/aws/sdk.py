@@ -64,6 +64,8 @@ _ONE_AT_A_TIME: Final = Lock()
 https://docs.aws.amazon.com/boto3/latest/guide/session.html#multithreading-or-multiprocessing-with-sessions (2026-11-29)
 """
 
+_listeners: Final[list[Callable[[Exception], object]]] = []
+
 _PAUSES_SECONDS: Final = (1.0, 3.0)
 """Pauses between the three attempts of a read."""
 
@@ -86,8 +88,8 @@ def client(service: str, *, attempts: int, region: str = "", raw_times: bool = F
     """Return a client that makes at most ``attempts`` attempts of each call, for a Region or else the configured one.
 
     Without a configured Region it is us-east-1, which signs for CloudFront, and from where S3 redirects to the Region
-    of a bucket; secrets, parameters and stacks need one. With ``raw_times``, the times in answers are texts, as the service
-    writes them. Raises ConfigurationError if the SDK's own configuration cannot be used.
+    of a bucket; secrets, parameters and stacks need one. With ``raw_times``, the times in answers are texts, as the
+    service writes them. Raises ConfigurationError if the SDK's own configuration cannot be used.
     """
     try:
         with _ONE_AT_A_TIME:
@@ -119,9 +121,21 @@ def _session(*, raw_times: bool) -> "Session":
     import botocore.session
 
     session = botocore.session.get_session()
+    session.register("needs-retry", _tell_unanswered)
     if raw_times:
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
     return session
+
+
+def listen(listener: Callable[[Exception], object]) -> None:
+    """Call this with the error of each attempt that gets no answer, which the SDK and we may repeat in silence."""
+    _listeners.append(listener)
+
+
+def _tell_unanswered(caught_exception: Exception | None = None, **_: object) -> None:
+    if isinstance(caught_exception, NO_ANSWER):
+        for listener in _listeners:
+            listener(caught_exception)
 
 
 def forget_sessions() -> None:

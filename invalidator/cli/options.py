@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Annotated, Any, Final
 
 import typer
 
-from invalidator.cli.session import errors_explained
+from invalidator.cli.session import errors_explained, interruptible
+from invalidator.cli.terminal import narrate
 
 WHAT: Final = "What to invalidate"
 """The panel of the help with the options that say so."""
@@ -138,9 +139,10 @@ def in_account(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**given: Any) -> None:
-        with errors_explained():
-            _adopt(**{name: given[name] for name in more})
-        command(**{name: value for name, value in given.items() if name in mine.parameters})
+        with interruptible(lambda: narrate("Interrupted.")):
+            with errors_explained():
+                _adopt(**{name: given[name] for name in more})
+            command(**{name: value for name, value in given.items() if name in mine.parameters})
 
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
@@ -153,9 +155,18 @@ def in_account(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _adopt(stack: str | None, region: str | None, profile: str | None) -> None:
-    from invalidator.operator.stacks import Stack
+    from invalidator.aws import sdk
+    from invalidator.operator.stacks import Stack as DeployedStack
     from invalidator.settings.adopted import adopt_account, adopt_settings
+
+    sdk.listen(lambda error: _tell_unanswered(str(error)))
 
     adopt_account(region or "", profile or "")
     if stack:
-        adopt_settings(Stack.read(stack).settings())
+        adopt_settings(DeployedStack.read(stack).settings())
+
+
+@cache
+def _tell_unanswered(why: str) -> None:
+    """Tell once why there is no answer: a person at a terminal would not wait a minute in silence."""
+    narrate(f"no answer yet: {why}; trying again")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invalidator.model import Behavior, Origin, Site
+from invalidator.model import Behavior, ObjectKey, Origin, Site
 from invalidator.operator.url_keys import UrlObject, objects_behind
 from invalidator.urls.encoding import spellings
 from invalidator.urls.viewers import View
@@ -41,7 +41,7 @@ def test_an_object_is_found_by_its_url(path: str, site: Site, found: list[str]) 
 
 @given(keys)
 def test_each_spelling_of_a_url_leads_to_its_key(key: str) -> None:
-    for path in spellings(key):
+    for path in spellings(ObjectKey(key)):
         assert UrlObject("b", key) in objects_behind(path, REST, View(), "")
 
 
