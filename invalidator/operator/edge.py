@@ -1,14 +1,17 @@
 """The only request to an edge: one GET of a URL, as viewers send it, whose body is not read."""
 
 import re
-from http.client import HTTPException, InvalidURL, RemoteDisconnected
+import socket
+from contextlib import suppress
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPSConnection, InvalidURL, RemoteDisconnected
 from ipaddress import ip_address
 from socket import gaierror
 from ssl import SSLCertVerificationError, SSLError
-from typing import Final
+from typing import Any, Final
 from urllib.error import URLError
 from urllib.parse import SplitResult, quote, urlsplit
-from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, UnknownHandler
+from urllib.request import HTTPHandler, OpenerDirector, ProxyHandler, Request, UnknownHandler
 
 from invalidator import __version__
 from invalidator.errors import ConfigurationError, EdgeError
@@ -54,16 +57,30 @@ def check_url(text: str) -> str:
     return encoded.geturl()
 
 
-def ask(url: str, seconds: float = _SECONDS) -> EdgeAnswer:
-    """Return the answer of an edge to one GET. Follows no redirect.
+def address_of(url: str, seconds: float = _SECONDS) -> str:
+    """Return the address of the edge nearest to here, to ask it again; empty if there is none without a proxy."""
+    parts = urlsplit(url)
 
-    Raises EdgeError if there is no answer within ``seconds``, at most 10.
+    def connect() -> str:
+        place = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+        with socket.create_connection(place, timeout=seconds) as connection:
+            return str(connection.getpeername()[0])
+
+    with suppress(OSError):
+        return within(seconds, connect)
+    return ""
+
+
+def ask(url: str, seconds: float = _SECONDS, address: str = "") -> EdgeAnswer:
+    """Return the answer of an edge to one GET, of the one at this ``address`` if there is no proxy before it.
+
+    Follows no redirect. Raises EdgeError if there is no answer within ``seconds``, at most 10.
     """
     request = Request(url, headers=_HEADERS)  # noqa: S310 check_url has checked it
     host, seconds = request.host, min(seconds, _SECONDS)
 
     def call() -> EdgeAnswer:
-        with _opener().open(request, timeout=seconds) as answer:
+        with _opener(urlsplit(url).hostname or "", address).open(request, timeout=seconds) as answer:
             return EdgeAnswer.read(
                 answer.status, {name.lower(): value for name, value in reversed(answer.headers.items())}
             )
@@ -77,13 +94,36 @@ def ask(url: str, seconds: float = _SECONDS) -> EdgeAnswer:
         raise EdgeError(f"{url} cannot be fetched{through}: {_reason(error, seconds)}") from error
 
 
-def _opener() -> OpenerDirector:
+def _opener(host: str, address: str) -> OpenerDirector:
     """Return an opener for HTTP alone, through the proxies of the machine, that takes every status for an answer."""
     opener = OpenerDirector()
     opener.addheaders = []
-    for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler(), UnknownHandler()):
+    for handler in (ProxyHandler(), _Connecting(host, address), UnknownHandler()):
         opener.add_handler(handler)
     return opener
+
+
+class _Connecting(HTTPHandler):
+    """Makes connections; those to a host, to its address. TLS and HTTP still name the host."""
+
+    def __init__(self, host: str, address: str) -> None:
+        super().__init__()
+        self._host, self._address = host, address
+
+    def http_open(self, req: Request) -> Any:
+        return self.do_open(partial(self._connect, HTTPConnection), req)
+
+    def https_open(self, req: Request) -> Any:
+        return self.do_open(partial(self._connect, HTTPSConnection), req)
+
+    https_request = HTTPHandler.http_request
+
+    def _connect(self, kind: Any, place: str, **options: Any) -> Any:
+        connection = kind(place, **options)
+        if self._address and connection.host.lower() == self._host:
+            at = (self._address, connection.port)
+            connection._create_connection = lambda _, *rest: socket.create_connection(at, *rest)  # noqa: SLF001
+        return connection
 
 
 def _reason(error: Exception, seconds: float) -> str:

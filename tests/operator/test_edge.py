@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from werkzeug.serving import make_ssl_devcert
 
 from invalidator.errors import ConfigurationError, EdgeError
-from invalidator.operator.edge import _reason, ask, check_url
+from invalidator.operator.edge import _reason, address_of, ask, check_url
 from invalidator.operator.freshness import EdgeAnswer
 from invalidator.workers import within
 from tests.doubles import strategies as make
@@ -55,10 +55,19 @@ def test_it_is_asked_once_as_viewers_ask_and_no_redirect_is_followed(recording: 
     assert headers["accept-encoding"] == "gzip, br"
 
 
+def test_the_edge_at_an_address_is_asked_for_the_host_of_the_url(recording: str) -> None:
+    host, _, port = recording.partition(":")
+    assert ask(f"http://Edge.invalid:{port}/a", address=host).status == 301
+    assert Recording.asked[0][1]["host"] == f"Edge.invalid:{port}"
+    assert address_of(f"http://localhost:{port}/") == host
+    assert address_of("http://edge.invalid/") == ""
+
+
 def test_a_proxy_of_the_machine_is_asked(recording: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", f"http://{recording}")
     assert ask("http://www.example.com/a").status == 301
-    assert [path for path, _ in Recording.asked] == ["http://www.example.com/a"]
+    assert ask("http://www.example.com/a", address="127.0.0.2").status == 301
+    assert [path for path, _ in Recording.asked] == ["http://www.example.com/a"] * 2
 
 
 def test_the_body_is_left_where_it_is() -> None:
@@ -94,7 +103,8 @@ def test_a_certificate_that_is_trusted_is_accepted_for_its_own_host(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", certificate[0])
     with serving(Recording, certificate[1]) as address:
-        assert ask(f"https://{address.replace('127.0.0.1', 'localhost')}/").status == 301
+        named = f"https://{address.replace('127.0.0.1', 'localhost')}/"
+        assert ask(named).status == ask(named, address="127.0.0.1").status == 301
         with pytest.raises(EdgeError, match="certificate is not valid for '127"):
             ask(f"https://{address}/")
 
