@@ -18,6 +18,8 @@ _ACTIONS: Final = {
     "HeadObject": ("s3:GetObjectVersion", "this object, and kms:Decrypt on its key if it is encrypted with one,"),
     # Without s3:ListBucket, S3 answers 403 for an object that does not exist.
     "GetObject": ("s3:GetObject", "this object and s3:ListBucket on its bucket"),
+    "PutObject": ("s3:PutObject", "this object, and kms:GenerateDataKey on its key if it is encrypted with one,"),
+    "DeleteObjects": ("s3:DeleteObject and, for versions, s3:DeleteObjectVersion", "this object"),
     "SendMessageBatch": ("sqs:SendMessage", _QUEUE),
     "ReceiveMessage": ("sqs:ReceiveMessage", _QUEUE),
     "DeleteMessage": ("sqs:DeleteMessage", _QUEUE),

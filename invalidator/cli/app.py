@@ -18,7 +18,7 @@ from invalidator import __version__
 
 NAMES: Final = (
     *("invoke", "plan", "create", "explain", "distributions", "status", "tags", "connect", "disconnect"),
-    *("dlq", "doctor", "verify", "local", "demo"),
+    *("dlq", "doctor", "verify", "prove", "local", "demo"),
 )
 """The commands. Each is the function of that name, in the module of that name."""
 

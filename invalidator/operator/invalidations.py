@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Final, NamedTuple, TypeVar
 
 from invalidator.aws.cloudfront import CloudFront
 from invalidator.aws.sdk import patiently
-from invalidator.errors import CdnError, ConfigurationError, ForbiddenError, UnknownIdError
+from invalidator.errors import PASSING, CdnError, ConfigurationError, ForbiddenError, UnknownIdError
 from invalidator.model import DistributionId, Invalidation
 from invalidator.operator.wording import count, names, names_by_value
 from invalidator.workers import Threads, Workers, at_once
@@ -22,11 +22,8 @@ _T = TypeVar("_T")
 _LONGEST_SECONDS: Final = 3_600.0
 """More than any number of reads takes: each has a bound of its own."""
 
-_PAGE: Final = 100
-"""Invalidations in a page of ListInvalidations, if no other number is asked for.
-
-https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListInvalidations.html (2026-11-29)
-"""
+_COMPARED: Final = 100
+"""The newest invalidations, about a page of them, by which newer ones are known."""
 
 OTHER: Final = "other"
 # The caller references that tools make, by their source code (2026-11-22). People may choose the last two as well, so
@@ -165,15 +162,39 @@ def _listed(
 
 
 def earlier_ids(account: CloudFront, distributions: Iterable[DistributionId]) -> set[tuple[DistributionId, str]]:
-    """Return the ids of the newest invalidations of distributions, as far as they can be read: of each, the first page.
+    """Return the ids of the newest invalidations of distributions, as far as they can be read.
 
     An answer to a call that has one of them tells of nothing new.
     """
     found: set[tuple[DistributionId, str]] = set()
     for id_ in dict.fromkeys(distributions):
         with suppress(CdnError):
-            found.update((id_, earlier.id) for earlier in islice(account.invalidations(id_), _PAGE))
+            found.update((id_, earlier) for earlier in _newest_ids(account, id_))
     return found
+
+
+def _newest_ids(account: CloudFront, distribution: DistributionId) -> set[str]:
+    return {one.id for one in islice(account.invalidations(distribution), _COMPARED)}
+
+
+class SentSince:
+    """The invalidations of a distribution since this was made. Raises CdnError if they cannot be listed."""
+
+    def __init__(self, account: CloudFront, distribution: DistributionId) -> None:
+        self._account, self._distribution = account, distribution
+        self._before = _newest_ids(account, distribution)
+        self._whole: dict[str, Invalidation] = {}
+
+    def __call__(self) -> list[Invalidation]:
+        """Return them as they stand, with their items; those that were read before, if CloudFront does not answer."""
+        # The list usually has the newest first, so that it need not be read to its end.
+        with suppress(*PASSING):
+            for listed in takewhile(
+                lambda one: one.id not in self._before, self._account.invalidations(self._distribution)
+            ):
+                if not (known := self._whole.get(listed.id)) or not known.is_completed:
+                    self._whole[listed.id] = self._account.invalidation(self._distribution, listed.id)
+        return list(self._whole.values())
 
 
 def find_invalidation(account: CloudFront, distributions: Iterable[DistributionId], id_: str) -> Invalidation:

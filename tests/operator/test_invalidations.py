@@ -26,6 +26,7 @@ from invalidator.model import DistributionId, Invalidation
 from invalidator.operator.invalidations import (
     DistributionInvalidations,
     Invalidations,
+    SentSince,
     check_invalidation_id,
     find_invalidation,
     made_by,
@@ -347,3 +348,23 @@ def test_the_reference_that_s3cmd_makes_is_its_own(distribution: str | None) -> 
     made = f"from S3.CloudFront import InvalidationBatch as I; print(I(distribution={distribution!r}).get_reference())"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", made], capture_output=True, text=True, check=True)
     assert made_by(done.stdout.strip()) == "s3cmd"
+
+
+# --- since a moment -------------------------------------------------------------------------------------
+
+
+def test_what_was_sent_before_is_left_out_and_the_rest_is_shown_as_it_stands() -> None:
+    before, one = (Invalidation(E1, id_, "InProgress", BIRTH) for id_ in ("I0", "I1"))
+    told = Told({"E1": [before]})
+    sent = SentSince(told, E1)
+    assert sent() == []
+    told.lists["E1"].insert(0, one)
+    assert [(each.id, each.items, each.is_completed) for each in sent()] == [("I1", ("/a",), False)]
+    told.lists["E1"][0] = one._replace(status="Completed")
+    assert [each.is_completed for each in sent()] == [True]
+    sent()
+    assert told.read == ["I1", "I1"]  # what is completed does not change any more
+    told.faults.extend([ThrottledError("slow down"), ForbiddenError("no")])
+    assert [each.id for each in sent()] == ["I1"]
+    with pytest.raises(ForbiddenError):
+        sent()
