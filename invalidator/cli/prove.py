@@ -64,7 +64,7 @@ def prove(
     nothing comes of it, and without a stack, it sends a plan of its own. Where AWS's documentation leaves something
     open, it sends further invalidations to find out. The tables name neither your bucket nor your host.
 
-    Fails if viewers keep the old object at any URL, or if the edge has cached no probe.
+    Fails if viewers keep the old object at any URL, if the edge has cached no probe, or if the stack does nothing.
 
     Example: invalidator prove --bucket my-origin --url https://d111111abcdef8.cloudfront.net
     """
@@ -135,6 +135,8 @@ def _most_paths(layout: ProbeLayout, settings: Settings) -> int:
         settings = settings_meant([])
     by_stack = layout.plan_of_all(distributions_serving(settings, {layout.bucket})[0], settings.view)
     paths = {item.path for batch in by_stack.batches for item in batch.items}
+    if not paths:
+        warn(["the settings of the stack, as INCLUDE and EXCLUDE, leave the probes out"])
     if others := sorted(path for path in paths if not path.startswith(layout.root)):
         warn([f"the settings of the stack make it clear {names(others)}, too"])
     return own + by_stack.cost.paths * _EVENTS * (2 if settings.repeat_after else 1)

@@ -70,7 +70,7 @@ class ProbeLayout(NamedTuple):
     """The place of the probes and the plan for them.
 
     Their keys begin with ``base`` and their URLs with ``root``. ``urls`` has the name of the object behind each URL,
-    relative to ``root``; ``names`` those that change, ``bystanders`` the others.
+    relative to ``root``; ``changed`` are the names of those that change, ``kept`` of the others.
     """
 
     bucket: str

@@ -69,7 +69,10 @@ class OpenAnswer(NamedTuple):
 
 @dataclass(slots=True)
 class Proof:
-    """All that a run has observed. ``items`` were sent before ``further`` ones; all are relative to the probes."""
+    """All that a run has observed. ``items`` are those that cleared the overwritten probes, without further ones.
+
+    All are relative to the probes. ``bystanders`` are objects that did not change, by their URLs.
+    """
 
     layout: ProbeLayout
     by_stack: bool = False

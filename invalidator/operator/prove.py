@@ -18,6 +18,10 @@ _PAUSE: Final = 1.0
 _QUIET: Final = 15.0
 """Seconds without news, after all invalidations are completed, after which no more news is expected."""
 
+_NO_STACK: Final = (
+    "the stack has not invalidated what was uploaded, so that another plan was sent: 'invalidator doctor' may say why"
+)
+
 
 class ProofWorld(NamedTuple):
     """Everything that a proof touches.
@@ -62,12 +66,7 @@ class _Course:
         proof, layout, world = self._proof, self._layout, self._world
         self._put("uploading", (*layout.kept, *layout.changed))
         if patience:
-            # Part of what it has to do may come later than the rest.
-            self._quiet = max(patience / 2, _QUIET)
-            world.tell("waiting for the stack to invalidate what was uploaded")
-            proof.by_stack = bool(self._settle([], min(patience, world.left() / 2)))
-        if not proof.by_stack:
-            self._quiet = _QUIET
+            self._await_stack(patience)
         self._fill()
         self._put("overwriting", layout.changed)
         self._overwritten = world.now()
@@ -79,6 +78,17 @@ class _Course:
         self._quiet = _QUIET
         self._send_further()
         return proof
+
+    def _await_stack(self, patience: float) -> None:
+        """Wait until a stack has invalidated what was uploaded, which it would otherwise do later on."""
+        world, proof = self._world, self._proof
+        world.tell("waiting for the stack to invalidate what was uploaded")
+        # Part of what it has to do may come later than the rest.
+        self._quiet = max(patience / 2, _QUIET)
+        proof.by_stack = bool(self._settle([], min(patience, world.left() / 2)))
+        if not proof.by_stack:
+            self._quiet = _QUIET
+            proof.problems.append(_NO_STACK)
 
     def _put(self, doing: str, names: Sequence[str]) -> None:
         self._world.tell(f"{doing} {count(len(names), 'probe')}")

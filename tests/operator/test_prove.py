@@ -309,8 +309,10 @@ def test_a_stack_that_does_nothing_is_replaced_by_the_own_plan() -> None:
     world = World(end=3_000.0)
     proof = world.prove(patience=120)
     assert not proof.by_stack
-    assert proof.is_good
+    assert proof.old == []
     assert len(world.accepted) == 1
+    assert not proof.is_good
+    assert proof.problems[0].startswith("the stack has not invalidated what was uploaded")
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------
