@@ -141,7 +141,7 @@ def in_account(command: Callable[..., None]) -> Callable[..., None]:
     def run(**given: Any) -> None:
         with interruptible(lambda: narrate("Interrupted.")):
             with errors_explained():
-                _adopt(**{name: given[name] for name in more})
+                _adopt(**{name: given.get(name) for name in more})
             command(**{name: value for name, value in given.items() if name in mine.parameters})
 
     added = [
@@ -159,7 +159,7 @@ def _adopt(stack: str | None, region: str | None, profile: str | None) -> None:
     from invalidator.operator.stacks import Stack as DeployedStack
     from invalidator.settings.adopted import adopt_account, adopt_settings
 
-    sdk.listen(lambda error: _tell_unanswered(str(error)))
+    sdk.listen(_tell_unanswered)
 
     adopt_account(region or "", profile or "")
     if stack:

@@ -14,7 +14,7 @@ from invalidator.cli import options
 from invalidator.cli.options import option
 from invalidator.cli.prove_view import narrate_left, price, show_proof
 from invalidator.cli.session import errors_explained, interruptible, undisturbed
-from invalidator.cli.targets import distributions_serving, settings_meant
+from invalidator.cli.targets import distributions_described, distributions_serving, origin_bucket, settings_meant
 from invalidator.cli.terminal import narrate, states_shown, warn
 from invalidator.delivery.carry_out import TimeLeft, carry_out
 from invalidator.distributions.describe import items_of
@@ -27,7 +27,7 @@ from invalidator.operator.probes import QUESTIONS, ProbeLayout, lay_out
 from invalidator.operator.prove import ProofWorld, try_probes
 from invalidator.operator.wording import names
 from invalidator.runtime import clients
-from invalidator.settings.environment import Settings, check_bucket_name
+from invalidator.settings.environment import Settings
 from invalidator.workers import Threads
 
 _STACK_SECONDS: Final = 120
@@ -48,10 +48,12 @@ _Timeout = Annotated[
 ]
 
 
+@options.in_account
 def prove(
-    bucket: options.OriginBucket,
+    *,
     url: _Url,
-    distribution_id: options.DistributionIds = None,
+    bucket: options.OriginBucket = None,
+    distribution_id: options.DistributionIds,
     timeout: _Timeout = 600,
     yes: Annotated[bool, option("--yes", "Do not ask whether the price is all right.")] = False,
     as_json: options.Json = False,
@@ -69,14 +71,14 @@ def prove(
     Example: invalidator prove --bucket my-origin --url https://d111111abcdef8.cloudfront.net
     """
     with interruptible(lambda: narrate("Stopped.")), errors_explained():
-        check_bucket_name(bucket, "--bucket")
+        origin = origin_bucket(bucket)
         url = edge.check_url(url)
-        settings = settings_meant(distribution_id or ["discover"])
-        layout = _layout(settings, bucket, url)
+        settings = settings_meant(distribution_id, origin)
+        layout = _layout(settings, origin, url)
         edge.ask(url)
         _agree(price(_most_paths(layout, settings)), yes=yes)
         end = time.monotonic() + timeout
-        with _removing(bucket, layout.base) as (objects, left), states_shown() as tell:
+        with _removing(origin, layout.base) as (objects, left), states_shown() as tell:
             world = _world(layout, objects, url, lambda: end - time.monotonic(), tell)
             patience = _STACK_SECONDS + settings.gather if _has_stack(settings) else 0
             proof = try_probes(layout, world, patience)
@@ -107,9 +109,7 @@ def _layout(settings: Settings, bucket: str, url: str) -> ProbeLayout:
 
 def _distribution(settings: Settings, bucket: str, host: str) -> Distribution:
     """Return the distribution behind a host, of those that serve the bucket."""
-    served, _ = distributions_serving(settings, {bucket})
-    if not served:
-        raise ConfigurationError(f"no distribution has an origin in bucket {bucket}: there is nothing to prove")
+    served = distributions_serving(settings, bucket)
     if len(served) == 1:
         return served[0]
     wildcard = f"*.{host.partition('.')[2]}"
@@ -133,7 +133,7 @@ def _most_paths(layout: ProbeLayout, settings: Settings) -> int:
         return own
     with suppress(UnconfiguredError):  # else those that serve the bucket
         settings = settings_meant([])
-    by_stack = layout.plan_of_all(distributions_serving(settings, {layout.bucket})[0], settings.view)
+    by_stack = layout.plan_of_all(distributions_described(settings, {layout.bucket}), settings.view)
     paths = {item.path for batch in by_stack.batches for item in batch.items}
     if not paths:
         warn(["the settings of the stack, as INCLUDE and EXCLUDE, leave the probes out"])

@@ -23,7 +23,7 @@ def show_proof(proof: Proof, *, as_json: bool) -> None:
     by = "the stack" if proof.by_stack else "its own plan"
     today = utc(datetime.now(UTC))
     if as_json:
-        print_json(_as_json(proof, by, today))
+        print_json("prove", _as_json(proof, by, today))
     else:
         print_line(f"invalidator {__version__}, {today}, edge {proof.pop or 'unknown'}, invalidated by {by}")
         urls = [
@@ -44,7 +44,7 @@ def _as_json(proof: Proof, by: str, today: str) -> dict[str, object]:
         "date": today,
         "pop": proof.pop or None,
         "invalidated_by": by,
-        "paths": sorted(proof.items),
+        "items": sorted(proof.items),
         "urls": [
             {
                 "url": one.url,
@@ -57,7 +57,7 @@ def _as_json(proof: Proof, by: str, today: str) -> dict[str, object]:
             for one in proof.spellings
         ],
         "questions": [answer._asdict() for answer in proof.answers()],
-        "problems": proof.problems,
+        "errors": proof.problems,
     }
 
 
