@@ -75,7 +75,7 @@ _REMEDIES: Final = {
     "SignatureDoesNotMatch": "the credentials are not valid: check the secret key",
     # Errors of the SDK itself, by their class.
     "NoCredentialsError": "log in, or set AWS_PROFILE",
-    "NoRegionError": "set AWS_DEFAULT_REGION",
+    "NoRegionError": "give --region, or set AWS_DEFAULT_REGION",
     "EndpointConnectionError": "check the Region and the connection",
 }
 # What the same code means for one operation.

@@ -1,0 +1,126 @@
+"""A stack by its name: what --stack, --region and --profile do to all commands."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from invalidator.cli.app import NAMES, load
+from invalidator.local import embedded
+from tests.doubles.command import assert_explained, rows, run
+from tests.doubles.documents import contents
+
+CALLING_AWS = [name for name in NAMES if name not in {"tags", "local", "demo"}]
+STACK = "invalidator-dev"
+ENTRY = {"BUCKET": "origin", "ENTRY_ID": STACK, "PREFIX": "", "SUFFIX": ".html"}
+
+
+def template(**functions: dict[str, str]) -> str:
+    """Return a template with a queue, dead letters, and functions with these variables, as a deployment has them."""
+    code = {"ZipFile": "def handler(event, context): pass"}
+    redrive = {"deadLetterTargetArn": {"Fn::GetAtt": ["DeadLetters", "Arn"]}, "maxReceiveCount": 5}
+    common = {
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Code": code,
+        "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+    }
+    resources = {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}},
+        "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"RedrivePolicy": redrive}},
+        "DeadLetters": {"Type": "AWS::SQS::Queue"},
+    }
+    for name, variables in functions.items():
+        properties = {**common, "FunctionName": f"{STACK}-{name}", "Environment": {"Variables": variables}}
+        resources[name] = {"Type": "AWS::Lambda::Function", "Properties": properties}
+    outputs = {"Function": "invalidate", "Queue": "Queue", "DeadLetters": "DeadLetters"}
+    return json.dumps(
+        {"Resources": resources, "Outputs": {name: {"Value": {"Ref": resource}} for name, resource in outputs.items()}}
+    )
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """One for all of these tests, since it takes half a second to stop."""
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    yield "http://{}:{}".format(*moto.get_host_and_port())
+    moto.stop()
+
+
+@pytest.fixture
+def deployed(server: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """A bucket, the distributions that serve it, of which the first is configured, and a stack in another Region."""
+    embedded._post(server, "/moto-api/reset")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    boto3.client("s3").create_bucket(Bucket="origin", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    distributions = tuple(embedded._make_distribution(["origin"], number) for number in (1, 2))
+    function = {
+        "DISTRIBUTION_IDS": distributions[0],
+        "DISCOVER_BUCKET": "origin",
+        "EXCLUDE": "*.map",
+        "POWERTOOLS_SERVICE_NAME": STACK,
+    }
+    queue = "arn:aws:sqs:eu-central-1:123456789012:changes"
+    boto3.client("sqs").create_queue(QueueName="changes")
+    body = template(invalidate=function, connect=ENTRY | {"TARGET": queue})
+    boto3.client("cloudformation").create_stack(StackName=STACK, TemplateBody=body)
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    return distributions
+
+
+HERE = ("--stack", STACK, "--region", "eu-central-1")
+
+
+def test_all_that_calls_aws_takes_a_stack_a_region_and_a_profile() -> None:
+    for name in NAMES:
+        options = {option for param in load(name).params for option in param.opts}
+        assert ({"--stack", "--region", "--profile"} <= options) == (name in CALLING_AWS), name
+
+
+def test_a_stack_brings_its_settings_bucket_and_queues(deployed: tuple[str, ...]) -> None:
+    """Variables that are set here are not read: those of another function would be mixed with them."""
+    elsewhere = {"MAX_PATHS": "1", "DISTRIBUTION_IDS": "E9", "INCLUDE": "nothing"}
+    done = run("plan", "a", "b.map", *HERE, **elsewhere)
+    assert rows(done)[1:] == [[deployed[0], "/a", "object 'a'"]]
+    assert "1 change excluded" in done.stderr
+    assert contents(run("explain", "a", "--json", *HERE).stdout)["bucket"] == "origin"
+    done = run("dlq", *HERE)
+    assert (done.returncode, "is empty" in done.stderr) == (0, True), done.stderr
+    assert run("create", "a", "--json", *HERE).returncode == 0
+    found = contents(run("status", "--json", INVALIDATOR_STACK=STACK, AWS_DEFAULT_REGION="eu-central-1").stdout)
+    assert [one["distribution"] for one in found["distributions"]] == [deployed[0]]
+    found = contents(run("doctor", "--json", *HERE).stdout)
+    assert f"{deployed[1]} serves bucket origin and is not configured" in str(found)
+
+
+def test_a_stack_is_connected_as_its_deployment_did(deployed: tuple[str, ...]) -> None:
+    assert run("connect", *HERE).returncode == 0
+    (entry,) = boto3.client("s3").get_bucket_notification_configuration(Bucket="origin")["QueueConfigurations"]
+    assert (entry["Id"], entry["Filter"]["Key"]["FilterRules"]) == (STACK, [{"Name": "suffix", "Value": ".html"}])
+    document = contents(run("connect", "--json", *HERE).stdout)
+    assert (document["changed"], document["before"]) == (False, document["after"])
+    document = contents(run("disconnect", "--json", *HERE).stdout)
+    assert (document["changed"], document["after"]) == (True, {})
+
+
+def test_a_mistake_about_a_stack_is_a_sentence(deployed: tuple[str, ...]) -> None:
+    done = run("status", "--stack", "nope", "--region", "eu-central-1")
+    assert_explained(done, 1, "error: stack 'nope' in eu-central-1: ValidationError: ")
+    assert "(check the name of the stack, the account and the Region)" in done.stderr
+    assert_explained(run("status", "--stack", STACK), 2, "You must specify a region (give --region")
+    boto3.client("lambda", region_name="eu-central-1").delete_function(FunctionName=f"{STACK}-invalidate")
+    assert_explained(run("status", *HERE), 1, f"error: function '{STACK}-invalidate' in eu-central-1: ResourceNotFound")
+
+
+def test_a_profile_and_its_region_are_those_of_the_command(deployed: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text("[profile theirs]\nregion=eu-central-1\naws_access_key_id=a\naws_secret_access_key=b\n")
+    done = run("plan", "a", "--stack", STACK, "--profile", "theirs", AWS_CONFIG_FILE=str(file))
+    assert rows(done)[1:] == [[deployed[0], "/a", "object 'a'"]]
+    done = run("plan", "a", "--bucket", "origin", "--profile", "nope", AWS_CONFIG_FILE=str(file))
+    assert_explained(done, 2, "The config profile (nope) could not be found")
