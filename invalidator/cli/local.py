@@ -1,7 +1,9 @@
 """``local``: run an embedded AWS until it is stopped."""
 
 import logging
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +37,7 @@ def local(port: _Port = 4577) -> None:
     Example: invalidator local --port 4577
     """
     with interruptible(lambda: narrate("Stopped."), status=0), errors_explained(), embedded(port=port) as aws:
-        from invalidator.local.edge import edges_served
+        from invalidator.local.edge import edges_served  # imported already, as are those below
 
         with edges_served(aws.distributions, port and port + 1) as edges:
             _serve(aws, edges)
@@ -83,13 +85,25 @@ def _samples(url: str) -> Iterator[str]:
 def embedded(buckets: list[str] | None = None, port: int = 0) -> "Iterator[EmbeddedAws]":
     """Run an embedded AWS with these buckets. Raises ConfigurationError if it is not installed."""
     try:
-        from invalidator.local.embedded import BUCKET, embedded_aws
+        with _interrupts_ending_at_once():
+            import invalidator.local.demo  # noqa: F401 with all that the others need, too
+            from invalidator.local.embedded import BUCKET, embedded_aws
     except ImportError as error:
         raise ConfigurationError(
             f"the embedded AWS needs the extra 'local': pip install '.[local]' ({error})"
         ) from error
     with embedded_aws(buckets or [BUCKET], port) as aws:
         yield aws
+
+
+@contextmanager
+def _interrupts_ending_at_once() -> Iterator[None]:
+    """End without a word on SIGINT: one that comes in the midst of an import may be lost, with a traceback."""
+    before = signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def print_accepted(accepted: "list[AcceptedInvalidation]") -> None:
