@@ -142,9 +142,9 @@ class EdgeCache:
             status, headers, body = self._of_bucket(origin.bucket, f"{origin.path}/{key}"[1:])
             if status < HTTPStatus.BAD_REQUEST:
                 break
-        if compressed and body and "content-encoding" not in headers:
+        if compressed and "etag" in headers and "content-encoding" not in headers:
             # CloudFront makes the ETag of what it compresses weak.
-            headers |= {"content-encoding": "gzip", "etag": f"W/{headers.get('etag', '')}"}
+            headers |= {"content-encoding": "gzip", "etag": f"W/{headers['etag']}"}
             body = gzip.compress(body)
         return CachedAnswer(status, headers, body, self.now())
 
