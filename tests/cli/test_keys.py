@@ -1,7 +1,5 @@
 """Keys as a person gives them: the same in all commands that take one."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.doubles.cloudfront import StrictCloudFront
@@ -20,14 +18,13 @@ INSIST = "(If that is the key, add --literal)"
 
 
 @pytest.fixture(autouse=True)
-def one_bucket(cloudfront: StrictCloudFront) -> Iterator[None]:
+def one_bucket(cloudfront: StrictCloudFront) -> None:
     """Let one distribution, with an alias, serve the bucket."""
     aliases = {"Aliases": {"Quantity": 1, "Items": ["www.example.com"]}}
     cloudfront.configs = {
         "E1": of_buckets("origin") | aliases | {"DefaultRootObject": "start.html"},
         "E2": of_buckets("other"),
     }
-    yield
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
