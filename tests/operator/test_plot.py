@@ -66,7 +66,7 @@ def test_the_budget_is_marked_where_it_pays_for_anything() -> None:
     assert words([curve(MANY, "E1")], 1)[4:] == []
 
 
-def test_what_is_sent_if_nothing_is_widened_is_marked_also_beyond_the_curve() -> None:
+def test_what_is_sent_if_nothing_is_widened_is_marked() -> None:
     lossless = replace(ONE, exact=7_701)
     figure = Figure()
     plot._draw(figure.add_subplot(), [ONE, lossless], None)
