@@ -353,7 +353,7 @@ def test_the_reference_that_s3cmd_makes_is_its_own(distribution: str | None) -> 
 # --- since a moment -------------------------------------------------------------------------------------
 
 
-def test_what_was_sent_before_is_left_out_and_the_rest_is_shown_as_it_stands() -> None:
+def test_what_was_sent_before_is_left_out_and_the_rest_is_as_it_stands() -> None:
     before, one = (Invalidation(E1, id_, "InProgress", BIRTH) for id_ in ("I0", "I1"))
     told = Told({"E1": [before]})
     sent = SentSince(told, E1)
