@@ -1,7 +1,6 @@
 """``doctor``: find what is set up wrong."""
 
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Iterable
 from functools import partial
 from typing import Annotated, Final
 
@@ -12,7 +11,7 @@ from invalidator.cli.session import errors_explained
 from invalidator.cli.targets import origin_bucket, settings_meant, unserved
 from invalidator.cli.terminal import narrate, print_json, print_line
 from invalidator.distributions.describe import serves
-from invalidator.errors import CdnError, InvalidatorError, UnconfiguredError
+from invalidator.errors import InvalidatorError, UnconfiguredError
 from invalidator.operator.doctor import Doctor
 from invalidator.operator.findings import Finding, are_well
 from invalidator.operator.queue_names import check_queue
@@ -45,8 +44,10 @@ def doctor(
         origin = origin_bucket(bucket)
         if queue is not None:
             check_queue(queue, "--queue")
+        if bucket is not None and not _is_known(bucket):
+            raise unserved("of this account", bucket)
         examination = Doctor.connect(origin, clients.cloudfront(), clients.catalog())
-        findings = list(examination.findings(queue or "", _reader(distribution_id, origin)))
+        findings = list(examination.findings(queue or "", partial(_settings, distribution_id, origin)))
     if as_json:
         print_json("doctor", {"findings": [finding._asdict() for finding in findings]})
     else:
@@ -56,22 +57,21 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _reader(ids: list[str], bucket: str) -> Callable[[], Settings]:
-    """Return a function that reads the settings to examine: those that are set or, without any, for the bucket.
-
-    Raises ConfigurationError if no distribution is set, and none serves the bucket.
-    """
-    configured = partial(settings_meant, ids)
+def _settings(ids: list[str], bucket: str) -> Settings:
+    """Return the settings to examine: those that are set or, if these name no distribution, for the bucket."""
     try:
-        configured()
+        return settings_meant(ids)
     except UnconfiguredError:
-        with suppress(CdnError):  # of which a finding tells
-            if not any(serves(summary, bucket) for summary in clients.cloudfront().summaries()):
-                raise unserved("of this account", bucket) from None
-        return partial(settings_meant, [], bucket)
+        return settings_meant([], bucket)
+
+
+def _is_known(bucket: str) -> bool:
+    """Return whether the account or the settings know a bucket; also if they cannot be read: the findings say why."""
+    try:
+        declared = {one.bucket for one in _settings([], bucket).declared.values() if one}
+        return bucket in declared or any(serves(summary, bucket) for summary in clients.cloudfront().summaries())
     except InvalidatorError:
-        pass  # as above
-    return configured
+        return True
 
 
 def _print(findings: Iterable[Finding]) -> None:

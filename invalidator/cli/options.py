@@ -159,6 +159,7 @@ def _adopt(stack: str | None, region: str | None, profile: str | None) -> None:
     from invalidator.operator.stacks import Stack as DeployedStack
     from invalidator.settings.adopted import adopt_account, adopt_settings
 
+    _tell_unanswered.cache_clear()
     sdk.listen(_tell_unanswered)
 
     adopt_account(region or "", profile or "")
