@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple
 
 import boto3
@@ -26,7 +27,6 @@ from invalidator.aws import sdk
 from invalidator.cli.app import NAMES
 from invalidator.local.embedded import BUCKET, embedded_aws
 from invalidator.local.queue_worker import QueueWorker
-from invalidator.model import Batch, DistributionId, Item, UrlPath
 from invalidator.runtime import clients
 from invalidator.runtime.log import logger
 from tests.doubles import strategies as make
@@ -202,7 +202,7 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True)
 class World:
-    """An embedded AWS with an object and a letter, an edge, and endpoints that are dead, silent or send a Ctrl-C."""
+    """An embedded AWS with an object, an invalidation and a letter, an edge, and endpoints for troubles."""
 
     names: Mapping[str, str]
     environ: Mapping[str, str]
@@ -213,8 +213,14 @@ class World:
 
 
 class _Interrupting(Quiet):
+    """An endpoint where a Ctrl-C comes with the first request of a command, and with no other: it would be too late."""
+
+    left = SimpleQueue[None]()
+
     def do_GET(self) -> None:
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        with suppress(Empty):
+            self.left.get_nowait()
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         self.respond(404)
 
     do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 the names that the server looks for
@@ -225,8 +231,8 @@ def world() -> Iterator[World]:
     with ExitStack() as stack:
         aws = stack.enter_context(embedded_aws())
         boto3.client("s3").put_object(Bucket=BUCKET, Key=KEY, Body=b"x")
-        made = Batch(DistributionId(aws.distributions[0]), (Item(UrlPath("/a"), ()),), "first")
-        clients.cloudfront().create_invalidation(made)
+        batch: Any = {"Paths": {"Quantity": 1, "Items": ["/a"]}, "CallerReference": "before"}
+        boto3.client("cloudfront").create_invalidation(DistributionId=aws.distributions[0], InvalidationBatch=batch)
         sqs = boto3.client("sqs")
         dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
         redrive = json.dumps({"deadLetterTargetArn": QueueWorker(dead).arn, "maxReceiveCount": 5})
@@ -325,6 +331,8 @@ def test_a_command_in_trouble_says_so_in_a_sentence(
         told = run(arguments, environ, out=os.fdopen(writing, "wb", 0))
         assert cell.words or "error" not in told.err
     else:
+        if trouble == "Ctrl-C":
+            _Interrupting.left.put(None)
         told = run(arguments, environ)
     said = " ".join((told.err + told.out).split())
     assert cell.words in said
