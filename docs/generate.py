@@ -32,7 +32,10 @@ python -m invalidator [OPTIONS] COMMAND [ARGS]...
 ## DESCRIPTION
 
 Commands print data to standard output, which you can pipe, and tell the rest on standard error. With `--json`, the data
-is one JSON document. A FILE that is `-` is standard input. In a file with keys or paths, each ends with a newline or,
+is one JSON object with a `version`, which [a schema](output.schema.json) describes: fields may be added to a version, and
+none is removed or changes its meaning. Without data, as after wrong usage, standard output is empty. Where AWS is called,
+a bucket that is named stands for the distributions that serve it, if `--distribution-id` names no others; without it,
+the configured bucket and distributions are meant, those of a stack with `--stack`. A FILE that is `-` is standard input. In a file with keys or paths, each ends with a newline or,
 if the file has a NUL in it, with a NUL, as `git diff -z` and `find -print0` write them.
 """
 
@@ -43,13 +46,14 @@ _TAIL: Final = """\
 |---|---|
 | 0 | done; also if Ctrl-C or SIGTERM ended `local` or `status --watch`, which run until then |
 | 1 | something failed, or a check found something wrong: the last lines of standard error say what |
-| 2 | wrong usage or configuration |
+| 2 | wrong usage or configuration, also a bucket that no distribution serves |
 | 130 | Ctrl-C or SIGTERM ended the command early: invalidations that were sent go on |
 
 ## ENVIRONMENT
 
 * The [settings of the function](configuration.md), such as `DISTRIBUTION_IDS`: the commands use those that are set
   where they run. An option such as `--distribution-id` replaces its variable.
+* `INVALIDATOR_STACK` is a stack for all commands, as if `--stack` named it.
 * What [the AWS SDK reads](https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html), such as
   `AWS_PROFILE` and `AWS_DEFAULT_REGION`.
 * `NO_COLOR` turns colours off.
