@@ -32,11 +32,14 @@ python -m invalidator [OPTIONS] COMMAND [ARGS]...
 ## DESCRIPTION
 
 Commands print data to standard output, which you can pipe, and tell the rest on standard error. With `--json`, the data
-is one JSON object with a `version`, which [a schema](output.schema.json) describes: fields may be added to a version, and
-none is removed or changes its meaning. Without data, as after wrong usage, standard output is empty. Where AWS is called,
-a bucket that is named stands for the distributions that serve it, if `--distribution-id` names no others; without it,
-the configured bucket and distributions are meant, those of a stack with `--stack`. A FILE that is `-` is standard input. In a file with keys or paths, each ends with a newline or,
-if the file has a NUL in it, with a NUL, as `git diff -z` and `find -print0` write them.
+is one JSON object with a `version`, which [a schema](output.schema.json) describes: fields may be added to a version,
+and none is removed or means something else. Without data, as after wrong usage, standard output is empty.
+
+A bucket that is named stands for the distributions that serve it, if `--distribution-id` names no others. Without it,
+the configured bucket and distributions are meant, with `--stack` those of the stack.
+
+A FILE that is `-` is standard input. In a file with keys or paths, each ends with a newline or, if the file has a NUL
+in it, with a NUL, as `git diff -z` and `find -print0` write them.
 """
 
 _TAIL: Final = """\

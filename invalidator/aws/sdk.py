@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
+from invalidator.aws import unanswered
 from invalidator.errors import PASSING, ConfigurationError, InvalidatorError
 
 if TYPE_CHECKING:
@@ -63,8 +64,6 @@ _ONE_AT_A_TIME: Final = Lock()
 
 https://docs.aws.amazon.com/boto3/latest/guide/session.html#multithreading-or-multiprocessing-with-sessions (2026-11-29)
 """
-
-_listeners: Final[set[Callable[[str], object]]] = set()
 
 _PAUSES_SECONDS: Final = (1.0, 3.0)
 """Pauses between the three attempts of a read."""
@@ -127,15 +126,9 @@ def _session(*, raw_times: bool) -> "Session":
     return session
 
 
-def listen(listener: Callable[[str], object]) -> None:
-    """Call this with the reason of each attempt that gets no answer: calls are repeated in silence."""
-    _listeners.add(listener)
-
-
 def _tell_unanswered(caught_exception: Exception | None = None, **_: object) -> None:
     if isinstance(caught_exception, NO_ANSWER):
-        for listener in _listeners:
-            listener(str(caught_exception))
+        unanswered.tell(str(caught_exception))
 
 
 def forget_sessions() -> None:

@@ -8,8 +8,9 @@ import typer
 
 from invalidator.by_hand import EVERYTHING, batches_of, path_of
 from invalidator.cli.files import with_lines
+from invalidator.cli.lookups import distributions_meant
 from invalidator.cli.plan_inputs import of_paths_and_keys
-from invalidator.cli.targets import bucket_meant, distributions_meant, settings_meant
+from invalidator.cli.targets import bucket_meant, settings_meant
 from invalidator.cli.terminal import narrate
 from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.model import Plan

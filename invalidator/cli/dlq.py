@@ -16,9 +16,9 @@ from invalidator.cli.dlq_view import (
     sent_json,
     stale_json,
 )
+from invalidator.cli.lookups import distributions_as_known
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, interruptible
-from invalidator.cli.targets import distributions_as_known
 from invalidator.cli.terminal import narrate, print_json
 from invalidator.errors import ConfigurationError
 from invalidator.model import Distribution

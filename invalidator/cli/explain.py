@@ -6,8 +6,9 @@ import typer
 
 from invalidator.cli import options
 from invalidator.cli.keys import key_meant
+from invalidator.cli.lookups import distributions_serving
 from invalidator.cli.session import errors_explained
-from invalidator.cli.targets import distributions_serving, origin_bucket, settings_meant
+from invalidator.cli.targets import origin_bucket, settings_meant
 from invalidator.cli.terminal import Part, narrate, print_json, print_table
 from invalidator.errors import ConfigurationError, EventError
 from invalidator.events.records import change_by_hand

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from invalidator.cli.files import check_standard_input, with_lines
-from invalidator.cli.targets import find_id, settings_meant, sites_of
+from invalidator.cli.targets import settings_meant
 from invalidator.cli.terminal import narrate
 from invalidator.errors import CdnError, ConfigurationError
 from invalidator.operator.url_keys import UrlObject, objects_behind
@@ -93,6 +93,8 @@ def _key_of_url(url: str, bucket: str | None, source: str) -> str:
 
 def _objects_at(host: str, path: str, bucket: str | None) -> list[UrlObject]:
     """Return the objects that a distribution of the account may serve at a path; none if its host is not known."""
+    from invalidator.cli.lookups import find_id, sites_of
+
     with suppress(CdnError, ConfigurationError):
         if id_ := find_id(host):
             settings = settings_meant([id_])

@@ -7,8 +7,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from invalidator.aws.unanswered import listen
 from invalidator.cli.session import errors_explained, interruptible
 from invalidator.cli.terminal import narrate
+from invalidator.settings.adopted import adopt_account, adopt_settings
 
 WHAT: Final = "What to invalidate"
 """The panel of the help with the options that say so."""
@@ -155,15 +157,12 @@ def in_account(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _adopt(stack: str | None, region: str | None, profile: str | None) -> None:
-    from invalidator.aws import sdk
-    from invalidator.operator.stacks import Stack as DeployedStack
-    from invalidator.settings.adopted import adopt_account, adopt_settings
-
     _tell_unanswered.cache_clear()
-    sdk.listen(_tell_unanswered)
-
+    listen(_tell_unanswered)
     adopt_account(region or "", profile or "")
     if stack:
+        from invalidator.operator.stacks import Stack as DeployedStack
+
         adopt_settings(DeployedStack.read(stack).settings())
 
 

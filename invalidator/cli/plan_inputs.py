@@ -1,4 +1,7 @@
-"""The inputs of a plan made by hand: what changed, who serves it, and what else is in the buckets."""
+"""The inputs of a plan made by hand: what changed, who serves it, and what else is in the buckets.
+
+Most plans are made without AWS, so that its SDK is imported only where it is asked.
+"""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -7,13 +10,9 @@ from functools import cache
 from typing import Final
 
 from invalidator.by_hand import batches_of
-from invalidator.cli.targets import (
-    bucket_meant,
-    distributions_concerned,
-    distributions_described,
-    distributions_serving,
-)
+from invalidator.cli.targets import bucket_meant
 from invalidator.cli.terminal import narrate, progress, warn
+from invalidator.distributions.describe import undescribed
 from invalidator.errors import ConfigurationError, EventError, ListingError
 from invalidator.events.decode import Decoded, Refusal, decode
 from invalidator.events.records import change_by_hand
@@ -23,7 +22,6 @@ from invalidator.operator.snapshots import Snapshot, difference
 from invalidator.operator.wording import count
 from invalidator.planning.neighbours import ListObjects
 from invalidator.planning.planner import make_plan
-from invalidator.runtime import clients
 from invalidator.settings.environment import Settings
 
 ANY: Final = "any"
@@ -85,9 +83,12 @@ def of_keys(keys: list[str], bucket: str | None, settings: Settings) -> Preview:
     bucket = bucket_meant(settings, bucket)
     decoded = changes_of_keys(keys, bucket or ANY, "plan")
     if bucket:
-        distributions = distributions_serving(settings, bucket)
-        return Preview(decoded, distributions, settings, _listed())
-    return _served(decoded, _unwidened(replace(settings, describe=False)), _unlisted)
+        from invalidator.cli.lookups import distributions_serving
+
+        return Preview(decoded, distributions_serving(settings, bucket), settings, _listed())
+    warn(settings.warnings)
+    distributions = [Distribution(id_, undescribed(settings.declared.get(id_))) for id_ in settings.distributions]
+    return Preview(decoded, distributions, _unwidened(settings), _unlisted)
 
 
 def of_paths_and_keys(
@@ -98,6 +99,8 @@ def of_paths_and_keys(
     CloudFront is asked who serves the bucket of the keys, and S3 what else is in it. Raises ConfigurationError if no
     bucket is given and the distributions serve several.
     """
+    from invalidator.cli.lookups import distributions_described, distributions_serving
+
     settings = settings if keys else replace(settings, describe=False)
     if bucket:
         distributions = distributions_serving(settings, bucket)
@@ -142,6 +145,8 @@ def _common_bucket(distributions: Iterable[Distribution]) -> str:
 
 
 def _served(decoded: Decoded, settings: Settings, list_objects: ListObjects) -> Preview:
+    from invalidator.cli.lookups import distributions_concerned
+
     decoded, distributions, _, _ = distributions_concerned(settings, decoded)
     ignored = f"{count(decoded.ignored, 'record')} ignored" if decoded.ignored else ""
     return Preview(decoded, distributions, settings, list_objects, ignored)
@@ -158,6 +163,8 @@ def _unlisted(_bucket: str, _prefix: str) -> Iterator[ObjectKey]:
 
 def _listed() -> ListObjects:
     """Return the listing of a bucket, which shows its progress. All listings share a minute."""
+    from invalidator.runtime import clients
+
     bounds = cache(lambda: clients.listings().bounds(_LISTING_SECONDS))
 
     def list_objects(bucket: str, prefix: str) -> Iterator[ObjectKey]:

@@ -11,10 +11,11 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from invalidator.cli import options
+from invalidator.cli.lookups import distributions_described, distributions_serving
 from invalidator.cli.options import option
 from invalidator.cli.prove_view import narrate_left, price, show_proof
 from invalidator.cli.session import errors_explained, interruptible, undisturbed
-from invalidator.cli.targets import distributions_described, distributions_serving, origin_bucket, settings_meant
+from invalidator.cli.targets import origin_bucket, settings_meant
 from invalidator.cli.terminal import narrate, states_shown, warn
 from invalidator.delivery.carry_out import TimeLeft, carry_out
 from invalidator.distributions.describe import items_of

@@ -9,10 +9,10 @@ from typing import Annotated, Final
 import typer
 
 from invalidator.cli import options
+from invalidator.cli.lookups import distributions_meant
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, interruptible
 from invalidator.cli.status_view import all_json, one_json, print_all, print_one, refreshed
-from invalidator.cli.targets import distributions_meant
 from invalidator.cli.terminal import narrate, print_json, progress
 from invalidator.model import DistributionId
 from invalidator.operator.invalidations import (

@@ -13,7 +13,7 @@ from invalidator.aws.sdk import patiently
 from invalidator.distributions import describe
 from invalidator.distributions.known import NOT_ASKED, Discovered, Known
 from invalidator.errors import PASSING, CdnError, ConfigurationError, OutOfTimeError, TenantsOnlyError, UnavailableError
-from invalidator.model import UNKNOWN_SITE, Distribution, DistributionId, Site
+from invalidator.model import Distribution, DistributionId, Site
 from invalidator.settings.environment import Settings
 from invalidator.settings.ids import DISCOVER
 from invalidator.workers import Workers, at_once
@@ -165,7 +165,8 @@ class _Search:
 
     def _distributions(self, ids: Iterable[DistributionId]) -> list[Distribution]:
         """Return those that are known. One that nobody was asked about serves what is declared."""
-        answers = [(id_, self._answers.get(id_) or _assumed(id_, self._config)) for id_ in ids]
+        declared = self._config.declared
+        answers = [(id_, self._answers.get(id_) or describe.undescribed(declared.get(id_))) for id_ in ids]
         return [Distribution(id_, answer) for id_, answer in answers if isinstance(answer, Site)]
 
     def _describe(self, ids: Iterable[DistributionId]) -> None:
@@ -223,8 +224,3 @@ class _Search:
 
 def _fail(error: CdnError, _call: object) -> Any:
     raise error
-
-
-def _assumed(id_: DistributionId, config: Settings) -> Site:
-    declared = config.declared.get(id_)
-    return describe.undescribed(declared) if declared else UNKNOWN_SITE

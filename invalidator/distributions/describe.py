@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from invalidator.limits import ERROR_CACHING_SECONDS
-from invalidator.model import Behavior, Declared, ErrorPage, Origin, Site, UrlPath
+from invalidator.model import UNKNOWN_SITE, Behavior, Declared, ErrorPage, Origin, Site, UrlPath
 from invalidator.urls.encoding import encode_once
 
 _Json = dict[str, Any]
@@ -68,8 +68,10 @@ def site_of(
     return Site((*others, default), root, tags, tuple(_error_pages(config)))
 
 
-def undescribed(declared: Declared) -> Site:
-    """Return the site to assume of a declared distribution where nobody asks for its description."""
+def undescribed(declared: Declared | None) -> Site:
+    """Return the site to assume of a distribution, declared or not, where nobody asks for its description."""
+    if declared is None:
+        return UNKNOWN_SITE
     origin = declared.origin or Origin("")
     return Site((Behavior(_DEFAULT_PATTERN, (origin,)),), cache_tags=declared.cache_tags)
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from invalidator.aws import sdk
 from invalidator.errors import ConfigurationError
 from invalidator.ttl_cache import Cached, TtlCache
 
@@ -53,11 +52,15 @@ def forget_stored() -> None:
 
 @cache
 def _secrets() -> Any:
+    from invalidator.aws import sdk  # imported late: it takes long, and many plans are made without AWS
+
     return sdk.client("secretsmanager", attempts=2)
 
 
 @cache
 def _parameters() -> Any:
+    from invalidator.aws import sdk
+
     return sdk.client("ssm", attempts=2)
 
 
@@ -80,6 +83,8 @@ def _parameter(client: Any, name: str) -> str:
 
 
 def _text(variable: str, name: str, connect: Callable[[], Any], read: Callable[[Any, str], str | bytes]) -> str:
+    from invalidator.aws import sdk
+
     place = f"{variable}: {name} cannot be read"
     try:
         client = connect()
