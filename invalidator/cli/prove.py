@@ -23,7 +23,7 @@ from invalidator.errors import CdnError, ConfigurationError, UnconfiguredError
 from invalidator.model import Distribution, Plan
 from invalidator.operator import edge
 from invalidator.operator.invalidations import SentSince
-from invalidator.operator.probe_objects import ProbeObjects
+from invalidator.operator.probe_objects import ProbeObjects, WrittenProbe
 from invalidator.operator.probes import QUESTIONS, ProbeLayout, lay_out
 from invalidator.operator.prove import ProofWorld, try_probes
 from invalidator.operator.wording import names
@@ -157,15 +157,15 @@ def _agree(text: str, *, yes: bool) -> None:
 
 
 @contextmanager
-def _removing(bucket: str, prefix: str) -> Iterator[tuple[ProbeObjects, list[str]]]:
-    """Yield what writes probes, and the list of those that are left after they were removed, whatever happens."""
-    objects, left = ProbeObjects.connect(bucket, prefix), list[str]()
+def _removing(bucket: str, prefix: str) -> Iterator[tuple[ProbeObjects, dict[WrittenProbe, str]]]:
+    """Yield what writes probes, and those that are left after all were removed, whatever happens."""
+    objects, left = ProbeObjects.connect(bucket, prefix), dict[WrittenProbe, str]()
     try:
         yield objects, left
     finally:
         with undisturbed():
             if objects.has_written:
-                left += objects.remove()
+                left |= objects.remove()
                 narrate_left(left, bucket, prefix)
 
 

@@ -4,6 +4,7 @@ Both tables can be sent to anyone: they name neither the bucket nor the host, th
 """
 
 import shlex
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,6 +13,7 @@ from invalidator.cli.plan_view import dollars
 from invalidator.cli.terminal import narrate, print_json, print_line, print_table, utc
 from invalidator.limits import FREE_PATHS
 from invalidator.model import usd_for
+from invalidator.operator.probe_objects import WrittenProbe
 from invalidator.operator.proof import Proof
 from invalidator.operator.wording import agreed, count
 
@@ -81,12 +83,17 @@ def price(paths: int) -> str:
     )
 
 
-def narrate_left(left: list[str], bucket: str, prefix: str) -> None:
-    """Tell which probes could not be removed, and how to remove them."""
-    for text in left:
-        narrate(f"error: {text}")
-    if left:
-        where = shlex.quote(f"s3://{bucket}/{prefix}")
-        narrate(f"To remove what is left: aws s3 rm --recursive {where}")
-    else:
+def narrate_left(left: Mapping[WrittenProbe, str], bucket: str, prefix: str) -> None:
+    """Tell which probes could not be removed, and the commands that remove them."""
+    if not left:
         narrate("All probes are removed.")
+        return
+    for (key, version), why in left.items():
+        narrate(f"error: {f'version {version} of ' if version else ''}{key!r} is not removed: {why}")
+    delete = f"aws s3api delete-object --bucket {bucket}"
+    commands = [f"{delete} --key {shlex.quote(key)} --version-id {id_}" for key, id_ in left if id_]
+    if len(commands) < len(left):
+        commands.append(f"aws s3 rm --recursive {shlex.quote(f's3://{bucket}/{prefix}')}")
+    narrate("These remove what is left:")
+    for command in commands:
+        narrate(f"  {command}")

@@ -1,5 +1,6 @@
 """The only calls that write objects: those of ``prove``, under a prefix of its own."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol, Self
 
@@ -20,12 +21,15 @@ class _Client(Protocol):
         """Remove objects or versions: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html."""
 
 
-class _Written(NamedTuple):
+class WrittenProbe(NamedTuple):
+    """An object or, with its id, a version of one."""
+
     key: str
     version: str = ""
 
     @property
     def identifier(self) -> dict[str, str]:
+        """The name of it in a request."""
         return {"Key": self.key} | ({"VersionId": self.version} if self.version else {})
 
 
@@ -35,7 +39,7 @@ class ProbeObjects:
     def __init__(self, client: _Client, bucket: str, prefix: str) -> None:
         self._client, self._bucket, self._prefix = client, bucket, prefix
         self._tried: list[str] = []
-        self._written: list[_Written] = []
+        self._written: list[WrittenProbe] = []
 
     @classmethod
     def connect(cls, bucket: str, prefix: str) -> Self:
@@ -54,7 +58,7 @@ class ProbeObjects:
         self._tried.append(key)  # before it is written: nobody knows about a call that was cut off
         with sdk.raising(ObjectError, f"{key!r} in bucket {self._bucket!r} cannot be written"):
             answer = self._put(key, f"Probe {len(self._tried)} of invalidator: it can be deleted.\n")
-            self._written.append(_Written(key, answer.get("VersionId", "")))
+            self._written.append(WrittenProbe(key, answer.get("VersionId", "")))
             return str(answer["ETag"])
 
     def _put(self, key: str, body: str) -> Any:
@@ -66,29 +70,26 @@ class ProbeObjects:
                 self._tried.pop()  # there is nothing to remove
             raise
 
-    def remove(self) -> list[str]:
-        """Remove everything. Returns sentences about what is left, without raising anything."""
-        versions = [one for one in self._written if one.version]
-        left = self._delete(versions)
-        # A call that was cut off may have written a version whose id is not known. Without an id, S3 hides them all.
-        unsure = [key for key in dict.fromkeys(self._tried) if self._tried.count(key) > self._versions_of(key)]
-        hidden = dict.fromkeys([*unsure, *left])
-        kept = self._delete([_Written(key) for key in hidden])
-        marked = left.keys() - kept.keys()
-        told = [f"{key!r} is hidden by a delete marker; its versions are left: {left[key]}" for key in sorted(marked)]
-        return [*told, *(f"{key!r} is still there: {why}" for key, why in kept.items())]
+    def remove(self) -> dict[WrittenProbe, str]:
+        """Remove everything. Returns what is left, with the reasons, and raises nothing.
 
-    def _versions_of(self, key: str) -> int:
-        return sum(one.key == key and bool(one.version) for one in self._written)
+        If S3 does not remove a version, a delete marker hides it.
+        """
+        left = self._delete([one for one in self._written if one.version])
+        # A call that was cut off may have written a version whose id is not known.
+        known = Counter(one.key for one in self._written if one.version)
+        unsure = [key for key, times in Counter(self._tried).items() if times > known[key]]
+        return left | self._delete([WrittenProbe(key) for key in dict.fromkeys([*unsure, *(one.key for one in left)])])
 
-    def _delete(self, written: Sequence[_Written]) -> dict[str, str]:
-        """Remove objects or versions, and return the keys of those that are left, with the reason."""
+    def _delete(self, written: Sequence[WrittenProbe]) -> dict[WrittenProbe, str]:
+        """Remove objects and versions, and return those that are left, with the reasons."""
         if not written:
             return {}
+        wanted = {"Objects": [one.identifier for one in written], "Quiet": True}
         try:
             with sdk.raising(ObjectError, f"bucket {self._bucket!r}"):
-                wanted = {"Objects": [one.identifier for one in written], "Quiet": True}
                 answer = self._client.delete_objects(Bucket=self._bucket, Delete=wanted)
-                return {str(error["Key"]): f"{error['Code']}" for error in answer.get("Errors", ())}
+                errors = answer.get("Errors", ())
+                return {WrittenProbe(error["Key"], error.get("VersionId", "")): error["Code"] for error in errors}
         except ObjectError as error:
-            return {one.key: str(error) for one in written}
+            return dict.fromkeys(written, str(error))

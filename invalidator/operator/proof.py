@@ -133,7 +133,7 @@ class Proof:
         if not self.by_stack:
             return OpenAnswer("keys of events", "", "not asked: no stack has invalidated the probes", _UNDECIDED)
         expected = self.layout.items
-        missing = _missing(expected, self.items)
+        missing = sorted(item for item in expected if not any(_covers(other, item) for other in self.items))
         strange = sorted(item for item in self.items - expected if item[-1] != "*")
         observed = f"{', '.join(missing)} missing" if missing else "all that the keys give"
         observed += f"; {', '.join(strange)} beside them" if strange else ""
@@ -141,15 +141,6 @@ class Proof:
             "keys of events are not read as S3 stores them" if missing else "keys of events are read as S3 stores them"
         )
         return OpenAnswer("keys of events", f"{len(self.items)} paths", observed, means)
-
-
-def is_all_sent(layout: ProbeLayout, items: Iterable[str]) -> bool:
-    """Return whether items clear all that the plan of a layout does."""
-    return not _missing(layout.items, relative(items, layout))
-
-
-def _missing(expected: Iterable[str], sent: Iterable[str]) -> list[str]:
-    return sorted(item for item in expected if not any(_covers(other, item) for other in sent))
 
 
 def _covers(item: str, path: str) -> bool:

@@ -10,13 +10,15 @@ from invalidator.errors import CdnError, EdgeError
 from invalidator.model import Cause, Invalidation, Item, Plan, Request, UrlPath
 from invalidator.operator.freshness import EdgeAnswer
 from invalidator.operator.probes import QUESTIONS, ProbeLayout
-from invalidator.operator.proof import Proof, Spelling, has, is_all_sent, is_hit, relative
+from invalidator.operator.proof import Proof, Spelling, has, is_hit, relative
 from invalidator.operator.wording import count
 from invalidator.planning.batches import make_batches
 
 _PAUSE: Final = 1.0
 _QUIET: Final = 15.0
 """Seconds without news, after all invalidations are completed, after which no more news is expected."""
+_SHARE_QUIET: Final = 1 / 8
+"""The same for a stack, as a share of the patience with it."""
 
 _NO_STACK: Final = (
     "the stack has not invalidated what was uploaded, so that another plan was sent: 'invalidator doctor' may say why"
@@ -83,8 +85,8 @@ class _Course:
         """Wait until a stack has invalidated what was uploaded, which it would otherwise do later on."""
         world, proof = self._world, self._proof
         world.tell("waiting for the stack to invalidate what was uploaded")
-        # Part of what it has to do may come later than the rest.
-        self._quiet = max(patience / 2, _QUIET)
+        # Part of what it has to do may come later than the rest, under the same wildcard.
+        self._quiet = patience * _SHARE_QUIET
         proof.by_stack = bool(self._settle([], min(patience, world.left() / 2)))
         if not proof.by_stack:
             self._quiet = _QUIET
@@ -129,8 +131,7 @@ class _Course:
             now = self._world.now()
             if before != (state := (len(found), len(waiting))):
                 before, quiet_since = state, now
-            is_all = not waiting if spellings else is_all_sent(self._layout, _items(found))
-            is_quiet = is_all or now - quiet_since >= self._quiet
+            is_quiet = now - quiet_since >= self._quiet or (spellings and not waiting)
             if now - begun >= most or (is_quiet and _are_completed(found)):
                 self._known |= {one.id for one in found}
                 return found

@@ -16,6 +16,7 @@ import boto3
 import pytest
 import typer
 
+from invalidator.cli import prove as command
 from invalidator.cli.prove import _agree, _distribution, prove
 from invalidator.cli.prove_view import narrate_left
 from invalidator.cli.targets import settings_meant
@@ -23,6 +24,7 @@ from invalidator.errors import ConfigurationError
 from invalidator.local.edge import EdgeCache, edge_served
 from invalidator.local.embedded import BUCKET, EmbeddedAws, embedded_aws
 from invalidator.local.queue_worker import notified_queue
+from invalidator.operator.probe_objects import WrittenProbe
 from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.configurations import listed, of_buckets
 from tests.doubles.documents import check_document
@@ -80,13 +82,22 @@ def test_a_program_gets_what_viewers_see_and_what_is_open(aws: EmbeddedAws, caps
 
 @contextmanager
 def working() -> Iterator[None]:
-    """Run the function on the notifications of the bucket."""
+    """Run the function on the uploads, and then on the overwritten probes, each time on all of them together."""
     worker, ended = notified_queue(), threading.Event()
+    worker.poll()  # S3 has sent a test event
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName="invalidator")["QueueUrl"]
+
+    def waiting() -> int:
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(attributes["Attributes"]["ApproximateNumberOfMessages"])
 
     def work() -> None:
-        while not ended.is_set():
+        for number in (23, 11):
+            while waiting() < number:
+                if ended.wait(0.1):
+                    return
             worker.poll()
-            ended.wait(0.1)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -101,6 +112,7 @@ def test_a_stack_is_waited_for_and_its_table_can_be_sent(
     aws: EmbeddedAws, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QUEUE_URL", "http://127.0.0.1/1/invalidator")
+    monkeypatch.setattr(command, "_STACK_SECONDS", 16)  # two seconds without news are enough here
     with working(), edge_served(EdgeCache(aws.distributions[0])) as edge:
         assert status(aws, edge.url) == 0
     out, err = capsys.readouterr()
@@ -200,8 +212,12 @@ def test_on_a_terminal_the_price_is_asked_about(answer: str, monkeypatch: pytest
 
 
 def test_what_is_left_is_named_with_the_command_that_removes_it(capsys: pytest.CaptureFixture[str]) -> None:
-    narrate_left(["'p 1/a' is still there: AccessDenied"], "origin", "p 1/")
-    assert capsys.readouterr().err == (
-        "error: 'p 1/a' is still there: AccessDenied\n"
-        "To remove what is left: aws s3 rm --recursive 's3://origin/p 1/'\n"
-    )
+    left = {WrittenProbe("p 1/a"): "AccessDenied", WrittenProbe("p 1/b", "v1"): "AccessDenied"}
+    narrate_left(left, "origin", "p 1/")
+    assert capsys.readouterr().err.splitlines() == [
+        "error: 'p 1/a' is not removed: AccessDenied",
+        "error: version v1 of 'p 1/b' is not removed: AccessDenied",
+        "These remove what is left:",
+        "  aws s3api delete-object --bucket origin --key 'p 1/b' --version-id v1",
+        "  aws s3 rm --recursive 's3://origin/p 1/'",
+    ]

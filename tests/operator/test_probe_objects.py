@@ -6,7 +6,7 @@ import pytest
 from botocore.validate import validate_parameters
 
 from invalidator.errors import ObjectError
-from invalidator.operator.probe_objects import ProbeObjects
+from invalidator.operator.probe_objects import ProbeObjects, WrittenProbe
 from tests.doubles.sdk import client_error, operation_model
 
 
@@ -42,7 +42,8 @@ class Bucket:
 
     def _delete(self, Key: str, VersionId: str = "") -> dict[str, str] | None:  # noqa: N803 as S3 has it
         if {Key, "versions" if VersionId else ""} & self.refuses:
-            return {"Key": Key, "Code": "AccessDenied", "Message": "Access Denied"}
+            named = {"Key": Key} | ({"VersionId": VersionId} if VersionId else {})
+            return named | {"Code": "AccessDenied", "Message": "Access Denied"}
         if VersionId or not self.versioned:
             self.versions.get(Key, {}).pop(VersionId or "null", None)
         else:
@@ -63,7 +64,7 @@ def written(bucket: Bucket) -> ProbeObjects:
 @pytest.mark.parametrize("versioned", [True, False])
 def test_everything_that_was_written_is_removed_and_nothing_else(*, versioned: bool) -> None:
     bucket = Bucket(versioned=versioned)
-    assert written(bucket).remove() == []
+    assert written(bucket).remove() == {}
     assert {key: versions for key, versions in bucket.versions.items() if versions} == {"other/key": {"null": "x"}}
 
 
@@ -81,7 +82,7 @@ def test_a_call_that_was_cut_off_leaves_nothing_that_viewers_see(*, versioned: b
     bucket.answers = False
     with pytest.raises(KeyboardInterrupt):
         probes.put("p/c")
-    assert probes.remove() == []
+    assert probes.remove() == {}
     assert bucket.visible == {"other/key"}
 
 
@@ -93,7 +94,7 @@ def test_a_call_that_s3_refuses_names_the_permission() -> None:
         ObjectError, match=r"'p/a' in bucket 'origin' cannot be written: AccessDenied.*grant s3:PutObject"
     ):
         probes.put("p/a")
-    assert probes.remove() == []
+    assert probes.remove() == {}
 
 
 def test_without_the_right_to_remove_versions_they_are_hidden_and_told_of() -> None:
@@ -101,24 +102,26 @@ def test_without_the_right_to_remove_versions_they_are_hidden_and_told_of() -> N
     bucket.refuses = {"versions"}
     left = written(bucket).remove()
     assert bucket.visible == {"other/key"}
-    assert left == [
-        f"{key!r} is hidden by a delete marker; its versions are left: AccessDenied" for key in ("p/a", "p/b")
-    ]
+    assert left == {
+        WrittenProbe(key, id_): "AccessDenied" for key, id_ in (("p/a", "v1"), ("p/b", "v2"), ("p/a", "v3"))
+    }
 
 
 def test_what_cannot_be_removed_is_named_with_the_reason() -> None:
     bucket = Bucket(versioned=False)
     probes = written(bucket)
     bucket.refuses = {"p/b"}
-    assert probes.remove() == ["'p/b' is still there: AccessDenied"]
+    assert probes.remove() == {WrittenProbe("p/b"): "AccessDenied"}
     assert bucket.visible == {"other/key", "p/b"}
     bucket.refuses = {"delete"}
-    first, second = probes.remove()
-    assert first.startswith("'p/a' is still there: bucket 'origin': AccessDenied")
-    assert "grant s3:DeleteObject and, for versions, s3:DeleteObjectVersion" in second
+    left = probes.remove()
+    assert set(left) == {WrittenProbe("p/a"), WrittenProbe("p/b")}
+    (why,) = set(left.values())
+    assert why.startswith("bucket 'origin': AccessDenied")
+    assert "grant s3:DeleteObject and, for versions, s3:DeleteObjectVersion" in why
 
 
 def test_nothing_written_takes_no_call() -> None:
     bucket = Bucket(versioned=False)
     bucket.refuses = {"delete"}
-    assert ProbeObjects(bucket, "origin", "p/").remove() == []
+    assert ProbeObjects(bucket, "origin", "p/").remove() == {}

@@ -305,6 +305,20 @@ def test_a_wider_item_of_a_stack_leaves_a_question_open() -> None:
     assert answer_for(everything, "/star*").observed == "* was sent, too"
 
 
+def test_what_a_stack_sends_later_for_the_uploads_is_waited_for() -> None:
+    class Late(World):
+        def _work(self) -> None:
+            super()._work()
+            if len(self.accepted) == 1 and self.clock >= self.accepted[0][0] + 8:
+                self._accept(["/prove-1/*"])
+
+    world = Late(stack=planned)
+    proof = world.prove(patience=120)
+    assert proof.is_good
+    assert world.accepted[1][1].items == ("/prove-1/*",)
+    assert answer_for(proof, "/star*").means == "%2A clears *"
+
+
 def test_a_stack_that_does_nothing_is_replaced_by_the_own_plan() -> None:
     world = World(end=3_000.0)
     proof = world.prove(patience=120)
