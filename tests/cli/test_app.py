@@ -33,7 +33,7 @@ QUEUE = "arn:aws:sqs:us-east-1:111122223333:changes"
             "--distribution-id: 'a_b' is not a distribution id",
         ),
         (["plan", "--key", "a", "--distribution-id", ""], "", 2, "--distribution-id: '' is not a distribution id"),
-        (["local", "--port", "99999"], "", 2, "65535"),
+        (["local", "--port", "99999"], "", 2, "65533"),
         (["no-such-command"], "", 2, "no-such-command"),
     ],
 )
