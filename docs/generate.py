@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import typer
 
-from invalidator.cli.app import NAMES, app, load
+from invalidator.cli.app import NAMES, app, load_command
 
 FILE: Final = Path(__file__).parent / "cli.md"
 
@@ -77,7 +77,7 @@ def manual() -> str:
     """Return the whole manual."""
     # Typer's own click is private, and so are its types.
     group: Any = typer.main.get_command(app)
-    purpose, commands = group.help[0].lower() + group.help[1:], {name: load(name) for name in NAMES}
+    purpose, commands = group.help[0].lower() + group.help[1:], {name: load_command(name) for name in NAMES}
     contents = [f"* [{name}](#invalidator-{name}): {_summary(command)}" for name, command in commands.items()]
     sections = [
         _HEAD.format(purpose=_text(purpose)),

@@ -128,7 +128,7 @@ def _session(*, raw_times: bool) -> "Session":
 
 def _tell_unanswered(caught_exception: Exception | None = None, **_: object) -> None:
     if isinstance(caught_exception, NO_ANSWER):
-        unanswered.tell(str(caught_exception))
+        unanswered.tell_unanswered(str(caught_exception))
 
 
 def forget_sessions() -> None:

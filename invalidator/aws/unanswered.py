@@ -11,7 +11,7 @@ def listen(listener: Callable[[str], object]) -> None:
     _listeners.add(listener)
 
 
-def tell(reason: str) -> None:
+def tell_unanswered(reason: str) -> None:
     """Tell all listeners why an attempt got no answer."""
     for listener in _listeners:
         listener(reason)

@@ -29,9 +29,12 @@ _SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}
 
 
 @cache
-def load(name: str) -> Any:
+def load_command(name: str) -> Any:
     """Import a command. Its help shows what stands for a value, as KEY does, not types of Python, and it wraps."""
-    module = import_module(f"invalidator.cli.{_MODULES.get(name, name)}")
+    from invalidator.cli.session import interrupts_ending_at_once
+
+    with interrupts_ending_at_once():
+        module = import_module(f"invalidator.cli.{_MODULES.get(name, name)}")
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     alone.command(context_settings=_SETTINGS)(getattr(module, name))
     command: Any = typer.main.get_command(alone)
@@ -52,7 +55,7 @@ class _Command(TyperCommand):
 
     def make_context(self, *args: Any, **settings: Any) -> Any:
         """Make the context of the command itself."""
-        return load(str(self.name)).make_context(*args, **settings)
+        return load_command(str(self.name)).make_context(*args, **settings)
 
 
 class _Commands(TyperGroup):
@@ -112,7 +115,9 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"invalidator {__version__}")
+        from invalidator.cli.terminal import print_line
+
+        print_line(f"invalidator {__version__}")
         raise typer.Exit
 
 

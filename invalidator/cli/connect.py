@@ -33,7 +33,7 @@ def connect(
     id_: _Id = None,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
-    stack: options.Stack = None,
+    stack: options.StackName = None,
 ) -> None:
     """Let a bucket notify a queue or a function of its changes, beside all that it notifies already.
 
@@ -65,7 +65,7 @@ def disconnect(
     id_: _Id = None,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
-    stack: options.Stack = None,
+    stack: options.StackName = None,
 ) -> None:
     """Remove the entry with this name from a bucket's notification configuration, and nothing else.
 

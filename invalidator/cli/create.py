@@ -9,7 +9,7 @@ from invalidator.cli import options
 from invalidator.cli.create_inputs import Order, read_paths, sort_words
 from invalidator.cli.create_report import Report, carry_out_plan, report_json, tell, tell_interrupted
 from invalidator.cli.files import check_standard_input
-from invalidator.cli.keys import Keys
+from invalidator.cli.keys import GivenKeys
 from invalidator.cli.options import option
 from invalidator.cli.plan_view import cost_in_words, narrate_plan, plan_json, show_plan
 from invalidator.cli.session import errors_explained, interruptible
@@ -25,7 +25,7 @@ _Words = Annotated[
     typer.Argument(
         help="Paths, which begin with a slash, tags, which begin with #, or keys. Behind --paths: more paths.",
         metavar="PATH|KEY",
-        **options.MANY,
+        **options.REPEATABLE,
     ),
 ]
 _Paths = Annotated[
@@ -36,7 +36,7 @@ _Paths = Annotated[
         " is a wildcard; #name is a cache tag. Repeatable; more paths may follow it.",
         "PATH",
         options.WHAT,
-        **options.MANY,
+        **options.REPEATABLE,
     ),
 ]
 _Again = Annotated[
@@ -95,7 +95,7 @@ def create(
         with errors_explained():
             check_standard_input([*from_file, *keys_from], "--from-file, --keys-from")
             more, named = sort_words(words, follow_paths=bool(paths))
-            keys = Keys([*named, *key], keys_from, bucket, literal, allow_empty).read()
+            keys = GivenKeys([*named, *key], keys_from, bucket, literal, allow_empty).read()
             texts = read_paths(paths, more, from_file, allow_empty=allow_empty)
             order = Order(texts, keys, again, bucket, distribution_id, reference)
             plan = Plan(()) if allow_empty and order.is_empty else order.plan()

@@ -57,7 +57,7 @@ _Discard = Annotated[
         "Delete the letter with this id for good, whatever is in it. --json lists the ids of all letters, the table"
         " only those of letters that cannot be read. Repeatable.",
         "ID",
-        **options.MANY,
+        **options.REPEATABLE,
     ),
 ]
 

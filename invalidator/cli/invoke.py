@@ -1,21 +1,18 @@
 """``invoke``: run the Lambda handler on an event."""
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from invalidator.cli import options
 from invalidator.cli.files import read_json
-from invalidator.cli.local import embedded, print_accepted
+from invalidator.cli.local import accepted_json, embedded, print_accepted
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, log_to_stderr
 from invalidator.cli.terminal import print_json, print_line
 from invalidator.distributions.concerned import buckets_of
 from invalidator.events.decode import decode
-
-if TYPE_CHECKING:
-    from invalidator.local.embedded import AcceptedInvalidation
 
 
 @options.in_account
@@ -36,7 +33,7 @@ def invoke(
         log_to_stderr()
         answer, accepted = _run(document, local=local)
     if as_json:
-        print_json("invoke", {"answer": answer, "invalidations": [_as_json(one) for one in accepted]})
+        print_json("invoke", {"answer": answer, "invalidations": [accepted_json(one) for one in accepted]})
     else:
         print_accepted(accepted)
         print_line(f"answer: {json.dumps(answer)}")
@@ -44,7 +41,7 @@ def invoke(
         raise typer.Exit(1)
 
 
-def _run(document: Any, *, local: bool) -> "tuple[Any, list[AcceptedInvalidation]]":
+def _run(document: Any, *, local: bool) -> tuple[Any, list[Any]]:
     """Run the handler. Returns its answer and, of an embedded AWS, what was accepted."""
     from invalidator.handler import lambda_handler  # with Powertools, which no other command needs
 
@@ -52,13 +49,3 @@ def _run(document: Any, *, local: bool) -> "tuple[Any, list[AcceptedInvalidation
         return lambda_handler(document), []
     with embedded(sorted(buckets_of(decode(document)))) as aws:
         return lambda_handler(document), aws.new_invalidations()
-
-
-def _as_json(accepted: "AcceptedInvalidation") -> dict[str, Any]:
-    return {
-        "distribution": accepted.distribution,
-        "id": accepted.id,
-        "items": list(accepted.paths),
-        "caller_reference": accepted.caller_reference,
-        "known": accepted.again,
-    }

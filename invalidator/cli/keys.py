@@ -34,7 +34,7 @@ _ALL: Final = (
 _INSIST: Final = " (If that is the key, add --literal)"
 
 
-class Keys(NamedTuple):
+class GivenKeys(NamedTuple):
     """The keys of a command, as its options give them: by name and in files."""
 
     named: list[str]

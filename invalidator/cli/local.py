@@ -1,19 +1,17 @@
 """``local``: run an embedded AWS until it is stopped."""
 
 import logging
-import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from invalidator.cli.options import option
-from invalidator.cli.session import errors_explained, interruptible, log_to_stderr
+from invalidator.cli.session import errors_explained, interruptible, interrupts_ending_at_once, log_to_stderr
 from invalidator.cli.terminal import narrate, print_line
 from invalidator.errors import ConfigurationError
 from invalidator.operator.wording import count
@@ -85,7 +83,7 @@ def _samples(url: str) -> Iterator[str]:
 def embedded(buckets: list[str] | None = None, port: int = 0) -> "Iterator[EmbeddedAws]":
     """Run an embedded AWS with these buckets. Raises ConfigurationError if it is not installed."""
     try:
-        with _interrupts_ending_at_once():
+        with interrupts_ending_at_once():
             import invalidator.local.demo  # noqa: F401 with all that the others need, too
             from invalidator.local.embedded import BUCKET, embedded_aws
     except ImportError as error:
@@ -96,14 +94,15 @@ def embedded(buckets: list[str] | None = None, port: int = 0) -> "Iterator[Embed
         yield aws
 
 
-@contextmanager
-def _interrupts_ending_at_once() -> Iterator[None]:
-    """End without a word on SIGINT: one that comes in the midst of an import may be lost, with a traceback."""
-    before = signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def accepted_json(accepted: "AcceptedInvalidation") -> dict[str, Any]:
+    """Return an invalidation for a program."""
+    return {
+        "distribution": accepted.distribution,
+        "id": accepted.id,
+        "items": list(accepted.paths),
+        "caller_reference": accepted.caller_reference,
+        "known": accepted.again,
+    }
 
 
 def print_accepted(accepted: "list[AcceptedInvalidation]") -> None:

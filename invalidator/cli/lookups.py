@@ -1,4 +1,4 @@
-"""What CloudFront knows of the distributions that a command is about. Imported by commands that ask it."""
+"""Look-ups of the distributions that a command is about. Only commands that ask CloudFront import this."""
 
 from collections.abc import Iterator
 from contextlib import suppress

@@ -15,7 +15,7 @@ from invalidator.settings.adopted import adopt_account, adopt_settings
 WHAT: Final = "What to invalidate"
 """The panel of the help with the options that say so."""
 
-MANY: Final[dict[str, Any]] = {"default_factory": list, "show_default": False}
+REPEATABLE: Final[dict[str, Any]] = {"default_factory": list, "show_default": False}
 """Of an option that may be repeated, or not be given."""
 
 
@@ -61,13 +61,13 @@ Words = Annotated[
         help="Keys, as --key takes them; or a file with the event, whose name ends in .json, or - for standard input.",
         metavar="KEY|EVENT.json",
         autocompletion=complete_file,
-        **MANY,
+        **REPEATABLE,
     ),
 ]
-KeyWords = Annotated[list[str], typer.Argument(help="Keys, as --key takes them.", metavar="KEY", **MANY)]
+KeyWords = Annotated[list[str], typer.Argument(help="Keys, as --key takes them.", metavar="KEY", **REPEATABLE)]
 _LINES: Final = "one a line or separated by NUL; - is standard input. Repeatable."
 
-Bucket = Annotated[
+ServedBucket = Annotated[
     str | None, bucket_option("The distributions that serve this bucket, in place of the configured ones.")
 ]
 KeysBucket = Annotated[
@@ -87,10 +87,12 @@ Keys = Annotated[
         "The key of an object, as S3 stores it; it stands for all its URLs. A URL of a distribution stands for its key,"
         " where only one can be meant. Repeatable.",
         WHAT,
-        **MANY,
+        **REPEATABLE,
     ),
 ]
-KeysFrom = Annotated[list[typer.FileBinaryRead], file_option("--keys-from", f"A file with such keys, {_LINES}", **MANY)]
+KeysFrom = Annotated[
+    list[typer.FileBinaryRead], file_option("--keys-from", f"A file with such keys, {_LINES}", **REPEATABLE)
+]
 Literal = Annotated[
     bool, option("--literal", "Take keys as they are, also if they look like a URL or begin with a slash.", panel=WHAT)
 ]
@@ -98,7 +100,7 @@ AllowEmpty = Annotated[
     bool, option("--allow-empty", "If the files name nothing, do nothing and end with status 0.", panel=WHAT)
 ]
 PathsFrom = Annotated[
-    list[typer.FileBinaryRead], file_option("--from-file", f"A file with such paths, {_LINES}", **MANY)
+    list[typer.FileBinaryRead], file_option("--from-file", f"A file with such paths, {_LINES}", **REPEATABLE)
 ]
 DistributionIds = Annotated[
     list[str],
@@ -107,7 +109,7 @@ DistributionIds = Annotated[
         "A distribution or tenant to use instead of the configured ones. 'discover' stands for those that serve the"
         " bucket, a name that begins with a slash for the ids in that parameter. Repeatable.",
         "ID",
-        **MANY,
+        **REPEATABLE,
     ),
 ]
 All = Annotated[bool, option("--all", "Show all of them, however many.")]
@@ -116,7 +118,7 @@ Json = Annotated[bool, option("--json", "Print one JSON document.")]
 
 
 _ACCOUNT: Final = "Which account and stack"
-Stack = Annotated[
+StackName = Annotated[
     str | None,
     option(
         "--stack",
@@ -137,7 +139,7 @@ _Profile = Annotated[
 
 def in_account(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command that calls AWS the options --stack, --region and --profile, which hold before it begins."""
-    mine, more = inspect.signature(command), {"stack": Stack, "region": _Region, "profile": _Profile}
+    mine, more = inspect.signature(command), {"stack": StackName, "region": _Region, "profile": _Profile}
 
     @wraps(command)
     def run(**given: Any) -> None:

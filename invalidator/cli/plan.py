@@ -9,7 +9,7 @@ import typer
 
 from invalidator.cli import options, plan_inputs
 from invalidator.cli.files import is_event, open_event, read_json, read_text
-from invalidator.cli.keys import Keys
+from invalidator.cli.keys import GivenKeys
 from invalidator.cli.options import file_option, option
 from invalidator.cli.plan_budget import over_budget
 from invalidator.cli.plan_curves import show_curves
@@ -88,7 +88,7 @@ def plan(
     invalidator plan --keys-from - --bucket my-origin --curve --plot curve.svg
     """
     events, named = filter(is_event, words), [*itertools.filterfalse(is_event, words), *key]
-    changed = _Changed([*events], Keys(named, keys_from, bucket, literal), before, after)
+    changed = _Changed([*events], GivenKeys(named, keys_from, bucket, literal), before, after)
     changed.check()
     with errors_explained():
         texts = changed.keys.read()
@@ -108,7 +108,7 @@ class _Changed(NamedTuple):
     """The changes, as the options say them."""
 
     events: list[str]
-    keys: Keys
+    keys: GivenKeys
     before: typer.FileText | None
     after: typer.FileText | None
 

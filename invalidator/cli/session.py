@@ -1,6 +1,7 @@
 """The begin and end of commands: the log, errors in a sentence with a remedy, interrupts."""
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -32,8 +33,14 @@ def errors_explained() -> Iterator[None]:
 
 @contextmanager
 def _signals_handled(handler: Any) -> Iterator[None]:
-    """Handle SIGINT and SIGTERM in this way, even if SIGINT was ignored, as it is in a script's background job."""
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Handle SIGINT, SIGTERM and a closed terminal in this way.
+
+    SIGINT even if it was ignored, as it is in a script's background job; SIGHUP only if it was not, as nohup has it.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        numbers.remove(signal.SIGHUP)
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
@@ -50,6 +57,16 @@ def interruptible(conclude: Callable[[], None], status: int = _INTERRUPTED) -> I
         except KeyboardInterrupt:
             conclude()
             raise typer.Exit(status) from None
+
+
+@contextmanager
+def interrupts_ending_at_once() -> Iterator[None]:
+    """End without a word on SIGINT: one that comes in the midst of an import may be lost, with a traceback."""
+    before = signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

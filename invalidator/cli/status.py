@@ -40,7 +40,7 @@ def status(
     *,
     id_: _Id = None,
     distribution_id: options.DistributionIds,
-    bucket: options.Bucket = None,
+    bucket: options.ServedBucket = None,
     limit: _Limit = 10,
     every: options.All = False,
     watch: _Watch = False,

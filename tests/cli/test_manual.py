@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from docs import generate
-from invalidator.cli.app import NAMES, load
+from invalidator.cli.app import NAMES, load_command
 from tests.doubles.command import COMMAND, ROOT, run
 
-COMMANDS: dict[str, Any] = {name: load(name) for name in NAMES}
+COMMANDS: dict[str, Any] = {name: load_command(name) for name in NAMES}
 EXAMPLES = [(name, example) for name, command in COMMANDS.items() for example in generate.examples(command)]
 
 

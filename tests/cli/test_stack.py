@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from invalidator.cli.app import NAMES, load
+from invalidator.cli.app import NAMES, load_command
 from invalidator.local import embedded
 from tests.doubles.command import assert_explained, rows, run
 from tests.doubles.documents import contents
@@ -78,7 +78,7 @@ HERE = ("--stack", STACK, "--region", "eu-central-1")
 
 def test_all_that_calls_aws_takes_a_stack_a_region_and_a_profile() -> None:
     for name in NAMES:
-        options = {option for param in load(name).params for option in param.opts}
+        options = {option for param in load_command(name).params for option in param.opts}
         assert ({"--stack", "--region", "--profile"} <= options) == (name in CALLING_AWS), name
 
 

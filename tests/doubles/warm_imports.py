@@ -27,11 +27,11 @@ import typer._click.decorators
 
 import invalidator.handler
 import invalidator.local.demo
-from invalidator.cli.app import NAMES, load
+from invalidator.cli.app import NAMES, load_command
 from tests.doubles.shared_sdk import share_between_sessions
 
 for _name in NAMES:
-    load(_name)
+    load_command(_name)
 share_between_sessions()
 for _service in ("cloudfront", "s3", "sqs"):
     botocore.session.get_session().create_client(_service, region_name="us-east-1")
