@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from invalidator.delivery.halving import Family, by_kind, halves
 from invalidator.delivery.pacing import MAX_CALLS, Room
 from invalidator.errors import CdnError, InProgressError, OutOfTimeError, ThrottledError
-from invalidator.events.tickets import MAX_CROWDED
+from invalidator.events.tickets import MAX_CROWDED, MAX_INVOCATIONS
 from invalidator.model import Batch, Outcome
 
 
@@ -101,7 +101,10 @@ class Lane:
                     batch, crowded=crowded, apart=batch.apart and is_fixed, frozen=batch.frozen and is_fixed
                 )
         elif not (answered and attempt.calls < MAX_CALLS and isinstance(error, (OutOfTimeError, ThrottledError))):
-            batch = replace(batch, attempts=batch.attempts + 1)  # waiting behind others is no attempt
+            batch = replace(batch, attempts=batch.attempts + 1)
+        elif batch.attempts >= MAX_INVOCATIONS:
+            # A dead letter that was sent back waits behind others, which is no attempt: it has one left.
+            batch = replace(batch, attempts=MAX_INVOCATIONS - 1)
         return Outcome(batch, error=error)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from invalidator import model
 from invalidator.aws.cloudfront import CloudFront
 from invalidator.delivery.carry_out import TimeLeft, carry_out
-from invalidator.delivery.pacing import Room
+from invalidator.delivery.pacing import Room, is_hopeless
 from invalidator.errors import (
     CdnError,
     ConfigurationError,
@@ -28,6 +28,7 @@ from invalidator.errors import (
     UnavailableError,
     UnknownIdError,
 )
+from invalidator.events.tickets import MAX_INVOCATIONS
 from invalidator.model import Batch, DistributionId, Outcome, Plan
 from invalidator.workers import Threads
 from tests.doubles import strategies as make
@@ -165,6 +166,17 @@ def test_to_be_throttled_beside_others_is_an_attempt_after_eight_calls(limit: fl
     _, late = Invocation(double, limit).run(plan)
     assert (type(late.error), late.batch.attempts) == (ThrottledError, attempts)
     assert len([call for call in double.log if call.distribution == "E1"]) == calls
+
+
+def test_a_dead_letter_sent_back_may_stand_behind_others_before_its_try() -> None:
+    plan = Plan(tuple(replace(batch_of(1, reference=f"r{number}"), attempts=MAX_INVOCATIONS) for number in range(2)))
+    outcomes = Invocation(StrictCloudFront(["E1"]), 30.0, takes=lambda _: LONGEST + 3).run(plan)
+    late = next(outcome for outcome in outcomes if outcome.batch.caller_reference == "r1")
+    assert isinstance(late.error, OutOfTimeError)
+    assert not is_hopeless(late.batch, late.error)
+    (outcome,) = run(Plan((late.batch,)), StrictCloudFront(["E1"], broken={"E1": THROTTLED}), 900)
+    assert isinstance(outcome.error, ThrottledError)
+    assert is_hopeless(outcome.batch, outcome.error)
 
 
 @given(st.floats(1.01, 900), st.floats(0, 30))
