@@ -98,16 +98,11 @@ def create(
             keys = GivenKeys([*named, *key], keys_from, bucket, literal, allow_empty).read()
             texts = read_paths(paths, more, from_file, allow_empty=allow_empty)
             order = Order(texts, keys, again, bucket, distribution_id, reference)
-            plan = Plan(()) if allow_empty and order.is_empty else order.plan()
-            _check_work(plan, dry_run=dry_run, as_json=as_json, allow_empty=allow_empty)
-            if dry_run:
-                if as_json:
-                    print_json("create", plan_json(plan))
-                else:
-                    show_plan(plan)
-                narrate_plan(plan)
-                narrate(cost_in_words(plan))
-                narrate("Nothing was sent.")
+            is_empty = order.is_empty and allow_empty and bool(from_file or keys_from)
+            plan = Plan(()) if is_empty else order.plan()
+            if dry_run or not plan.batches:
+                _show(plan, dry_run=dry_run, as_json=as_json)
+                _check_work(plan, allow_empty=allow_empty)
                 return
             ids = [batch.distribution for batch in plan.batches] if reference else []
             report = Report(plan, as_json, earlier_ids(clients.cloudfront(), ids))
@@ -117,13 +112,25 @@ def create(
         raise typer.Exit(1)
 
 
-def _check_work(plan: Plan, *, dry_run: bool, as_json: bool, allow_empty: bool) -> None:
-    """Raise NothingError if there is nothing to send, unless that is allowed: whoever asks for it expects otherwise."""
-    if plan.batches or allow_empty:
-        return
+def _show(plan: Plan, *, dry_run: bool, as_json: bool) -> None:
+    """Show a plan that is not sent."""
     if as_json:
         print_json("create", plan_json(plan) if dry_run else report_json(Report(plan)))
+    else:
+        show_plan(plan)
     narrate_plan(plan)
+    if plan.batches:
+        narrate(cost_in_words(plan))
+        narrate("Nothing was sent.")
+
+
+def _check_work(plan: Plan, *, allow_empty: bool) -> None:
+    """Raise NothingError if there is nothing to send, unless that is allowed: whoever asks for it expects otherwise."""
+    if plan.batches:
+        return
+    if allow_empty:
+        narrate("There is nothing to send.")
+        return
     if plan.excluded:
         raise NothingError(f"nothing to send: INCLUDE and EXCLUDE leave out {count(plan.excluded, 'key')}")
     raise NothingError("nothing to send: no distribution serves any of these keys; 'explain' says why")

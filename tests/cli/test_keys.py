@@ -69,10 +69,14 @@ def test_a_build_without_a_change_is_no_failure(cloudfront: StrictCloudFront) ->
     create = ("create", *BUCKET, "--keys-from", "-")
     assert_explained(run(*create), 2, "no line has anything in it (--allow-empty takes that for no work)")
     done = run(*create, "--allow-empty", "--json")
-    assert (done.returncode, contents(done.stdout)["invalidations"]) == (0, [])
+    assert (done.returncode, contents(done.stdout)["invalidations"], done.stderr) == (
+        0,
+        [],
+        "There is nothing to send.\n",
+    )
     assert run(*create, "--allow-empty", stdin="a\n").returncode == 0
     assert cloudfront.paths("E1") == ["/a"]
-    assert_explained(run("create", *BUCKET, "--allow-empty"), 0, "Nothing was accepted")
+    assert_explained(run("create", *BUCKET, "--allow-empty"), 2, "nothing to invalidate: give --paths")
 
 
 def test_a_name_that_is_given_twice_is_known_already(cloudfront: StrictCloudFront) -> None:
