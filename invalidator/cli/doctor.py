@@ -44,7 +44,7 @@ def doctor(
         origin = origin_bucket(bucket)
         if queue is not None:
             check_queue(queue, "--queue")
-        if bucket is not None and not _is_known(bucket):
+        if bucket is not None and not (distribution_id or _is_known(bucket)):
             raise unserved("of this account", bucket)
         examination = Doctor.connect(origin, clients.cloudfront(), clients.catalog())
         findings = list(examination.findings(queue or "", partial(_settings, distribution_id, origin)))

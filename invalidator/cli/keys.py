@@ -50,45 +50,42 @@ class GivenKeys(NamedTuple):
         return [key_meant(text, self.bucket, literal=self.literal, advice=_ALL) for text in texts]
 
 
-def key_meant(text: str, bucket: str | None, source: str = "--key", advice: str = "", *, literal: bool = False) -> str:
+def key_meant(text: str, bucket: str | None, advice: str = "", *, literal: bool = False) -> str:
     """Return the key that a person gives, or the key of the URL, if only one object can be meant.
 
-    Raises ConfigurationError, with the ``source`` of the text and a guess at what was meant, if it looks like something
-    else and is not ``literal``. ``advice`` is for whoever gives what aws s3 prints.
+    Raises ConfigurationError, with a guess at what was meant, if it looks like something else and is not ``literal``.
+    ``advice`` is for whoever gives what aws s3 prints.
     """
     if not text:
-        raise ConfigurationError(f"{source}: it is empty")
+        raise ConfigurationError("--key: it is empty")
     if literal:
         return text
     if text.lower().startswith("s3://"):
         theirs, _, key = text[5:].partition("/")
-        raise ConfigurationError(f"{source}: {text!r} is a URL{_option_meant(theirs, key, source)}")
+        raise ConfigurationError(f"--key: {text!r} is a URL{_options_meant(theirs, key)}")
     if transfer := _transfer(text):
-        meant = _option_meant(transfer["bucket"], transfer["key"], source) or "."
-        raise ConfigurationError(
-            f"{source}: {text!r:.200} is a line of what aws s3 prints, and not a key{meant}{advice}"
-        )
+        meant = _options_meant(transfer["bucket"], transfer["key"]) or "."
+        raise ConfigurationError(f"--key: {text!r:.200} is a line of what aws s3 prints, and not a key{meant}{advice}")
     if _is_url(text):
-        return _key_of_url(text, bucket, source)
+        return _key_of_url(text, bucket)
     if text.startswith("/") or "?" in text:
         what = "begins with a slash" if text.startswith("/") else "has a query string"
-        raise ConfigurationError(
-            f"{source}: {text!r:.200} {what}{_meant([text.partition('?')[0].strip('/')])}{_INSIST}"
-        )
+        guess = text.partition("?")[0].strip("/")
+        raise ConfigurationError(f"--key: {text!r:.200} {what}{_meant([guess])}{_INSIST}")
     return text
 
 
-def _key_of_url(url: str, bucket: str | None, source: str) -> str:
+def _key_of_url(url: str, bucket: str | None) -> str:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise ConfigurationError(f"{source}: {url!r:.200} is a URL and not a key: {error}") from error
+        raise ConfigurationError(f"--key: {url!r:.200} is a URL and not a key: {error}") from error
     found = _objects_at(parts.hostname or "", parts.path or "/", bucket)
     if len(found) == 1:
         narrate(f"{url} is the key {found[0].key!r} in bucket {found[0].bucket}")
         return found[0].key
     guesses = [one.key for one in found] or [unquote(parts.path).strip("/")]
-    raise ConfigurationError(f"{source}: {url!r:.200} is a URL and not a key{_meant(guesses)}")
+    raise ConfigurationError(f"--key: {url!r:.200} is a URL and not a key{_meant(guesses)}")
 
 
 def _objects_at(host: str, path: str, bucket: str | None) -> list[UrlObject]:
@@ -109,6 +106,5 @@ def _meant(guesses: list[str]) -> str:
     return f": did you mean {' or '.join(map(repr, guesses))}?" if all(guesses) else ""
 
 
-def _option_meant(bucket: str | None, key: str | None, source: str) -> str:
-    option = f"{source} " if source.startswith("-") else ""
-    return f": did you mean --bucket {bucket} {option}{key!r}?" if bucket and key else ""
+def _options_meant(bucket: str | None, key: str | None) -> str:
+    return f": did you mean --bucket {bucket} --key {key!r}?" if bucket and key else ""
