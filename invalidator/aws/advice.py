@@ -19,7 +19,7 @@ _ACTIONS: Final = {
     # Without s3:ListBucket, S3 answers 403 for an object that does not exist.
     "GetObject": ("s3:GetObject", "this object and s3:ListBucket on its bucket"),
     "PutObject": ("s3:PutObject", "this object, and kms:GenerateDataKey on its key if it is encrypted with one,"),
-    "DeleteObjects": ("s3:DeleteObject and, for versions, s3:DeleteObjectVersion", "this object"),
+    "DeleteObjects": ("s3:DeleteObject", "this object, and s3:DeleteObjectVersion on its versions,"),
     "SendMessageBatch": ("sqs:SendMessage", _QUEUE),
     "ReceiveMessage": ("sqs:ReceiveMessage", _QUEUE),
     "DeleteMessage": ("sqs:DeleteMessage", _QUEUE),
@@ -75,7 +75,7 @@ _REMEDIES: Final = {
     "SignatureDoesNotMatch": "the credentials are not valid: check the secret key",
     # Errors of the SDK itself, by their class.
     "NoCredentialsError": "log in, or set AWS_PROFILE",
-    "NoRegionError": "give --region, or set AWS_DEFAULT_REGION",
+    "NoRegionError": "set AWS_DEFAULT_REGION, or give --region",
     "EndpointConnectionError": "check the Region and the connection",
 }
 # What the same code means for one operation.

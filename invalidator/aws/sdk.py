@@ -13,7 +13,6 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from invalidator.aws import unanswered
 from invalidator.errors import PASSING, ConfigurationError, InvalidatorError
 
 if TYPE_CHECKING:
@@ -128,6 +127,8 @@ def _session(*, raw_times: bool) -> "Session":
 
 def _tell_unanswered(caught_exception: Exception | None = None, **_: object) -> None:
     if isinstance(caught_exception, NO_ANSWER):
+        from invalidator.aws import unanswered
+
         unanswered.tell_unanswered(str(caught_exception))
 
 

@@ -550,5 +550,5 @@ def test_a_missing_region_matters_to_parameters_alone(
     assert run("create", "--paths", "/*").returncode == 0
     done = run("create", "--paths", "/*", "--distribution-id", "/my/id")
     assert_explained(
-        done, 2, "the AWS SDK cannot be set up: You must specify a region (give --region, or set AWS_DEFAULT_REGION"
+        done, 2, "the AWS SDK cannot be set up: You must specify a region (set AWS_DEFAULT_REGION, or give --region"
     )

@@ -112,7 +112,9 @@ def test_a_mistake_about_a_stack_is_a_sentence(deployed: tuple[str, ...]) -> Non
     done = run("status", "--stack", "nope", "--region", "eu-central-1")
     assert_explained(done, 1, "error: stack 'nope' in eu-central-1: ValidationError: ")
     assert "(check the name of the stack, the account and the Region)" in done.stderr
-    assert_explained(run("status", "--stack", STACK), 2, "You must specify a region (give --region")
+    assert_explained(
+        run("status", "--stack", STACK), 2, "You must specify a region (set AWS_DEFAULT_REGION, or give --region"
+    )
     boto3.client("lambda", region_name="eu-central-1").delete_function(FunctionName=f"{STACK}-invalidate")
     assert_explained(run("status", *HERE), 1, f"error: function '{STACK}-invalidate' in eu-central-1: ResourceNotFound")
 

@@ -189,9 +189,8 @@ def test_what_an_operator_types_first_shows_what_was_given_up(deploy: Deploy, ca
         assert "`invalidator dlq --any-queue`" in page
         typed = typed.replace("invalidator dlq\n", "invalidator dlq --any-queue\n")
     boto3.client("sqs").send_message(QueueUrl=stack.physical["DeadLetters"], MessageBody="poison")
-    shown = 'echo "$QUEUE_URL|$INDEX_DOCUMENT|$POWERTOOLS_SERVICE_NAME"'
     done = subprocess.run(
-        ["bash", "-O", "expand_aliases", "-c", f"{typed}\n{shown}"],
+        ["bash", "-O", "expand_aliases", "-c", typed],
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if name != "AWS_DEFAULT_REGION"}
         | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
@@ -201,8 +200,6 @@ def test_what_an_operator_types_first_shows_what_was_given_up(deploy: Deploy, ca
     )
     assert "cannot be read: the envelope holds 6 characters" in done.stdout
     assert "0 stale paths in 1 dead letter" in done.stderr
-    index = "default.htm" if case == "direct" else "index.html"
-    assert done.stdout.endswith(f"\n{stack.physical.get('Queue', '')}|{index}|\n")
 
 
 def upload_and_delete() -> None:

@@ -19,7 +19,7 @@ from invalidator.distributions.describe import (
 )
 from invalidator.local.embedded import embedded_aws
 from invalidator.model import UNKNOWN_SITE, Behavior, Declared, Origin, Site
-from tests.doubles.command import run
+from tests.doubles.command import assert_explained, run
 from tests.doubles.configurations import (
     CACHING_OPTIMIZED,
     WITH_QUERY_STRINGS,
@@ -314,7 +314,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Any:
 def explained(key: str) -> dict[str, Any]:
     done = run("explain", key, "--bucket", "my-origin", "--json")
     assert done.returncode == 0, done.stderr
-    found: list[dict[str, Any]] = json.loads(done.stdout)
+    found: list[dict[str, Any]] = json.loads(done.stdout)["explanations"]
     return {item["distribution"]: item for item in found}
 
 
@@ -327,8 +327,8 @@ def test_explain_gives_each_path_its_reason_on_each_distribution(shop: str, monk
         "prod/products/42.html": {"#product:42": "rule 1 for", "/products/42.html": "object"},
     }.items():
         ((distribution, item),) = explained(key).items()
-        reasons = {one["path"]: one["reasons"] for one in item["items"]}
-        assert (distribution, reasons) == (shop, {path: [f"{why} {key!r}"] for path, why in expected.items()})
+        reasons = dict(zip(item["items"], item["reasons"], strict=True))
+        assert (distribution, reasons) == (shop, {path: f"{why} {key!r}" for path, why in expected.items()})
     assert explained("elsewhere.html")[shop]["notes"] == ["none of its cache behaviours leads to the object"]
 
 
@@ -341,12 +341,12 @@ def test_explain_says_what_the_settings_leave_out(shop: str, monkeypatch: pytest
 
 def test_distributions_lists_what_there_is(shop: str) -> None:
     done = run("distributions", "--json")
-    listed_ = {item["id"]: item for item in json.loads(done.stdout)}
+    listed_ = {item["distribution"]: item for item in json.loads(done.stdout)["distributions"]}
     assert len(listed_) == 3
     found = listed_[shop]
     assert found.pop("domain").endswith(".cloudfront.net")
     assert found == {
-        "id": shop,
+        "distribution": shop,
         "aliases": ["www.example.com"],
         "origins": [
             {"bucket": "my-origin", "origin_path": "/prod", "website": False},
@@ -361,12 +361,16 @@ def test_distributions_lists_what_there_is(shop: str) -> None:
     assert shop in table.stdout
     assert "my-origin (website)" in table.stdout
     assert table.stderr == "1 distribution with an origin in bucket my-origin.\n"
-    assert run("distributions", "--bucket", "nobody").stderr == "0 distributions with an origin in bucket nobody.\n"
+    done = run("distributions", "--bucket", "nobody")
+    assert_explained(done, 2, "error: no distribution of this account has an origin in bucket 'nobody': check the name")
 
 
 def test_the_rules_that_tags_shows_can_be_used(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
     shown = run("tags").stdout
     (rules,) = [line.strip() for line in shown.splitlines() if line.strip().startswith("RULES=")]
     monkeypatch.setenv("RULES", rules.removeprefix("RULES='").removesuffix("'"))
-    paths = [item["path"] for item in explained("prod/data/products/42.json")[shop]["items"]]
-    assert paths == ["#product:42", "/data/products/42.json", "/products/42/"]
+    assert explained("prod/data/products/42.json")[shop]["items"] == [
+        "#product:42",
+        "/data/products/42.json",
+        "/products/42/",
+    ]

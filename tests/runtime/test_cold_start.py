@@ -75,7 +75,7 @@ def test_what_an_event_needs_beyond_that_is_imported_when_it_needs_it(
     found = first_event(uploads_event(50))
     assert cloudfront.calls == 2
     later = {
-        *(f"invalidator.aws.{name}" for name in ("advice", "listings", "versions")),
+        *(f"invalidator.aws.{name}" for name in ("advice", "listings", "unanswered", "versions")),
         *(f"invalidator.planning.{name}" for name in ("beam", "cover", "knapsack", "relaxation", "tables", "tree")),
     }
     assert ours(found["all"]) - ours(found["imported"]) == later
