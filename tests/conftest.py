@@ -15,6 +15,8 @@ import pytest
 from invalidator.runtime import clients
 from invalidator.runtime.log import logger
 from invalidator.settings import stored
+from invalidator.settings.adopted import VARIABLES
+from invalidator.settings.environment import GONE
 from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.cloudfront_http import serve
 from tests.doubles.packaged import Packages
@@ -32,15 +34,7 @@ sys.dont_write_bytecode = False
 # Hundreds of tests make a session of the SDK, and it prepares the same things anew for each.
 share_between_sessions()
 
-SETTINGS = {
-    *re.findall(
-        r"\w+",
-        "DEAD_LETTERS_URL DEPLOY_MARKER DESCRIBE DIRECTORY_URLS DISCOVER_BUCKET DISCOVER_TAG"
-        " ERROR_PAGES EXCLUDE GATHER INCLUDE INDEX_DOCUMENT LIST_PAGES LOG_LEVEL LOSSLESS MAX_PATHS MAX_WILDCARDS"
-        " MONTHLY_BUDGET QUEUE_URL REPEAT_AFTER RULES RULES_PARAMETER"
-        " SETTINGS_TTL SKIP_UNCHANGED STACK_ID TILDES",
-    )
-}
+SETTINGS = {*VARIABLES, *GONE, "INVALIDATOR_STACK", "LOG_LEVEL"}
 
 # These start processes or servers, package, or try many cases.
 SLOW = re.compile(

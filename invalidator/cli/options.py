@@ -10,7 +10,7 @@ import typer
 from invalidator.aws.unanswered import listen
 from invalidator.cli.session import errors_explained, interruptible
 from invalidator.cli.terminal import narrate
-from invalidator.settings.adopted import adopt_account, adopt_settings
+from invalidator.settings.adopted import adopt_account, adopt_settings, default_stack
 
 WHAT: Final = "What to invalidate"
 """The panel of the help with the options that say so."""
@@ -126,8 +126,6 @@ StackName = Annotated[
         " the variables here.",
         "NAME",
         _ACCOUNT,
-        envvar="INVALIDATOR_STACK",
-        show_envvar=False,
     ),
 ]
 _Region = Annotated[str | None, option("--region", "The Region, in place of the configured one.", "REGION", _ACCOUNT)]
@@ -144,6 +142,8 @@ def in_account(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(**given: Any) -> None:
         with interruptible(lambda: narrate("Interrupted.")):
+            if not (given.get("stack") or is_offline(given)):
+                given["stack"] = default_stack()
             with errors_explained():
                 _adopt(**{name: given.get(name) for name in more})
             command(**{name: value for name, value in given.items() if name in mine.parameters})
@@ -156,6 +156,11 @@ def in_account(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = mine.replace(parameters=[*mine.parameters.values(), *added])  # type: ignore[attr-defined]
     run.__annotations__ = more | command.__annotations__
     return run
+
+
+def is_offline(given: dict[str, Any]) -> bool:
+    """Return whether a command with these options asks no account: a stack has to be named for it to do so."""
+    return bool(given.get("local") or given.get("before"))
 
 
 def _adopt(stack: str | None, region: str | None, profile: str | None) -> None:

@@ -163,7 +163,8 @@ def _environment(endpoint: str) -> Iterator[None]:
 
 def variables() -> dict[str, str]:
     """Return the variables by which another process here is what the function is: on this AWS, with these settings."""
-    return {name: os.environ[name] for name in _SHOWN if name in os.environ} | {"no_proxy": "127.0.0.1"}
+    others = {"INVALIDATOR_STACK": "", "no_proxy": "127.0.0.1"}
+    return {name: os.environ[name] for name in _SHOWN if name in os.environ} | others
 
 
 def _disconnect() -> None:

@@ -41,6 +41,11 @@ _KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN
 _is_region = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+").fullmatch
 
 
+def default_stack(environ: Mapping[str, str] = os.environ) -> str:
+    """Read the stack of all commands for which no other is named; it may be empty."""
+    return environ.get("INVALIDATOR_STACK", "").strip()
+
+
 def is_setting(name: str) -> bool:
     """Return whether a variable is one of the settings."""
     return name.startswith("DISTRIBUTION_ID") or name in VARIABLES

@@ -108,6 +108,15 @@ def test_a_stack_is_connected_as_its_deployment_did(deployed: tuple[str, ...]) -
     assert (document["changed"], document["after"]) == (True, {})
 
 
+def test_what_asks_no_account_asks_for_no_default_stack() -> None:
+    """A rehearsal and a comparison of listings need no credentials, whatever is set here."""
+    listings = ("--before", "examples/listing-before.json", "--after", "examples/listing-after.json")
+    nowhere = {"INVALIDATOR_STACK": STACK, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    assert run("plan", *listings, **nowhere).returncode == 0
+    assert run("invoke", "events/s3-put.json", "--local", **nowhere).returncode == 0
+    assert_explained(run("plan", "a", **nowhere), 1, f"error: stack '{STACK}' in us-east-1: Could not connect")
+
+
 def test_a_mistake_about_a_stack_is_a_sentence(deployed: tuple[str, ...]) -> None:
     done = run("status", "--stack", "nope", "--region", "eu-central-1")
     assert_explained(done, 1, "error: stack 'nope' in eu-central-1: ValidationError: ")
