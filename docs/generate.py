@@ -36,7 +36,8 @@ is one JSON object with a `version`, which [a schema](output.schema.json) descri
 and none is removed or means something else. Without data, as after wrong usage, standard output is empty.
 
 A bucket that is named stands for the distributions that serve it, if `--distribution-id` names no others. Without it,
-the configured bucket and distributions are meant, with `--stack` those of the stack.
+the configured bucket and distributions are meant, with `--stack` those of the stack. `doctor` examines what is
+configured, if anything is.
 
 A FILE that is `-` is standard input. In a file with keys or paths, each ends with a newline or, if the file has a NUL
 in it, with a NUL, as `git diff -z` and `find -print0` write them.
