@@ -118,7 +118,7 @@ def test_what_cannot_be_removed_is_named_with_the_reason() -> None:
     assert set(left) == {WrittenProbe("p/a"), WrittenProbe("p/b")}
     (why,) = set(left.values())
     assert why.startswith("bucket 'origin': AccessDenied")
-    assert "grant s3:DeleteObject and, for versions, s3:DeleteObjectVersion" in why
+    assert "grant s3:DeleteObject on this object, and s3:DeleteObjectVersion on its versions," in why
 
 
 def test_nothing_written_takes_no_call() -> None:
