@@ -185,7 +185,7 @@ def _errors_explained() -> Iterator[None]:
         raise UnavailableError(f"no answer from CloudFront: {error}") from error
     # The SDK does not catch its own ValueError, where the answer is not text or a time in it is not one.
     except (ResponseParserError, ValueError) as error:
-        raise UnavailableError(f"the answer of CloudFront cannot be read: {error}") from error
+        raise UnavailableError(f"the answer of CloudFront cannot be read: {sdk.message_of(error)}") from error
     except (BotoCoreError, OSError) as error:
         raise CdnError(f"the call could not be made: {sdk.message_with_advice(error)}") from error
 

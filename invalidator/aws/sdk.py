@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET  # nosec B405
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
 
 from invalidator.errors import PASSING, ConfigurationError, InvalidatorError
 
@@ -27,7 +28,7 @@ _READ_SECONDS: Final = 10.0
 LONGEST_ATTEMPT: Final = _CONNECT_SECONDS + _READ_SECONDS
 """Seconds after which an attempt of a call is given up."""
 
-ERRORS: Final = (ClientError, BotoCoreError, ET.ParseError, OSError)
+ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError, ET.ParseError, OSError)
 """The errors that a call may raise: a refusal, no answer, or an answer that cannot be read.
 
 OSError is raised where credentials come from a program or a file that does not exist.
@@ -222,6 +223,8 @@ def raising(kind: type[InvalidatorError], place: str) -> Iterator[None]:
 def _message(error: Exception) -> str:
     if isinstance(error, ET.ParseError):  # which the SDK does not catch where it reads the location of a bucket
         return f"Unable to parse response: {error}"
+    if isinstance(error, ResponseParserError):  # which quotes the whole answer, as a page of a proxy
+        return f"{str(error).partition(chr(10))[0]:.200}"
     if not isinstance(error, ClientError):
         return str(error)
     details = error.response.get("Error", {})

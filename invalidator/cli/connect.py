@@ -2,8 +2,6 @@
 
 from typing import Annotated, Final
 
-import typer
-
 from invalidator.cli import options
 from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained
@@ -17,6 +15,7 @@ from invalidator.operator.stacks import connection_of
 
 _FUNCTION_ARN: Final = "arn:aws:lambda:<region>:<account>:function:<name>"
 
+_OF_STACK: Final = "--bucket, --prefix, --suffix and --id"
 _ID: Final = "invalidator"
 _Id = Annotated[
     str | None, option("--id", f"The name of the entry; if not given, that of the stack, or {_ID!r}.", "NAME")
@@ -45,10 +44,11 @@ def connect(
     Example: invalidator connect --bucket my-origin --queue arn:aws:sqs:eu-central-1:111122223333:changes --dry-run
     """
     targets = [target for target in (queue, function) if target is not None]
-    if len(targets) > 1 or not (targets or stack):
-        raise typer.BadParameter("give one of them, or --stack", param_hint="--queue / --function")
     with errors_explained():
+        if len(targets) > 1 or not (targets or stack):
+            raise ConfigurationError("--queue / --function: give one of them, or --stack")
         if stack and not targets:
+            _check_none_given(bucket, prefix, suffix, id_)
             origin, entry = connection_of(stack)
         else:
             target = _checked(queue, "--queue", QUEUE_ARN_FORM) or _checked(function, "--function", _FUNCTION_ARN)
@@ -77,6 +77,12 @@ def disconnect(
         change = Bucket.open(origin).disconnect(name, dry_run=dry_run)
     result = f"bucket {origin} has no entry {name!r}."
     _print("disconnect", *change, result, dry_run=dry_run, as_json=as_json)
+
+
+def _check_none_given(*options_: str | None) -> None:
+    """Raise ConfigurationError if anything is given of what a stack says itself."""
+    if any(options_):
+        raise ConfigurationError(f"--stack: leave out {_OF_STACK}, which the stack has; or give --queue or --function")
 
 
 def _name(id_: str | None, stack: str | None) -> str:

@@ -12,11 +12,10 @@ from invalidator.cli.lookups import distributions_meant
 from invalidator.cli.plan_inputs import of_paths_and_keys
 from invalidator.cli.targets import bucket_meant, settings_meant
 from invalidator.cli.terminal import narrate
-from invalidator.errors import ConfigurationError, UnconfiguredError
+from invalidator.errors import ConfigurationError
 from invalidator.model import Plan
 from invalidator.operator.invalidations import check_invalidation_id, find_invalidation
 from invalidator.runtime import clients
-from invalidator.settings.environment import Settings
 from invalidator.settings.ids import is_distribution_id
 
 
@@ -79,7 +78,7 @@ class Order(NamedTuple):
         return Plan(tuple(batches_of(earlier.items, source, [earlier.distribution], identity, again=True)))
 
     def _plan_anew(self, identity: str) -> Plan:
-        settings = self._settings()
+        settings = settings_meant(self.distributions, self.bucket)
         if self.bucket and self.distributions and not self.keys:
             narrate("warning: without keys, --bucket makes no difference beside --distribution-id")
         bucket = bucket_meant(settings, self.bucket)
@@ -87,10 +86,3 @@ class Order(NamedTuple):
         if preview.decoded.refusals:
             raise ConfigurationError(f"--key: {preview.decoded.refusals[0].reason}")
         return preview.plan()
-
-    def _settings(self) -> Settings:
-        try:
-            return settings_meant(self.distributions, self.bucket)
-        except UnconfiguredError as error:
-            where = "give --distribution-id, or --bucket for those that serve it"
-            raise ConfigurationError(f"{where}; {error}") from error

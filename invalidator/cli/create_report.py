@@ -153,7 +153,8 @@ def tell(report: Report) -> None:
 
 def _summary(report: Report) -> str:
     if not report.accepted:
-        return "Nothing was accepted."
+        is_unknown = any(isinstance(outcome.error, UnavailableError) for outcome in report.refused)
+        return "Nothing is known to be accepted." if is_unknown else "Nothing was accepted."
     paths = sum(len(outcome.batch.items) for outcome in report.accepted)
     accepted = f"{count(len(report.accepted), 'invalidation')} of {count(paths, 'path')} accepted"
     if known := sum(map(report.knew, report.accepted)):

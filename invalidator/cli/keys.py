@@ -62,7 +62,7 @@ def key_meant(text: str, bucket: str | None, advice: str = "", *, literal: bool 
         return text
     if text.lower().startswith("s3://"):
         theirs, _, key = text[5:].partition("/")
-        raise ConfigurationError(f"--key: {text!r} is a URL{_options_meant(theirs, key)}")
+        raise ConfigurationError(f"--key: {text!r} is a URL{_options_meant(theirs, key)}{_INSIST}")
     if transfer := _transfer(text):
         meant = _options_meant(transfer["bucket"], transfer["key"]) or "."
         raise ConfigurationError(f"--key: {text!r:.200} is a line of what aws s3 prints, and not a key{meant}{advice}")
@@ -70,8 +70,7 @@ def key_meant(text: str, bucket: str | None, advice: str = "", *, literal: bool 
         return _key_of_url(text, bucket)
     if text.startswith("/") or "?" in text:
         what = "begins with a slash" if text.startswith("/") else "has a query string"
-        guess = text.partition("?")[0].strip("/")
-        raise ConfigurationError(f"--key: {text!r:.200} {what}{_meant([guess])}{_INSIST}")
+        raise ConfigurationError(f"--key: {text!r:.200} {what}{_meant([_guess(text.partition('?')[0])])}{_INSIST}")
     return text
 
 
@@ -84,8 +83,13 @@ def _key_of_url(url: str, bucket: str | None) -> str:
     if len(found) == 1:
         narrate(f"{url} is the key {found[0].key!r} in bucket {found[0].bucket}")
         return found[0].key
-    guesses = [one.key for one in found] or [unquote(parts.path).strip("/")]
-    raise ConfigurationError(f"--key: {url!r:.200} is a URL and not a key{_meant(guesses)}")
+    guesses = [one.key for one in found] or [_guess(unquote(parts.path))]
+    raise ConfigurationError(f"--key: {url!r:.200} is a URL and not a key{_meant(guesses)}{_INSIST}")
+
+
+def _guess(path: str) -> str:
+    """Return the key that is probably meant by a path: of a directory, its page."""
+    return f"{path}index.html".lstrip("/") if path.endswith("/") else path.lstrip("/")
 
 
 def _objects_at(host: str, path: str, bucket: str | None) -> list[UrlObject]:

@@ -93,9 +93,8 @@ Keys = Annotated[
 KeysFrom = Annotated[
     list[typer.FileBinaryRead], file_option("--keys-from", f"A file with such keys, {_LINES}", **REPEATABLE)
 ]
-Literal = Annotated[
-    bool, option("--literal", "Take keys as they are, also if they look like a URL or begin with a slash.", panel=WHAT)
-]
+LITERAL: Final = "Take keys as they are, also if they look like a URL or begin with a slash."
+Literal = Annotated[bool, option("--literal", LITERAL, panel=WHAT)]
 AllowEmpty = Annotated[
     bool, option("--allow-empty", "If the files name nothing, do nothing and end with status 0.", panel=WHAT)
 ]
@@ -176,4 +175,4 @@ def _adopt(stack: str | None, region: str | None, profile: str | None) -> None:
 @cache
 def _tell_unanswered(why: str) -> None:
     """Tell once why there is no answer: a person at a terminal would not wait a minute in silence."""
-    narrate(f"no answer yet: {why}; trying again")
+    narrate(f"no answer yet: {why}")

@@ -78,10 +78,12 @@ def of_event(document: object, settings: Settings) -> Preview:
 def of_keys(keys: list[str], bucket: str | None, settings: Settings) -> Preview:
     """Return the preview of changed objects. Without a bucket, AWS is asked neither who serves them nor what else.
 
-    Raises ConfigurationError if no distribution serves the bucket.
+    Raises ConfigurationError if no distribution serves the bucket, or S3 cannot have one of the keys.
     """
     bucket = bucket_meant(settings, bucket)
     decoded = changes_of_keys(keys, bucket or ANY, "plan")
+    if decoded.refusals:
+        raise ConfigurationError(f"--key: {decoded.refusals[0].reason}")
     if bucket:
         from invalidator.cli.lookups import distributions_serving
 

@@ -7,7 +7,7 @@ The bucket is the one that is named or else, as with --stack, DISCOVER_BUCKET. T
 import re
 from collections.abc import Iterable
 
-from invalidator.errors import ConfigurationError
+from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.model import Distribution
 from invalidator.operator.wording import all_names
 from invalidator.settings import environment
@@ -29,7 +29,11 @@ def settings_meant(ids: list[str], bucket: str | None = None) -> Settings:
     for word in ids:
         if (host := _host(word)) and (id_ := _id_of(host[1])):
             raise ConfigurationError(f"{OPTION}: {word!r} is not a distribution id: did you mean {id_}?")
-    return environment.load(instead=ids)
+    try:
+        return environment.load(instead=ids)
+    except UnconfiguredError as error:
+        where = f"give {OPTION}, --bucket for those that serve it, or --stack"
+        raise UnconfiguredError(f"{where}; {error}") from error
 
 
 def _id_of(host: str) -> str:

@@ -48,7 +48,7 @@ def verify(
     words: options.KeyWords,
     url: _Url = None,
     key: Annotated[list[str], options.key_option("The key of its object, as S3 stores it.", **options.REPEATABLE)],
-    literal: options.Literal = False,
+    literal: Annotated[bool, option("--literal", options.LITERAL)] = False,
     bucket: options.OriginBucket = None,
     until_fresh: _UntilFresh = False,
     timeout: _Timeout = None,

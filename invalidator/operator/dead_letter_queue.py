@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from invalidator.aws import sdk
+from invalidator.aws.advice import is_denied
 from invalidator.aws.queues import Queue
 from invalidator.errors import ConfigurationError, DeadLettersError, StorageError
 from invalidator.limits import MAX_MESSAGES_PER_CALL
@@ -136,7 +137,9 @@ class DeadLetterQueue:
         try:
             answer = self._call(self._client.list_dead_letter_source_queues)
         except DeadLettersError as error:
-            raise DeadLettersError(f"{error}; or insist with --any-queue") from error
+            if error.__cause__ and is_denied(sdk.code_of(error.__cause__)):
+                raise DeadLettersError(f"{error}; or insist with --any-queue") from error
+            raise
         if found := list(map(str, answer.get("queueUrls", []))):
             return found
         raise ConfigurationError(

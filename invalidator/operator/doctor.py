@@ -205,7 +205,7 @@ class Doctor:
             client = sdk.client("sqs", attempts=_ATTEMPTS, region=queue_region(queue))
             if not is_queue_url(queue):
                 resource = f"queue {queue} in {client.meta.region_name}"
-                queue = _read("queue policy", resource, client.get_queue_url, QueueName=queue)["QueueUrl"]
+                queue = _read("queue policy", resource, _field(client.get_queue_url, "QueueUrl"), QueueName=queue)
             self._facts.queue = _attributes(client, queue)
         yield from ()  # the findings about it depend on the notifications of the bucket
 
@@ -245,7 +245,7 @@ class Doctor:
         if attributes is None or queue != self._facts.queue_arn:
             client = sdk.client("sqs", attempts=_ATTEMPTS, region=arn.region)
             owned = {"QueueName": arn.resource, "QueueOwnerAWSAccountId": arn.account}
-            url = _read("queue policy", f"queue {queue}", client.get_queue_url, **owned)["QueueUrl"]
+            url = _read("queue policy", f"queue {queue}", _field(client.get_queue_url, "QueueUrl"), **owned)
             attributes = _attributes(client, url)
         request = sending_request(*self._sender(queue), queue)
         yield check_policy("queue policy", attributes.get("Policy", ""), request)
@@ -254,8 +254,8 @@ class Doctor:
     def _function_policy(self, function: str, arn: Arn) -> Iterator[Finding]:
         client = sdk.client("lambda", attempts=_ATTEMPTS, region=arn.region)
         try:
-            answer = _read("function policy", f"function {function}", client.get_policy, FunctionName=function)
-            policy = answer["Policy"]
+            read = _field(client.get_policy, "Policy")
+            policy = _read("function policy", f"function {function}", read, FunctionName=function)
         except UnreadableError as error:
             if error.code != "ResourceNotFoundException" or "Function not found" in error.finding.text:
                 raise
@@ -274,9 +274,15 @@ class Doctor:
 
 def _attributes(client: Any, url: str) -> dict[str, str]:
     arguments = {"QueueUrl": url, "AttributeNames": list(_ATTRIBUTES)}
-    answer = _read("queue policy", f"queue {url}", client.get_queue_attributes, **arguments)
-    attributes: dict[str, str] = answer["Attributes"]
+    attributes: dict[str, str] = _read(
+        "queue policy", f"queue {url}", _field(client.get_queue_attributes, "Attributes"), **arguments
+    )
     return attributes
+
+
+def _field(call: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return a call that returns one field of an answer."""
+    return lambda **arguments: call(**arguments)[name]
 
 
 def _configured_queue() -> str:
@@ -293,6 +299,9 @@ def _read(check: str, resource: str, call: Callable[..., _T], *arguments: Any, *
     except (InvalidatorError, *sdk.ERRORS) as error:
         failure = _failure(error)
         raise UnreadableError(failed_check(check, resource, failure), failure.code) from error
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        failure = Failure("", "", f"the answer cannot be read: {error!r}")
+        raise UnreadableError(failed_check(check, resource, failure), "") from error
 
 
 def _failure(error: BaseException) -> Failure:

@@ -34,9 +34,14 @@ VARIABLES: Final = frozenset(
 )
 """The variables of the settings, without those of the distributions, which begin with DISTRIBUTION_ID."""
 
-# These would win over a profile:
-# https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-options.html (2026-11-29)
-_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_OTHERS: Final = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_DEFAULT_PROFILE"),
+    *("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"),
+)
+"""The variables that would win over AWS_PROFILE.
+
+https://docs.aws.amazon.com/boto3/latest/guide/credentials.html#configuring-credentials (2026-11-29)
+"""
 
 _is_region = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+").fullmatch
 
@@ -64,7 +69,7 @@ def adopt_account(region: str, profile: str, environ: MutableMapping[str, str] =
     Raises ConfigurationError if no Region can have this name.
     """
     if profile:
-        for name in _KEYS:
+        for name in _OTHERS:
             environ.pop(name, None)
         environ["AWS_PROFILE"] = profile
     if region:

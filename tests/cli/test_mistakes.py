@@ -61,6 +61,7 @@ COLUMNS: Final = {
     "a wrong Region": Cell(2, "region_name 'eu_central_1' doesn't match a supported format"),
     "a dead endpoint": Cell(1, "Could not connect to the endpoint URL"),
     "a silent endpoint": Cell(1, "no answer yet: Read timeout on endpoint URL"),
+    "a page of a proxy": Cell(1, ""),
     "an unknown bucket": Cell(
         2,
         f"error: no distribution of this account has an origin in bucket '{NO_BUCKET}': check the name, or give"
@@ -144,6 +145,7 @@ TABLE: Final = {
         ("--queue", "{queue}"),
         _NO_KEYS
         | {
+            "a page of a proxy": Cell(2, "insist with --any-queue"),  # the SDK takes it for an answer with no queues
             "an unknown bucket": None,
             "an unknown id": Cell(1, "check the name, the account and the Region of the queue", ("--queue", "none")),
         },
@@ -247,6 +249,7 @@ def world() -> Iterator[World]:
             {
                 "a dead endpoint": f"http://127.0.0.1:{closed.getsockname()[1]}",
                 "a silent endpoint": f"http://127.0.0.1:{silent}",
+                "a page of a proxy": stack.enter_context(answering(ok(b"<html>log in</html>"))),
                 "Ctrl-C": f"http://{stack.enter_context(serving(_Interrupting))}",
             },
         )

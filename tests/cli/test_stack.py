@@ -12,6 +12,7 @@ from invalidator.cli.app import NAMES, load_command
 from invalidator.local import embedded
 from tests.doubles.command import assert_explained, rows, run
 from tests.doubles.documents import contents
+from tests.doubles.loopback import answering, ok
 
 CALLING_AWS = [name for name in NAMES if name not in {"tags", "local", "demo"}]
 STACK = "invalidator-dev"
@@ -102,6 +103,9 @@ def test_a_stack_is_connected_as_its_deployment_did(deployed: tuple[str, ...]) -
     assert run("connect", *HERE).returncode == 0
     (entry,) = boto3.client("s3").get_bucket_notification_configuration(Bucket="origin")["QueueConfigurations"]
     assert (entry["Id"], entry["Filter"]["Key"]["FilterRules"]) == (STACK, [{"Name": "suffix", "Value": ".html"}])
+    assert_explained(
+        run("connect", *HERE, "--bucket", "other"), 2, "error: --stack: leave out --bucket, --prefix, --suffix"
+    )
     document = contents(run("connect", "--json", *HERE).stdout)
     assert (document["changed"], document["before"]) == (False, document["after"])
     document = contents(run("disconnect", "--json", *HERE).stdout)
@@ -126,6 +130,13 @@ def test_a_mistake_about_a_stack_is_a_sentence(deployed: tuple[str, ...]) -> Non
     )
     boto3.client("lambda", region_name="eu-central-1").delete_function(FunctionName=f"{STACK}-invalidate")
     assert_explained(run("status", *HERE), 1, f"error: function '{STACK}-invalidate' in eu-central-1: ResourceNotFound")
+
+
+def test_a_page_of_a_proxy_is_no_stack() -> None:
+    with answering(ok(b"<html>\nlog in\n</html>")) as endpoint:
+        done = run("status", *HERE, AWS_ENDPOINT_URL=endpoint)
+    assert_explained(done, 1, f"error: stack '{STACK}' in eu-central-1: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_profile_and_its_region_are_those_of_the_command(deployed: tuple[str, ...], tmp_path: Path) -> None:

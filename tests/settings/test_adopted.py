@@ -33,6 +33,11 @@ def test_the_settings_of_a_stack_replace_all_that_is_set_here() -> None:
 
 def test_a_profile_wins_over_keys_and_a_region_over_the_one_here() -> None:
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"}
+    keys |= {
+        "AWS_DEFAULT_PROFILE": "other",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": "/token",
+        "AWS_ROLE_ARN": "arn:aws:iam::1:r",
+    }
     here = {**keys, "AWS_DEFAULT_REGION": "us-east-1"}
     adopt_account("", "", here)
     assert here == {**keys, "AWS_DEFAULT_REGION": "us-east-1"}
