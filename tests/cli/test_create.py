@@ -526,7 +526,11 @@ def test_a_wildcard_that_the_shell_has_expanded_is_not_sent(cloudfront: StrictCl
 
 
 def test_without_a_distribution_it_says_how_to_name_one() -> None:
-    assert_explained(run("create", "--paths", "/*"), 2, "error: give --distribution-id, or --bucket")
+    assert_explained(
+        run("create", "--paths", "/*"),
+        2,
+        "error: give --distribution-id, --bucket for those that serve it, or --stack; no",
+    )
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId"])
