@@ -89,8 +89,8 @@ def dlq(
 
     Example: invalidator dlq --discard 5fea7756-0ea4-451a-a703-a558b933e274
     """
-    _check_options(retry, discard, to, function, dry_run)
     with interruptible(lambda: narrate(_INTERRUPTED)), errors_explained():
+        _check_options(retry, discard, to, function, dry_run)
         letter_queue, configured = _open(queue)
         sources = [] if any_queue else letter_queue.sources()
         recipient = _recipient(letter_queue, to, function, sources, configured) if retry else None
@@ -118,7 +118,7 @@ def _check_options(retry: bool, discard: list[str], to: str | None, function: st
         (dry_run and not (retry or discard), "--dry-run", "give it together with --retry or --discard"),
     ):
         if is_wrong:
-            raise typer.BadParameter(sentence, param_hint=options_)
+            raise ConfigurationError(f"{options_}: {sentence}")
 
 
 def _open(queue: str | None) -> tuple[DeadLetterQueue, str]:

@@ -2,8 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import typer
-
 from invalidator.cli import options
 from invalidator.cli.keys import key_meant
 from invalidator.cli.lookups import distributions_serving
@@ -40,9 +38,9 @@ def explain(
 
     Example: invalidator explain blog/index.html --bucket my-origin
     """
-    if not (words or key):
-        raise typer.BadParameter("give at least one", param_hint="KEY")
     with errors_explained():
+        if not (words or key):
+            raise ConfigurationError("KEY: give at least one")
         keys = [key_meant(text, bucket, literal=literal) for text in (*words, *key)]
         settings = settings_meant(distribution_id, bucket)
         origin = origin_bucket(bucket)

@@ -89,8 +89,8 @@ def plan(
     """
     events, named = filter(is_event, words), [*itertools.filterfalse(is_event, words), *key]
     changed = _Changed([*events], GivenKeys(named, keys_from, bucket, literal), before, after)
-    changed.check()
     with errors_explained():
+        changed.check()
         texts = changed.keys.read()
         settings = environment.offline(instead=distribution_id) if before else settings_meant(distribution_id, bucket)
         preview = changed.preview(texts, _allowing(settings, budget, wildcards))
@@ -118,17 +118,16 @@ class _Changed(NamedTuple):
         return bool(self.keys.named or self.keys.files)
 
     def check(self) -> None:
-        """Raise BadParameter unless there is either an event, or keys, or two listings."""
+        """Raise ConfigurationError unless there is either an event, or keys, or two listings."""
         before, after = self.before, self.after
         if [*map(bool, self.events), self.has_keys, bool(before or after)].count(True) != 1:
-            raise typer.BadParameter(
-                "give one of them: an event, keys (--key, --keys-from), or two listings (--before, --after)",
-                param_hint="EVENT.json",
+            raise ConfigurationError(
+                "give one of them: an event, keys (--key, --keys-from), or two listings (--before, --after)"
             )
         if (before is None) != (after is None):
-            raise typer.BadParameter("give both, or none of them", param_hint="--before / --after")
+            raise ConfigurationError("--before / --after: give both, or none of them")
         if before and after and before.name == after.name == "<stdin>":
-            raise typer.BadParameter("only one of them can be standard input", param_hint="--before / --after")
+            raise ConfigurationError("--before / --after: only one of them can be standard input")
 
     def check_curve(self, settings: Settings, plot: Path | None) -> None:
         """Raise ConfigurationError if a curve lacks the bucket of the keys, or a plot its kind of file."""

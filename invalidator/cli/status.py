@@ -14,6 +14,7 @@ from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, interruptible
 from invalidator.cli.status_view import all_json, one_json, print_all, print_one, refreshed
 from invalidator.cli.terminal import narrate, print_json, progress
+from invalidator.errors import ConfigurationError
 from invalidator.model import DistributionId
 from invalidator.operator.invalidations import (
     DistributionInvalidations,
@@ -59,8 +60,8 @@ def status(
 
     Example: invalidator status I2J0I21PCUYOIK --distribution-id E1A2B3C4D5E6F7
     """
-    _check_watch(watch, id_, as_json=as_json)
     with errors_explained():
+        _check_watch(watch, id_, as_json=as_json)
         if id_ is not None:
             check_invalidation_id(id_, "ID")
         distributions = distributions_meant(distribution_id, bucket)
@@ -78,7 +79,7 @@ def status(
 
 def _check_watch(watch: bool, id_: str | None, *, as_json: bool) -> None:
     if watch and (as_json or id_ is not None):
-        raise typer.BadParameter(f"it does not go with {'--json' if as_json else 'ID'}", param_hint="--watch")
+        raise ConfigurationError(f"--watch: it does not go with {'--json' if as_json else 'ID'}")
 
 
 def _now() -> datetime:

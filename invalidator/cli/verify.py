@@ -64,15 +64,15 @@ def verify(
     Example: invalidator verify --url https://www.example.com/a.css --key a.css --bucket my-origin --until-fresh
     """
     keys = [*words, *key]
-    if url is None or len(keys) != 1:
-        raise typer.BadParameter("give one", param_hint="--url" if url is None else "KEY")
-    if timeout is not None and not until_fresh:
-        raise typer.BadParameter("give it together with --until-fresh", param_hint="--timeout")
     begun = time.monotonic()
     with (
         interruptible(lambda: narrate(f"Stopped after {time.monotonic() - begun:.1f} s; nothing was changed.")),
         errors_explained(),
     ):
+        if url is None or len(keys) != 1:
+            raise ConfigurationError(f"{'--url' if url is None else 'KEY'}: give one")
+        if timeout is not None and not until_fresh:
+            raise ConfigurationError("--timeout: give it together with --until-fresh")
         asked, object_key, origin = (
             edge.check_url(url),
             _checked(keys[0], bucket, literal=literal),

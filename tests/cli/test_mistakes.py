@@ -346,6 +346,33 @@ def test_a_command_in_trouble_says_so_in_a_sentence(
         assert told.err.count("error: ") == 1
 
 
+WRONG_USAGE: Final = [
+    ("plan", "give one of them: an event, keys (--key, --keys-from), or two listings (--before, --after)"),
+    ("plan --key a --before LICENSE --after LICENSE", "give one of them: an event, keys (--key, --keys-from), or two"),
+    ("plan --before LICENSE", "--before / --after: give both, or none of them"),
+    ("plan --before - --after -", "--before / --after: only one of them can be standard input"),
+    ("create", "nothing to invalidate"),
+    ("explain", "KEY: give at least one"),
+    ("verify --key a", "--url: give one"),
+    ("verify --url https://a.example/", "KEY: give one"),
+    ("verify --url https://a.example/ --key a --timeout 5", "--timeout: give it together with --until-fresh"),
+    ("dlq --retry --discard a", "--retry / --discard: give one of them"),
+    ("dlq --retry --to a --function b", "--to / --function: give one of them"),
+    ("dlq --to a", "--to / --function: give it together with --retry"),
+    ("dlq --dry-run", "--dry-run: give it together with --retry or --discard"),
+    ("status --watch --json", "--watch: it does not go with --json"),
+    ("status --watch I1", "--watch: it does not go with ID"),
+]
+
+
+@pytest.mark.parametrize(("line", "words"), WRONG_USAGE)
+def test_options_that_do_not_go_together_are_told_in_one_line(line: str, words: str, run: Any) -> None:
+    told = run(line.split(), {})
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith(f"error: {words}")
+    assert told.err.count("\n") == 1
+
+
 def letters(text: str) -> Counter[str]:
     """Count what is not white, apart from what a terminal obeys and from figures, which may change from run to run."""
     return Counter(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|[\s\d]", "", text))
