@@ -24,8 +24,6 @@ QUEUE = "arn:aws:sqs:us-east-1:111122223333:changes"
         (["invoke", "-"], "{}", 2, "error: no distribution to invalidate: set DISTRIBUTION_IDS"),
         (["invoke", "-", "--local"], '{"a": 1}', 1, "an object with 'a' is none of: an SQS record"),
         (["invoke", "-", "--local"], json.dumps(make.s3(Change("a", bucket="A"))), 2, "cannot have a bucket 'A'"),
-        (["plan"], "", 2, "give one of them: an event, keys"),
-        (["plan", "events/s3-put.json", "--key", "a"], "", 2, "give one of them: an event, keys"),
         (
             ["plan", "--key", "a", "--distribution-id", "a_b"],
             "",

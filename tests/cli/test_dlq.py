@@ -252,11 +252,6 @@ def test_letters_are_given_back_when_dlq_is_stopped(
     [
         (("dlq",), 2, "no dead-letter queue is known: give --queue, or set DEAD_LETTERS_URL"),
         (("dlq", "--queue", "arn:aws:sqs:eu-central-1:111122223333:dead"), 2, "neither the URL nor the name"),
-        (("dlq", "--queue", "dead", "--dry-run"), 2, "--dry-run: give it together with --retry or --discard"),
-        (("dlq", "--queue", "dead", "--retry", "--discard", "a"), 2, "--retry / --discard: give one of them"),
-        (("dlq", "--queue", "dead", "--to", "changes"), 2, "give it together with --retry"),
-        (("dlq", "--queue", "dead", "--function", "f"), 2, "give it together with --retry"),
-        (("dlq", "--queue", "dead", "--retry", "--to", "a", "--function", "f"), 2, "--to / --function: give one of"),
         (("dlq", "--queue", "dead"), 1, "queue dead: Unable to locate credentials (log in, or set AWS_PROFILE)"),
     ],
 )

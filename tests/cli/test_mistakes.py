@@ -348,8 +348,12 @@ def test_a_command_in_trouble_says_so_in_a_sentence(
 
 WRONG_USAGE: Final = [
     ("plan", "give one of them: an event, keys (--key, --keys-from), or two listings (--before, --after)"),
-    ("plan --key a --before LICENSE --after LICENSE", "give one of them: an event, keys (--key, --keys-from), or two"),
+    ("plan events/s3-put.json --key a", "give one of them"),
+    ("plan events/s3-put.json --keys-from LICENSE", "give one of them"),
+    ("plan events/s3-put.json --before LICENSE --after LICENSE", "give one of them"),
+    ("plan --key a --before LICENSE --after LICENSE", "give one of them"),
     ("plan --before LICENSE", "--before / --after: give both, or none of them"),
+    ("plan --after LICENSE", "--before / --after: give both, or none of them"),
     ("plan --before - --after -", "--before / --after: only one of them can be standard input"),
     ("create", "nothing to invalidate"),
     ("explain", "KEY: give at least one"),
@@ -359,6 +363,7 @@ WRONG_USAGE: Final = [
     ("dlq --retry --discard a", "--retry / --discard: give one of them"),
     ("dlq --retry --to a --function b", "--to / --function: give one of them"),
     ("dlq --to a", "--to / --function: give it together with --retry"),
+    ("dlq --function b", "--to / --function: give it together with --retry"),
     ("dlq --dry-run", "--dry-run: give it together with --retry or --discard"),
     ("status --watch --json", "--watch: it does not go with --json"),
     ("status --watch I1", "--watch: it does not go with ID"),

@@ -191,8 +191,6 @@ def test_status_of_one_shows_all_its_items_wherever_it_is(cloudfront: StrictClou
         (["--bucket", ""], 2, "error: --bucket: '' is not the name of a bucket"),
         (["--bucket", "nobodys"], 2, "error: no distribution of this account has an origin in bucket 'nobodys'"),
         (["--limit", "0"], 2, "--limit"),
-        (["--watch", "--json"], 2, "--watch: it does not go with --json"),
-        (["--watch", "I1"], 2, "--watch: it does not go with ID"),
         (["--watch", "--distribution-id", "E9"], 1, f"error: E9: cannot be read: {UNKNOWN}"),
     ],
 )

@@ -426,7 +426,6 @@ OPTIONS = {"--url": "http://127.0.0.1:1/a", "--key": "a", "--bucket": BUCKET}
         ({"--key": ""}, 2, "--key: it is empty"),
         ({"--key": "é" * 513}, 2, "--key: it has 1,026 bytes, and a key of S3 has at most 1,024"),
         ({"--key": "\udce9"}, 2, "--key: '\\udce9' is not UTF-8"),
-        ({"--timeout": "5"}, 2, "give it together with --until-fresh"),
         ({"--timeout": "0"}, 2, "be greater than or equal to 1"),
         ({}, 1, "error: http://127.0.0.1:1/a cannot be fetched: the connection was refused (check host and port)"),
     ],
