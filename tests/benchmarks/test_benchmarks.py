@@ -13,11 +13,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from benchmarks import __main__ as bench
 from benchmarks import deployment, deploys, figures, per_object, plots, progress, report, s3cmd, s3deploy, targets
 from benchmarks.deploys import HUGE, SORTED, Case, Counts
-from benchmarks.figures import BOUND, FLUSH, OURS, PER_OBJECT, STACK, WAYS, Deploy, Deployment, Results
+from benchmarks.figures import BOUND, COLD, FLUSH, OURS, PER_OBJECT, STACK, WAYS, Deploy, Deployment, Results
 from benchmarks.scores import Score, gap, objections, score
 from benchmarks.sites import Tree, blog, urls_of, urls_of_all
 from tests.simulation import cloudfront
@@ -503,13 +504,50 @@ def overlap(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def test_nothing_in_a_plot_hides_a_mark_or_a_text(results: Results, played: Deployment) -> None:
-    for figure in (plots.draw_speed(results), plots.draw_deploys(played)):
+@pytest.fixture(scope="module")
+def deploys_drawn() -> Figure:
+    figure = plots.draw_deploys(figures.load_deployment())
+    figure.draw_without_rendering()
+    return figure
+
+
+def test_nothing_in_a_plot_hides_a_mark_or_a_text(results: Results, deploys_drawn: Figure) -> None:
+    speed = plots.draw_speed(results)
+    speed.draw_without_rendering()
+    for figure in (speed, deploys_drawn):
         assert figure.get_facecolor() == (1, 1, 1, 1)
-        figure.draw_without_rendering()
         for axes in figure.get_axes():
             pairs = combinations(boxes(axes, figure.dpi / 72), 2)
             assert [(one, other) for (one, first), (other, second) in pairs if overlap(first, second)] == []
+
+
+def test_nothing_reaches_the_edge_of_its_chart_or_picture(deploys_drawn: Figure) -> None:
+    speed = plots.draw_speed(figures.load())
+    speed.draw_without_rendering()
+    for figure in (speed, deploys_drawn):
+        inner, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+        assert min(inner.x0, inner.y0, width - inner.x1, height - inner.y1) >= 0
+        for axes in figure.get_axes():
+            right = axes.get_window_extent().x1 * 72 / figure.dpi
+            assert [name for name, box in boxes(axes, figure.dpi / 72) if box[2] > right - 2] == []
+
+
+def test_all_that_is_drawn_of_a_deploy_is_well_inside_its_row(deploys_drawn: Figure) -> None:
+    points = deploys_drawn.dpi / 72
+    for axes in deploys_drawn.get_axes():
+        first, second = axes.transData.transform([(1, 0), (1, 1)])[:, 1] / points
+        for name, (_, low, _, high) in boxes(axes, points):
+            ends = [(first - end) / (first - second) for end in (low, high)]
+            assert all(abs(end - round(end)) < 0.45 for end in ends), name
+
+
+def test_each_mistake_has_the_mark_of_the_way_that_makes_it(played: Deployment) -> None:
+    played["deploys"][1] |= {"way": COLD, "evicted": 3, "stale": 2}
+    *_, wrong = plots.draw_deploys(played).get_axes()
+    assert [np.asarray(line.get_ydata())[0] for line in wrong.lines] == [text.get_position()[1] for text in wrong.texts]
+    made = {(row["way"] if row["way"] != COLD else OURS) for row in played["deploys"] if row["evicted"] or row["stale"]}
+    assert {line.get_marker() for line in wrong.lines} == {plots._MARKERS[way] for way in made}
+    assert "3 evicted, 2 stay stale" in [text.get_text() for text in wrong.texts]
 
 
 # --- make bench -----------------------------------------------------------------------------------------
