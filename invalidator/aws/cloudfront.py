@@ -103,7 +103,7 @@ class CloudFront:
         return _invalidation(distribution, _object(answer, "Invalidation"))
 
     def invalidations(self, distribution: DistributionId) -> Iterator[Invalidation]:
-        """Yield the invalidations of a distribution without their items, usually the newest first."""
+        """Yield the invalidations of a distribution without their items, the newest first."""
         call, name = self._client.list_invalidations, "DistributionId"
         if is_tenant(distribution):
             call, name = self._client.list_invalidations_for_distribution_tenant, "Id"

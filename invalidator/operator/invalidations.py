@@ -3,11 +3,10 @@
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice, takewhile
 from typing import Any, Final, NamedTuple, TypeVar
 
 from invalidator.aws.cloudfront import CloudFront
@@ -137,7 +136,7 @@ def _numbered(number: int, call: Callable[[], object]) -> tuple[int, object]:
 
 
 def _newest(found: Iterable[Invalidation], most: int | None) -> list[Invalidation]:
-    # The order of CloudFront's list is not documented.
+    # Not every list has the newest first, as CloudFront's has: see _down_to.
     ordered = sorted(found, key=lambda invalidation: (invalidation.created, invalidation.id), reverse=True)
     return [item for place, item in enumerate(ordered) if most is None or place < most or not item.is_completed]
 
@@ -174,7 +173,24 @@ def earlier_ids(account: CloudFront, distributions: Iterable[DistributionId]) ->
 
 
 def _newest_ids(account: CloudFront, distribution: DistributionId) -> set[str]:
-    return {one.id for one in islice(account.invalidations(distribution), _COMPARED)}
+    found: set[str] = set()
+    for one in _down_to(account.invalidations(distribution), lambda _: len(found) >= _COMPARED):
+        found.add(one.id)
+    return found
+
+
+def _down_to(
+    invalidations: Iterable[Invalidation], is_enough: Callable[[Invalidation], bool]
+) -> Iterator[Invalidation]:
+    """Yield invalidations until it is enough, if the newest come first; else, all of them."""
+    # CloudFront lists the newest first (see "Marker"; 2026-11-29), moto the oldest:
+    # https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListInvalidations.html
+    first: Invalidation | None = None
+    for one in invalidations:
+        first = first or one
+        if one.created < first.created and is_enough(one):
+            return
+        yield one
 
 
 class SentSince:
@@ -187,14 +203,15 @@ class SentSince:
 
     def __call__(self) -> list[Invalidation]:
         """Return them as they stand, with their items; those that were read before, if CloudFront does not answer."""
-        # The list usually has the newest first, so that it need not be read to its end.
         with suppress(*PASSING):
-            for listed in takewhile(
-                lambda one: one.id not in self._before, self._account.invalidations(self._distribution)
-            ):
-                if not (known := self._whole.get(listed.id)) or not known.is_completed:
+            for listed in _down_to(self._account.invalidations(self._distribution), self._is_earlier):
+                known = self._whole.get(listed.id)
+                if not (self._is_earlier(listed) or (known and known.is_completed)):
                     self._whole[listed.id] = self._account.invalidation(self._distribution, listed.id)
         return list(self._whole.values())
+
+    def _is_earlier(self, one: Invalidation) -> bool:
+        return one.id in self._before
 
 
 def find_invalidation(account: CloudFront, distributions: Iterable[DistributionId], id_: str) -> Invalidation:

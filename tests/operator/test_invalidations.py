@@ -28,11 +28,13 @@ from invalidator.operator.invalidations import (
     Invalidations,
     SentSince,
     check_invalidation_id,
+    earlier_ids,
     find_invalidation,
     made_by,
 )
 from tests.doubles import strategies as make
-from tests.doubles.cloudfront import DENIED, StrictCloudFront
+from tests.doubles.clock import Clock
+from tests.doubles.cloudfront import DENIED, StrictCloudFront, Time
 from tests.doubles.strategies import Change, simple_plan
 
 BIRTH = datetime(2026, 11, 20, tzinfo=UTC)
@@ -368,3 +370,33 @@ def test_what_was_sent_before_is_left_out_and_the_rest_is_as_it_stands() -> None
     assert [each.id for each in sent()] == ["I1"]
     with pytest.raises(ForbiddenError):
         sent()
+
+
+@given(st.integers(0, 250), st.integers(0, 130), st.sampled_from([1, -1]), st.integers(0, 3))
+def test_what_was_sent_since_is_known_in_either_order(before: int, new: int, order: int, together: int) -> None:
+    every = [
+        Invalidation(E1, f"I{number}", "Completed", BIRTH + timedelta(seconds=number // (together + 1)))
+        for number in range(before + new)
+    ]
+    told = Told({"E1": every[:before][::order]})
+    sent = SentSince(told, E1)
+    earlier = earlier_ids(told, [E1])
+    told.lists["E1"] = every[::order]
+    ids_sent = {one.id for one in every[before:]}
+    assert {one.id for one in sent()} == ids_sent
+    assert set(told.read) == ids_sent
+    assert len(earlier) == before or {id_ for _, id_ in earlier} >= {one.id for one in every[:before][-100:]}
+
+
+def test_a_list_that_has_the_newest_first_is_not_read_to_its_end() -> None:
+    double = StrictCloudFront(["E1"], time=Time(Clock()), page=10)
+    assert double.time
+    for _ in range(150):
+        accepting(double, "E1", 1)
+        double.time.clock.now += 1
+    sent = SentSince(CloudFront(double), E1)
+    pages = len(double.read)
+    assert pages <= 11
+    new = accepting(double, "E1", 1)
+    assert [one.id for one in sent()] == new
+    assert [operation for operation, _ in double.read[pages:]] == ["ListInvalidations", "GetInvalidation"]
