@@ -48,11 +48,11 @@ _TAIL: Final = """\
 
 | | |
 |---|---|
-| 0 | done; also if Ctrl-C or SIGTERM ended `local` or `status --watch`, which run until then |
+| 0 | done; also if Ctrl-C, SIGTERM or a closed terminal ended `local` or `status --watch`, which run until then |
 | 1 | something failed, or a check found something wrong: the last lines of standard error say what. Without a word, \
 if whoever reads the output, as `head`, has seen enough |
 | 2 | wrong usage or configuration, also a bucket that no distribution serves |
-| 130 | Ctrl-C or SIGTERM ended the command early: invalidations that were sent go on |
+| 130 | Ctrl-C, SIGTERM or a closed terminal ended the command early: invalidations that were sent go on |
 
 ## ENVIRONMENT
 

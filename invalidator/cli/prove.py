@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from invalidator.cli import options
+from invalidator.cli.create_report import why_refused
 from invalidator.cli.lookups import distributions_described, distributions_serving
 from invalidator.cli.options import option
 from invalidator.cli.prove_view import narrate_left, price, show_proof
@@ -35,8 +36,6 @@ _STACK_SECONDS: Final = 120
 """For the events of S3, a batch window and an invocation, on top of the time for which a stack gathers changes."""
 _EVENTS: Final = 3
 """The times at which a stack hears of each probe: when it is uploaded, overwritten and removed."""
-_SHORTEST: Final = 0.1
-"""Seconds for an edge to answer when the time is over."""
 
 _Url = Annotated[
     str,
@@ -67,14 +66,15 @@ def prove(
     nothing comes of it, and without a stack, it sends a plan of its own. Where AWS's documentation leaves something
     open, it sends further invalidations to find out. The tables name neither your bucket nor your host.
 
-    Fails if viewers keep the old object at any URL, if the edge has cached no probe, or if the stack does nothing.
+    Fails if viewers keep the old object at any URL, if the edge has cached no probe, if the stack does nothing, or if
+    CloudFront lists no invalidation of the probes.
 
     Example: invalidator prove --bucket my-origin --url https://d111111abcdef8.cloudfront.net
     """
     with interruptible(lambda: narrate("Stopped.")), errors_explained():
         origin = origin_bucket(bucket)
         url = edge.check_url(url)
-        settings = settings_meant(distribution_id, origin)
+        settings = settings_meant(distribution_id, bucket)
         layout = _layout(settings, origin, url)
         edge.ask(url)
         _agree(price(_most_paths(layout, settings)), yes=yes)
@@ -132,7 +132,7 @@ def _most_paths(layout: ProbeLayout, settings: Settings) -> int:
     own = layout.plan.cost.paths + sum(len(question.further) for question in QUESTIONS)
     if not _has_stack(settings):
         return own
-    with suppress(UnconfiguredError):  # else those that serve the bucket
+    with suppress(UnconfiguredError):  # else those that are asked about
         settings = settings_meant([])
     by_stack = layout.plan_of_all(distributions_described(settings, {layout.bucket}), settings.view)
     paths = {item.path for batch in by_stack.batches for item in batch.items}
@@ -177,14 +177,14 @@ def _world(
 
     def send(plan: Plan) -> list[str]:
         outcomes = list(carry_out(plan, account, TimeLeft(left), Threads()))
-        failures = [outcome.failure for outcome in outcomes if outcome.error]
+        failures = [why_refused(outcome) for outcome in outcomes if outcome.error]
         if len(failures) == len(outcomes):
             raise CdnError("; ".join(failures))
         return failures
 
     return ProofWorld(
         put=objects.put,
-        ask=lambda path: edge.ask(f"{host}{path}", max(left(), _SHORTEST), address),
+        ask=lambda path: edge.ask(f"{host}{path}", address=address),
         send=send,
         sent=SentSince(account, layout.plan.batches[0].distribution),
         left=left,

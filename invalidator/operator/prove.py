@@ -23,6 +23,8 @@ _SHARE_QUIET: Final = 1 / 8
 _NO_STACK: Final = (
     "the stack has not invalidated what was uploaded, so that another plan was sent: 'invalidator doctor' may say why"
 )
+_UNLISTED: Final = "CloudFront lists no invalidation that names the probes: 'invalidator status' shows what it lists"
+_TIME_OVER: Final = "the time of --timeout is over: give it more seconds"
 
 
 class ProofWorld(NamedTuple):
@@ -74,7 +76,7 @@ class _Course:
         self._overwritten = world.now()
         if not proof.by_stack:
             proof.problems += world.send(layout.plan)
-        proof.items = relative(_items(self._settle(proof.spellings, world.left())), layout)
+        proof.items = relative(_items(self._cleared(proof.spellings)), layout)
         for one in proof.bystanders.values():
             self._look_at_bystander(one)
         self._quiet = _QUIET
@@ -90,14 +92,20 @@ class _Course:
         proof.by_stack = bool(self._settle([], min(patience, world.left() / 2)))
         if not proof.by_stack:
             self._quiet = _QUIET
-            proof.problems.append(_NO_STACK)
+            self._note(_NO_STACK)
 
     def _put(self, doing: str, names: Sequence[str]) -> None:
         self._world.tell(f"{doing} {count(len(names), 'probe')}")
         for name in names:
             self._etags[name] = self._world.put(f"{self._layout.base}{name}")
 
+    def _note(self, problem: str) -> None:
+        if problem not in self._proof.problems:
+            self._proof.problems.append(problem)
+
     def _ask(self, one: Spelling) -> EdgeAnswer:
+        if self._world.left() <= 0:
+            raise EdgeError(_TIME_OVER)
         answer = self._world.ask(f"{self._layout.root}{one.url}")
         pop = self._proof.pop = self._proof.pop or answer.pop
         if answer.pop != pop:
@@ -118,6 +126,13 @@ class _Course:
 
     # --- waiting ----------------------------------------------------------------------------------------
 
+    def _cleared(self, spellings: Sequence[Spelling]) -> list[Invalidation]:
+        """Wait until these spellings are new, as long as there is time. Returns the invalidations that did it."""
+        found = self._settle(spellings, self._world.left())
+        if not found:
+            self._note(_UNLISTED)
+        return found
+
     def _settle(self, spellings: Sequence[Spelling], most: float) -> list[Invalidation]:
         """Wait until invalidations that concern the probes are completed and no more news comes.
 
@@ -126,16 +141,25 @@ class _Course:
         begun = quiet_since = self._world.now()
         before: tuple[int, int] | None = None
         while True:
-            found = self._new_invalidations()
             waiting = self._look(spellings)
+            found = self._new_invalidations()  # after the look, so that they have what made URLs new
             now = self._world.now()
             if before != (state := (len(found), len(waiting))):
                 before, quiet_since = state, now
-            is_quiet = now - quiet_since >= self._quiet or (spellings and not waiting)
-            if now - begun >= most or (is_quiet and _are_completed(found)):
+            is_quiet, are_new = now - quiet_since >= self._quiet, bool(spellings) and not waiting
+            if now - begun >= most or self._is_settled(found, is_quiet=is_quiet, are_new=are_new):
                 self._known |= {one.id for one in found}
                 return found
+            if are_new:
+                self._world.tell(f"waiting for CloudFront to {'complete' if found else 'list'} the invalidation")
             self._world.pause(_PAUSE)
+
+    def _is_settled(self, found: Sequence[Invalidation], *, is_quiet: bool, are_new: bool) -> bool:
+        if found:
+            return all(one.is_completed for one in found) and (is_quiet or are_new)
+        # If nothing was cached, nothing shows that a stack has done its work: it may still be gathering.
+        is_due = not self._proof.by_stack or any(one.is_proof for one in self._proof.spellings)
+        return is_quiet and are_new and is_due
 
     def _new_invalidations(self) -> list[Invalidation]:
         new = [one for one in self._world.sent() if one.id not in self._known]
@@ -164,7 +188,7 @@ class _Course:
                 one.seconds = self._world.now() - self._overwritten
         except EdgeError as error:
             one.cached = False
-            self._proof.problems.append(str(error))
+            self._note(str(error))
 
     # --- further invalidations --------------------------------------------------------------------------
 
@@ -174,7 +198,7 @@ class _Course:
             waiting = {one.url: one for one in self._proof.old if one.seconds is None}
             wanted = self._wanted(waiting, turn)
             if wanted and self._is_accepted(sorted(set(wanted.values()))):
-                self._settle([waiting[url] for url in wanted], self._world.left())
+                self._cleared([waiting[url] for url in wanted])
                 for url, item in wanted.items():
                     waiting[url].by = item if waiting[url].seconds is not None else ""
 
@@ -184,20 +208,18 @@ class _Course:
         return {question.url: question.further[turn][0] for question in asked if turn < len(question.further)}
 
     def _is_accepted(self, items: Sequence[str]) -> bool:
-        """Send items alone, and return whether CloudFront took them."""
+        """Send items alone if there is time, and return whether CloudFront took them."""
+        if self._world.left() <= 0:
+            return False
         paths = [UrlPath(f"{self._layout.root}{item}") for item in items]
         made = tuple(Item(path, (Cause(Request(path, "prove"), "asked of"),)) for path in paths)
         batches = make_batches(self._layout.plan.batches[0].distribution, made)
         try:
             self._proof.problems += self._world.send(Plan(tuple(batches)))
         except CdnError as error:
-            self._proof.problems.append(str(error))
+            self._note(str(error))
             return False
         return True
-
-
-def _are_completed(found: Sequence[Invalidation]) -> bool:
-    return bool(found) and all(one.is_completed for one in found)
 
 
 def _items(invalidations: Sequence[Invalidation]) -> list[str]:

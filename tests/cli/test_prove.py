@@ -17,14 +17,14 @@ import pytest
 import typer
 
 from invalidator.cli import prove as command
-from invalidator.cli.prove import _agree, _distribution, prove
+from invalidator.cli.prove import _agree, _distribution, _layout, _world, prove
 from invalidator.cli.prove_view import narrate_left
 from invalidator.cli.targets import settings_meant
-from invalidator.errors import ConfigurationError
+from invalidator.errors import CdnError, ConfigurationError
 from invalidator.local.edge import EdgeCache, edge_served
 from invalidator.local.embedded import BUCKET, EmbeddedAws, embedded_aws
 from invalidator.local.queue_worker import notified_queue
-from invalidator.operator.probe_objects import WrittenProbe
+from invalidator.operator.probe_objects import ProbeObjects, WrittenProbe
 from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.configurations import listed, of_buckets
 from tests.doubles.documents import check_document
@@ -32,9 +32,13 @@ from tests.doubles.documents import check_document
 
 @pytest.fixture
 def aws() -> Iterator[EmbeddedAws]:
-    """The embedded AWS, whose first distribution is the configured one."""
+    """The embedded AWS, whose first distribution is the configured one, and has an invalidation already."""
     with embedded_aws() as running:
         os.environ["DISTRIBUTION_IDS"] = running.distributions[0]
+        boto3.client("cloudfront").create_invalidation(
+            DistributionId=running.distributions[0],
+            InvalidationBatch={"Paths": {"Quantity": 1, "Items": ["/*"]}, "CallerReference": "an earlier one"},
+        )
         yield running
 
 
@@ -149,6 +153,7 @@ def test_a_mistake_is_explained_before_anything_is_uploaded(
     aws: EmbeddedAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one, other = aws.distributions
+    os.environ["DISCOVER_BUCKET"] = BUCKET
     unserved = {"bucket": "unserved"}
     mistakes: list[tuple[int, str, str, dict[str, Any]]] = [
         (2, "--url: leave out the query string", "http://127.0.0.1:1/?a", {}),
@@ -158,6 +163,8 @@ def test_a_mistake_is_explained_before_anything_is_uploaded(
     ]
     mistakes += [
         (2, f"give the one behind 127.0.0.1, of {one}, {other}", "http://127.0.0.1:1", {"distribution_id": []}),
+        # The bucket of the settings is not named, so that the configured distribution is meant.
+        (1, "the connection was refused", "http://127.0.0.1:1", {"bucket": None, "distribution_id": []}),
         (
             2,
             "no distribution of this account has an origin in bucket 'unserved'",
@@ -172,6 +179,20 @@ def test_a_mistake_is_explained_before_anything_is_uploaded(
         assert status(aws, edge.url, yes=False) == 2
     assert "there is no terminal to ask on" in capsys.readouterr().err
     assert keys() == []
+
+
+def test_the_end_of_the_time_is_blamed_on_nothing_else(aws: EmbeddedAws, capsys: pytest.CaptureFixture[str]) -> None:
+    with edge_served(EdgeCache(aws.distributions[0])) as edge:
+        assert status(aws, edge.url, timeout=0) == 1
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "All probes are removed.",
+        "error: the time of --timeout is over: give it more seconds",
+    ]
+    assert keys() == []
+    layout = _layout(settings_meant([]), BUCKET, edge.url)
+    world = _world(layout, ProbeObjects.connect(BUCKET, layout.base), edge.url, lambda: 0.0, print)
+    with pytest.raises(CdnError, match="not sent within --timeout"):
+        world.send(layout.plan)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from invalidator.planning.planner import make_plan
 from invalidator.urls.viewers import View
 
 VIEW = View()
+OVER = "the time of --timeout is over: give it more seconds"
+UNLISTED = "CloudFront lists no invalidation that names the probes: 'invalidator status' shows what it lists"
 
 
 def distribution(path: str = "", *, query_strings: bool = True, pattern: str = "*") -> Distribution:
@@ -59,6 +61,7 @@ class World:
     told: list[str] = field(default_factory=list)
     fails_at: str = ""
     pop: str = "FRA56-P1"
+    takes: float = 3.0
 
     def put(self, key: str) -> str:
         self.clock += 0.1
@@ -97,13 +100,13 @@ class World:
         self.accepted.append((self.clock, Invalidation(DistributionId("E1"), id_, "InProgress", created, tuple(paths))))
 
     def _work(self) -> None:
-        """Let the stack invalidate what was uploaded ten seconds ago, and the edge forget three seconds later."""
+        """Let the stack invalidate what was uploaded ten seconds ago, and the edge forget what it ``takes`` later."""
         due = [key for at, key in self.uploaded if at + 10 <= self.clock]
         if self.stack and len(due) == len(self.uploaded) > self.done:
             self._accept(self.stack(due[self.done :]))
             self.done = len(due)
         for number, (at, one) in enumerate(self.accepted):
-            if one.status == "InProgress" and at + 3 <= self.clock:
+            if one.status == "InProgress" and at + self.takes <= self.clock:
                 self.accepted[number] = (at, one._replace(status="Completed"))
                 if self.forgets:
                     self.cached = {
@@ -319,6 +322,22 @@ def test_what_a_stack_sends_later_for_the_uploads_is_waited_for() -> None:
     assert answer_for(proof, "/star*").means == "%2A clears *"
 
 
+def test_all_that_a_stack_sends_in_parts_is_counted() -> None:
+    class Piecemeal(World):
+        def _work(self) -> None:
+            for _, key in self.uploaded[self.done :]:
+                if self.uploaded[self.done][0] + 10 <= self.clock:
+                    self.done += 1
+                    self._accept(planned([key]))
+            super()._work()
+
+    world = Piecemeal(stack=planned, takes=0.0)
+    proof = world.prove(patience=120)
+    assert proof.is_good
+    assert len(world.accepted) > 30
+    assert answer_for(proof, "keys of events").means == "keys of events are read as S3 stores them"
+
+
 def test_a_stack_that_does_nothing_is_replaced_by_the_own_plan() -> None:
     world = World(end=3_000.0)
     proof = world.prove(patience=120)
@@ -358,6 +377,60 @@ def test_an_invalidation_that_is_lost_is_waited_for_until_the_time_is_over() -> 
     assert not proof.is_good
     assert world.clock == pytest.approx(world.end, abs=5)
     assert {answer.means for answer in proof.answers()} == {"not decided"}
+    assert proof.problems == [UNLISTED, OVER]
+
+
+@pytest.mark.parametrize("stack", [None, planned])
+def test_an_invalidation_that_is_never_listed_is_a_problem(stack: Callable[[list[str]], list[str]] | None) -> None:
+    world = World(stack=stack)
+    first = 1 if stack else 0  # that a stack invalidates is known by its first one
+    world.sent = lambda: World.sent(world)[:first]  # type: ignore[method-assign]
+    proof = world.prove(patience=120 if stack else 0)
+    assert proof.old == []
+    assert proof.problems == [UNLISTED]
+    assert not proof.is_good
+    assert world.clock < world.end - 400  # the URLs are new: it does not wait as long as it may
+    assert world.told[-1] == "waiting for CloudFront to list the invalidation"
+
+
+def test_an_invalidation_whose_urls_are_new_is_waited_for_in_words() -> None:
+    world = World()
+    world.sent = lambda: [one._replace(status="InProgress") for one in World.sent(world)]  # type: ignore[method-assign]
+    assert world.prove().old == []
+    assert "waiting for CloudFront to complete the invalidation" in world.told
+
+
+def test_a_stack_is_heard_out_where_nothing_is_cached() -> None:
+    world = World(stack=planned, caches=False)
+    proof = world.prove(patience=24)  # a quiet time of three seconds, of which the stack takes ten
+    assert proof.problems == []
+    assert answer_for(proof, "keys of events").means == "keys of events are read as S3 stores them"
+
+
+@pytest.mark.parametrize("seconds", [1, 2.7, 3.4, 4.2, 5, 6, 7, 8, 9])
+def test_an_edge_is_not_asked_when_the_time_is_over(seconds: float) -> None:
+    class Counting(World):
+        def ask(self, path: str) -> EdgeAnswer:
+            assert self.clock < self.end
+            return super().ask(path)
+
+    world = Counting(end=1_000.0 + seconds, assumptions=EdgeAssumptions("nothing"))
+    sent_late = []
+    send = world.send
+
+    def noting(plan: Plan) -> list[str]:
+        if world.accepted and world.clock >= world.end:
+            sent_late.append(plan)
+        return send(plan)
+
+    world.send = noting  # type: ignore[method-assign]
+    try:
+        problems = world.prove().problems
+    except EdgeError as error:
+        problems = [str(error)]
+    assert OVER in problems
+    assert "no answer" not in " ".join(problems)
+    assert sent_late == []
 
 
 def test_an_item_that_cloudfront_refuses_is_a_problem_among_answers() -> None:
