@@ -347,6 +347,7 @@ def test_a_command_in_trouble_says_so_in_a_sentence(
 
 
 WRONG_USAGE: Final = [
+    ("connect --bucket origin", "--queue / --function: give one of them, or --stack"),
     ("plan", "give one of them: an event, keys (--key, --keys-from), or two listings (--before, --after)"),
     ("plan events/s3-put.json --key a", "give one of them"),
     ("plan events/s3-put.json --keys-from LICENSE", "give one of them"),
