@@ -96,6 +96,17 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
     return Packages(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Run moto for all tests of a module, since it takes half a second to stop."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 most tests need none
+
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    yield "http://{}:{}".format(*moto.get_host_and_port())
+    moto.stop()
+
+
 @pytest.fixture
 def cloudfront(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictCloudFront]:
     """Serve the strict CloudFront, with distributions E1 and E2, for which the function is set up."""

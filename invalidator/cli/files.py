@@ -53,11 +53,12 @@ def check_standard_input(files: Iterable[typer.FileBinaryRead], options: str) ->
 
 
 def with_lines(
-    given: Sequence[str], files: Sequence[typer.FileBinaryRead], option: str, *, allow_empty: bool = False
+    given: Sequence[str], files: Sequence[typer.FileBinaryRead], option: str, *, allow_empty: bool | None = None
 ) -> list[str]:
     """Return the keys or paths that were given, and those in files: one a line, or separated by NUL.
 
-    Raises ConfigurationError, also if files are given and there is nothing in any, unless ``allow_empty``.
+    Raises ConfigurationError, also if files are given and there is nothing in any, unless ``allow_empty``. It is None
+    for a command without that option.
     """
     texts = list(given)
     for file in files:
@@ -66,7 +67,6 @@ def with_lines(
         texts += content.keys
     if files and not texts and not allow_empty:
         names = ", ".join(file.name for file in files)
-        raise ConfigurationError(
-            f"{option}: {names}: no line has anything in it (--allow-empty takes that for no work)"
-        )
+        hint = "" if allow_empty is None else " (--allow-empty takes that for no work)"
+        raise ConfigurationError(f"{option}: {names}: no line has anything in it{hint}")
     return texts

@@ -41,7 +41,7 @@ class GivenKeys(NamedTuple):
     files: list[typer.FileBinaryRead]
     bucket: str | None = None
     literal: bool = False
-    allow_empty: bool = False
+    allow_empty: bool | None = None
 
     def read(self) -> list[str]:
         """Return keys as S3 stores them. Raises ConfigurationError if one of them cannot be meant."""

@@ -141,7 +141,7 @@ def in_account(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(**given: Any) -> None:
         with interruptible(lambda: narrate("Interrupted.")):
-            if not (given.get("stack") or is_offline(given)):
+            if not (given.get("stack") or _is_offline(given)):
                 given["stack"] = default_stack()
             with errors_explained():
                 _adopt(**{name: given.get(name) for name in more})
@@ -157,8 +157,8 @@ def in_account(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def is_offline(given: dict[str, Any]) -> bool:
-    """Return whether a command with these options asks no account: a stack has to be named for it to do so."""
+def _is_offline(given: dict[str, Any]) -> bool:
+    """Return whether a command with these options needs no account, so that it reads a stack only if one is named."""
     return bool(given.get("local") or given.get("before"))
 
 

@@ -6,13 +6,12 @@ from typing import Any, Final, NamedTuple, Self
 from invalidator.aws import sdk
 from invalidator.errors import StackError
 from invalidator.notifications.merge import NotificationEntry
+from invalidator.settings.adopted import is_setting
 
 _ATTEMPTS: Final = 2
 _FUNCTION: Final = "invalidate"
 _CONNECTION: Final = "connect"
 _ENTRY: Final = ("BUCKET", "ENTRY_ID", "TARGET", "PREFIX", "SUFFIX")
-_NOT_SETTINGS: Final = ("AWS_", "POWERTOOLS_")
-"""How variables begin that say how a function runs, and not what it is to do."""
 
 
 class Stack(NamedTuple):
@@ -34,7 +33,8 @@ class Stack(NamedTuple):
     def settings(self) -> dict[str, str]:
         """Return the settings of the function, and the URLs of its queues, as variables."""
         queues = {"QUEUE_URL": self.outputs.get("Queue", ""), "DEAD_LETTERS_URL": self.outputs.get("DeadLetters", "")}
-        mine = {name: value for name, value in self.variables.items() if not name.startswith(_NOT_SETTINGS)}
+        # No others: what is set for a function, as PATH or a proxy, is no right over this machine.
+        mine = {name: value for name, value in self.variables.items() if is_setting(name)}
         return {name: value for name, value in queues.items() if value} | mine
 
 

@@ -68,6 +68,9 @@ def test_whoever_insists_gets_the_key_as_it_is() -> None:
 def test_a_build_without_a_change_is_no_failure(cloudfront: StrictCloudFront) -> None:
     create = ("create", *BUCKET, "--keys-from", "-")
     assert_explained(run(*create), 2, "no line has anything in it (--allow-empty takes that for no work)")
+    planned = run("plan", *BUCKET, "--keys-from", "-")
+    assert_explained(planned, 2, "no line has anything in it")
+    assert "--allow-empty" not in planned.stderr  # which plan does not have
     done = run(*create, "--allow-empty", "--json")
     assert (done.returncode, contents(done.stdout)["invalidations"], done.stderr) == (
         0,

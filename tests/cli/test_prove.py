@@ -130,7 +130,7 @@ def test_a_stack_is_waited_for_and_its_table_can_be_sent(
     assert err.splitlines()[-1].startswith("Viewers see the new object at all 14 URLs that were cached, after ")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_whoever_interrupts_it_leaves_no_probe(
     number: int, aws: EmbeddedAws, capsys: pytest.CaptureFixture[str]
 ) -> None:

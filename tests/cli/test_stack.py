@@ -1,15 +1,14 @@
 """A stack by its name: what --stack, --region and --profile do to all commands."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from invalidator.cli.app import NAMES, load_command
 from invalidator.local import embedded
+from invalidator.operator.stacks import Stack
 from tests.doubles.command import assert_explained, rows, run
 from tests.doubles.documents import contents
 from tests.doubles.loopback import answering, ok
@@ -43,15 +42,6 @@ def template(**functions: dict[str, str]) -> str:
     )
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """One for all of these tests, since it takes half a second to stop."""
-    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    moto.start()
-    yield "http://{}:{}".format(*moto.get_host_and_port())
-    moto.stop()
-
-
 @pytest.fixture
 def deployed(server: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     """A bucket, the distributions that serve it, of which the first is configured, and a stack in another Region."""
@@ -65,6 +55,8 @@ def deployed(server: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
         "DISCOVER_BUCKET": "origin",
         "EXCLUDE": "*.map",
         "POWERTOOLS_SERVICE_NAME": STACK,
+        "https_proxy": "http://elsewhere.example",  # the settings of a function are no rights over this machine
+        "PATH": "/elsewhere",
     }
     queue = "arn:aws:sqs:eu-central-1:123456789012:changes"
     boto3.client("sqs").create_queue(QueueName="changes")
@@ -97,6 +89,13 @@ def test_a_stack_brings_its_settings_bucket_and_queues(deployed: tuple[str, ...]
     assert [one["distribution"] for one in found["distributions"]] == [deployed[0]]
     found = contents(run("doctor", "--json", *HERE).stdout)
     assert f"{deployed[1]} serves bucket origin and is not configured" in str(found)
+
+
+def test_a_stack_sets_nothing_here_but_settings(deployed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    assert set(Stack.read(STACK).variables) >= {"PATH", "https_proxy"}
+    settings = Stack.read(STACK).settings()
+    assert set(settings) == {"DISTRIBUTION_IDS", "DISCOVER_BUCKET", "EXCLUDE", "QUEUE_URL", "DEAD_LETTERS_URL"}
 
 
 def test_a_stack_is_connected_as_its_deployment_did(deployed: tuple[str, ...]) -> None:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from invalidator.local import embedded
 from invalidator.operator.doctor import Doctor
@@ -35,15 +34,6 @@ ASKED = sending_request("s3.amazonaws.com", "arn:aws:s3:::origin", QUEUE)
 class Aws(NamedTuple):
     endpoint: str
     distributions: tuple[str, ...]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """One for all of these tests, since it takes half a second to stop."""
-    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    moto.start()
-    yield "http://{}:{}".format(*moto.get_host_and_port())
-    moto.stop()
 
 
 @pytest.fixture
