@@ -22,7 +22,7 @@ from invalidator.runtime import clients
 from invalidator.settings import stored
 from tests.doubles import cloudfront_http, strict_s3
 from tests.doubles.cloudfront import StrictCloudFront
-from tests.doubles.command import ROOT, run
+from tests.doubles.command import ROOT, assert_explained, run
 from tests.doubles.configurations import behavior, configuration, custom, of_buckets, with_oac
 from tests.doubles.loopback import Quiet, answering, serving
 from tests.doubles.strict_s3 import StrictS3
@@ -461,3 +461,23 @@ def test_text_from_outside_is_shown_as_data(aws: Aws) -> None:
     notify(entry(prefix="[red]a\u202eb"))
     done = run("doctor", "--bucket", "origin")
     assert "[red]a\\u202eb" in done.stdout
+
+
+# --- a bucket that nothing seems to serve ---------------------------------------------------------------
+
+
+def test_a_bucket_that_nobody_knows_is_a_mistake(aws: Aws) -> None:
+    done = run("doctor", "--bucket", "nobodys")
+    assert_explained(
+        done, 2, "error: no distribution of this account has an origin in bucket 'nobodys': check the name"
+    )
+
+
+def test_a_bucket_that_is_declared_or_named_with_an_id_is_examined(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A domain of the user's own may hide it from the list of distributions."""
+    content = json.dumps([{"id": "E1A2B3C4D5E6F7", "bucket": "hidden"}])
+    boto3.client("secretsmanager").create_secret(Name="ids", SecretString=content)
+    named = run("doctor", "--bucket", "hidden", "--distribution-id", aws.distributions[0])
+    declared = run("doctor", "--bucket", "hidden", DISTRIBUTION_IDS_SECRET="ids")
+    assert [done.returncode for done in (named, declared)] == [1, 1]
+    assert all("findings: " in done.stderr for done in (named, declared))
