@@ -17,8 +17,8 @@ from invalidator.cli.terminal import narrate, print_json
 from invalidator.errors import NothingError
 from invalidator.model import Plan
 from invalidator.operator.invalidations import earlier_ids
-from invalidator.operator.wording import count
 from invalidator.runtime import clients
+from invalidator.wording import count
 
 _Words = Annotated[
     list[str],

@@ -17,8 +17,8 @@ from invalidator.delivery.carry_out import TimeLeft, carry_out
 from invalidator.errors import CdnError, OutOfTimeError, UnavailableError
 from invalidator.model import DistributionId, Invalidation, Outcome, Plan
 from invalidator.operator.completion import until_completed
-from invalidator.operator.wording import count, names_by_value
 from invalidator.runtime import clients
+from invalidator.wording import count, names_by_value
 from invalidator.workers import Threads, within
 
 

@@ -7,9 +7,9 @@ from invalidator.cli.session import errors_explained
 from invalidator.cli.targets import unserved
 from invalidator.cli.terminal import Part, narrate, print_json, print_table, progress
 from invalidator.operator.inventory import Described, inventory
-from invalidator.operator.wording import count
 from invalidator.runtime import clients
 from invalidator.settings.environment import check_bucket_name
+from invalidator.wording import count
 
 _Bucket = Annotated[str, options.bucket_option("List only the distributions that serve this bucket.")]
 

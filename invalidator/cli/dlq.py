@@ -24,9 +24,9 @@ from invalidator.errors import ConfigurationError
 from invalidator.model import Distribution
 from invalidator.operator.dead_letter_queue import DeadLetterQueue, Recipient, source_among
 from invalidator.operator.dead_letters import EVERY, DeadLetter, contents_of, merged
-from invalidator.operator.wording import count
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings
+from invalidator.wording import count
 
 _To = Annotated[
     str | None,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from invalidator.cli.terminal import Part, narrate, print_line, print_table
 from invalidator.operator.dead_letter_queue import DiscardedLetter, ResentLetter
 from invalidator.operator.dead_letters import EVERY, DeadLetter, LetterContents, UnclearedPath
-from invalidator.operator.wording import count
+from invalidator.wording import count
 
 ReadLetter = tuple[DeadLetter, LetterContents]
 """A dead letter, and what is in it."""

@@ -10,14 +10,14 @@ from invalidator.cli import options
 from invalidator.cli.session import errors_explained
 from invalidator.cli.targets import origin_bucket, settings_meant, unserved
 from invalidator.cli.terminal import narrate, print_json, print_line
+from invalidator.connection.findings import Finding, are_well
 from invalidator.distributions.describe import serves
 from invalidator.errors import InvalidatorError, UnconfiguredError
 from invalidator.operator.doctor import Doctor
-from invalidator.operator.findings import Finding, are_well
-from invalidator.operator.queue_names import check_queue
-from invalidator.operator.wording import count
 from invalidator.runtime import clients
 from invalidator.settings.environment import Settings
+from invalidator.settings.queue_names import check_queue
+from invalidator.wording import count
 
 _Queue = Annotated[str | None, options.queue_option("The function's queue; if not given, QUEUE_URL.")]
 _MARKS: Final = {"ok": ("ok   ", "green"), "wrong": ("wrong", "bold red"), "unknown": ("?    ", "yellow")}

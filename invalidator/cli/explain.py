@@ -11,8 +11,8 @@ from invalidator.cli.terminal import Part, narrate, print_json, print_table
 from invalidator.errors import ConfigurationError, EventError
 from invalidator.events.records import change_by_hand
 from invalidator.model import Distribution, ObjectChange
-from invalidator.operator.wording import count
 from invalidator.urls.viewers import View, Viewers
+from invalidator.wording import count
 
 
 class Explanation(NamedTuple):

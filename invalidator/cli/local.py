@@ -14,7 +14,7 @@ from invalidator.cli.options import option
 from invalidator.cli.session import errors_explained, interruptible, interrupts_ending_at_once, log_to_stderr
 from invalidator.cli.terminal import narrate, print_line
 from invalidator.errors import ConfigurationError
-from invalidator.operator.wording import count
+from invalidator.wording import count
 
 if TYPE_CHECKING:
     from invalidator.local.edge import EdgeCache

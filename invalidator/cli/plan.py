@@ -22,9 +22,9 @@ from invalidator.errors import ConfigurationError
 from invalidator.limits import MAX_WILDCARDS_PER_CALL
 from invalidator.operator import snapshots
 from invalidator.operator.plot import SUFFIXES
-from invalidator.operator.wording import count
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings, check_bucket_name
+from invalidator.wording import count
 
 _HOW_MUCH: Final = "How much may be sent"
 

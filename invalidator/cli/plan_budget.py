@@ -6,7 +6,7 @@ from typing import Final
 from invalidator.cli.plan_inputs import Preview
 from invalidator.model import DistributionId, Item, Plan, UrlPath
 from invalidator.operator.curves import Curve
-from invalidator.operator.wording import count
+from invalidator.wording import count
 
 _NO_WILDCARDS: Final = "without wildcards"
 _TAGS: Final = "with these cache tags, each of which takes a path"

@@ -12,7 +12,7 @@ from invalidator.cli.terminal import narrate, print_json, print_line, stdout_con
 from invalidator.limits import FREE_PATHS
 from invalidator.operator.curves import Curve
 from invalidator.operator.plot import save
-from invalidator.operator.wording import count
+from invalidator.wording import count
 
 
 def show_curves(preview: Preview, budget: int | None, plot: Path | None, *, as_json: bool) -> str:

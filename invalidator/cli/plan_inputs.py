@@ -19,10 +19,10 @@ from invalidator.events.records import change_by_hand
 from invalidator.model import Distribution, DistributionId, ObjectChange, ObjectKey, Plan
 from invalidator.operator.curves import Curve, Trial, curves
 from invalidator.operator.snapshots import Snapshot, difference
-from invalidator.operator.wording import count
 from invalidator.planning.neighbours import ListObjects
 from invalidator.planning.planner import make_plan
 from invalidator.settings.environment import Settings
+from invalidator.wording import count
 
 ANY: Final = "any"
 """Stands for a bucket or distribution that nobody named."""

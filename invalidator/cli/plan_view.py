@@ -5,7 +5,7 @@ from typing import Any
 from invalidator.cli.terminal import narrate, print_table, warn
 from invalidator.limits import FREE_PATHS
 from invalidator.model import Batch, Cost, Plan, usd_for
-from invalidator.operator.wording import count
+from invalidator.wording import count
 
 
 def show_plan(plan: Plan) -> None:

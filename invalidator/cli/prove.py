@@ -27,9 +27,9 @@ from invalidator.operator.invalidations import SentSince
 from invalidator.operator.probe_objects import ProbeObjects, WrittenProbe
 from invalidator.operator.probes import QUESTIONS, ProbeLayout, lay_out
 from invalidator.operator.prove import ProofWorld, try_probes
-from invalidator.operator.wording import names
 from invalidator.runtime import clients
 from invalidator.settings.environment import Settings
+from invalidator.wording import names
 from invalidator.workers import Threads
 
 _STACK_SECONDS: Final = 120

@@ -15,7 +15,7 @@ from invalidator.limits import FREE_PATHS
 from invalidator.model import usd_for
 from invalidator.operator.probe_objects import WrittenProbe
 from invalidator.operator.proof import Proof
-from invalidator.operator.wording import agreed, count
+from invalidator.wording import agreed, count
 
 _COLOURS: Final = {"new": "green", "old": "bold red"}
 

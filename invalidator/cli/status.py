@@ -22,8 +22,8 @@ from invalidator.operator.invalidations import (
     check_invalidation_id,
     find_invalidation,
 )
-from invalidator.operator.wording import count, names, names_by_value
 from invalidator.runtime import clients
+from invalidator.wording import count, names, names_by_value
 
 _REFRESHING_SECONDS: Final = 5.0
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from invalidator.cli.terminal import cell, print_line, stdout_console, utc
 from invalidator.model import Invalidation
 from invalidator.operator.invalidations import DistributionInvalidations, made_by
-from invalidator.operator.wording import age, count, first_few
+from invalidator.wording import age, count, first_few
 
 _MAX_CHARACTERS: Final = 60
 """Of a path in a table, in which several stand in a line."""

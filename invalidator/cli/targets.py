@@ -9,10 +9,10 @@ from collections.abc import Iterable
 
 from invalidator.errors import ConfigurationError, UnconfiguredError
 from invalidator.model import Distribution
-from invalidator.operator.wording import all_names
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings, check_bucket_name
 from invalidator.settings.ids import DISCOVER, OPTION
+from invalidator.wording import all_names
 
 # A domain, an alias, or a URL of one.
 _host = re.compile(r"(?:https?://)?((?:[\w*-]+\.)+[\w-]+)(?:[/:?#].*)?", re.ASCII | re.IGNORECASE).fullmatch

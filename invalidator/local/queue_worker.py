@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 
 from invalidator import handler
+from invalidator.connection.policies import allowing_statement
+from invalidator.connection.policy_checks import sending_request
 from invalidator.limits import MAX_MESSAGES_PER_CALL, MAX_MESSAGES_PER_EVENT
 from invalidator.local.embedded import BUCKET, REGION
 from invalidator.notifications.bucket import Bucket
 from invalidator.notifications.merge import NotificationEntry
-from invalidator.operator.policies import allowing_statement
-from invalidator.operator.policy_checks import sending_request
 from invalidator.runtime.log import logger
 
 if TYPE_CHECKING:

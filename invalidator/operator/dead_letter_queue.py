@@ -14,8 +14,8 @@ from invalidator.errors import ConfigurationError, DeadLettersError, StorageErro
 from invalidator.limits import MAX_MESSAGES_PER_CALL
 from invalidator.notifications.arns import Arn
 from invalidator.operator.dead_letters import DeadLetter, LetterContents
-from invalidator.operator.queue_names import check_queue, queue_region
 from invalidator.settings.environment import is_queue_url
+from invalidator.settings.queue_names import check_queue, queue_region
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient

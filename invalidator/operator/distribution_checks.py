@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from json import dumps
 from urllib.parse import unquote
 
+from invalidator.connection.findings import Finding, FindingVerdict
 from invalidator.model import DistributionId, ErrorPage, ObjectChange, ObjectKey, Origin, Site
-from invalidator.operator.findings import Finding, FindingVerdict
-from invalidator.operator.wording import agreed, all_names, count
 from invalidator.urls.viewers import ERROR_PAGE_SECONDS, View, Viewers
+from invalidator.wording import agreed, all_names, count
 
 
 def check_distributions(

@@ -7,6 +7,9 @@ from typing import Any, Final, Self, TypeVar
 
 from invalidator.aws import sdk
 from invalidator.aws.cloudfront import CloudFront, is_tenant
+from invalidator.connection.findings import Failure, Finding, failed_check, unusable_settings
+from invalidator.connection.notification_checks import check_notification, check_regions, entries_for
+from invalidator.connection.policy_checks import check_encryption, check_policy, sending_request
 from invalidator.distributions import describe
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import ConfigurationError, InvalidatorError
@@ -21,12 +24,9 @@ from invalidator.operator.distribution_checks import (
     check_tildes,
     key_prefix,
 )
-from invalidator.operator.findings import Failure, Finding, failed_check, unusable_settings
-from invalidator.operator.notification_checks import check_notification, check_regions, entries_for
-from invalidator.operator.policy_checks import check_encryption, check_policy, sending_request
-from invalidator.operator.queue_names import queue_region
 from invalidator.settings import environment
 from invalidator.settings.environment import Settings, is_queue_url
+from invalidator.settings.queue_names import queue_region
 from invalidator.urls.viewers import View
 from invalidator.workers import Threads
 

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final, Literal, NamedTuple, Self
 
-from invalidator.operator.wording import age
+from invalidator.wording import age
 
 _ABSENT: Final = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 """The answers for an object that does not exist: 403 if the distribution may not list the bucket.

@@ -13,7 +13,7 @@ from invalidator.aws.cloudfront import CloudFront
 from invalidator.aws.sdk import patiently
 from invalidator.errors import PASSING, CdnError, ConfigurationError, ForbiddenError, UnknownIdError
 from invalidator.model import DistributionId, Invalidation
-from invalidator.operator.wording import count, names, names_by_value
+from invalidator.wording import count, names, names_by_value
 from invalidator.workers import Threads, Workers, at_once
 
 _T = TypeVar("_T")

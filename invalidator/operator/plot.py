@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from invalidator.errors import ConfigurationError
 from invalidator.limits import FREE_PATHS, USD_PER_PATH
 from invalidator.operator.curves import Curve, Point
-from invalidator.operator.wording import count, names
+from invalidator.wording import count, names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,8 @@ from invalidator.model import Cause, Invalidation, Item, Plan, Request, UrlPath
 from invalidator.operator.freshness import EdgeAnswer
 from invalidator.operator.probes import QUESTIONS, ProbeLayout
 from invalidator.operator.proof import Proof, Spelling, has, is_hit, relative
-from invalidator.operator.wording import count
 from invalidator.planning.batches import make_batches
+from invalidator.wording import count
 
 _PAUSE: Final = 1.0
 _QUIET: Final = 15.0

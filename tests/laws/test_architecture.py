@@ -8,11 +8,11 @@ import pytest
 from tests.laws.imports import FILES, MODULES, ROOT, imports, ours
 
 LADDER = (
-    {"errors", "limits", "strict_json", "workers"},
+    {"errors", "limits", "strict_json", "wording", "workers"},
     {"model", "ttl_cache"},
     {"urls", "aws"},
     {"events", "settings", "notifications"},
-    {"planning", "distributions", "custom_resource"},
+    {"planning", "distributions", "connection", "custom_resource"},
     {"delivery", "operator", "by_hand"},
     {"runtime"},
     {"codepipeline"},

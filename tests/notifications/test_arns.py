@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from invalidator.notifications.arns import QUEUE_ARN_FORM, Arn
-from tests.operator.test_queue_names import accounts, queue_names
+from tests.settings.test_queue_names import accounts, queue_names
 
 arns = st.builds(
     Arn,

@@ -1,8 +1,8 @@
 """Checks of the distributions of a bucket, and of calls that fail."""
 
+from invalidator.connection.findings import Failure, Finding, are_well, failed_check
 from invalidator.model import Behavior, DistributionId, ErrorPage, Origin, Site, UrlPath
 from invalidator.operator.distribution_checks import check_distributions, check_error_pages, check_tildes
-from invalidator.operator.findings import Failure, Finding, are_well, failed_check
 from invalidator.urls.viewers import View
 
 E1, E2 = DistributionId("E1"), DistributionId("E2")

@@ -13,20 +13,20 @@ from typing import Any, NamedTuple
 import boto3
 import pytest
 
+from invalidator.connection.findings import Finding
+from invalidator.connection.policies import allowing_statement
+from invalidator.connection.policy_checks import sending_request
 from invalidator.local import embedded
 from invalidator.operator.doctor import Doctor
-from invalidator.operator.findings import Finding
-from invalidator.operator.policies import allowing_statement
-from invalidator.operator.policy_checks import sending_request
 from invalidator.runtime import clients
 from invalidator.settings import stored
+from tests.connection.test_notification_checks import FUNCTION, QUEUE, TOPIC, configured, entry, only, wrong
 from tests.doubles import cloudfront_http, strict_s3
 from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.command import ROOT, assert_explained, run
 from tests.doubles.configurations import behavior, configuration, custom, of_buckets, with_oac
 from tests.doubles.loopback import Quiet, answering, serving
 from tests.doubles.strict_s3 import StrictS3
-from tests.operator.test_notification_checks import FUNCTION, QUEUE, TOPIC, configured, entry, only, wrong
 
 ASKED = sending_request("s3.amazonaws.com", "arn:aws:s3:::origin", QUEUE)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invalidator.operator.wording import age, count, first_few, names, names_by_value
+from invalidator.wording import age, count, first_few, names, names_by_value
 
 UNITS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 

@@ -3,9 +3,9 @@
 from json import dumps
 from typing import Final
 
+from invalidator.connection.findings import Finding
+from invalidator.connection.policies import PolicyRequest, allowing_statement, evaluate
 from invalidator.notifications.merge import target_arn
-from invalidator.operator.findings import Finding
-from invalidator.operator.policies import PolicyRequest, allowing_statement, evaluate
 
 _SERVICES: Final = {"s3.amazonaws.com": "S3", "sns.amazonaws.com": "SNS", "events.amazonaws.com": "EventBridge"}
 _ACTIONS: Final = {"sqs": "sqs:SendMessage", "lambda": "lambda:InvokeFunction"}

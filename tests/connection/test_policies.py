@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invalidator.operator.policies import allowing_statement, evaluate
-from invalidator.operator.policy_checks import check_encryption, check_policy, sending_request
+from invalidator.connection.policies import allowing_statement, evaluate
+from invalidator.connection.policy_checks import check_encryption, check_policy, sending_request
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:changes"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"

@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from invalidator.errors import ConfigurationError
-from invalidator.operator.queue_names import check_queue, queue_account, queue_region
 from invalidator.settings.environment import QUEUE_URL_FORM, is_queue_url
+from invalidator.settings.queue_names import check_queue, queue_account, queue_region
 
 # A Region of each partition, and the domain of its queues:
 # https://docs.aws.amazon.com/general/latest/gr/sqs-service.html (2026-11-28)

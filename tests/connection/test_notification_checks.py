@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from invalidator.connection.findings import Finding
+from invalidator.connection.notification_checks import VISIBLE_EVENTS, check_notification, check_regions
 from invalidator.notifications.merge import EVENTS
-from invalidator.operator.findings import Finding
-from invalidator.operator.notification_checks import VISIBLE_EVENTS, check_notification, check_regions
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:changes"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"

@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 from shlex import quote
 from typing import Final, NamedTuple
 
+from invalidator.connection.findings import Finding, FindingVerdict
 from invalidator.notifications.arns import QUEUE_ARN_FORM, Arn
 from invalidator.notifications.merge import EVENTS, Configuration, NotificationEntry, entries_of, filter_words
-from invalidator.operator.findings import Finding, FindingVerdict
-from invalidator.operator.wording import agreed, all_names
+from invalidator.wording import agreed, all_names
 
 _KINDS: Final = {
     "s3:ObjectCreated:*": ("Put", "Post", "Copy", "CompleteMultipartUpload"),
