@@ -22,6 +22,7 @@ from invalidator.aws import sdk
 from invalidator.errors import ConfigurationError, InvalidatorError, NoSuchBucketError, UnansweredError
 from invalidator.limits import MAX_CLOUDFORMATION_ANSWER_BYTES
 from invalidator.notifications.bucket import Bucket
+from invalidator.notifications.deployed import VARIABLES_OF_ENTRY, deployed_entry
 from invalidator.notifications.merge import NotificationEntry
 
 _logger = logging.getLogger(__name__)
@@ -45,16 +46,6 @@ _is_cloudformations = re.compile(
     r"https://cloudformation-custom-resource-response-[a-z0-9-]{1,60}\.s3([.-][a-z0-9.-]{1,60})?"
     r"\.amazonaws\.(com|com\.cn|eu)/[!-~]*"
 ).fullmatch
-
-
-# The properties of the resource, and the variables that say what they must be.
-_VARIABLES: Final = {
-    "Bucket": "BUCKET",
-    "EntryId": "ENTRY_ID",
-    "Target": "TARGET",
-    "Prefix": "PREFIX",
-    "Suffix": "SUFFIX",
-}
 
 
 class _Context(Protocol):
@@ -91,7 +82,7 @@ def lambda_handler(event: dict[str, Any], context: _Context) -> None:
 def _carry_out(event: dict[str, Any], context: _Context) -> str:
     """Return the physical id, by which the entry can be deleted: the bucket and the id of the entry."""
     pauses = _pauses(lambda: context.get_remaining_time_in_millis() / 1000)
-    bucket, entry = _configured()
+    bucket, entry = deployed_entry(os.environ)
     _check_stack(event)
     match event.get("RequestType"):
         case "Delete":
@@ -105,16 +96,6 @@ def _carry_out(event: dict[str, Any], context: _Context) -> str:
     raise ConfigurationError(f"a request of the type {event.get('RequestType')!r:.40}, which is not known")
 
 
-def _configured() -> tuple[str, NotificationEntry]:
-    """Return the bucket and the entry that the template sets. Raises ConfigurationError if one of them is missing."""
-    values = {name: os.environ.get(variable, "") for name, variable in _VARIABLES.items()}
-    for name in ("Bucket", "EntryId", "Target"):
-        if not values[name]:
-            raise ConfigurationError(f"{_VARIABLES[name]} is not set: deploy the stack again")
-    entry = NotificationEntry(values["EntryId"], values["Target"], values["Prefix"], values["Suffix"])
-    return values["Bucket"], entry
-
-
 def _check_stack(event: dict[str, Any]) -> None:
     stack = os.environ.get("STACK_ID")
     if not stack or event.get("StackId") != stack:
@@ -124,7 +105,7 @@ def _check_stack(event: dict[str, Any]) -> None:
 def _check_properties(event: dict[str, Any]) -> None:
     """Refuse an entry that is not that of the template. Of an update that is undone, Lambda has the variables first."""
     properties = event.get("ResourceProperties")
-    for name, variable in _VARIABLES.items():
+    for name, variable in VARIABLES_OF_ENTRY.items():
         given = properties.get(name, "") if isinstance(properties, dict) else None
         if given != os.environ.get(variable, ""):
             raise ConfigurationError(f"the property {name} is {given!r:.200}, but {variable} is another in this stack")
@@ -169,7 +150,7 @@ def _left_behind(event: dict[str, Any], error: Exception) -> str:
         return str(event["PhysicalResourceId"])
     if isinstance(error, InvalidatorError) and not isinstance(error, UnansweredError):
         return _NOTHING
-    bucket, entry = _configured()  # which was there when the bucket was asked
+    bucket, entry = deployed_entry(os.environ)  # which was there when the bucket was asked
     return f"{bucket}/{entry.id}"
 
 

@@ -10,10 +10,12 @@ from invalidator.cli import options
 from invalidator.cli.session import errors_explained
 from invalidator.cli.targets import origin_bucket, settings_meant, unserved
 from invalidator.cli.terminal import narrate, print_json, print_line
+from invalidator.connection.examine import Wiring
 from invalidator.connection.findings import Finding, are_well
 from invalidator.distributions.describe import serves
 from invalidator.errors import InvalidatorError, UnconfiguredError
 from invalidator.operator.doctor import Doctor
+from invalidator.operator.stacks import wiring_of
 from invalidator.runtime import clients
 from invalidator.settings.environment import Settings
 from invalidator.settings.queue_names import check_queue
@@ -30,6 +32,7 @@ def doctor(
     distribution_id: options.DistributionIds,
     queue: _Queue = None,
     as_json: options.Json = False,
+    stack: options.StackName = None,
 ) -> None:
     """Find what is set up wrong between a bucket, its queue and its distributions, and say what to do.
 
@@ -46,8 +49,8 @@ def doctor(
             check_queue(queue, "--queue")
         if bucket is not None and not (distribution_id or _is_known(bucket)):
             raise unserved("of this account", bucket)
-        examination = Doctor.connect(origin, clients.cloudfront(), clients.catalog())
-        findings = list(examination.findings(queue or "", partial(_settings, distribution_id, origin)))
+        examination = Doctor(origin, clients.cloudfront(), clients.catalog(), _wiring(stack, origin, queue))
+        findings = list(examination.findings(partial(_settings, distribution_id, origin)))
     if as_json:
         print_json("doctor", {"findings": [finding._asdict() for finding in findings]})
     else:
@@ -55,6 +58,12 @@ def doctor(
     narrate(f"{_summary(findings)}. Nothing was changed.")
     if not are_well(findings):
         raise typer.Exit(1)
+
+
+def _wiring(stack: str | None, bucket: str, queue: str | None) -> Wiring:
+    """Return what is known of the connection: what a stack has deployed, if it is about this bucket and queue."""
+    deployed = wiring_of(stack) if stack and not queue else None
+    return deployed[1] if deployed and deployed[0] == bucket else Wiring(queue or "")
 
 
 def _settings(ids: list[str], bucket: str) -> Settings:

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Self
 
 from invalidator.aws import sdk
-from invalidator.errors import StackError
+from invalidator.connection.examine import Wiring
+from invalidator.errors import ConfigurationError, StackError
+from invalidator.notifications.deployed import deployed_entry
 from invalidator.notifications.merge import NotificationEntry
 from invalidator.settings.adopted import is_setting
 
 _ATTEMPTS: Final = 2
 _FUNCTION: Final = "invalidate"
 _CONNECTION: Final = "connect"
-_ENTRY: Final = ("BUCKET", "ENTRY_ID", "TARGET", "PREFIX", "SUFFIX")
 
 
 class Stack(NamedTuple):
@@ -43,12 +44,18 @@ def connection_of(stack: str) -> tuple[str, NotificationEntry]:
 
     Raises StackError or ConfigurationError.
     """
-    variables = _variables(f"{stack}-{_CONNECTION}")
     try:
-        bucket, id_, target, prefix, suffix = (variables[name] for name in _ENTRY)
-    except KeyError as error:
-        raise StackError(f"stack {stack!r} does not say how it connects its bucket: deploy it again") from error
-    return bucket, NotificationEntry(id_, target, prefix, suffix)
+        return deployed_entry(_variables(f"{stack}-{_CONNECTION}"))
+    except ConfigurationError as error:
+        raise StackError(f"stack {stack!r} does not say how it connects its bucket: {error}") from error
+
+
+def wiring_of(name: str) -> tuple[str, Wiring]:
+    """Return the bucket of a stack, and how its changes reach the function. Raises StackError or ConfigurationError."""
+    outputs = Stack.read(name).outputs
+    bucket, entry = connection_of(name)
+    queue, mapping, rule = (outputs.get(output, "") for output in ("Queue", "EventSourceMapping", "Rule"))
+    return bucket, Wiring(queue, entry, mapping, rule)
 
 
 def _variables(function: str) -> dict[str, str]:

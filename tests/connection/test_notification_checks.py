@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invalidator.connection.findings import Finding
-from invalidator.connection.notification_checks import VISIBLE_EVENTS, check_notification, check_regions
+from invalidator.connection.notification_checks import VISIBLE_EVENTS, KeyFilter, check_notification, check_regions
 from invalidator.notifications.merge import EVENTS
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:changes"
@@ -42,7 +42,8 @@ def configured(*entries: dict[str, Any], eventbridge: bool = False) -> dict[str,
 
 
 def notified(*entries: dict[str, Any], queue: str = "", prefixes: tuple[str, ...] = (), **more: bool) -> list[Finding]:
-    return check_notification("origin", configured(*entries, **more), queue, prefixes)
+    served = [KeyFilter(prefix) for prefix in prefixes or ("",)]
+    return check_notification("origin", configured(*entries, **more), queue, served)
 
 
 @given(st.data())

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import boto3
 import pytest
 
+from invalidator.connection.examine import Wiring
 from invalidator.connection.findings import Finding
 from invalidator.connection.policies import allowing_statement
 from invalidator.connection.policy_checks import sending_request
@@ -71,7 +72,7 @@ def serve_under(path: str) -> str:
 
 def look(queue: str = "", bucket: str = "origin") -> list[Finding]:
     clients.forget()
-    return list(Doctor.connect(bucket, clients.cloudfront(), clients.catalog()).findings(queue))
+    return list(Doctor(bucket, clients.cloudfront(), clients.catalog(), Wiring(queue)).findings())
 
 
 def test_what_is_well_is_said_and_the_status_is_0(aws: Aws) -> None:
