@@ -18,6 +18,7 @@ InvalidatorError
 ├── ListingError            the objects of a bucket cannot be listed within the bounds
 ├── EdgeError               a URL does not answer
 ├── StackError              a stack or its function cannot be read
+├── HeardError              nobody knows until when changes were heard
 ├── ObjectError             S3 does not show an object as it is now
 ├── DeadLettersError        dead letters cannot be read, given back or sent again
 ├── NotificationError       a bucket's notification configuration was left as it was
@@ -92,6 +93,10 @@ class TenantsOnlyError(UnknownIdError):
 
 class ReferenceUsedError(CdnError):
     """CloudFront knows the caller reference of the batch with other paths."""
+
+
+class HeardError(InvalidatorError):
+    """The parameter that says until when the changes of a bucket were heard cannot be read or written."""
 
 
 class StorageError(InvalidatorError):

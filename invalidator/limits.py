@@ -158,3 +158,27 @@ MAX_NAMESPACE_CHARACTERS: Final = 255
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html (2026-11-22)
 """
+
+SECONDS_UNTIL_NOTIFIED: Final = 300
+"""Seconds after which a bucket acts on a new notification configuration: "around five minutes".
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-event-notifications-eventbridge.html (2026-11-30)
+"""
+
+SECONDS_OF_UPLOAD: Final = 86_400
+"""Seconds that an upload in parts may take, as is assumed here: its object has the time at which it was begun.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html (2026-11-30), which sets no bound.
+"""
+
+USD_PER_LISTING: Final = 0.000005
+"""Price in US dollars of a page of a listing of a bucket, in us-east-1.
+
+https://aws.amazon.com/s3/pricing/ (2026-11-30)
+"""
+
+MAX_ASYNCHRONOUS_EVENT_BYTES: Final = 262_144
+"""Length of an event for an asynchronous invocation. The quota has been raised since; more is never sent.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (2026-11-30)
+"""

@@ -138,6 +138,23 @@ class Listings:
             del answer  # a page is large, and the next one is read while this generator still runs
             yield keys
 
+    def version_pages(
+        self, bucket: str, prefix: str, bounds: Bounds, after: tuple[str, str] | None = None
+    ) -> Iterator[VersionPage]:
+        """Yield the versions and delete markers with a prefix page by page, from the end of a page on if it is given.
+
+        Each page is read when it is needed. Raises ListingError.
+        """
+        end, is_first = after, True
+        while end or is_first:
+            is_first = False
+            self._begin_page(bucket, bounds)
+            more = {"KeyMarker": end[0], "VersionIdMarker": end[1]} if end else {}
+            with _listing(bucket):
+                page = _page(self._client.list_object_versions(Bucket=bucket, Prefix=prefix, **more))
+            yield page
+            end = page.end
+
     def unchanged(self, changes: Collection[ObjectChange], bounds: Bounds, *, metadata: bool) -> Unchanged:
         """Return the uploads that wrote the same bytes as before; with ``metadata``, under the same headers, too.
 

@@ -49,19 +49,21 @@ def write_held(held: HeldChanges) -> Iterator[tuple[str, tuple[ObjectChange, ...
     return _messages(head | ({"listed": held.listed} if held.listed else {}), held.changes)
 
 
-def write_gathered(gathered: Gathered) -> Iterator[tuple[str, tuple[ObjectChange, ...]]]:
-    """Yield the body of a message with the changes in it; several if there are more than a message holds."""
+def write_gathered(gathered: Gathered, most: int = MAX_MESSAGE_BYTES) -> Iterator[tuple[str, tuple[ObjectChange, ...]]]:
+    """Yield the body of a message with the changes in it; several if there are more than ``most`` bytes hold."""
     changes, since, going_on = gathered
-    return _messages({"version": GATHERED, "since": round(since, 1), "going_on": round(going_on, 1)}, changes)
+    return _messages({"version": GATHERED, "since": round(since, 1), "going_on": round(going_on, 1)}, changes, most)
 
 
-def _messages(head: _Json, changes: tuple[ObjectChange, ...]) -> Iterator[tuple[str, tuple[ObjectChange, ...]]]:
+def _messages(
+    head: _Json, changes: tuple[ObjectChange, ...], most: int = MAX_MESSAGE_BYTES
+) -> Iterator[tuple[str, tuple[ObjectChange, ...]]]:
     begin = json.dumps({"type": KIND, **head, "changes": []}, separators=(",", ":"))[:-2]
     start = size = 0
     texts = [_written(change) for change in changes]
     for end, text in enumerate([*texts, ""]):
         size += len(text) + 1
-        is_full = len(begin) + size + 2 > MAX_MESSAGE_BYTES or end - start == _MAX_CHANGES
+        is_full = len(begin) + size + 2 > most or end - start == _MAX_CHANGES
         if end > start and (end == len(texts) or is_full):
             yield f"{begin}{','.join(texts[start:end])}]}}", changes[start:end]
             start, size = end, len(text) + 1

@@ -156,6 +156,17 @@ def change_by_hand(bucket: str, key: str, identity: str) -> ObjectChange:
     return _change(bucket, key, f"delivery {identity}", None, "", "")
 
 
+def change_listed(bucket: str, key: str, modified: str, version: str, etag: str) -> ObjectChange:
+    """Return the change of an object that a listing shows, and no notification.
+
+    Its identity is the same in each listing; it is that of a notification without a sequencer. It has no version, by
+    which it could be taken for unchanged: nobody knows what was there before it. Raises EventError.
+    """
+    _check_key(key, errors="strict")
+    identity = f"time {modified} version {version or None} etag {etag or None}"
+    return _change(bucket, key, identity, None, modified, "")
+
+
 def change_again(change: ObjectChange) -> ObjectChange:
     """Return a change that has only its own part of an identity with the whole of it. Raises EventError."""
     bucket, key, identity, _, time, version = change

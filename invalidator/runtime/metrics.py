@@ -43,6 +43,10 @@ Name = Literal[
     "SecondsHeld",
     "SecondsRefused",
     "BudgetUsed",
+    "Disconnected",
+    "Repaired",
+    "CaughtUp",
+    "NotCaughtUp",
 ]
 
 _UNITS: Final[dict[Name, MetricUnit]] = {
@@ -51,6 +55,7 @@ _UNITS: Final[dict[Name, MetricUnit]] = {
     "SecondsHeld": MetricUnit.Seconds,
     "SecondsRefused": MetricUnit.Seconds,
     "BudgetUsed": MetricUnit.Percent,
+    "NotCaughtUp": MetricUnit.Seconds,
 }
 """The units of the metrics that are not counts."""
 

@@ -15,7 +15,7 @@ LADDER = (
     {"planning", "distributions", "connection", "custom_resource"},
     {"delivery", "operator", "by_hand"},
     {"runtime"},
-    {"codepipeline"},
+    {"codepipeline", "check"},
     {"handler"},
     {"local"},
     {"cli"},
@@ -28,9 +28,9 @@ RUNG = {name: number for number, names in enumerate(LADDER) for name in names}
 AWS = {"boto3", "botocore", "moto"}
 MAY_IMPORT_AWS = {"aws", "notifications.bucket", "settings.stored", "local"}
 MAY_IMPORT_POWERTOOLS = {"runtime"}
-# local, too, to point the SDK at the embedded AWS, by which it decides nothing; custom_resource, whose variables say
-# what may be asked of it, and whose zip has no settings.
-MAY_SEE_ENVIRONMENT = {"settings", "local", "custom_resource"}
+# local, too, to point the SDK at the embedded AWS, by which it decides nothing; custom_resource and check, whose
+# variables say what the stack has deployed, and which have no settings.
+MAY_SEE_ENVIRONMENT = {"settings", "local", "custom_resource", "check"}
 
 
 def package_of(module: str) -> str:

@@ -1,0 +1,199 @@
+"""The Lambda function that checks, now and then, whether the bucket still tells of its changes.
+
+Every tool that writes the notifications of a bucket replaces those of all others. What is wrong is logged and counted,
+for an alarm. If the stack repairs, the entry is put back. What changed while nobody heard of it is found by listing
+the bucket, and sent to the queue as changes.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+from invalidator.aws.functions import Function
+from invalidator.aws.listings import Listings
+from invalidator.connection.catch_up import CatchUp, Sink, Window
+from invalidator.connection.examine import Examined, Examiner, Wiring, sdk_client
+from invalidator.connection.heard import Heard, HeardParameter
+from invalidator.connection.notification_checks import KeyFilter
+from invalidator.errors import ConfigurationError, EventError, ListingError, NotificationError, StorageError
+from invalidator.limits import MAX_INVOCATION_SECONDS, SECONDS_UNTIL_NOTIFIED
+from invalidator.notifications.deployed import deployed_entry
+from invalidator.notifications.merge import NotificationEntry
+from invalidator.runtime import clients, metrics
+from invalidator.runtime.log import logger
+
+if TYPE_CHECKING:
+    from invalidator.runtime.invocation import InvocationContext
+
+_SETTLING_SECONDS: Final = SECONDS_UNTIL_NOTIFIED + 60
+"""For so long, a bucket that was connected just now may not tell of its changes."""
+
+_MOST_PAGES: Final = 100_000
+"""Of one check; there is time for a few thousand."""
+
+_NOTING_PAGES: Final = 50
+"""After so many pages on which nothing was found, it is noted how far the listing has come."""
+
+_SECONDS_TO_END: Final = 30.0
+"""Kept for what is left to send, to note and to log."""
+
+
+class Services(NamedTuple):
+    """Everything that a check touches: the SDK, the listings, what takes changes, the time, and where metrics go."""
+
+    client_of: Callable[[str, str], Any] = sdk_client
+    listings: Callable[[], Listings] = clients.listings
+    queue: Callable[[str], Sink] = clients.queue
+    function: Callable[[str], Sink] = Function.connect
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    pause: Callable[[float], None] = time.sleep
+    publish: Callable[[Iterable[metrics.Document], metrics.Context], None] = metrics.publish
+
+
+AWS_SERVICES: Final = Services()
+
+
+class Watched(NamedTuple):
+    """What a stack has deployed: the bucket and its connection, the parameter, and whether the entry is put back."""
+
+    bucket: str
+    entry: NotificationEntry
+    wiring: Wiring
+    parameter: str
+    repairs: bool
+
+    @classmethod
+    def deployed(cls, variables: Mapping[str, str]) -> Self:
+        """Read it from the variables of the function. Raises ConfigurationError if one is missing."""
+        bucket, entry = deployed_entry(variables)
+        queue, mapping, rule = (variables.get(name, "") for name in ("QUEUE_URL", "MAPPING", "RULE"))
+        parameter = variables.get("HEARD_PARAMETER", "")
+        if not parameter:
+            raise ConfigurationError("HEARD_PARAMETER is not set: deploy the stack again")
+        return cls(bucket, entry, Wiring(queue, entry, mapping, rule), parameter, variables.get("REPAIR") == "on")
+
+
+@logger.inject_lambda_context(log_event=False)
+def lambda_handler(event: object, context: "InvocationContext", services: Services = AWS_SERVICES) -> dict[str, Any]:
+    """Check the connection, put it back if the stack says so, and catch up on what was missed.
+
+    An event ``{"connected": true}`` says that the bucket was connected just now. Returns ``{"problems": n, "repaired":
+    bool, "caught_up": n}``. Raises ConfigurationError or HeardError if that cannot be done at all.
+    """
+    told = isinstance(event, dict) and event.get("connected") is True
+    run = _Check(Watched.deployed(os.environ), services, context)
+    try:
+        run.check(told=told)
+    finally:
+        services.publish([metrics.Document(None, run.values())], context)
+    return {"problems": run.problems, "repaired": run.is_repaired, "caught_up": run.caught_up}
+
+
+class _Check:
+    """One check; its counts become metrics."""
+
+    def __init__(self, watched: Watched, services: Services, context: "InvocationContext") -> None:
+        self.problems, self.caught_up, self.is_repaired = 0, 0, False
+        self._watched, self._services, self._context = watched, services, context
+        self._begun, self._behind = services.now(), 0.0
+        self._parameter = HeardParameter(services.client_of("ssm", ""), watched.parameter)
+
+    def values(self) -> metrics.Values:
+        """Return the metrics that are not zero."""
+        values: metrics.Values = {
+            "Disconnected": [self.problems],
+            "Repaired": [int(self.is_repaired)],
+            "CaughtUp": [self.caught_up],
+            "NotCaughtUp": [self._behind],
+        }
+        return {name: value for name, value in values.items() if any(value)}
+
+    def check(self, *, told: bool) -> None:
+        """Check, repair and catch up. ``told``: the bucket was connected just now."""
+        examiner = self._examiner()
+        examined = examiner.examine()
+        self._tell(examined)
+        heard = self._parameter.read()
+        if told or examined.is_connected is False:
+            heard = self._deaf(heard)
+        if examined.is_connected is False and self._watched.repairs and self._repair(examiner):
+            examined = self._examiner().examine()
+        if examined.is_connected and heard.is_deaf:
+            self._catch_up(heard, told=told)
+        elif examined.is_connected:
+            self._parameter.write(Heard(self._begun))
+
+    def _deaf(self, heard: Heard) -> Heard:
+        """Note that changes are missed; before anything is put back, or nobody would know if this ended early."""
+        if heard != heard.deaf():
+            self._parameter.write(heard.deaf())
+        return heard.deaf()
+
+    def _examiner(self) -> Examiner:
+        return Examiner(self._watched.bucket, self._watched.wiring, self._services.client_of)
+
+    def _tell(self, examined: Examined) -> None:
+        for check, verdict, text, todo in examined.findings:
+            if verdict == "wrong":
+                self.problems += 1
+                logger.error("connection broken", extra={"check": check, "text": text, "todo": todo})
+
+    def _repair(self, examiner: Examiner) -> bool:
+        """Put the entry back. Return whether anything was missing, and is there again."""
+        try:
+            before, after = examiner.bucket.connect(self._watched.entry)
+        except NotificationError as error:
+            logger.error("connection not repaired", extra={"error": str(error)})
+            return False
+        self.is_repaired = before is not after
+        if self.is_repaired:
+            logger.warning("connection repaired", extra={"before": before, "after": after})
+        return self.is_repaired
+
+    # --- what was missed --------------------------------------------------------------------------------
+
+    def _catch_up(self, heard: Heard, *, told: bool) -> None:
+        """Send what changed since nobody heard of it. What is not sent now is sent by the next check."""
+        if heard.busy and self._begun - heard.busy < timedelta(seconds=MAX_INVOCATION_SECONDS) and not told:
+            logger.info("another check catches up")
+            return
+        end = heard.end
+        if end is None:
+            heard = replace(heard, busy=self._services.now())
+            if not self._parameter.write(heard):
+                return
+            self._services.pause(_SETTLING_SECONDS)
+            end = self._services.now()
+        try:
+            self._send_missed(replace(heard, end=end), end)
+        except (ListingError, StorageError, EventError) as error:
+            logger.error("not caught up; the next check goes on", extra={"error": str(error)})
+            self._behind = (self._services.now() - heard.until).total_seconds()
+
+    def _send_missed(self, heard: Heard, end: datetime) -> None:
+        """List the bucket and send what changed, as far as there is time. Raises what stops it."""
+        watched, services = self._watched, self._services
+        listings, entry = services.listings(), watched.entry
+        sink = services.queue(watched.wiring.queue) if watched.wiring.queue else services.function(entry.target)
+        window, keys = Window(heard.until, end), KeyFilter(entry.prefix, entry.suffix)
+        bounds = listings.bounds(self._context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_END, _MOST_PAGES)
+        run = CatchUp(watched.bucket, window, listings, sink, keys, lambda: services.now().timestamp())
+        noted = 0
+        try:
+            for progress in run.run(bounds, heard.after):
+                self.caught_up = progress.changes
+                heard = replace(heard, after=progress.after, busy=services.now())
+                if progress.is_done:
+                    self._parameter.write(Heard(end))
+                    logger.info("caught up", extra=progress.document())
+                elif progress.messages > noted or progress.pages % _NOTING_PAGES == 0:
+                    noted = progress.messages
+                    if not self._parameter.write(heard):
+                        logger.info("another check catches up")
+                        return
+        except (ListingError, StorageError):
+            self._parameter.write(replace(heard, busy=None))  # the next check need not wait for this one
+            raise

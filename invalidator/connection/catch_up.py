@@ -1,0 +1,138 @@
+"""Catch up on what changed in a bucket while nobody heard of it: its listing says what, and the queue is told.
+
+A listing shows what was written, and in a bucket with versions what was deleted, by its delete marker. What was deleted
+for good, it does not show.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple, Protocol
+
+from invalidator.aws.listings import Bounds, Listings
+from invalidator.aws.versions import ListedVersion
+from invalidator.connection.notification_checks import EVERY_KEY, KeyFilter
+from invalidator.events.held import write_gathered
+from invalidator.events.records import change_listed
+from invalidator.limits import MAX_ASYNCHRONOUS_EVENT_BYTES, SECONDS_OF_UPLOAD
+from invalidator.model import Gathered, ObjectChange
+
+Marker = tuple[str, str]
+"""The key and the version after which a listing goes on."""
+
+_MOST_BYTES: Final = MAX_ASYNCHRONOUS_EVENT_BYTES
+"""Of a message: what Lambda takes, and any queue."""
+
+_MANY: Final = 2_000
+"""So many changes are sent together: about as many as a message holds."""
+
+_CLOCKS: Final = timedelta(minutes=1)
+"""So much the clock of S3 may be behind the one by which a window begins."""
+
+_of_parts = re.compile(r'.*-[0-9]+"?').fullmatch
+
+
+class Sink(Protocol):
+    """The queue or the function that takes the changes."""
+
+    def send(self, text: str) -> None:
+        """Store a ticket. Raises StorageError."""
+
+
+class Window(NamedTuple):
+    """A time in which nobody heard of changes."""
+
+    since: datetime
+    until: datetime
+
+    def has(self, version: ListedVersion) -> bool:
+        """Return whether a version was written in this time, or may have been.
+
+        An object that was uploaded in parts, as its ETag tells, has the time at which its upload was begun:
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html (2026-11-30)
+        """
+        in_parts = version.content is not None and _of_parts(version.content[0])
+        longest = timedelta(seconds=SECONDS_OF_UPLOAD if in_parts else 0)
+        return self.since - longest - _CLOCKS <= version.modified <= self.until
+
+
+@dataclass(slots=True)
+class CatchUpProgress:
+    """How far a catch-up has come: pages listed, versions on them, changes found, and messages sent.
+
+    All up to the marker ``after`` is sent. ``has_versions`` is true once a version has an id, so that deletes can be
+    seen.
+    """
+
+    after: Marker | None = None
+    pages: int = 0
+    versions: int = 0
+    changes: int = 0
+    messages: int = 0
+    has_versions: bool = False
+    is_done: bool = False
+
+    def document(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return {name: getattr(self, name) for name in ("pages", "versions", "changes", "messages")}
+
+
+class CatchUp:
+    """Lists a bucket, and sends what changed in a window."""
+
+    def __init__(
+        self,
+        bucket: str,
+        window: Window,
+        listings: Listings,
+        sink: Sink,
+        keys: KeyFilter = EVERY_KEY,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._bucket, self._window, self._keys = bucket, window, keys
+        self._listings, self._sink, self._now = listings, sink, now
+        self._found: dict[str, ObjectChange] = {}
+        self._newest: dict[str, datetime] = {}
+
+    def run(self, bounds: Bounds, after: Marker | None = None) -> Iterator[CatchUpProgress]:
+        """Yield the progress, the same object, after each page. Raises ListingError, StorageError or EventError.
+
+        Goes on ``after`` a marker of an earlier run with the same window.
+        """
+        progress = CatchUpProgress(after)
+        for page in self._listings.version_pages(self._bucket, self._keys.prefix, bounds, after):
+            for version in page.entries:
+                self._take(version)
+            progress.pages += 1
+            progress.versions += len(page.entries)
+            progress.has_versions |= any(version.version != "null" for version in page.entries)
+            progress.is_done = page.end is None
+            if progress.is_done or len(self._found) >= _MANY or not self._found:
+                self._send(progress)
+                progress.after = page.end
+                # The next page may go on with versions of the same key.
+                self._newest = {key: at for key, at in self._newest.items() if page.end and key == page.end[0]}
+            yield progress
+
+    def _take(self, version: ListedVersion) -> None:
+        """Note a version in the window. The newest of a key stands for all of them."""
+        key = version.key
+        is_new = key not in self._newest or version.modified > self._newest[key]
+        if is_new and key.endswith(self._keys.suffix) and self._window.has(version):
+            etag = version.content[0].strip('"') if version.content else ""
+            modified = f"{version.modified:%Y-%m-%dT%H:%M:%S}.000Z"
+            id_ = "" if version.version == "null" else version.version
+            self._found[key], self._newest[key] = (
+                change_listed(self._bucket, key, modified, id_, etag),
+                version.modified,
+            )
+
+    def _send(self, progress: CatchUpProgress) -> None:
+        now = self._now()
+        for body, changes in write_gathered(Gathered(tuple(self._found.values()), now, now), _MOST_BYTES):
+            self._sink.send(body)
+            progress.messages += 1
+            progress.changes += len(changes)
+        self._found.clear()

@@ -1,0 +1,95 @@
+"""Until when the changes of a bucket were heard: what the checks of a stack know of each other, in a parameter."""
+
+import base64
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Self
+
+from invalidator.aws import sdk
+from invalidator.connection.catch_up import Marker
+from invalidator.errors import HeardError
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """All changes before ``until`` were heard, or sent. If it ``is_deaf``, later ones may not have been.
+
+    Then ``end`` is when changes were heard again, None as long as that is not known; the listing of what changed in
+    between goes on ``after`` a marker, and somebody was ``busy`` with it last at this time.
+    """
+
+    until: datetime
+    is_deaf: bool = False
+    end: datetime | None = None
+    after: Marker | None = None
+    busy: datetime | None = None
+
+    def deaf(self) -> Self:
+        """Return that changes may have been missed until now; what was listed so far has to be listed again."""
+        return replace(self, is_deaf=True, end=None, after=None, busy=None)
+
+    def to_json(self) -> str:
+        """Return it as text, in ASCII and far below the 4,096 characters that a parameter holds."""
+        times = {"until": self.until, "end": self.end, "busy": self.busy}
+        document: dict[str, Any] = {name: time.isoformat() for name, time in times.items() if time}
+        if self.is_deaf:
+            document["deaf"] = True
+        if self.after:
+            # Parameter Store refuses some texts, as {{name}}, and a key may be any.
+            document["after"] = [base64.b64encode(part.encode()).decode() for part in self.after]
+        return json.dumps(document)
+
+    @classmethod
+    def from_json(cls, text: str, changed: datetime) -> Self:
+        """Read it. In a new stack it is ``{}``: nothing was heard since the parameter was ``changed``.
+
+        Raises ValueError, KeyError or TypeError for anything else.
+        """
+        document = json.loads(text)
+        if document == {}:
+            return cls(changed, is_deaf=True)
+        until, end, busy = (_time(document.get(name)) for name in ("until", "end", "busy"))
+        if until is None:
+            raise ValueError("until is missing")
+        after = [base64.b64decode(part, validate=True).decode() for part in document.get("after", ())]
+        marker = (after[0], after[1]) if after else None
+        return cls(until, document.get("deaf") is True, end, marker, busy)
+
+
+def _time(text: str | None) -> datetime | None:
+    time = datetime.fromisoformat(text) if text is not None else None
+    if time and time.tzinfo is None:
+        raise ValueError(f"{text!r} has no zone")
+    return time
+
+
+class HeardParameter:
+    """The parameter of a stack that holds it."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client, self._name, self._version = client, name, 0
+
+    def read(self) -> Heard:
+        """Read it. Raises HeardError."""
+        with sdk.raising(HeardError, f"parameter {self._name}"):
+            parameter = self._client.get_parameter(Name=self._name)["Parameter"]
+            self._version, value, changed = parameter["Version"], parameter["Value"], parameter["LastModifiedDate"]
+        try:
+            return Heard.from_json(value, changed)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise HeardError(
+                f"parameter {self._name} holds {value!r:.80}: set it to {{}}, and catch up by hand"
+            ) from error
+
+    def write(self, heard: Heard) -> bool:
+        """Write it, unless somebody else has since it was read or written here. Return whether it is written.
+
+        Raises HeardError.
+        """
+        with sdk.raising(HeardError, f"parameter {self._name}"):
+            if self._client.get_parameter(Name=self._name)["Parameter"]["Version"] != self._version:
+                return False
+            answer = self._client.put_parameter(Name=self._name, Value=heard.to_json(), Type="String", Overwrite=True)
+            self._version = answer["Version"]
+            return True
