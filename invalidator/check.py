@@ -34,9 +34,6 @@ _SETTLING_SECONDS: Final = SECONDS_UNTIL_NOTIFIED + 60
 _MOST_PAGES: Final = 100_000
 """Of one check; there is time for a few thousand."""
 
-_NOTING_PAGES: Final = 50
-"""After so many pages on which nothing was found, it is noted how far the listing has come."""
-
 _SECONDS_TO_END: Final = 30.0
 """Kept for what is left to send, to note and to log."""
 
@@ -57,7 +54,7 @@ AWS_SERVICES: Final = Services()
 
 
 class Watched(NamedTuple):
-    """What a stack has deployed: the bucket and its connection, the parameter, and whether the entry is put back."""
+    """A deployed connection: the bucket, its way to the function, the parameter, and whether the entry is put back."""
 
     bucket: str
     entry: NotificationEntry
@@ -181,16 +178,14 @@ class _Check:
         window, keys = Window(heard.until, end), KeyFilter(entry.prefix, entry.suffix)
         bounds = listings.bounds(self._context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_END, _MOST_PAGES)
         run = CatchUp(watched.bucket, window, listings, sink, keys, lambda: services.now().timestamp())
-        noted = 0
         try:
             for progress in run.run(bounds, heard.after):
                 self.caught_up = progress.changes
-                heard = replace(heard, after=progress.after, busy=services.now())
                 if progress.is_done:
                     self._parameter.write(Heard(end))
                     logger.info("caught up", extra=progress.document())
-                elif progress.messages > noted or progress.pages % _NOTING_PAGES == 0:
-                    noted = progress.messages
+                elif progress.after != heard.after:
+                    heard = replace(heard, after=progress.after, busy=services.now())
                     if not self._parameter.write(heard):
                         logger.info("another check catches up")
                         return

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
 from invalidator.aws.listings import Bounds, Listings
-from invalidator.aws.versions import ListedVersion
+from invalidator.aws.versions import ListedVersion, VersionPage
 from invalidator.connection.notification_checks import EVERY_KEY, KeyFilter
+from invalidator.errors import ListingError
 from invalidator.events.held import write_gathered
 from invalidator.events.records import change_listed
 from invalidator.limits import MAX_ASYNCHRONOUS_EVENT_BYTES, SECONDS_OF_UPLOAD
@@ -25,8 +26,11 @@ Marker = tuple[str, str]
 _MOST_BYTES: Final = MAX_ASYNCHRONOUS_EVENT_BYTES
 """Of a message: what Lambda takes, and any queue."""
 
-_MANY: Final = 2_000
-"""So many changes are sent together: about as many as a message holds."""
+_MANY: Final = 1_000
+"""So many changes are sent together: those of a page, if all of it changed; a message holds some more."""
+
+_PAGES: Final = 50
+"""After so many pages, what was found is sent however few it is, so that the listing can go on from there."""
 
 _CLOCKS: Final = timedelta(minutes=1)
 """So much the clock of S3 may be behind the one by which a window begins."""
@@ -60,7 +64,7 @@ class Window(NamedTuple):
 
 @dataclass(slots=True)
 class CatchUpProgress:
-    """How far a catch-up has come: pages listed, versions on them, changes found, and messages sent.
+    """The state of a catch-up: pages listed, versions on them, changes and messages sent.
 
     All up to the marker ``after`` is sent. ``has_versions`` is true once a version has an id, so that deletes can be
     seen.
@@ -73,6 +77,12 @@ class CatchUpProgress:
     messages: int = 0
     has_versions: bool = False
     is_done: bool = False
+
+    def add(self, page: VersionPage) -> None:
+        """Count a page."""
+        self.pages += 1
+        self.versions += len(page.entries)
+        self.has_versions |= any(version.version != "null" for version in page.entries)
 
     def document(self) -> dict[str, int]:
         """Return the counts by name."""
@@ -101,20 +111,22 @@ class CatchUp:
 
         Goes on ``after`` a marker of an earlier run with the same window.
         """
-        progress = CatchUpProgress(after)
-        for page in self._listings.version_pages(self._bucket, self._keys.prefix, bounds, after):
-            for version in page.entries:
-                self._take(version)
-            progress.pages += 1
-            progress.versions += len(page.entries)
-            progress.has_versions |= any(version.version != "null" for version in page.entries)
-            progress.is_done = page.end is None
-            if progress.is_done or len(self._found) >= _MANY or not self._found:
-                self._send(progress)
-                progress.after = page.end
-                # The next page may go on with versions of the same key.
-                self._newest = {key: at for key, at in self._newest.items() if page.end and key == page.end[0]}
+        progress, end = CatchUpProgress(after), after
+        try:
+            for page in self._listings.version_pages(self._bucket, self._keys.prefix, bounds, after):
+                for version in page.entries:
+                    self._take(version)
+                end = page.end
+                progress.add(page)
+                is_last = end is None
+                if is_last or len(self._found) >= _MANY or progress.pages % _PAGES == 0:
+                    self._send(progress, end)
+                progress.is_done = is_last
+                yield progress
+        except ListingError:
+            self._send(progress, end)  # what was listed need not be listed again
             yield progress
+            raise
 
     def _take(self, version: ListedVersion) -> None:
         """Note a version in the window. The newest of a key stands for all of them."""
@@ -129,10 +141,13 @@ class CatchUp:
                 version.modified,
             )
 
-    def _send(self, progress: CatchUpProgress) -> None:
+    def _send(self, progress: CatchUpProgress, end: Marker | None) -> None:
         now = self._now()
         for body, changes in write_gathered(Gathered(tuple(self._found.values()), now, now), _MOST_BYTES):
             self._sink.send(body)
             progress.messages += 1
             progress.changes += len(changes)
         self._found.clear()
+        # The next page may go on with versions of the same key.
+        self._newest = {key: at for key, at in self._newest.items() if end and key == end[0]}
+        progress.after = end

@@ -138,7 +138,7 @@ def _written(modified: datetime) -> str:
 
 def _described(stored: Stored) -> dict[str, Any]:
     body = stored.body or b""
-    etag = f'"{md5(body, usedforsecurity=False).hexdigest()}"'
+    etag = stored.headers.get("ETag") or f'"{md5(body, usedforsecurity=False).hexdigest()}"'
     return _named(stored) | {"ETag": etag, "Size": len(body), "StorageClass": stored.storage}
 
 
