@@ -85,7 +85,8 @@ def lambda_handler(event: object, context: "InvocationContext", services: Servic
     try:
         run.check(told=told)
     finally:
-        services.publish([metrics.Document(None, run.values())], context)
+        values = run.values()
+        services.publish([metrics.Document(None, values)] if values else [], context)
     return {"problems": run.problems, "repaired": run.is_repaired, "caught_up": run.caught_up}
 
 
