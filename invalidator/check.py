@@ -142,7 +142,7 @@ class _Check:
     def _repair(self, examiner: Examiner) -> bool:
         """Put the entry back. Return whether anything was missing, and is there again."""
         try:
-            before, after = examiner.bucket.connect(self._watched.entry)
+            before, after = examiner.bucket.connect(self._watched.entry, is_known=True)
         except NotificationError as error:
             logger.error("connection not repaired", extra={"error": str(error)})
             return False
