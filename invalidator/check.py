@@ -158,13 +158,14 @@ class _Check:
         if heard.busy and self._begun - heard.busy < timedelta(seconds=MAX_INVOCATION_SECONDS) and not told:
             logger.info("another check catches up")
             return
+        if not self._parameter.write(replace(heard, busy=self._services.now())):
+            return
         end = heard.end
         if end is None:
-            heard = replace(heard, busy=self._services.now())
-            if not self._parameter.write(heard):
-                return
             self._services.pause(_SETTLING_SECONDS)
             end = self._services.now()
+            if not self._parameter.write(replace(heard, end=end, busy=end)):
+                return
         try:
             self._send_missed(replace(heard, end=end), end)
         except (ListingError, StorageError, EventError) as error:
@@ -183,7 +184,7 @@ class _Check:
             for progress in run.run(bounds, heard.after):
                 self.caught_up = progress.changes
                 if progress.is_done:
-                    self._parameter.write(Heard(end))
+                    self._parameter.write(heard.listed(end))
                     logger.info("caught up", extra=progress.document())
                 elif progress.after != heard.after:
                     heard = replace(heard, after=progress.after, busy=services.now())

@@ -28,6 +28,7 @@ from invalidator.runtime.invocation import LocalContext
 from tests.connection.test_notification_checks import QUEUE
 from tests.doubles.loopback import Quiet, serving
 from tests.doubles.strict_s3 import StrictS3, serve
+from tests.doubles.versioned_s3 import VersionedS3
 
 BUCKET, STACK = "origin", "invalidator-dev"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:invalidate"
@@ -439,6 +440,7 @@ def test_a_bucket_that_is_connected_again_meanwhile_is_listed_by_who_says_so(sta
     stack.while_paused = again
     stack.check({"connected": True})
     assert caught_up == [2]
+    assert stack.caught_up() == ["later", "unheard"]
     assert not stack.heard.is_deaf
 
 
@@ -456,6 +458,27 @@ def test_one_that_was_cut_off_is_gone_on_with_after_its_time(stack: Deployed) ->
     assert stack.check()["caught_up"] == 0  # it may still be running
     stack.passed += 900
     assert stack.check()["caught_up"] == 1
+
+
+def test_a_listing_that_takes_long_is_not_begun_anew_each_time(stack: Deployed) -> None:
+    """Otherwise a bucket of many objects that another tool disconnects every hour would never be caught up."""
+    for key in "abc":
+        stack.upload(key)
+    stack.caught_up()
+    listed = VersionedS3(page=1)
+    for key in "abc":
+        listed.write(key, b"x", datetime.now(UTC).replace(microsecond=0), bucket=BUCKET)
+    found = []
+    for _ in range(6):
+        stack.notify()
+        listings = Listings(listed)
+        # Time for one page.
+        bounds = listings.bounds(60, 1)
+        listings.bounds = lambda *_, bounds=bounds: bounds  # type: ignore[method-assign]
+        stack.check(listings=lambda listings=listings: listings)
+        found.append("".join(stack.caught_up()))
+    assert found[:3] == ["a", "b", "c"]
+    assert stack.heard.is_deaf  # since the end of that listing
 
 
 # --- mistakes -------------------------------------------------------------------------------------------

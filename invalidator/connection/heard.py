@@ -16,7 +16,8 @@ class Heard:
     """All changes before ``until`` were heard, or sent. If it ``is_deaf``, later ones may not have been.
 
     Then ``end`` is when changes were heard again, None as long as that is not known; the listing of what changed in
-    between goes on ``after`` a marker, and somebody was ``busy`` with it last at this time.
+    between goes on ``after`` a marker, and somebody was ``busy`` with it last at this time. ``again``: more was missed
+    since the end, and is listed after that.
     """
 
     until: datetime
@@ -24,17 +25,24 @@ class Heard:
     end: datetime | None = None
     after: Marker | None = None
     busy: datetime | None = None
+    again: bool = False
 
     def deaf(self) -> Self:
-        """Return that changes may have been missed until now; what was listed so far has to be listed again."""
-        return replace(self, is_deaf=True, end=None, after=None, busy=None)
+        """Return that changes may have been missed until now.
+
+        A listing that has begun is not begun anew: it might never end, if the bucket is disconnected every hour.
+        """
+        return replace(self, is_deaf=True, again=self.end is not None)
+
+    def listed(self, end: datetime) -> Self:
+        """Return that all that changed until the end was sent."""
+        return type(self)(end, is_deaf=self.again)
 
     def to_json(self) -> str:
         """Return it as text, in ASCII and far below the 4,096 characters that a parameter holds."""
         times = {"until": self.until, "end": self.end, "busy": self.busy}
         document: dict[str, Any] = {name: time.isoformat() for name, time in times.items() if time}
-        if self.is_deaf:
-            document["deaf"] = True
+        document |= {name: True for name, is_so in (("deaf", self.is_deaf), ("again", self.again)) if is_so}
         if self.after:
             # Parameter Store refuses some texts, as {{name}}, and a key may be any.
             document["after"] = [base64.b64encode(part.encode()).decode() for part in self.after]
@@ -54,7 +62,7 @@ class Heard:
             raise ValueError("until is missing")
         after = [base64.b64decode(part, validate=True).decode() for part in document.get("after", ())]
         marker = (after[0], after[1]) if after else None
-        return cls(until, document.get("deaf") is True, end, marker, busy)
+        return cls(until, document.get("deaf") is True, end, marker, busy, document.get("again") is True)
 
 
 def _time(text: str | None) -> datetime | None:

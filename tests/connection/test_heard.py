@@ -24,6 +24,7 @@ states = st.builds(
     st.none() | times,
     st.none() | st.tuples(keys, texts.filter(str.isascii)),
     st.none() | times,
+    st.booleans(),
 )
 
 
@@ -45,8 +46,12 @@ def test_of_a_new_stack_nothing_was_heard_since_it_was_made() -> None:
     assert Heard.from_json("{}", NOW) == Heard(NOW, is_deaf=True)
 
 
-def test_what_was_listed_has_to_be_listed_again_once_more_is_missed() -> None:
-    assert Heard(NOW, end=NOW, after=("a", "v"), busy=NOW).deaf() == Heard(NOW, is_deaf=True)
+@given(states, times)
+def test_what_is_missed_during_a_listing_is_listed_after_it(heard: Heard, end: datetime) -> None:
+    deaf = heard.deaf()
+    assert deaf.is_deaf
+    assert (deaf.until, deaf.end, deaf.after) == (heard.until, heard.end, heard.after)
+    assert deaf.listed(end) == Heard(end, is_deaf=heard.end is not None)
 
 
 @pytest.fixture
