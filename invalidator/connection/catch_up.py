@@ -35,6 +35,8 @@ _PAGES: Final = 50
 _CLOCKS: Final = timedelta(minutes=1)
 """So much the clock of S3 may be behind the one by which a window begins."""
 
+_UPLOAD: Final = timedelta(seconds=SECONDS_OF_UPLOAD)
+
 _of_parts = re.compile(r'.*-[0-9]+"?').fullmatch
 
 
@@ -57,9 +59,10 @@ class Window(NamedTuple):
         An object that was uploaded in parts, as its ETag tells, has the time at which its upload was begun:
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html (2026-11-30)
         """
-        in_parts = version.content is not None and _of_parts(version.content[0])
-        longest = timedelta(seconds=SECONDS_OF_UPLOAD if in_parts else 0)
-        return self.since - longest - _CLOCKS <= version.modified <= self.until
+        early = self.since - version.modified
+        if version.modified > self.until or early > _CLOCKS + _UPLOAD:
+            return False
+        return early <= _CLOCKS or (version.content is not None and bool(_of_parts(version.content[0])))
 
 
 @dataclass(slots=True)
