@@ -18,11 +18,11 @@ from invalidator import __version__
 
 NAMES: Final = (
     *("invoke", "plan", "create", "explain", "distributions", "status", "tags", "connect", "disconnect"),
-    *("dlq", "doctor", "verify", "prove", "local", "demo"),
+    *("catch-up", "dlq", "doctor", "verify", "prove", "local", "demo"),
 )
-"""The commands. Each is the function of that name, in the module of that name."""
+"""The commands. Each is the function of that name, with _ for -, in the module of that name."""
 
-_MODULES: Final = {"disconnect": "connect"}
+_MODULES: Final = {"disconnect": "connect", "catch-up": "catch_up"}
 """The modules of commands that have none of their own."""
 
 _SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}
@@ -36,7 +36,7 @@ def load_command(name: str) -> Any:
     with interrupts_ending_at_once():
         module = import_module(f"invalidator.cli.{_MODULES.get(name, name)}")
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
-    alone.command(context_settings=_SETTINGS)(getattr(module, name))
+    alone.command(context_settings=_SETTINGS)(getattr(module, _function(name)))
     command: Any = typer.main.get_command(alone)
     _without_types(command.get_params(typer.Context(command, **_SETTINGS)))
     command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in command.help.split("\n\n"))
@@ -46,8 +46,13 @@ def load_command(name: str) -> Any:
 def _summary(name: str) -> str:
     """Return the first line of the help of a command, read from its source."""
     source = get_data("invalidator.cli", f"{_MODULES.get(name, name)}.py") or b""
-    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == name]
+    mine = _function(name)
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == mine]
     return (ast.get_docstring(functions[0]) or "").partition("\n")[0]
+
+
+def _function(name: str) -> str:
+    return name.replace("-", "_")
 
 
 class _Command(TyperCommand):

@@ -1,13 +1,17 @@
 """``connect`` and ``disconnect``: the entry in a bucket's notification configuration."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
+import typer
+
 from invalidator.cli import options
-from invalidator.cli.options import option
+from invalidator.cli.options import option, retyped
 from invalidator.cli.session import errors_explained
 from invalidator.cli.targets import origin_bucket
-from invalidator.cli.terminal import narrate, print_json, print_line
+from invalidator.cli.terminal import narrate, print_json, print_line, utc
 from invalidator.errors import ConfigurationError
+from invalidator.limits import SECONDS_UNTIL_NOTIFIED
 from invalidator.notifications.arns import NO_FIFO, QUEUE_ARN_FORM, Arn
 from invalidator.notifications.bucket import Bucket
 from invalidator.notifications.merge import Configuration, NotificationEntry, diff_lines
@@ -24,6 +28,7 @@ _Id = Annotated[
 
 @options.in_account
 def connect(
+    context: typer.Context,
     bucket: options.OriginBucket = None,
     queue: Annotated[str | None, options.queue_option("The queue to notify.", metavar="ARN")] = None,
     function: Annotated[str | None, option("--function", "The function to notify.", "ARN")] = None,
@@ -43,20 +48,19 @@ def connect(
 
     Example: invalidator connect --bucket my-origin --queue arn:aws:sqs:eu-central-1:111122223333:changes --dry-run
     """
-    targets = [target for target in (queue, function) if target is not None]
     with errors_explained():
-        if len(targets) > 1 or not (targets or stack):
-            raise ConfigurationError("--queue / --function: give one of them, or --stack")
-        if stack and not targets:
+        deployed = _stack_alone(stack, queue, function)
+        if deployed:
             _check_none_given(bucket, prefix, suffix, id_)
-            origin, entry = connection_of(stack)
+            origin, entry = connection_of(deployed)
         else:
             target = _checked(queue, "--queue", QUEUE_ARN_FORM) or _checked(function, "--function", _FUNCTION_ARN)
             origin, entry = origin_bucket(bucket), NotificationEntry(_name(id_, stack), target, prefix, suffix)
             _check_entry(entry.id, prefix, suffix)
-        change = Bucket.open(origin).connect(entry, dry_run=dry_run)
+        begun, change = datetime.now(UTC), Bucket.open(origin).connect(entry, dry_run=dry_run)
     result = f"bucket {origin} notifies {entry.target}, by its entry {entry.id!r}."
-    _print("connect", *change, result, dry_run=dry_run, as_json=as_json)
+    if _print("connect", *change, result, dry_run=dry_run, as_json=as_json) and deployed:
+        _narrate_missed(context, deployed, begun)
 
 
 @options.in_account
@@ -77,6 +81,24 @@ def disconnect(
         change = Bucket.open(origin).disconnect(name, dry_run=dry_run)
     result = f"bucket {origin} has no entry {name!r}."
     _print("disconnect", *change, result, dry_run=dry_run, as_json=as_json)
+
+
+def _narrate_missed(context: typer.Context, stack: str, since: datetime) -> None:
+    """Tell how to send what changes until S3 notifies."""
+    account = {name: context.params.get(name) for name in ("region", "profile")}
+    narrate(
+        f"S3 begins to notify within about {SECONDS_UNTIL_NOTIFIED // 60} minutes. Then send what changed until then"
+        " or, with an earlier time, since the entry was gone:"
+    )
+    narrate(f"  {retyped('catch-up', context, account | {'stack': stack})} --since {utc(since)}")
+
+
+def _stack_alone(stack: str | None, *targets: str | None) -> str:
+    """Return the stack, unless a target is given. Raises ConfigurationError if nothing is, or two of them."""
+    given = [target for target in targets if target is not None]
+    if len(given) > 1 or not (given or stack):
+        raise ConfigurationError("--queue / --function: give one of them, or --stack")
+    return "" if given else stack or ""
 
 
 def _check_none_given(*options_: str | None) -> None:
@@ -110,11 +132,11 @@ def _checked(arn: str | None, name: str, expected: str) -> str:
 
 def _print(
     command: str, before: Configuration, after: Configuration, result: str, *, dry_run: bool, as_json: bool
-) -> None:
-    """Print what changes in a configuration; ``result`` says what is the case after that."""
+) -> bool:
+    """Print what changes in a configuration. Return whether it did; ``result`` says what is the case after that."""
     lines = diff_lines(before, after)
+    changed = bool(lines) and not dry_run
     if as_json:
-        changed = bool(lines) and not dry_run
         print_json(command, {"changed": changed, "before": dict(before), "after": dict(after)})
     else:
         for line in lines:
@@ -123,3 +145,4 @@ def _print(
         narrate(f"Nothing to do: {result}")
     else:
         narrate("Nothing was changed." if dry_run else f"Done: {result}")
+    return changed

@@ -1,7 +1,8 @@
 """Options: a short way to declare them, and those that several commands have, each declared once."""
 
 import inspect
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
 from functools import cache, wraps
 from typing import Annotated, Any, Final
 
@@ -155,6 +156,16 @@ def in_account(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = mine.replace(parameters=[*mine.parameters.values(), *added])  # type: ignore[attr-defined]
     run.__annotations__ = more | command.__annotations__
     return run
+
+
+def retyped(command: str, context: typer.Context, given: Mapping[str, object]) -> str:
+    """Return a command line, quoted for a shell, with these values for options of the context, by their names."""
+    words = ["invalidator", command]
+    for param in context.command.params:
+        value = given.get(str(param.name))
+        if value is not None and value is not False and value != param.default:
+            words += [param.opts[0]] if value is True else [param.opts[0], str(value)]
+    return shlex.join(words)
 
 
 def _is_offline(given: dict[str, Any]) -> bool:

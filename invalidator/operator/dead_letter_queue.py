@@ -73,7 +73,7 @@ class DeadLetterQueue:
     def connect(cls, queue: str) -> Self:
         """Connect to the queue with this URL or name. Raises ConfigurationError, or DeadLettersError if none has it."""
         client = sdk.client("sqs", attempts=3, region=queue_region(queue))
-        return cls(client, _url_of(queue, client))
+        return cls(client, url_of_queue(queue, client))
 
     # --- receiving --------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class DeadLetterQueue:
 
     def queue(self, queue: str) -> Recipient:
         """Return the queue with this URL or name as a recipient."""
-        url = _url_of(queue, self._client)
+        url = url_of_queue(queue, self._client)
         return Recipient(url, Queue(self._client, url).send)
 
     def function(self, function: str) -> Recipient:
@@ -198,7 +198,8 @@ class DeadLetterQueue:
             return call(QueueUrl=self._url, **arguments)
 
 
-def _url_of(queue: str, client: "SQSClient") -> str:
+def url_of_queue(queue: str, client: "SQSClient") -> str:
+    """Return the URL of the queue with this URL or name. Raises ConfigurationError, or DeadLettersError."""
     check_queue(queue)
     if is_queue_url(queue):
         return queue

@@ -78,6 +78,7 @@ COLUMNS: Final = {
 _NO_CALLS: Final = dict.fromkeys([*COLUMNS, "40 columns", "a closed pipe"])
 _NO_KEYS: Final = {"a key with a slash": None, "an empty input": None}
 _GONE: Final = Cell(1, "NoSuchBucket: The specified bucket does not exist (check the name of the bucket)")
+_NO_QUEUE: Final = ("--since", "1h", "--bucket", BUCKET, "--queue", "none")
 _UNKNOWN: Final = ("--distribution-id", "E0UNKNOWN")
 
 TABLE: Final = {
@@ -140,6 +141,10 @@ TABLE: Final = {
             "an unknown id": Cell(0, f"Nothing to do: bucket {BUCKET} has no entry 'nothing'."),
             "a closed pipe": Cell(0, "Nothing to do"),
         },
+    ),
+    "catch-up": Row(
+        ("--since", "1h", "--bucket", BUCKET, "--dry-run"),
+        _NO_KEYS | {"an unknown bucket": _GONE, "an unknown id": Cell(1, "check the name, the account", _NO_QUEUE)},
     ),
     "dlq": Row(
         ("--queue", "{queue}"),
@@ -366,6 +371,11 @@ WRONG_USAGE: Final = [
     ("dlq --to a", "--to / --function: give it together with --retry"),
     ("dlq --function b", "--to / --function: give it together with --retry"),
     ("dlq --dry-run", "--dry-run: give it together with --retry or --discard"),
+    ("catch-up --since yesterday", "--since: 'yesterday' is neither an age, as 90s, 45m, 2h or 3d, nor a time"),
+    ("catch-up --since 2h --bucket origin", "--queue: give the queue of the function, or the stack with --stack"),
+    ("catch-up --since 2h --bucket origin --queue a.fifo", "--queue: 'a.fifo' is a FIFO queue"),
+    ("catch-up --since 2h", "--bucket: give the origin bucket, or the stack"),
+    ("catch-up --since 2h --bucket origin --after WyJhIl0=", "--after: 'WyJhIl0=' is not where a catch-up stopped"),
     ("status --watch --json", "--watch: it does not go with --json"),
     ("status --watch I1", "--watch: it does not go with ID"),
 ]

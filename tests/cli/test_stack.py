@@ -1,12 +1,15 @@
 """A stack by its name: what --stack, --region and --profile do to all commands."""
 
 import json
+import shlex
 from pathlib import Path
 
 import boto3
 import pytest
 
 from invalidator.cli.app import NAMES, load_command
+from invalidator.cli.catch_up_inputs import place_meant
+from invalidator.connection.notification_checks import EVERY_KEY, KeyFilter
 from invalidator.local import embedded
 from invalidator.operator.stacks import Stack
 from tests.doubles.command import assert_explained, rows, run
@@ -99,7 +102,12 @@ def test_a_stack_sets_nothing_here_but_settings(deployed: tuple[str, ...], monke
 
 
 def test_a_stack_is_connected_as_its_deployment_did(deployed: tuple[str, ...]) -> None:
-    assert run("connect", *HERE).returncode == 0
+    done = run("connect", *HERE)
+    assert done.returncode == 0
+    hint, line = done.stderr.splitlines()[-2:]
+    assert hint.startswith("S3 begins to notify within about 5 minutes. Then send what changed until then")
+    then = run(*shlex.split(line)[1:], "--dry-run", "--json")
+    assert (then.returncode, contents(then.stdout)["bucket"]) == (0, "origin")
     (entry,) = boto3.client("s3").get_bucket_notification_configuration(Bucket="origin")["QueueConfigurations"]
     assert (entry["Id"], entry["Filter"]["Key"]["FilterRules"]) == (STACK, [{"Name": "suffix", "Value": ".html"}])
     assert_explained(
@@ -109,6 +117,22 @@ def test_a_stack_is_connected_as_its_deployment_did(deployed: tuple[str, ...]) -
     assert (document["changed"], document["before"]) == (False, document["after"])
     document = contents(run("disconnect", "--json", *HERE).stdout)
     assert (document["changed"], document["after"]) == (True, {})
+
+
+def test_a_catch_up_takes_what_a_stack_has_deployed_or_what_is_given(
+    deployed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    settings = Stack.read(STACK).settings()
+    monkeypatch.setenv("QUEUE_URL", settings["QUEUE_URL"])
+    assert place_meant(STACK, None, None, None, None) == ("origin", KeyFilter("", ".html"), settings["QUEUE_URL"], "")
+    given = place_meant(STACK, None, "changes", "blog/", "")
+    assert given == ("origin", KeyFilter("blog/", ""), "changes", "")
+    assert given.connect()[0].endswith("/changes")
+    assert place_meant(STACK, "another", "changes", None, None) == ("another", EVERY_KEY, "changes", "")
+    monkeypatch.delenv("QUEUE_URL")
+    direct = place_meant(STACK, None, None, None, None)  # as with --param trigger=direct
+    assert direct.connect()[0] == direct.function == "arn:aws:sqs:eu-central-1:123456789012:changes"
 
 
 def test_what_asks_no_account_asks_for_no_default_stack() -> None:
