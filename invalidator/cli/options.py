@@ -2,8 +2,10 @@
 
 import inspect
 import shlex
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache, wraps
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -160,7 +162,8 @@ def in_account(command: Callable[..., None]) -> Callable[..., None]:
 
 def retyped(command: str, context: typer.Context, given: Mapping[str, object]) -> str:
     """Return a command line, quoted for a shell, with these values for options of the context, by their names."""
-    words = ["invalidator", command]
+    program = [sys.argv[0]] if Path(sys.argv[0]).name == "invalidator" else [sys.executable, "-m", "invalidator"]
+    words = [*program, command]
     for param in context.command.params:
         value = given.get(str(param.name))
         if value is not None and value is not False and value != param.default:

@@ -167,9 +167,9 @@ class Told:
     @property
     def going_on(self) -> list[str]:
         """The command line that goes on."""
-        program, *line = shlex.split(self.err.splitlines()[-1])
-        assert program == "invalidator"
-        return line
+        words = shlex.split(self.err.splitlines()[-1])
+        assert words[:3] == [sys.executable, "-m", "invalidator"]
+        return words[3:]
 
 
 @pytest.fixture
@@ -254,6 +254,14 @@ def test_ctrl_c_tells_how_to_go_on(world: World, run: Any, number: int) -> None:
     assert "Interrupted." in told.err
     assert run(told.going_on).status == 0
     assert world.sent() == keys
+
+
+def test_the_line_names_the_program_that_was_called(world: World, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/with space/invalidator"])
+    told = run([*world.line, "--max-pages", "1", "--prefix", "it's", "--bucket", "nowhere"])
+    line = told.err.splitlines()[-1]
+    assert line.startswith("  '/with space/invalidator' catch-up --since 20")
+    assert "--prefix 'it'\"'\"'s' --max-pages 1" in line
 
 
 def test_a_page_or_a_message_that_is_refused_tells_how_to_go_on(world: World, run: Any) -> None:

@@ -106,7 +106,7 @@ def test_a_stack_is_connected_as_its_deployment_did(deployed: tuple[str, ...]) -
     assert done.returncode == 0
     hint, line = done.stderr.splitlines()[-2:]
     assert hint.startswith("S3 begins to notify within about 5 minutes. Then send what changed until then")
-    then = run(*shlex.split(line)[1:], "--dry-run", "--json")
+    then = run(*shlex.split(line)[3:], "--dry-run", "--json")
     assert (then.returncode, contents(then.stdout)["bucket"]) == (0, "origin")
     (entry,) = boto3.client("s3").get_bucket_notification_configuration(Bucket="origin")["QueueConfigurations"]
     assert (entry["Id"], entry["Filter"]["Key"]["FilterRules"]) == (STACK, [{"Name": "suffix", "Value": ".html"}])
