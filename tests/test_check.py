@@ -427,8 +427,8 @@ def test_of_two_checks_at_once_one_catches_up(stack: Deployed, log: StringIO) ->
     assert stack.check({"connected": True})["caught_up"] == 1
 
 
-def test_a_bucket_that_is_connected_again_meanwhile_is_listed_by_who_says_so(stack: Deployed) -> None:
-    """What the first one lists ends before the second connection, so that it must not say that all is heard."""
+def test_who_has_connected_the_bucket_takes_over_from_another_check(stack: Deployed) -> None:
+    """The window of the first one ends before the second connection, so that it must not say that all is heard."""
     stack.upload("unheard")
     stack.caught_up()
     caught_up = []

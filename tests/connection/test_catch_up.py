@@ -1,4 +1,4 @@
-"""What changed while nobody heard of it: all of that is sent, and nothing else."""
+"""Changes of which nobody heard: all of them are sent, and nothing else."""
 
 import json
 from collections import deque
@@ -42,7 +42,7 @@ class Sent:
 
     @property
     def changes(self) -> list[ObjectChange]:
-        """What the function reads in it."""
+        """The changes that the function reads in it."""
         events = [decode({"Records": [sqs(number, text)]}) for number, text in enumerate(self.texts)]
         assert not [refusal for event in events for refusal in event.refusals]
         return [change for event in events for ticket in event.gathered for change in ticket.changes]
