@@ -93,7 +93,12 @@ def others(packages: Path, sources: Iterable[str]) -> Iterator[tuple[str, bytes]
 
 
 def services_of(sources: Iterable[str]) -> set[str]:
-    """Return the services of which the sources make a client, with ``sdk.client("service", …)``."""
+    """Return the services of which the sources make a client: ``sdk.client("service", …)`` or ``client_of(…)``."""
     calls = (node for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
-    named = (call.args[0] for call in calls if call.args and getattr(call.func, "attr", "") == "client")
+    named = (call.args[0] for call in calls if call.args and _name(call.func) in {"client", "client_of"})
     return {name.value for name in named if isinstance(name, ast.Constant) and isinstance(name.value, str)}
+
+
+def _name(called: ast.expr) -> str:
+    """Return the last part of the name of what is called, without underscores in front."""
+    return str(getattr(called, "attr", "") or getattr(called, "id", "")).lstrip("_")

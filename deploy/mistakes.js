@@ -56,6 +56,11 @@ const COMBINATIONS = [
       'prefix and suffix keep it back, so the function would never hear of it.',
   ],
   [
+    ['repair', 'check'],
+    ({ repair, check }) =>
+      repair === 'on' && check === '0' && 'only a check repairs: leave this out, or give --param check=60.',
+  ],
+  [
     ['pipeline-parameters', 'pipeline'],
     (values) =>
       values['pipeline-parameters'] &&

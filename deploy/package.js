@@ -5,7 +5,7 @@ const { stop } = require('./mistakes.js');
 
 const FOLDER = '.build';
 const TAG = 'cpython-313'; // of the runtime of serverless.yml
-const FUNCTIONS = ['invalidate', 'pipeline', 'connect'];
+const FUNCTIONS = ['invalidate', 'pipeline', 'check', 'connect'];
 
 function failure(python, ...words) {
   try {

@@ -47,6 +47,8 @@ const PARAMETERS = {
   gather: ['300', /^(\d|[1-9]\d|[1-8]\d\d|900)$/, 'a number of seconds from 0 to 900'],
   'deploy-marker': ['', /^(?!\/)(?!.*:\/\/)[^\n]{1,1024}$/, 'the key of an object, without a slash in front, as .deployed'],
   'repeat-after': ['0', /^(\d|[1-9]\d|[1-8]\d\d|900)$/, 'a number of seconds from 0 to 900'],
+  check: ['60', /^(0|[5-9]|[1-9]\d|[1-6]\d\d|7[01]\d|720)$/, 'a number of minutes from 5 to 720, or 0'],
+  repair: ['off', /^(on|off)$/, 'on or off'],
   prefix: ['', /^[^*]{1,1024}$/, 'how keys begin, without a wildcard'],
   suffix: ['', /^[^*]{1,1024}$/, 'how keys end, without a wildcard'],
   'settings-ttl': [
@@ -205,6 +207,25 @@ function listing(given) {
   ];
 }
 
+// The permissions of the connecting function, which has the check catch up with what S3 did not tell of.
+function connecting({ bucket, checks }) {
+  const actions = ['s3:GetBucketLocation', 's3:GetBucketNotification', 's3:PutBucketNotification'];
+  return [
+    ...reading(actions, [substituted(`arn:\${AWS::Partition}:s3:::${bucket}`)]),
+    ...reading('lambda:InvokeFunction', checks === 'on' ? [{ 'Fn::GetAtt': ['CheckLambdaFunction', 'Arn'] }] : []),
+  ];
+}
+
+// The permissions of the check on the bucket and, to send changes to the queue, on its key.
+function checking(given) {
+  const repairing = given.repair === 'on' ? ['s3:PutBucketNotification'] : [];
+  const actions = ['s3:GetBucketLocation', 's3:GetBucketNotification', 's3:ListBucketVersions', ...repairing];
+  return [
+    ...reading(actions, [substituted(`arn:\${AWS::Partition}:s3:::${given.bucket}`)]),
+    ...(given.trigger === 'direct' ? [] : usingTheKey(given)),
+  ];
+}
+
 // The permission to read what the month has cost. AWS has no resource to grant it on.
 function spending(given) {
   return reading('cloudwatch:GetMetricStatistics', given['monthly-budget'] ? ['*'] : []);
@@ -240,7 +261,7 @@ module.exports = async ({ options, resolveVariable }) => {
   const { values, said } = await read(words, resolveVariable);
   const wrong = mistakes(PARAMETERS, words, values, said);
   if (wrong.length) stop(...wrong);
-  const given = { ...values, meant: meant(values) };
+  const given = { ...values, meant: meant(values), checks: values.check === '0' ? 'off' : 'on' };
   return {
     ...values,
     statements: [
@@ -256,6 +277,8 @@ module.exports = async ({ options, resolveVariable }) => {
       ...secrets([given.secret]),
       ...parameters([given.parameter, ...given['pipeline-parameters'].split(',')]),
     ],
+    'connect-statements': connecting(given),
+    'check-statements': checking(given),
     'index-document': values['index-document'] === 'none' ? '' : values['index-document'],
     encrypted: encrypted(given),
     timeout: TIMEOUT,
@@ -266,6 +289,9 @@ module.exports = async ({ options, resolveVariable }) => {
     'cost-alarm': Number(values['cost-alarm']),
     costs: values['cost-alarm'] ? 'on' : 'off',
     budget: values['monthly-budget'] ? 'on' : 'off',
+    checks: given.checks,
+    // An alarm looks at two checks at a time, since one may come some seconds late.
+    'check-period': 2 * 60 * Number(values.check),
     'cost-alarms': [...(values['cost-alarm'] ? ['CostAlarm'] : []), ...(values['monthly-budget'] ? ['BudgetAlarm'] : [])],
     'alarm-actions': values['alarm-topic'] ? [values['alarm-topic']] : [],
     'event-detail': eventDetail(values),

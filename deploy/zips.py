@@ -32,6 +32,7 @@ ROOT: Final = Path(__file__).parents[1]
 FUNCTIONS: Final = {
     "invalidate": ("invalidator.handler", (*SDK, *POWERTOOLS)),
     "pipeline": ("invalidator.codepipeline.handler", (*SDK, *POWERTOOLS)),
+    "check": ("invalidator.check", (*SDK, *POWERTOOLS)),
     "connect": ("invalidator.custom_resource", SDK),
 }
 """The module of each function, and the modules of others that it runs with, by its name in serverless.yml."""

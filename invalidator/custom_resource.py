@@ -1,7 +1,8 @@
 """The Lambda function that connects a CloudFormation stack to the origin bucket, which belongs to no stack.
 
 CloudFormation sends a request for each change of the resource, and waits for the answer at a URL. It always gets one:
-without it, the stack waits until it times out.
+without it, the stack waits until it times out. After a change, the check of the stack is told, which catches up with
+what S3 does not tell of in the first minutes.
 
 Whoever may invoke the function may forge a request. So the stack, the bucket and the entry are those of the
 environment, which the template sets; a request that names others is refused, and nothing is sent but to CloudFormation.
@@ -19,6 +20,7 @@ from typing import Any, Final, Protocol
 from urllib.request import Request, urlopen
 
 from invalidator.aws import sdk
+from invalidator.aws.functions import Function
 from invalidator.errors import ConfigurationError, InvalidatorError, NoSuchBucketError, UnansweredError
 from invalidator.limits import MAX_CLOUDFORMATION_ANSWER_BYTES
 from invalidator.notifications.bucket import Bucket
@@ -67,8 +69,10 @@ def lambda_handler(event: dict[str, Any], context: _Context) -> None:
         raise UnansweredError("nothing was done: the ResponseURL of the request is none of CloudFormation's")
     # Not the whole event: anyone who has its URL can answer in our place.
     _logger.info("%a %.2000a", event.get("RequestType"), event.get("ResourceProperties"))
+    is_new = False
     try:
-        status, resource, reason = "SUCCESS", _carry_out(event, context), ""
+        resource, is_new = _carry_out(event, context)
+        status, reason = "SUCCESS", ""
     except InvalidatorError as error:
         status, resource, reason = "FAILED", _left_behind(event, error), str(error)
     except Exception as error:
@@ -77,22 +81,27 @@ def lambda_handler(event: dict[str, Any], context: _Context) -> None:
         status, resource = "FAILED", _left_behind(event, error)
     _logger.info("%s %a %a", status, resource, reason)
     _send(url, _answer(event, status, resource, reason))
+    if is_new:
+        _tell_check()
 
 
-def _carry_out(event: dict[str, Any], context: _Context) -> str:
-    """Return the physical id, by which the entry can be deleted: the bucket and the id of the entry."""
+def _carry_out(event: dict[str, Any], context: _Context) -> tuple[str, bool]:
+    """Return the physical id, and whether the bucket was connected just now, and not before.
+
+    By the id the entry can be deleted: it is the bucket and the id of the entry.
+    """
     pauses = _pauses(lambda: context.get_remaining_time_in_millis() / 1000)
     bucket, entry = deployed_entry(os.environ)
     _check_stack(event)
     match event.get("RequestType"):
         case "Delete":
             _delete(event, bucket, entry, pauses)
-            return str(event["PhysicalResourceId"])
+            return str(event["PhysicalResourceId"]), False
         case "Create" | "Update":
             _check_bucket(event, bucket)
             _check_properties(event)
-            Bucket.open(bucket, pauses).connect(entry)
-            return f"{bucket}/{entry.id}"
+            before, after = Bucket.open(bucket, pauses).connect(entry)
+            return f"{bucket}/{entry.id}", after is not before
     raise ConfigurationError(f"a request of the type {event.get('RequestType')!r:.40}, which is not known")
 
 
@@ -152,6 +161,15 @@ def _left_behind(event: dict[str, Any], error: Exception) -> str:
         return _NOTHING
     bucket, entry = deployed_entry(os.environ)  # which was there when the bucket was asked
     return f"{bucket}/{entry.id}"
+
+
+def _tell_check() -> None:
+    """Tell the check, if there is one. If that fails, it finds out by itself when it is next due."""
+    if check := os.environ.get("CHECK_FUNCTION"):
+        try:
+            Function.connect(check).send('{"connected": true}')
+        except InvalidatorError as error:
+            _logger.error("the check does not know yet that the bucket was connected: %a", str(error))  # noqa: TRY400
 
 
 def _answer(event: dict[str, Any], status: str, resource: str, reason: str) -> bytes:

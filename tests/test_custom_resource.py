@@ -23,8 +23,10 @@ from tests.doubles.cloudformation import (
     QUEUE,
     STACK,
     VARIABLES,
+    Check,
     CloudFormation,
     Context,
+    serve_check,
     variables,
     waiting_stack,
 )
@@ -122,6 +124,64 @@ def test_deleting_after_the_bucket_is_gone_succeeds(aws: StrictS3, cloudformatio
     cloudformation.ask("Create")
     del aws.regions["origin"]
     assert cloudformation.ask("Delete", CREATED)["Status"] == "SUCCESS"
+
+
+# --- the check of the stack -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch) -> Iterator[Check]:
+    double = Check()
+    with serve_check(double) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint)
+        monkeypatch.setenv("CHECK_FUNCTION", "invalidator-dev-check")
+        yield double
+
+
+TOLD = ("/2015-03-31/functions/invalidator-dev-check/invocations", "Event", {"connected": True})
+
+
+def test_the_check_is_told_of_a_bucket_that_is_connected_just_now(
+    aws: StrictS3, cloudformation: CloudFormation, check: Check
+) -> None:
+    assert cloudformation.ask("Create")["Status"] == "SUCCESS"
+    assert check.asked == [TOLD]
+    for prefix in ("blog/", ""):
+        assert cloudformation.ask("Update", CREATED, Prefix=prefix)["Status"] == "SUCCESS"
+    assert check.asked == [TOLD] * 3
+
+
+def test_the_check_is_told_of_nothing_else(aws: StrictS3, cloudformation: CloudFormation, check: Check) -> None:
+    cloudformation.ask("Create")
+    check.asked.clear()
+    cloudformation.ask("Create")
+    cloudformation.ask("Update", CREATED)
+    cloudformation.forge("Update", CREATED, Prefix="another/")
+    aws.faults["PUT notification"] = deque([DENIED] * 3)
+    assert cloudformation.ask("Update", CREATED, Prefix="blog/")["Status"] == "FAILED"
+    cloudformation.ask("Delete", CREATED)
+    assert check.asked == []
+
+
+@pytest.mark.parametrize("status", [403, 404, 429, 500])
+def test_a_check_that_cannot_be_told_fails_no_deployment(
+    aws: StrictS3, cloudformation: CloudFormation, check: Check, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    check.status = status
+    assert cloudformation.ask("Create")["Status"] == "SUCCESS"
+    assert targets() == [QUEUE]
+    (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert told.getMessage().startswith("the check does not know yet that the bucket was connected: ")
+    assert len(check.asked) == 1
+
+
+def test_cloudformation_is_answered_before_the_check_is_told(
+    aws: StrictS3, cloudformation: CloudFormation, check: Check
+) -> None:
+    cloudformation.refusals.extend([403] * 3)
+    with pytest.raises(UnansweredError):
+        cloudformation.ask("Create")
+    assert check.asked == []
 
 
 # --- forged requests ------------------------------------------------------------------------------------

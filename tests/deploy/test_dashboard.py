@@ -9,10 +9,14 @@ from functools import cache
 from io import StringIO
 from typing import Any, get_args
 
+import boto3
 import pytest
 from aws_lambda_powertools.metrics.provider import cold_start
 
-from invalidator import handler
+from invalidator import check, handler
+from invalidator.errors import StorageError
+from invalidator.local.embedded import embedded_aws
+from invalidator.local.queue_worker import QueueWorker
 from invalidator.model import Allowance
 from invalidator.runtime.invocation import LocalContext
 from invalidator.runtime.metrics import Name, line_of
@@ -52,6 +56,7 @@ def emitted() -> set[tuple[str, frozenset[str]]]:
     lines = [line_of(document) for story in stories for _, document in story.metrics]
     for name in ("s3-test-event", "sqs-ticket"):
         lines += printed_at_a_cold_start(json.loads((ROOT / "events" / f"{name}.json").read_text()))
+    lines += printed_by_checks()
     found = [metric for line in lines for metric in metrics_of(json.loads(line))]
     assert {namespace for namespace, *_ in found} == {OURS}
     return {(name, frozenset(names)) for _, name, names, _ in found}
@@ -64,6 +69,30 @@ def printed_at_a_cold_start(event: Any) -> list[str]:
         patch.setenv("DISTRIBUTION_IDS", "E1")
         patch.setenv("STACK_ID", "a stack that has written no ticket")
         handler.lambda_handler(event, LocalContext())
+    return [line for line in printed.getvalue().splitlines() if '"_aws"' in line]
+
+
+class Full:
+    """A queue that takes nothing."""
+
+    def send(self, text: str) -> None:
+        raise StorageError(f"no room for {text:.9}")
+
+
+def printed_by_checks() -> list[str]:
+    """Return the metrics of two checks: one repairs a connection, and one can send what the first could not."""
+    quick = check.AWS_SERVICES._replace(pause=lambda _: None)
+    with embedded_aws(["origin"]), pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
+        boto3.client("s3").put_object(Bucket="origin", Key="a")
+        boto3.client("ssm").put_parameter(Name="heard", Value="{}", Type="String")
+        allowed = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+        policy: Any = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [allowed]})}
+        queue = boto3.client("sqs").create_queue(QueueName="changes", Attributes=policy)["QueueUrl"]
+        variables = {"BUCKET": "origin", "ENTRY_ID": "mine", "TARGET": QueueWorker(queue).arn, "QUEUE_URL": queue}
+        for name, value in (variables | {"HEARD_PARAMETER": "heard", "REPAIR": "on"}).items():
+            patch.setenv(name, value)
+        for services in (quick._replace(queue=lambda _: Full()), quick):
+            check.lambda_handler({}, LocalContext(), services)
     return [line for line in printed.getvalue().splitlines() if '"_aws"' in line]
 
 
@@ -155,7 +184,9 @@ def test_the_dashboard_has_all_queues_alarms_and_functions_but_connect(packages:
 @pytest.mark.parametrize("pipeline", ["on", "off"])
 @pytest.mark.parametrize("costs", ["on", "off"])
 def test_what_is_left_out_leaves_no_hole(trigger: str, pipeline: str, costs: str) -> None:
-    body = json.loads(resolved(made_by_node(trigger=trigger, pipeline=pipeline, costs=costs, budget=costs)))
+    checks = {"on": "off", "off": "on"}[pipeline]
+    given = {"trigger": trigger, "pipeline": pipeline, "costs": costs, "budget": costs, "checks": checks}
+    body = json.loads(resolved(made_by_node(**given)))
     assert objections(body) == []
     rows = sorted({(widget["y"], widget["height"]) for widget in body["widgets"]})
     assert [y for y, _ in rows] == [sum(height for _, height in rows[:number]) for number in range(len(rows))]
@@ -164,6 +195,8 @@ def test_what_is_left_out_leaves_no_hole(trigger: str, pipeline: str, costs: str
     text = json.dumps(body)
     assert ("<Queue." in text) == ("<TicketsAlarm." in text) == ("<OldMessagesAlarm." in text) == (trigger != "direct")
     assert ("<Pipeline" in text) == (pipeline == "on")
+    of_checks = ("<CheckLambda", "<CheckErrorsAlarm.", "<DisconnectedAlarm.", "<CatchUpAlarm.", "CaughtUp", "Repaired")
+    assert {name in text for name in of_checks} == {checks == "on"}
     assert ("<CostAlarm" in text) == ("<BudgetAlarm" in text) == ("BudgetUsed" in text) == (costs == "on")
 
 
@@ -231,7 +264,8 @@ def test_metrics_are_sent_under_the_name_that_dashboard_and_alarms_read(packages
     packaged = packages[case]
     state = json.loads((packaged.folder / "serverless-state.json").read_text())["service"]
     stack = f"{state['service']}-{state['provider']['stackTags']['stage']}"  # osls names it so
-    for function in {"InvalidateLambdaFunction", "PipelineLambdaFunction"} & set(packaged.resources):
+    functions = {f"{name}LambdaFunction" for name in ("Invalidate", "Pipeline", "Check")}
+    for function in functions & set(packaged.resources):
         assert properties(packaged, function)["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == stack
     named = [
         dimension["Value"]

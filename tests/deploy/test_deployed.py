@@ -14,7 +14,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partialmethod
 from pathlib import Path
@@ -24,17 +24,22 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 from moto import settings as moto_settings
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
 
+from invalidator import check
 from invalidator.local.embedded import EmbeddedAws, embedded_aws
 from invalidator.local.queue_worker import QueueWorker
+from invalidator.runtime.invocation import LocalContext
+from tests.deploy.test_serverless import MAY_FOR_CHECKS, USING_THE_KEY, WITH_CHECK, properties
 from tests.doubles.cloudformation import HOST
 from tests.doubles.dashboards import series_of
 from tests.doubles.https import in_place_of
 from tests.doubles.lambda_runtime import Answer, Function, deployed, needs_linux
 from tests.doubles.loopback import Quiet
 from tests.doubles.packaged import CASES, ROOT, Package, Packages
+from tests.doubles.strict_s3 import StrictS3, serve
 
 BUCKET, STACK = "my-origin", "invalidator-dev"
 ALARM = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x"
@@ -65,6 +70,8 @@ class Stack:
     waiting: list[str] = field(default_factory=list)
     """The addresses at which moto waits for answers of the custom resource."""
     answered: threading.Event = field(default_factory=threading.Event)
+    told: list[Any] = field(default_factory=list)
+    """The events of the check, which is not run for them: it would wait for S3."""
     _running: dict[str, Function] = field(default_factory=dict)
 
     def function(self, name: str, **more: str) -> Function:
@@ -114,10 +121,13 @@ def deploy(packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ids = ",".join(aws.distributions)
         boto3.client("secretsmanager").create_secret(Name="cloudfront/ids", SecretString=ids)
         boto3.client("ssm").put_parameter(Name="/cloudfront/ids", Value=ids, Type="String")
+        boto3.client("ssm").put_parameter(Name="/cloudfront/rules", Value="[]", Type="String")
 
         def create(case: str) -> Stack:
             stack = Stack(aws, packages[case], tmp_path, until_the_end)
             monkeypatch.setattr(LambdaFunction, "_invoke_lambda", partialmethod(invoke, stack))
+            # Without Docker, moto would answer in place of a function that somebody invokes.
+            monkeypatch.setattr(LambdaSimpleBackend, "invoke", LambdaBackend.invoke)
             stack.physical = create_stack(stack)
             return stack
 
@@ -130,6 +140,9 @@ def invoke(self: LambdaFunction, stack: Stack, event: dict[str, Any]) -> tuple[s
     if name == "connect":
         answer = connect(stack, event, self.environment_vars)
         stack.answered.set()
+    elif name == "check":
+        stack.told.append(event)
+        return "null", False, ""
     else:
         answer = stack.function(name).invoke(event)
     return json.dumps(answer.payload), answer.failed, ""
@@ -239,7 +252,8 @@ def test_the_dashboard_shows_the_queues_and_functions_of_the_stack(deploy: Deplo
     widgets = json.loads(answer["DashboardBody"])["widgets"]
     drawn = [series for widget in widgets if widget["type"] == "metric" for series in series_of(widget)]
     shown = {value for series in drawn for name, value in series.dimensions.items() if name != "distribution"}
-    names = {"Queue", "DeadLetters", "InvalidateLambdaFunction", "PipelineLambdaFunction"} & set(stack.physical)
+    names = {"Queue", "DeadLetters", "InvalidateLambdaFunction", "PipelineLambdaFunction", "CheckLambdaFunction"}
+    names &= set(stack.physical)
     assert shown == {STACK} | {stack.physical[name].rpartition("/")[2] for name in names}
     (alarms,) = (widget["properties"]["alarms"] for widget in widgets if widget["type"] == "alarm")
     assert set(alarms) == {ALARM}
@@ -334,6 +348,67 @@ def test_the_request_to_delete_the_connection_leaves_what_others_put(deploy: Dep
     after = s3.get_bucket_notification_configuration(Bucket=BUCKET)
     assert after["LambdaFunctionConfigurations"] == [other]
     assert "QueueConfigurations" not in after
+
+
+# --- the check of the connection ------------------------------------------------------------------------
+
+
+def check_in(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Give this process the variables of the check, and let S3 into the queue, which moto does not. Return them."""
+    found = boto3.client("lambda").get_function_configuration(FunctionName=f"{STACK}-check")["Environment"]["Variables"]
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    if queue := found.get("QUEUE_URL"):
+        names = {"<Queue.Arn>": found["TARGET"], "<Rule.Arn>": "", "111122223333": "123456789012"}
+        if "RULE" in found:
+            names["<Queue.Arn>"] = QueueWorker(queue).arn
+            names["<Rule.Arn>"] = boto3.client("events").describe_rule(Name=found["RULE"])["Arn"]
+        policy = json.dumps(properties(stack.package, "QueuePolicy")["PolicyDocument"])
+        for name, value in names.items():
+            policy = policy.replace(name, value)
+        boto3.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    return found
+
+
+@contextmanager
+def services(case: str) -> Iterator[check.Services]:
+    """Yield what a check touches, without the wait for S3. moto forgets that a bucket sends to EventBridge."""
+    found = check.AWS_SERVICES._replace(pause=lambda _: None)
+    if case != "eventbridge":
+        yield found
+        return
+    with serve(StrictS3({BUCKET: "us-east-1"})) as endpoint:
+        s3 = boto3.client("s3", endpoint_url=endpoint)
+        s3.put_bucket_notification_configuration(
+            Bucket=BUCKET, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        yield found._replace(
+            client_of=lambda service, region: s3 if service == "s3" else found.client_of(service, region)
+        )
+
+
+@pytest.mark.parametrize("case", WITH_CHECK)
+def test_what_the_bucket_did_not_tell_of_is_invalidated_with_few_rights(
+    deploy: Deploy, case: str, called: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = deploy(case)
+    assert stack.told == [{"connected": True}]
+    variables = check_in(stack, monkeypatch)
+    repairs = variables["REPAIR"] == "on"
+    if repairs:
+        boto3.client("s3").put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration={})
+    stack.function("invalidate", GATHER="0")  # which moto invokes for a message, with calls of its own
+    with services(case) as replaced:
+        called.clear()
+        done = check.lambda_handler(stack.told[0], LocalContext(), replaced)
+        made = set(called)
+    assert done == {"problems": int(repairs), "repaired": repairs, "caught_up": 1 if variables["SUFFIX"] else 3}
+    assert made == {action for action, _ in MAY_FOR_CHECKS[case] - USING_THE_KEY}
+    missed = {"/blog/caf%C3%A9%2B2.html", "/*"}  # the latter where all of the site is new
+    assert all(missed & set(paths) for paths in stack.invalidated().values())
+    if case == "discover":  # in its own process, once all is well
+        answer = stack.function("check", **variables).invoke({"detail-type": "Scheduled Event"})
+        assert answer.payload == {"problems": 0, "repaired": False, "caught_up": 0}
 
 
 # --- jobs of CodePipeline -------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ PARAMETERS = _parameters()
             (BUCKET, DISTRIBUTIONS, "triger=direct"),
             "--param triger: there is no such parameter: did you mean 'trigger'?",
         ),
+        ((BUCKET, DISTRIBUTIONS, "repair=on", "check=0"), "--param repair: only a check repairs: leave this out, or"),
         ((BUCKET, DISTRIBUTIONS, "gather=300", "trigger=direct"), "--param gather: it works only with a queue"),
         ((BUCKET, DISTRIBUTIONS, "deploy-marker=x", "trigger=direct"), "--param deploy-marker: it works only with a"),
         ((BUCKET, DISTRIBUTIONS, "repeat-after=10", "trigger=direct"), "--param repeat-after: it works only with a"),
@@ -143,6 +144,8 @@ def test_a_name_is_suggested_only_if_it_is_near(name: str, meant: str) -> None:
         (BUCKET, DISTRIBUTIONS, "pipeline=yes", "pipeline-parameters=/ids"),
         (BUCKET, DISTRIBUTIONS, "pipelin=on", "pipeline-parameters=/ids"),
         (BUCKET, DISTRIBUTIONS, "max-path=1", "max-path=2"),
+        (BUCKET, DISTRIBUTIONS, "check=1h", "repair=on"),
+        (BUCKET, DISTRIBUTIONS, "check=0", "repair=yes"),
     ],
 )
 def test_one_slip_is_one_sentence(given: tuple[str, ...]) -> None:
@@ -218,6 +221,10 @@ def keys(*patterns: Any) -> Any:
         (["cost-alarm=0.05"], "cost-alarm", 0.05),
         (["cost-alarm=999999.99"], "cost-alarm", 999999.99),
         (["cost-alarm=20"], "costs", "on"),
+        ([], "check-period", 7200),
+        (["check=720"], "check-period", 24 * 60 * 60),
+        (["check=5"], "checks", "on"),
+        (["check=0"], "checks", "off"),
         ([], "costs", "off"),
     ],
 )
@@ -241,6 +248,7 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
         *("settings-ttl=86401", "settings-ttl=1h", "rules={}", "rules=[", "rules=[{'match': 'x'}]"),
         *("max-paths=0", "max-paths=1000001", "max-paths=01", "max-paths=-1"),
         *("repeat-after=-1", "repeat-after=901", "repeat-after=ten"),
+        *("check=4", "check=05", "check=721", "check=1h", "check=off", "check=-60", "repair=yes"),
         *("gather=-1", "gather=901", "gather=1e2", "gather=on", "deploy-marker=/x", "deploy-marker=s3://origin/x"),
         *("pipeline=yes", "pipeline-parameters=a", "pipeline-parameters=/a/", "pipeline-parameters=/a*"),
         *(
@@ -272,6 +280,8 @@ def test_what_a_parameter_cannot_be_is_refused(wrong: str) -> None:
         ("alarm-topic=ops", "the ARN of an SNS topic"),
         ("index-document=a/b", "the name of a file without a directory, or none"),
         ("max-paths=0", "a number of paths from 1 to 1000000"),
+        ("check=721", "a number of minutes from 5 to 720, or 0"),
+        ("repair=yes", "on or off"),
         ("gather=901", "a number of seconds from 0 to 900"),
         ("deploy-marker=/x", "the key of an object, without a slash in front"),
     ],
@@ -327,13 +337,16 @@ def allowed(*given: str, role: str = "statements") -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("trigger", ["queue", "direct", "eventbridge"])
-def test_a_key_adds_two_rights_on_it_to_the_one_function_that_needs_them(trigger: str) -> None:
+def test_a_key_adds_two_rights_on_it_to_the_functions_that_need_them(trigger: str) -> None:
     given = (BUCKET, DISTRIBUTIONS, f"trigger={trigger}", "pipeline=on")
     without, with_key = computed(*given), computed(*given, f"kms-key={KEY}")
     added = [statement for statement in with_key["statements"] if statement not in without["statements"]]
     assert added == [{"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": [KEY]}]
     assert [statement for statement in with_key["statements"] if statement not in added] == without["statements"]
-    assert with_key["pipeline-statements"] == without["pipeline-statements"]
+    for others in ("pipeline-statements", "connect-statements"):
+        assert with_key[others] == without[others]
+    of_check = [statement for statement in with_key["check-statements"] if statement not in without["check-statements"]]
+    assert of_check == ([] if trigger == "direct" else added)  # without a queue it sends to the function
 
 
 @pytest.mark.parametrize(
@@ -362,6 +375,8 @@ def test_the_function_may_see_of_the_bucket_what_the_parameters_take(
         *("max-paths=1", "max-paths=999999", "max-paths=1000000"),
         *("repeat-after=0", "repeat-after=10", "repeat-after=900"),
         *("gather=0", "gather=99", "gather=899", "gather=900", "deploy-marker=.deployed", "deploy-marker=a b/ü"),
+        *("check=0", "check=5", "check=9", "check=10", "check=99", "check=100", "check=699", "check=710", "check=720"),
+        *("repair=on", "repair=off"),
         *("pipeline=on", "pipeline=off", "dashboard=on", "dashboard=off"),
         "skip-unchanged=versions+metadata",
     ],

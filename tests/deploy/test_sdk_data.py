@@ -22,7 +22,9 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.serialize import create_serializer
 
+from deploy.bundle import services_of
 from deploy.sdk_data import CALLED_FOR_US, READ, cut, data_files, method_name, operations_called, read_model
+from deploy.zips import FUNCTIONS
 from invalidator.aws import sdk
 from invalidator.aws.cloudfront import CloudFront
 from invalidator.aws.listings import Bounds, Listings
@@ -38,7 +40,7 @@ from tests.laws.imports import FILES, packaged_with
 
 WHOLE = Path(botocore.__file__).parent / "data"
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
-MODULES = packaged_with("handler") | packaged_with("codepipeline.handler") | packaged_with("custom_resource")
+MODULES = set[str]().union(*(packaged_with(module.removeprefix("invalidator.")) for module, _ in FUNCTIONS.values()))
 DEPLOYED = [FILES[module].read_text() for module in sorted(MODULES)]
 
 CALLED = {
@@ -51,13 +53,15 @@ CALLED = {
     # The tags are those of CloudFront: a service has an operation of that name, too.
     "cloudwatch": {"GetMetricStatistics", "ListTagsForResource"},
     "codepipeline": {"PutJobFailureResult", "PutJobSuccessResult", "ListTagsForResource"},
+    "events": {"DescribeRule", "ListTagsForResource"},
+    "lambda": {"GetEventSourceMapping", "GetPolicy", "Invoke"},
     "s3": {
         *("GetBucketLocation", "GetBucketNotificationConfiguration", "HeadObject"),
         *("ListObjectVersions", "ListObjectsV2", "PutBucketNotificationConfiguration"),
     },
     "secretsmanager": {"GetSecretValue"},
-    "sqs": {"SendMessageBatch"},
-    "ssm": {"GetParameter", "ListTagsForResource"},
+    "sqs": {"GetQueueAttributes", "GetQueueUrl", "SendMessageBatch"},
+    "ssm": {"GetParameter", "ListTagsForResource", "PutParameter"},
 }
 KEPT = {service: operations | CALLED_FOR_US.get(service, set()) for service, operations in CALLED.items()}
 CALLS = [(service, operation) for service in KEPT for operation in sorted(KEPT[service])]
@@ -80,6 +84,14 @@ def test_a_method_has_the_name_that_botocore_gives_it(service: str) -> None:
 @pytest.mark.parametrize("service", CALLED)
 def test_the_operations_are_those_that_the_deployed_modules_call(service: str) -> None:
     assert operations_called(DEPLOYED, whole_model(service)) == CALLED[service]
+
+
+def test_the_services_are_those_of_which_the_deployed_modules_make_clients() -> None:
+    assert services_of(DEPLOYED) == set(CALLED)
+    made = (
+        'sdk.client("a", attempts=1)\nself._client_of("b", "")\nclient_of("c", "")\n_client("d")\nclient(e)\nx.of("f")'
+    )
+    assert services_of([made]) == {"a", "b", "c", "d"}
 
 
 def test_what_the_sdk_calls_by_itself_is_kept() -> None:
@@ -391,6 +403,8 @@ def test_what_is_kept_of_answers_has_the_same_values(
         model = client.meta.service_model.operation_model(operation)
         parsed.append(getattr(client, xform_name(operation))(**example(model.input_shape)))
         models.append(model.output_shape)
+    for answer in parsed:  # a body may have to be read
+        answer |= {name: value.read() for name, value in answer.items() if hasattr(value, "read")}
     whole, small = parsed
     assert small.pop("ResponseMetadata") == whole.pop("ResponseMetadata")
     extra = {name: value for name, value in whole.items() if name == "ExpiresString"}
@@ -404,7 +418,7 @@ def refusal(service: str, code: str) -> Reply:
     if protocol == "rest-xml":
         error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>No</Message></Error>"
         return 400, {}, (error if service == "s3" else f"<ErrorResponse>{error}</ErrorResponse>").encode()
-    if protocol == "json":
+    if protocol in {"json", "rest-json"}:
         return 400, {}, json.dumps({"__type": f"com.amazonaws#{code}", "message": "No"}).encode()
     texts = [b"__type", code.encode(), b"message", b"No"]
     encoded = b"\xa2" + b"".join(b"\x78" + bytes([len(text)]) + text for text in texts)

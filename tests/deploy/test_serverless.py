@@ -19,11 +19,10 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.client import BaseClient
 
 from deploy.bundle import pinned_name
 from deploy.zips import without_words
-from invalidator import custom_resource, handler
+from invalidator import check, custom_resource, handler
 from invalidator.aws import sdk
 from invalidator.codepipeline import handler as pipeline_handler
 from invalidator.errors import IncompleteError
@@ -39,6 +38,7 @@ from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.cloudfront_http import serve
 from tests.doubles.configurations import behavior, of_buckets
 from tests.doubles.configurations import policy as cache_policy
+from tests.doubles.loopback import answering
 from tests.doubles.packaged import CASES, KEY, ROOT, Package, Packages, needed, osls
 from tests.doubles.strategies import Change
 from tests.laws.imports import FILES, packaged_with
@@ -47,11 +47,14 @@ FUNCTIONS = {
     "invalidate": ("Invalidate", handler),
     "connect": ("Connect", custom_resource),
     "pipeline": ("Pipeline", pipeline_handler),
+    "check": ("Check", check),
 }
 WITH_PIPELINE = [case for case, given in CASES.items() if "pipeline=on" in given]
+WITH_CHECK = [case for case, given in CASES.items() if "check=0" not in given]
+CASES_WITH = {"pipeline": WITH_PIPELINE, "check": WITH_CHECK}
 PACKAGES = ROOT / ".build" / pinned_name()
 UNPACKED = shutil.ignore_patterns("__pycache__", "node_modules")
-DEPLOYED = [(case, name) for case in CASES for name in FUNCTIONS if name != "pipeline" or case in WITH_PIPELINE]
+DEPLOYED = [(case, name) for case in CASES for name in FUNCTIONS if case in CASES_WITH.get(name, CASES)]
 
 
 @pytest.fixture(params=CASES)
@@ -106,7 +109,7 @@ def test_cfn_lint_has_no_objections(packages: Packages) -> None:
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)
 def test_a_zip_holds_only_the_modules_that_its_function_imports(packages: Packages, case: str, name: str) -> None:
     module = FUNCTIONS[name][1].__name__.removeprefix("invalidator.")
-    needed = packaged_with(module) | (packaged_with("runtime.start") if name != "connect" else set())
+    needed = packaged_with(module) | (packaged_with("runtime.start") if name not in {"connect", "check"} else set())
     archive = packages[case].zips[name]
     names = {file for file in zipfile.ZipFile(archive).namelist() if file.startswith("invalidator/")}
     sources = {file for file in names if file.endswith(".py")}
@@ -304,8 +307,8 @@ def test_the_functions_need_no_layer(packaged: Package) -> None:
 
 @pytest.mark.parametrize(("case", "function"), DEPLOYED)
 def test_every_variable_is_one_that_is_read(packages: Packages, case: str, function: str) -> None:
-    module = "custom_resource.py" if function == "connect" else "settings/environment.py"
-    text = (ROOT / "invalidator" / module).read_text()
+    modules = packaged_with(FUNCTIONS[function][1].__name__.removeprefix("invalidator."))
+    text = "".join(FILES[module].read_text() for module in modules)
     for name in properties(packages[case], f"{FUNCTIONS[function][0]}LambdaFunction")["Environment"]["Variables"]:
         assert f'"{name}"' in text
 
@@ -315,6 +318,47 @@ def test_without_a_pipeline_there_is_nothing_of_it(packages: Packages) -> None:
         assert "ipeline" not in json.dumps(packages[case].template)
         assert "pipeline" not in packages[case].zips
     assert 0 < len(WITH_PIPELINE) < len(CASES)
+
+
+def test_without_a_check_there_is_nothing_of_it(packages: Packages) -> None:
+    for case in set(CASES) - set(WITH_CHECK):
+        assert not re.search("[Cc]heck|heard|Heard|Disconnected|CaughtUp", json.dumps(packages[case].template))
+        assert "check" not in packages[case].zips
+    assert 0 < len(WITH_CHECK) < len(CASES)
+
+
+@pytest.mark.parametrize("case", WITH_CHECK)
+def test_the_check_knows_what_was_deployed(packages: Packages, case: str) -> None:
+    wiring = {"QUEUE_URL": "<Queue>", "MAPPING": "<InvalidateEventSourceMappingSQSQueue>", "RULE": "<Rule>"}
+    names = {"direct": [], "eventbridge": [*wiring]}.get(case, ["QUEUE_URL", "MAPPING"])
+    connected = variables(properties(packages[case], "Connection"))
+    del connected["STACK_ID"]
+    assert properties(packages[case], "CheckLambdaFunction")["Environment"]["Variables"] == {
+        **connected,
+        **{name: wiring[name] for name in names},
+        "REPAIR": packages[case].given.get("repair", "off"),
+        "HEARD_PARAMETER": "<Heard>",
+        "POWERTOOLS_SERVICE_NAME": "invalidator-dev",
+    }
+    heard = properties(packages[case], "Heard")
+    assert (heard["Type"], heard["Tier"], heard["Value"]) == ("String", "Standard", "{}")
+
+
+@pytest.mark.parametrize("case", WITH_CHECK)
+def test_the_check_comes_as_often_as_it_is_asked_for(packages: Packages, case: str) -> None:
+    minutes = int(packages[case].given.get("check", "60"))
+    schedule, permission = (properties(packages[case], f"Check{name}") for name in ("Schedule", "Permission"))
+    assert schedule["ScheduleExpression"] == f"rate({minutes} minutes)"
+    assert [target["Arn"] for target in schedule["Targets"]] == ["<CheckLambdaFunction.Arn>"]
+    assert permission == {
+        "FunctionName": "<CheckLambdaFunction.Arn>",
+        "Action": "lambda:InvokeFunction",
+        "Principal": "events.amazonaws.com",
+        "SourceArn": f"arn:aws:events:us-east-1:111122223333:rule/{schedule['Name']}",
+    }
+    for alarm in ("DisconnectedAlarm", "CatchUpAlarm"):
+        assert properties(packages[case], alarm)["Period"] == 2 * minutes * 60
+    assert properties(packages[case], "CheckLambdaFunction")["Timeout"] == 900
 
 
 @pytest.mark.parametrize("case", WITH_PIPELINE)
@@ -339,6 +383,9 @@ def test_the_stack_tells_the_queues_that_an_operator_needs(packages: Packages, c
     assert outputs["Function"]["Value"] == {"Ref": "InvalidateLambdaFunction"}
     assert outputs["DeadLetters"]["Value"] == {"Ref": "DeadLetters"}
     assert outputs.get("Queue", {}).get("Value") == (None if case == "direct" else {"Ref": "Queue"})
+    mapping = {"Ref": "InvalidateEventSourceMappingSQSQueue"}
+    assert outputs.get("EventSourceMapping", {}).get("Value") == (None if case == "direct" else mapping)
+    assert outputs.get("Rule", {}).get("Value") == ({"Ref": "Rule"} if case == "eventbridge" else None)
 
 
 @pytest.mark.parametrize(
@@ -522,7 +569,8 @@ def test_the_bucket_is_connected_to_the_stack(packages: Packages, case: str, tar
     assert (connection["Bucket"], connection["Target"]) == ("my-origin", target)
     assert connection["EntryId"] == "<AWS::StackName>"
     fixed = properties(packages[case], "ConnectLambdaFunction")["Environment"]["Variables"]
-    assert fixed == variables(connection) | {"STACK_ID": "<AWS::StackId>"}
+    told = {"CHECK_FUNCTION": "<CheckLambdaFunction>"} if case in WITH_CHECK else {}
+    assert fixed == variables(connection) | {"STACK_ID": "<AWS::StackId>"} | told
     assert connection["ServiceToken"] == "<ConnectLambdaFunction.Arn>"
     # A function that cannot start never answers, and CloudFormation waits an hour by default.
     timeout = properties(packages[case], "ConnectLambdaFunction")["Timeout"]
@@ -539,7 +587,10 @@ def test_the_bucket_is_connected_last_so_that_nothing_fails_meanwhile(packaged: 
         referred = set(re.findall(r'"(?:Ref|Fn::GetAtt)": \[?"(\w+)"', text))
         referred |= set(packaged.resources[name].get("DependsOn", []))
         waiting += [other for other in referred & set(packaged.resources) if other not in before]
-    assert set(packaged.resources) - before == {"Connection", "ServerlessDeploymentBucketPolicy"}
+    # A check that came before would find nothing connected; one that came while all is removed would connect it again.
+    after = {"CheckSchedule"} & set(packaged.resources)
+    assert set(packaged.resources) - before == {"Connection", "ServerlessDeploymentBucketPolicy"} | after
+    assert all("Connection" in packaged.resources[name]["DependsOn"] for name in after)
 
 
 def test_a_request_to_connect_never_comes_late(packaged: Package) -> None:
@@ -654,15 +705,37 @@ MAY_FOR_PIPELINES = {
 }
 
 
+REMEMBERING = {
+    (f"ssm:{name}", "arn:aws:ssm:us-east-1:111122223333:parameter/<Heard>") for name in ("GetParameter", "PutParameter")
+}
+MAPPING = "arn:aws:lambda:us-east-1:111122223333:event-source-mapping:<InvalidateEventSourceMappingSQSQueue>"
+LOOKING = of_bucket("GetBucketLocation", "GetBucketNotification", "ListBucketVersions") | REMEMBERING
+AT_THE_QUEUE = {
+    ("sqs:GetQueueAttributes", "<Queue.Arn>"),
+    ("sqs:SendMessage", "<Queue.Arn>"),
+    ("lambda:GetEventSourceMapping", MAPPING),
+}
+MAY_FOR_CHECKS = {
+    "discover": LOOKING | AT_THE_QUEUE | of_bucket("PutBucketNotification"),
+    "direct": LOOKING
+    | {(f"lambda:{name}", "<InvalidateLambdaFunction.Arn>") for name in ("GetPolicy", "InvokeFunction")},
+    "eventbridge": LOOKING | AT_THE_QUEUE | {("events:DescribeRule", "<Rule.Arn>")} | USING_THE_KEY,
+}
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_each_role_may_do_what_it_needs_on_what_it_needs(packages: Packages, case: str) -> None:
     assert allowed(packages[case], "InvalidateRole") == MAY[case] | writing_to("InvalidateLogGroup")
     assert allowed(packages[case], "ConnectRole") == writing_to("ConnectLogGroup") | {
         (f"s3:{name}", "arn:aws:s3:::my-origin")
         for name in ("GetBucketLocation", "GetBucketNotification", "PutBucketNotification")
-    }
+    } | ({("lambda:InvokeFunction", "<CheckLambdaFunction.Arn>")} if case in WITH_CHECK else set())
     roles = {name for name, resource in packages[case].resources.items() if resource["Type"] == "AWS::IAM::Role"}
-    assert roles == {"InvalidateRole", "ConnectRole"} | ({"PipelineRole"} if case in MAY_FOR_PIPELINES else set())
+    assert roles == {"InvalidateRole", "ConnectRole"} | {
+        f"{FUNCTIONS[name][0]}Role" for name, cases in CASES_WITH.items() if case in cases
+    }
+    if case in WITH_CHECK:
+        assert allowed(packages[case], "CheckRole") == MAY_FOR_CHECKS[case] | writing_to("CheckLogGroup")
     if case in MAY_FOR_PIPELINES:
         assert allowed(packages[case], "PipelineRole") == MAY_FOR_PIPELINES[case] | writing_to("PipelineLogGroup")
     for role in roles:
@@ -697,30 +770,6 @@ BY_LAMBDA = {
     "direct": KEEPING | USING_THE_KEY,
     "eventbridge": RECEIVING | USING_THE_KEY,
 }
-# Operations whose permission has another name.
-NAMED_OTHERWISE = {
-    "s3:ListObjectVersions": "s3:ListBucketVersions",
-    "s3:HeadObject": "s3:GetObjectVersion",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
-    "s3:PutBucketNotificationConfiguration": "s3:PutBucketNotification",
-    "sqs:SendMessageBatch": "sqs:SendMessage",
-}
-
-
-@pytest.fixture
-def called(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Record the actions of all calls that the SDK makes."""
-    found: set[str] = set()
-    make_call = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def record(self: Any, operation: str, arguments: Any) -> Any:
-        action = f"{self.meta.service_model.service_name}:{operation}"
-        found.add(NAMED_OTHERWISE.get(action, action))
-        return make_call(self, operation, arguments)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", record)
-    return found
 
 
 def ticket_of_many_attempts(distribution: str) -> Any:
@@ -823,25 +872,39 @@ def test_the_connection_may_make_exactly_the_calls_that_it_makes(
     packages: Packages, called: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event: dict[str, Any] = {"RequestType": "Create", "StackId": STACK, "ResourceProperties": PROPERTIES}
-    with strict_s3.serve(strict_s3.StrictS3({"origin": "us-east-1"}, {QUEUE})) as endpoint:
-        for name, value in ({"AWS_ENDPOINT_URL": endpoint} | variables(PROPERTIES)).items():
+    accepted = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+    s3 = strict_s3.StrictS3({"origin": "us-east-1"}, {QUEUE})
+    with strict_s3.serve(s3) as endpoint, answering(accepted) as functions:
+        endpoints = {"AWS_ENDPOINT_URL": endpoint, "AWS_ENDPOINT_URL_LAMBDA": functions, "CHECK_FUNCTION": "check"}
+        for name, value in (endpoints | variables(PROPERTIES)).items():
             monkeypatch.setenv(name, value)
-        connected = custom_resource._carry_out(event, Context())
+        connected, _ = custom_resource._carry_out(event, Context())
+        custom_resource._tell_check()
         custom_resource._carry_out(event | {"RequestType": "Delete", "PhysicalResourceId": connected}, Context())
-    may = {action for action, _ in allowed(packages["queue"], "ConnectRole") - writing_to("ConnectLogGroup")}
-    assert called == may
+    of_role = allowed(packages["discover"], "ConnectRole") - writing_to("ConnectLogGroup")
+    assert called == {action for action, _ in of_role}
 
 
 # --- alarms ---------------------------------------------------------------------------------------------
 
 
-ONLY_WITH = {"OldMessagesAlarm": "Queue", "TicketsAlarm": "Queue", "PipelineErrorsAlarm": "PipelineLambdaFunction"}
+ONLY_WITH = {
+    "OldMessagesAlarm": "Queue",
+    "TicketsAlarm": "Queue",
+    "PipelineErrorsAlarm": "PipelineLambdaFunction",
+    "DisconnectedAlarm": "CheckLambdaFunction",
+    "CatchUpAlarm": "CheckLambdaFunction",
+    "CheckErrorsAlarm": "CheckLambdaFunction",
+}
 # Statistic, seconds and number of periods. A single ticket for a busy distribution is normal; tickets for a quarter of
 # an hour are not.
 WITHIN = {
     "DeadLettersAlarm": ("Maximum", 60, 1),
     "ErrorsAlarm": ("Sum", 60, 1),
     "PipelineErrorsAlarm": ("Sum", 60, 1),
+    "CheckErrorsAlarm": ("Sum", 60, 1),
+    "DisconnectedAlarm": ("Maximum", 2 * 60 * 60, 1),
+    "CatchUpAlarm": ("Maximum", 2 * 60 * 60, 1),
     "OldMessagesAlarm": ("Maximum", 60, 1),
     "TicketsAlarm": ("Maximum", 15 * 60, 1),
     "FreshnessAlarm": ("p95", 15 * 60, 1),
@@ -856,6 +919,9 @@ WITHIN = {
         ("DeadLettersAlarm", "AWS/SQS ApproximateNumberOfMessagesVisible", "QueueName <DeadLetters.QueueName>", 0),
         ("ErrorsAlarm", "AWS/Lambda Errors", "FunctionName <InvalidateLambdaFunction>", 0),
         ("PipelineErrorsAlarm", "AWS/Lambda Errors", "FunctionName <PipelineLambdaFunction>", 0),
+        ("CheckErrorsAlarm", "AWS/Lambda Errors", "FunctionName <CheckLambdaFunction>", 0),
+        ("DisconnectedAlarm", "invalidator Disconnected", "service <AWS::StackName>", 0),
+        ("CatchUpAlarm", "invalidator NotCaughtUp", "service <AWS::StackName>", 0),
         ("OldMessagesAlarm", "AWS/SQS ApproximateAgeOfOldestMessage", "QueueName <Queue.QueueName>", 20 * 60),
         ("TicketsAlarm", "invalidator SecondsRefused", "service <AWS::StackName>", 15 * 60),
         ("FreshnessAlarm", "invalidator UploadToInvalidation", "service <AWS::StackName>", 15 * 60 * 1000),
@@ -876,7 +942,10 @@ def test_what_goes_wrong_raises_an_alarm(
     assert (found["ComparisonOperator"], found["Threshold"]) == ("GreaterThanThreshold", expected)
     assert found["TreatMissingData"] == "notBreaching"
     statistic = found.get("Statistic") or found["ExtendedStatistic"]
-    assert (statistic, found["Period"], found["EvaluationPeriods"]) == WITHIN[alarm]
+    within = WITHIN[alarm]
+    if alarm in {"DisconnectedAlarm", "CatchUpAlarm"}:  # two checks, of which there is one each hour by default
+        within = within[0], within[1] * int(packaged.given.get("check", "60")) // 60, within[2]
+    assert (statistic, found["Period"], found["EvaluationPeriods"]) == within
     topics = [packaged.given["alarm-topic"]] if "alarm-topic" in packaged.given else []
     assert (found["AlarmActions"], found["OKActions"]) == (topics, topics)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.doubles.https import in_place_of
-from tests.doubles.loopback import Quiet
+from tests.doubles.loopback import Quiet, serving
 
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:invalidator-dev-Queue"
 FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:invalidator-dev-invalidate"
@@ -27,6 +27,29 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         return int(self.seconds * 1000)
+
+
+@dataclass
+class Check:
+    """A function that is invoked without waiting for it. It is asked ``asked`` times, and answers with this status."""
+
+    status: int = 202
+    asked: list[tuple[str, str | None, Any]] = field(default_factory=list)
+    """The path, the type of the invocation and the event of each."""
+
+
+@contextmanager
+def serve_check(check: Check) -> Iterator[str]:
+    """Serve the API of Lambda on loopback. Yield the URL of the endpoint."""
+
+    class Handler(Quiet):
+        def do_POST(self) -> None:
+            kind = self.headers["X-Amz-Invocation-Type"]
+            check.asked.append((self.path, kind, json.loads(self.body())))
+            self.respond(check.status, b"{}", "application/json")
+
+    with serving(Handler) as address:
+        yield f"http://{address}"
 
 
 def variables(properties: dict[str, str]) -> dict[str, str]:

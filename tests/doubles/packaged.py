@@ -23,7 +23,7 @@ BUCKET, DISTRIBUTIONS = "bucket=my-origin", "distributions=E1A2B3C4D5E6F7,E7F6D5
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = "arn:aws:sns:us-east-1:111122223333:ops"
 CASES = {
-    "queue": (BUCKET, DISTRIBUTIONS),
+    "queue": (BUCKET, DISTRIBUTIONS, "check=0"),
     "discover": (
         BUCKET,
         "distributions=discover,dt_1wFXwCQzpJbJnDg3j8XuV1LhPZ4",
@@ -40,6 +40,8 @@ CASES = {
         "deploy-marker=.deployed",
         "repeat-after=10",
         "pipeline=on",
+        "check=15",
+        "repair=on",
         "cost-alarm=2.50",
         "monthly-budget=5",
     ),
