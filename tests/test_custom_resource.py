@@ -172,7 +172,7 @@ def test_a_check_that_cannot_be_told_fails_no_deployment(
     assert targets() == [QUEUE]
     (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert told.getMessage().startswith("the check does not know yet that the bucket was connected: ")
-    assert len(check.asked) == 1
+    assert check.asked
 
 
 def test_cloudformation_is_answered_before_the_check_is_told(
