@@ -184,3 +184,10 @@ def test_the_templates_are_checked_by_ci_while_the_tests_run() -> None:
     text = (ROOT / ".ci" / "run").read_text()
     assert re.search(r"^make .* templates >\S+ 2>&1 &.*\n(?:.*\n)*?make .* test$", text, re.MULTILINE)
     assert 'wait "$templates" || failed=$?' in text
+
+
+def test_the_worlds_are_played_by_ci_while_the_other_tests_run() -> None:
+    text = (ROOT / ".ci" / "run").read_text()
+    assert re.search(r"^make .* simulate .*>\S+ 2>&1 &\n.*\nmake .* test .* \|\| failed=\$\?$", text, re.MULTILINE)
+    assert 'wait "$simulation" || failed=$?' in text
+    assert text.endswith('exit "${failed:-0}"\n')
