@@ -13,14 +13,15 @@ zips of the same are left as they are.
 
 import ast
 import io
+import marshal
 import sys
 import tokenize
 import zlib
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path
-from py_compile import PycInvalidationMode, compile  # noqa: A004
-from tempfile import NamedTemporaryFile, TemporaryDirectory
+from tempfile import NamedTemporaryFile
 from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -38,6 +39,8 @@ FUNCTIONS: Final = {
 """The module of each function, and the modules of others that it runs with, by its name in serverless.yml."""
 
 WRONG_PYTHON: Final = 3
+
+_UNCHECKED_HASH, _CHECKED_HASH = 0b01, 0b11  # the flags of bytecode (PEP 552)
 
 
 def main() -> int:
@@ -88,13 +91,15 @@ def imported_by(module: str) -> set[Path]:
     return found
 
 
-def _imports(file: Path) -> Iterator[str]:
+@cache
+def _imports(file: Path) -> set[str]:
+    names = set[str]()
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-            yield f"{node.module}"
+            names |= {f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
 
 
 def _ours(texts: dict[Path, str], tag: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -103,7 +108,7 @@ def _ours(texts: dict[Path, str], tag: list[str]) -> Iterator[tuple[str, bytes]]
         yield place.as_posix(), source
         if tag:
             bytecode = place.parent / "__pycache__" / f"{place.stem}.{tag[0]}.pyc"
-            yield bytecode.as_posix(), _compiled(source, place, PycInvalidationMode.CHECKED_HASH)
+            yield bytecode.as_posix(), _compiled(source, place, _CHECKED_HASH)
 
 
 def _theirs(packages: Path, files: list[Path], tag: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -111,7 +116,7 @@ def _theirs(packages: Path, files: list[Path], tag: list[str]) -> Iterator[tuple
         source, place = file.read_bytes(), file.relative_to(packages)
         if tag:
             bytecode = place.with_suffix(".pyc")
-            yield bytecode.as_posix(), _compiled(source, place, PycInvalidationMode.UNCHECKED_HASH)
+            yield bytecode.as_posix(), _compiled(source, place, _UNCHECKED_HASH)
         else:
             yield place.as_posix(), source
 
@@ -138,12 +143,10 @@ def _add(zipped: ZipFile, name: str, content: bytes) -> None:
 
 
 @cache
-def _compiled(source: bytes, place: Path, mode: PycInvalidationMode) -> bytes:
-    with TemporaryDirectory() as folder:
-        file, bytecode = Path(folder) / "source.py", Path(folder) / "bytecode"
-        file.write_bytes(source)
-        compile(str(file), str(bytecode), place.as_posix(), doraise=True, optimize=2, invalidation_mode=mode)
-        return bytecode.read_bytes()
+def _compiled(source: bytes, place: Path, flags: int) -> bytes:
+    # As py_compile writes it (PEP 552), but without a folder and two files for each of a thousand modules.
+    code = compile(source, place.as_posix(), "exec", dont_inherit=True, optimize=2)
+    return MAGIC_NUMBER + flags.to_bytes(4, "little") + source_hash(source) + marshal.dumps(code)
 
 
 @cache
