@@ -33,6 +33,9 @@ _MAX_CHANGES: Final = 15_000
 """Of one ticket: more than a message holds of changes with names of usual length."""
 
 _MAX_IDS: Final = 10_000
+_as_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+"""json.dumps would make an encoder for each of thousands of changes."""
+
 _LAST_TIME: Final = 1e11
 """In seconds since 1970: in some three thousand years."""
 
@@ -71,7 +74,7 @@ def _messages(
 
 def _written(change: ObjectChange) -> str:
     entry = change.bucket, change.key, own_identity(change), change.time, change.version
-    return json.dumps(entry, separators=(",", ":"))
+    return _as_json(entry)
 
 
 def read_held(document: _Json, message_id: str | None = None, *, redelivered: bool = False) -> HeldChanges:
