@@ -1,7 +1,8 @@
 """``make bench``: measure, write results.json, and make results.md, a plot and the README's block from it.
 
 ``python -m benchmarks cold`` measures cold starts only, shows them, and writes nothing. ``python -m benchmarks cold
-NAME=ZIP …`` measures these zips of the function in turn in place of everything else.
+NAME=ZIP …`` measures these zips of the function in turn in place of everything else. ``python -m benchmarks catch-up``
+measures catching up only, and writes that.
 
 Each ratio compares two things that were measured in turn in one run, so it holds when the machine's speed drifts.
 Each figure is a median. Linux is needed for the peak memory of a process, Node.js for the deployed zip.
@@ -19,18 +20,17 @@ from typing import Final, TypeVar
 from zipfile import ZipFile
 
 from benchmarks import report, speed
+from benchmarks.catch_up import catch_ups
 from benchmarks.cold import account, cold_starts, packagings, start
-from benchmarks.figures import MEMORY, Cold, Planned, Results, Start, load_deployment, save
+from benchmarks.figures import MEMORY, CatchUps, Cold, Planned, Results, Start, load, load_deployment, save
 from benchmarks.machine import hardware, versions
-from benchmarks.progress import Progress
+from benchmarks.progress import ENOUGH_SECONDS, Progress
 from benchmarks.scale import PATHS, WILDCARDS, Measurement, measured
 from benchmarks.scores import objections
 from tests.doubles.packaged import BUCKET, DISTRIBUTIONS, package
 
 PACKAGES: Final = ("boto3", "aws-lambda-powertools", "awslambdaric")
 SIZES: Final = (10_000, 100_000, 1_000_000)
-ENOUGH_SECONDS: Final = 20.0
-"""A run that takes longer is not repeated."""
 PATIENCE: Final = 300.0
 INTERRUPTED: Final = 128 + 2
 """The exit code of shells: 128 plus the number of the signal."""
@@ -43,13 +43,15 @@ def main(*arguments: str) -> None:
     _check_machine()
     match arguments:
         case ():
-            _write(_measured(_measure, parts=5))
+            _write(_measured(_measure, parts=6))
         case ("cold",):
             print(report.cold_starts(_measured(_measure_cold, parts=3)[0]))
         case ("cold", *zips) if all("=" in each for each in zips):
             print(report.functions(_measured(partial(_compare, zips), parts=1)))
+        case ("catch-up",):
+            _write({**load(), "catch_up": _measured(_measure_catch_up, parts=1)})
         case _:
-            sys.exit("bench: the arguments are none, or: cold [NAME=ZIP …]")
+            sys.exit("bench: the arguments are none, or: cold [NAME=ZIP …], or: catch-up")
 
 
 def _write(results: Results) -> None:
@@ -97,6 +99,11 @@ def _measure_cold(progress: Progress) -> tuple[Cold, bool]:
         return cold_starts(archive, served, progress), has_bytecode
 
 
+def _measure_catch_up(progress: Progress, command: str = "python -m benchmarks catch-up") -> CatchUps:
+    progress.part("catching up on a million objects")
+    return catch_ups(progress.step, command)
+
+
 def _compare(zips: list[str], progress: Progress) -> list[Start]:
     """Return the cold starts of these zips, each against the first."""
     archives = {name: Path(archive) for name, _, archive in (each.partition("=") for each in zips)}
@@ -116,6 +123,7 @@ def _measure(progress: Progress) -> Results:
     for objects in SIZES:
         progress.step(len(planner), len(SIZES))
         planner.append(_planned(objects))
+    catch_up = _measure_catch_up(progress, "make bench")
     return Results(
         command="make bench",
         date=f"{datetime.now(UTC):%Y-%m-%d}",
@@ -126,6 +134,7 @@ def _measure(progress: Progress) -> Results:
         cold=cold,
         warm=warm,
         planner=planner,
+        catch_up=catch_up,
     )
 
 

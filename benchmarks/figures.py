@@ -125,6 +125,32 @@ class Planned(TypedDict):
     """No cover within the allowance evicts fewer objects."""
 
 
+class CaughtUp(TypedDict):
+    """A check that caught up on a bucket: medians of the runs; the calls, messages and requests of one of them."""
+
+    objects: int
+    changed: int
+    runs: int
+    calls: dict[str, int]
+    messages: int
+    requests: int
+    """Of SQS, as it bills them."""
+    seconds: float
+    """With a whole processor, and without waiting until S3 notifies."""
+    cpu: float
+    mebibytes: float
+    """The peak of the process: the highest of all runs."""
+
+
+class CatchUps(TypedDict):
+    """Catch-ups, which can be measured without the rest. The date is in UTC."""
+
+    command: str
+    date: str
+    machine: str
+    rows: list[CaughtUp]
+
+
 class Results(TypedDict):
     """A whole run. The date is in UTC."""
 
@@ -139,6 +165,7 @@ class Results(TypedDict):
     cold: Cold
     warm: list[Warm]
     planner: list[Planned]
+    catch_up: CatchUps
 
 
 OURS, SPLIT, COLD, PER_OBJECT, FLUSH, BOUND = WAYS = (

@@ -7,6 +7,10 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from typing import Final
+
+ENOUGH_SECONDS: Final = 20.0
+"""A run that takes longer is not repeated."""
 
 Step = Callable[[int, int], None]
 """A function that is called with the number of runs that are done, and of all runs."""

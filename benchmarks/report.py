@@ -6,6 +6,7 @@ All are made from results.json and deployment.json.
 """
 
 from collections import Counter
+from itertools import product
 from math import inf
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ from benchmarks.figures import (
     PLAIN,
     SPLIT,
     STACK,
+    CatchUps,
     Cold,
     Comparison,
     Deploy,
@@ -33,16 +35,27 @@ from benchmarks.figures import (
     Spread,
     Start,
 )
-from benchmarks.prices import billed_cold, billed_warm, share_of, usd_a_million
+from benchmarks.prices import (
+    billed_cold,
+    billed_warm,
+    catch_up_seconds,
+    share_of,
+    usd_a_million,
+    usd_of_calls,
+    usd_of_seconds,
+)
 from benchmarks.scores import gap
 from benchmarks.sites import blog, urls_of_all
 from benchmarks.targets import MEDIAN_ONLY, MET, MISSED, TARGETS, cold_targets, pairs, verdict
+from invalidator import check
+from invalidator.limits import MAX_INVOCATION_SECONDS as INVOCATION_SECONDS
 from invalidator.model import usd_for
 
 HERE: Final = Path(__file__).parent
 DOCUMENT: Final = HERE / "results.md"
 DEPLOYMENT: Final = HERE / "deployment.md"
 README: Final = HERE.parent / "README.md"
+CATCH_UP_MEMORIES: Final = (MEMORY, 512, 1_024)
 MOST_WRONG: Final = 0.05
 """The share of a processor may be wrong by so much."""
 _OTHERS: Final = {FLUSH: "`/*` at the end", PER_OBJECT: PER_OBJECT}
@@ -150,7 +163,10 @@ A tenth of the objects changed, scattered all over the site, which is the hard c
 15 of them wildcards. *Evicted* are objects that did not change; no cover evicts fewer than the *bound*. The time
 includes counting the other objects in a stream of all URLs. More sizes, and other tools: [planner.md](planner.md).
 
-{_planner(results)}"""
+{_planner(results)}
+## Catching up
+
+{catch_up(results["catch_up"])}"""
 
 
 def measured(results: Results) -> str:
@@ -192,6 +208,53 @@ def _planner(results: Results) -> str:
 
 def _gap(row: Planned) -> float:
     return gap(row["evicted"], row["bound"])
+
+
+# --- catching up ----------------------------------------------------------------------------------------
+
+
+def catch_up(found: CatchUps) -> str:
+    """Return everything about catching up: what it takes and costs, and how much of an invocation."""
+    objects = found["rows"][0]["objects"]
+    return f"""Measured by `{found["command"]}` on {found["date"]}: {found["machine"]}.
+
+A check of a bucket of {objects:,} objects that was connected just now, by the deployed function, in a process that sees
+only its zip. S3, SQS and Parameter Store answer over TLS on the same machine, so the times have no network in them, nor
+S3's own. *CPU* is that of the whole check, of all threads; *MiB* its peak. *Billed* are requests of SQS, one for each
+64 KB. Parameter Store is read as often as it is written; the other calls are three.
+
+{_taken(found)}
+With its part of a processor, the CPU time alone takes the *seconds* below. An invocation has {INVOCATION_SECONDS} s,
+of which {check._SETTLING_SECONDS} s are spent on waiting until S3 notifies, and {check._SECONDS_TO_END:.0f} s are kept
+for its end; what is *left* is for the answers of S3. A check that runs out of time is gone on with by the next one.
+USD: listings and SQS, and the whole invocation.
+
+{_in_an_invocation(found)}"""
+
+
+def _taken(found: CatchUps) -> str:
+    rows = []
+    for row in found["rows"]:
+        calls = (row["calls"].get(name, 0) for name in ("ListObjectVersions", "SendMessageBatch", "PutParameter"))
+        numbers = [f"{value:,}" for value in (row["changed"], *calls, row["requests"])]
+        times = (row["seconds"], row["cpu"], row["cpu"] / row["calls"]["ListObjectVersions"])
+        rows.append([*numbers, *map(time, times), f"{row['mebibytes']:.0f}", str(row["runs"])])
+    calls_of = ["pages", "calls of SQS", "of PutParameter", "billed"]
+    return table(["changed", *calls_of, "time", "CPU", "CPU a page", "MiB", "runs"], rows, words=0)
+
+
+def _in_an_invocation(found: CatchUps) -> str:
+    rows = []
+    for memory, row in product(CATCH_UP_MEMORIES, found["rows"]):
+        seconds, pages = catch_up_seconds(row, memory), row["calls"]["ListObjectVersions"]
+        left = (INVOCATION_SECONDS - check._SETTLING_SECONDS - check._SECONDS_TO_END - seconds) / pages
+        whole = usd_of_seconds(memory, min(check._SETTLING_SECONDS + seconds, INVOCATION_SECONDS))
+        prices = [f"{usd:.4f}" for usd in (usd_of_calls(row), whole)]
+        told = f"{left * 1000:,.0f} ms" if left > 0 else "none: it takes two checks or more"
+        rows.append([f"{memory:,}", f"{row['changed']:,}", f"{seconds:,.0f}", told, *prices])
+    return table(
+        ["MB", "changed", "seconds", "left for S3, a page", "USD of calls", "of the invocation"], rows, words=0
+    )
 
 
 # --- cold starts ----------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 import math
 import posixpath
 import re
+import subprocess
+import sysconfig
 from collections import Counter, defaultdict
 from copy import deepcopy
 from functools import partial
@@ -16,11 +18,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks import __main__ as bench
-from benchmarks import deployment, deploys, figures, per_object, plots, progress, report, s3cmd, s3deploy, targets
+from benchmarks import catch_up as catching
+from benchmarks import (
+    deployment,
+    deploys,
+    figures,
+    per_object,
+    plots,
+    prices,
+    progress,
+    report,
+    s3cmd,
+    s3deploy,
+    targets,
+)
 from benchmarks.deploys import HUGE, SORTED, Case, Counts
-from benchmarks.figures import BOUND, COLD, FLUSH, OURS, PER_OBJECT, STACK, WAYS, Deploy, Deployment, Results
+from benchmarks.figures import BOUND, COLD, FLUSH, OURS, PER_OBJECT, STACK, WAYS, CaughtUp, Deploy, Deployment, Results
 from benchmarks.scores import Score, gap, objections, score
 from benchmarks.sites import Tree, blog, urls_of, urls_of_all
+from tests.doubles.packaged import ROOT
 from tests.simulation import cloudfront
 from tests.simulation.cloudfront import CloudFront
 from tests.simulation.story import Upload
@@ -548,6 +564,65 @@ def test_each_mistake_has_the_mark_of_the_way_that_makes_it(played: Deployment) 
     made = {(row["way"] if row["way"] != COLD else OURS) for row in played["deploys"] if row["evicted"] or row["stale"]}
     assert {line.get_marker() for line in wrong.lines} == {plots._MARKERS[way] for way in made}
     assert "3 evicted, 2 stay stale" in [text.get_text() for text in wrong.texts]
+
+
+# --- catching up ----------------------------------------------------------------------------------------
+
+
+def sorted_keys(objects: int) -> list[str]:
+    return sorted(Tree(objects).keys())
+
+
+def test_the_bucket_of_a_catch_up_lists_each_object_once() -> None:
+    keys, after, found = sorted_keys(2_500), "", list[tuple[str, str]]()
+    account = catching.Account(keys, 100)
+    for _ in range(3):
+        page = account.listed(after)
+        found += re.findall("<Key>([^<]*)</Key>.*?<LastModified>([^<]*)<", page)
+        after = "".join(re.findall("<NextKeyMarker>([^<]*)<", page))
+    assert [key for key, _ in found] == keys
+    newest = max(at for _, at in found)
+    assert sum(at == newest for _, at in found) == account.changed == 25
+    assert after == ""
+
+
+def test_a_process_catches_up_with_the_calls_that_it_takes() -> None:
+    account = catching.Account(sorted_keys(2_500), 1)
+    found = catching.run(account, f"{ROOT}:{sysconfig.get_path('purelib')}")
+    assert found.caught_up == 2_500
+    assert found.seconds > 0 < found.cpu
+    assert found.peak > 20
+    assert account.calls["ListObjectVersions"] == 3
+    assert account.messages == account.calls["SendMessageBatch"] == 3
+    assert account.requests > account.messages  # of 64 KB each
+
+
+def test_a_catch_up_that_misses_a_change_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = subprocess.CompletedProcess((), 0, "[1.0, 1.0, 40.0, 24]\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(OSError, match="24 of 25 changes"):
+        catching.run(catching.Account(sorted_keys(2_500), 100), "")
+
+
+def caught_up(cpu: float) -> CaughtUp:
+    account = catching.Account(sorted_keys(2_500), 100)
+    account.calls.update({"ListObjectVersions": 3, "SendMessageBatch": 1, "PutParameter": 2})
+    account.messages, account.requests = 1, 3
+    return catching.caught_up(2_500, account, [catching.Run(cpu, cpu * each, 40.0, 25) for each in (1, 2, 3)])
+
+
+def test_a_catch_up_costs_its_pages_messages_and_seconds() -> None:
+    found = caught_up(1.0)
+    assert prices.usd_of_calls(found) == pytest.approx(3 * 0.000005 + 3 * 0.0000004)
+    assert prices.catch_up_seconds(found, 1_769) == found["cpu"] == 2.0
+    assert prices.usd_of_seconds(1_024, 10.0) == pytest.approx(0.000133334 + 0.0000002)
+
+
+def test_it_is_told_if_a_catch_up_takes_more_than_a_check_has(results: Results) -> None:
+    told = report.catch_up({**results["catch_up"], "rows": [caught_up(1.0), caught_up(100.0)]})
+    shown = [line for line in told.splitlines() if line.startswith(("| 256 |", "| 1,024 |"))]
+    assert len(shown) == 4
+    assert [line for line in shown if "two checks or more" in line] == [shown[1]]
 
 
 # --- make bench -----------------------------------------------------------------------------------------
