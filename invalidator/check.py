@@ -34,6 +34,12 @@ _SETTLING_SECONDS: Final = SECONDS_UNTIL_NOTIFIED + 60
 _MOST_PAGES: Final = 100_000
 """Of one check; there is time for a few thousand."""
 
+_NOTING: Final = timedelta(seconds=20)
+"""After so long, it is noted how far a listing has come. An account may write three parameters in a second:
+
+https://docs.aws.amazon.com/general/latest/gr/ssm.html (2026-11-30)
+"""
+
 _SECONDS_TO_END: Final = 30.0
 """Kept for what is left to send, to note and to log."""
 
@@ -180,15 +186,18 @@ class _Check:
         window, keys = Window(heard.until, end), KeyFilter(entry.prefix, entry.suffix)
         bounds = listings.bounds(self._context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_END, _MOST_PAGES)
         run = CatchUp(watched.bucket, window, listings, sink, keys, lambda: services.now().timestamp())
+        noted = services.now()
         try:
             for progress in run.run(bounds, heard.after):
                 self.caught_up = progress.changes
                 if progress.is_done:
                     self._parameter.write(heard.listed(end))
                     logger.info("caught up", extra=progress.document())
-                elif progress.after != heard.after:
-                    heard = replace(heard, after=progress.after, busy=services.now())
-                    if not self._parameter.write(heard):
+                    return
+                heard = replace(heard, after=progress.after)
+                if services.now() - noted >= _NOTING:
+                    noted = services.now()
+                    if not self._parameter.write(replace(heard, busy=noted)):
                         logger.info("another check catches up")
                         return
         except (ListingError, StorageError):
