@@ -160,9 +160,9 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricDa
 """
 
 SECONDS_UNTIL_NOTIFIED: Final = 300
-"""Seconds after which a bucket acts on a new notification configuration: "around five minutes".
+"""Seconds after which a bucket acts on a new notification configuration, typically.
 
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-event-notifications-eventbridge.html (2026-11-30)
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-to-enable-disable-notification-intro.html (2026-11-30)
 """
 
 SECONDS_OF_UPLOAD: Final = 86_400
