@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from invalidator.aws.functions import Function
 from invalidator.aws.listings import Listings
+from invalidator.aws.queues import Queue
 from invalidator.connection.catch_up import CatchUp, Sink, Window
 from invalidator.connection.examine import Examined, Examiner, Wiring, sdk_client
 from invalidator.connection.heard import Heard, HeardParameter
@@ -22,7 +23,7 @@ from invalidator.errors import ConfigurationError, EventError, ListingError, Not
 from invalidator.limits import MAX_INVOCATION_SECONDS, SECONDS_UNTIL_NOTIFIED
 from invalidator.notifications.deployed import deployed_entry
 from invalidator.notifications.merge import NotificationEntry
-from invalidator.runtime import clients, metrics
+from invalidator.runtime import metrics
 from invalidator.runtime.log import logger
 
 if TYPE_CHECKING:
@@ -48,12 +49,13 @@ class Services(NamedTuple):
     """Everything that a check touches: the SDK, the listings, what takes changes, the time, and where metrics go."""
 
     client_of: Callable[[str, str], Any] = sdk_client
-    listings: Callable[[], Listings] = clients.listings
-    queue: Callable[[str], Sink] = clients.queue
+    listings: Callable[[], Listings] = Listings.connect
+    queue: Callable[[str], Sink] = Queue.connect
     function: Callable[[str], Sink] = Function.connect
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     pause: Callable[[float], None] = time.sleep
-    publish: Callable[[Iterable[metrics.Document], metrics.Context], None] = metrics.publish
+    # Not that it began anew, as it does each time.
+    publish: Callable[[Iterable[metrics.Document]], None] = metrics.print_documents
 
 
 AWS_SERVICES: Final = Services()
@@ -92,7 +94,7 @@ def lambda_handler(event: object, context: "InvocationContext", services: Servic
         run.check(told=told)
     finally:
         values = run.values()
-        services.publish([metrics.Document(None, values)] if values else [], context)
+        services.publish([metrics.Document(None, values)] if values else [])
     return {"problems": run.problems, "repaired": run.is_repaired, "caught_up": run.caught_up}
 
 

@@ -161,13 +161,16 @@ def _values(counter: Counter[Name]) -> Values:
     return {name: [number] for name, number in counter.items() if number}
 
 
+def print_documents(documents: Iterable[Document]) -> None:
+    """Print the documents, for Lambda to collect; nothing where the settings turn metrics off."""
+    for document in documents if environment.metrics() else ():
+        print(line_of(document))  # noqa: T201
+
+
 def publish(documents: Iterable[Document], context: Context) -> None:
-    """Print the documents, and that of a cold start if this was one; nothing where the settings turn metrics off."""
-    if not environment.metrics():
-        return
-    for document in documents:
-        print(line_of(document))  # noqa: T201 for Lambda to collect
-    if cold_start.is_cold_start:
+    """Print the documents, and that of a cold start if this was one."""
+    print_documents(documents)
+    if cold_start.is_cold_start and environment.metrics():
         _metrics({}).add_cold_start_metric(cast("LambdaContext", context))
         cold_start.is_cold_start = False
 
