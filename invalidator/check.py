@@ -121,31 +121,34 @@ class _Check:
         """Check, repair and catch up. ``told``: the bucket was connected just now."""
         examiner = self._examiner()
         examined = examiner.examine()
-        self._tell(examined)
+        wrong = self._tell(examined)
         heard = self._parameter.read()
         if told or examined.is_connected is False:
             heard = self._deaf(heard)
+        # Counted only now: who repairs it on the alarm leaves no trace for the next check that anything was missed.
+        self.problems = wrong
         if examined.is_connected is False and self._watched.repairs and self._repair(examiner):
             examined = self._examiner().examine()
+            heard = self._deaf(self._parameter.read())  # who waits for S3 since before the repair waits too short
         if examined.is_connected and heard.is_deaf:
-            self._catch_up(heard, told=told)
+            self._catch_up(heard)
         elif examined.is_connected:
             self._parameter.write(Heard(self._begun))
 
     def _deaf(self, heard: Heard) -> Heard:
         """Note that changes are missed; before anything is put back, or nobody would know if this ended early."""
-        if heard != heard.deaf():
-            self._parameter.write(heard.deaf())
+        while heard != heard.deaf() and not self._parameter.write(heard.deaf()):
+            heard = self._parameter.read()
         return heard.deaf()
 
     def _examiner(self) -> Examiner:
         return Examiner(self._watched.bucket, self._watched.wiring, self._services.client_of)
 
-    def _tell(self, examined: Examined) -> None:
-        for check, verdict, text, todo in examined.findings:
-            if verdict == "wrong":
-                self.problems += 1
-                logger.error("connection broken", extra={"check": check, "text": text, "todo": todo})
+    def _tell(self, examined: Examined) -> int:
+        wrong = [finding for finding in examined.findings if finding.verdict == "wrong"]
+        for check, _, text, todo in wrong:
+            logger.error("connection broken", extra={"check": check, "text": text, "todo": todo})
+        return len(wrong)
 
     def _repair(self, examiner: Examiner) -> bool:
         """Put the entry back. Return whether anything was missing, and is there again."""
@@ -161,9 +164,9 @@ class _Check:
 
     # --- what was missed --------------------------------------------------------------------------------
 
-    def _catch_up(self, heard: Heard, *, told: bool) -> None:
+    def _catch_up(self, heard: Heard) -> None:
         """Send what changed since nobody heard of it. What is not sent now is sent by the next check."""
-        if heard.busy and self._begun - heard.busy < timedelta(seconds=MAX_INVOCATION_SECONDS) and not told:
+        if heard.busy and self._begun - heard.busy < timedelta(seconds=MAX_INVOCATION_SECONDS):
             logger.info("another check catches up")
             return
         if not self._parameter.write(replace(heard, busy=self._services.now())):

@@ -28,11 +28,11 @@ class Heard:
     again: bool = False
 
     def deaf(self) -> Self:
-        """Return that changes may have been missed until now.
+        """Return that changes may have been missed until now; a check that was busy has to stop, or wait for S3 anew.
 
         A listing that has begun is not begun anew: it might never end, if the bucket is disconnected every hour.
         """
-        return replace(self, is_deaf=True, again=self.end is not None)
+        return replace(self, is_deaf=True, again=self.end is not None, busy=None)
 
     def listed(self, end: datetime) -> Self:
         """Return that all that changed until the end was sent."""
@@ -77,6 +77,7 @@ class HeardParameter:
 
     def __init__(self, client: Any, name: str) -> None:
         self._client, self._name, self._version = client, name, 0
+        self._until: datetime | None = None
 
     def read(self) -> Heard:
         """Read it. Raises HeardError."""
@@ -84,20 +85,29 @@ class HeardParameter:
             parameter = self._client.get_parameter(Name=self._name)["Parameter"]
             self._version, value, changed = parameter["Version"], parameter["Value"], parameter["LastModifiedDate"]
         try:
-            return Heard.from_json(value, changed)
+            heard = Heard.from_json(value, changed)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise HeardError(
                 f"parameter {self._name} holds {value!r:.80}: set it to {{}}, and catch up by hand"
             ) from error
+        self._until = heard.until
+        return heard
 
     def write(self, heard: Heard) -> bool:
         """Write it, unless somebody else has since it was read or written here. Return whether it is written.
 
-        Raises HeardError.
+        If somebody writes at the same moment, changes count as missed since what was read here. Raises HeardError.
         """
         with sdk.raising(HeardError, f"parameter {self._name}"):
             if self._client.get_parameter(Name=self._name)["Parameter"]["Version"] != self._version:
                 return False
-            answer = self._client.put_parameter(Name=self._name, Value=heard.to_json(), Type="String", Overwrite=True)
-            self._version = answer["Version"]
-            return True
+            before, self._version = self._version, self._put(heard)
+            is_alone = self._version == before + 1
+            if not is_alone and self._until:  # somebody wrote between the two calls: perhaps that changes were missed
+                self._version = self._put(Heard(self._until, is_deaf=True))
+            return is_alone
+
+    def _put(self, heard: Heard) -> int:
+        arguments = {"Name": self._name, "Value": heard.to_json(), "Type": "String", "Overwrite": True}
+        version: int = self._client.put_parameter(**arguments)["Version"]
+        return version

@@ -1,6 +1,6 @@
 """Until when changes were heard: written and read again, by one check at a time."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -70,6 +70,24 @@ def test_of_two_checks_the_later_one_writes(ssm: Any) -> None:
     assert not one.write(Heard(NOW))
     assert one.read() == Heard(NOW, is_deaf=True)
     assert one.write(Heard(NOW))
+
+
+def test_what_another_check_writes_at_the_same_moment_is_not_lost(ssm: Any) -> None:
+    """Parameter Store cannot write on the condition that nobody else has."""
+    client = sdk.client("ssm", attempts=1)
+    one, other = HeardParameter(client, "heard"), HeardParameter(ssm, "heard")
+    other.read()
+    assert other.write(Heard(NOW))
+    assert other.read() == one.read() == Heard(NOW)
+    missed = [Heard(NOW, is_deaf=True)]
+
+    def write_first(**_: Any) -> None:
+        if missed:
+            other.write(missed.pop())
+
+    client.meta.events.register("before-call.ssm.PutParameter", write_first)
+    assert not one.write(Heard(NOW + timedelta(hours=1)))
+    assert other.read() == Heard(NOW, is_deaf=True)
 
 
 @pytest.mark.parametrize(
