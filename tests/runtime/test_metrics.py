@@ -356,7 +356,7 @@ def test_money_is_not_counted_and_time_is_in_milliseconds() -> None:
     directive = json.loads(line_of(Document(None, {name: [1] for name in get_args(Name)})))["_aws"]["CloudWatchMetrics"]
     units = {metric["Name"]: metric["Unit"] for metric in directive[0]["Metrics"]}
     others = {"EstimatedCostUSD": "None", "UploadToInvalidation": "Milliseconds"}
-    others |= dict.fromkeys(["SecondsHeld", "SecondsRefused"], "Seconds") | {"BudgetUsed": "Percent"}
+    others |= dict.fromkeys(["SecondsHeld", "SecondsRefused", "NotCaughtUp"], "Seconds") | {"BudgetUsed": "Percent"}
     assert units == dict.fromkeys(get_args(Name), "Count") | others
 
 
