@@ -54,6 +54,7 @@ class Books:
         self._may_bill: Counter[Place] = Counter()
         self._billed_at: dict[Place, list[float]] = defaultdict(list)
         self._cut: dict[Place, float] = {}
+        self._caught_up: set[str] = set()  # tickets that tell of changes for the first time, as notifications do
         self._refused_since: dict[tuple[str, str], float] = {}
         self._refused: Counter[tuple[str, str]] = Counter()  # tickets that a person has to do something for
         self._awaited: dict[Place, float] = {}
@@ -81,13 +82,19 @@ class Books:
     def deliver(self, messages: list[Message]) -> None:
         """Count the deliveries that may be billed.
 
-        Each of a notification is. Of a ticket, the first is not, and another one only if the ticket was not accepted
-        under its own reference: it may have been merged with other work then.
+        Each of a notification is, and of a ticket by which a check caught up. Of another ticket, the first is not, and
+        another one only if the ticket was not accepted under its own reference: it may have been merged with other
+        work then.
         """
         for message in messages:
-            ticket = ticket_of(message.body)
-            if ticket is None or (message.received > 1 and ticket.reference not in self._cloudfront.known):
+            ticket, is_news = ticket_of(message.body), message.body in self._caught_up
+            again = message.received > 1 and ticket is not None and ticket.reference not in self._cloudfront.known
+            if ticket is None or is_news or again:
                 self._may_bill.update(places_of(message.body, self._sites))
+
+    def catch_up(self, body: str) -> None:
+        """Note that a check stores this ticket of what nobody had heard of."""
+        self._caught_up.add(body)
 
     def cut(self, since: float) -> None:
         """Note that an invocation, begun at ``since``, was killed when everything was accepted or stored."""

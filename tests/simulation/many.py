@@ -49,6 +49,8 @@ class Total:
     answers: Counter[str] = field(default_factory=Counter)
     alone: Counter[str] = field(default_factory=Counter)
     unlisted: Counter[str] = field(default_factory=Counter)
+    overwritten: int = 0  # worlds
+    connection: Counter[str] = field(default_factory=Counter)
 
     def add(self, result: Result) -> None:
         """Add a world that did not fail."""
@@ -68,6 +70,8 @@ class Total:
         if report.is_alone:
             self.alone.update(report.answers)
         self.unlisted.update(report.unlisted)
+        self.overwritten += bool(report.connection)
+        self.connection.update(report.connection)
         if result.calm is not None:
             calm = result.calm
             self.twins.update(paths=report.billed, calm_paths=calm.billed)
@@ -98,6 +102,7 @@ class Total:
 
     def __str__(self) -> str:
         """Return a summary of a few lines."""
+        connection = self.connection
         refused = self.answers.total() - self.answers["accepted"] - self.answers["replayed"]
         return (
             f"{self.worlds:,} worlds: {self.uploads:,} uploads, {self.invocations:,} invocations,"
@@ -106,7 +111,9 @@ class Total:
             f" {self.paths_ratio:.2f} times those of the same uploads where nothing goes wrong.\n"
             f"{self.batches:,} calls were accepted: {self.batches_ratio:.2f} times.\n"
             f"{self.doubled:,} paths ({usd_for(self.doubled):,.2f} USD) were billed twice, where the function was"
-            " killed between storing and answering."
+            " killed between storing and answering.\n"
+            f"In {self.overwritten:,} worlds, others overwrote the notifications of the bucket:"
+            f" {connection['not heard']:,} uploads were not heard, and {connection['CaughtUp']:,} changes caught up."
         )
 
 

@@ -4,12 +4,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from math import inf
 from typing import Any, NamedTuple
 
+from invalidator import check
 from invalidator.aws.queues import Message
+from invalidator.connection import catch_up
+from invalidator.connection.heard import Heard, HeardParameter
 from invalidator.delivery import bursts, carry_out, halving, lanes, pacing
 from invalidator.delivery.bursts import Verdict
 from invalidator.delivery.carry_out import Cdn
@@ -125,6 +129,24 @@ def _as_if_stored(gathering: gather.Gathering, parts: Any, messages: Any, reserv
     return []
 
 
+# --- of the check of the connection ---------------------------------------------------------------------
+
+
+_heard = HeardParameter.read
+
+
+def _deaf_and_silent(_check: object, heard: Heard) -> Heard:
+    return heard.deaf()
+
+
+def _never_again(heard: Heard, end: datetime) -> Heard:
+    return Heard(end)
+
+
+def _without_marker(parameter: HeardParameter) -> Heard:
+    return replace(_heard(parameter), after=None)
+
+
 class Protection(NamedTuple):
     """A protection: the ``first`` world that notices, and the handler without it or what takes the place of rules."""
 
@@ -165,6 +187,11 @@ PROTECTIONS: dict[str, Protection] = {
     "what is not held sent at once": Protection(22, rules=((gather.Gathering, "_unstored", _as_if_stored),)),
     "an end of each burst": Protection(0, rules=((bursts, "verdict_on", lambda *_, **__: Verdict.HOLD),)),
     "waiting for descriptions": Protection(0, rules=((known.Known, "site", _guessed),)),
+    "waiting until S3 has begun": Protection(167, rules=((check, "_SETTLING_SECONDS", 0.0),)),
+    "a note before the repair": Protection(0, rules=((check._Check, "_deaf", _deaf_and_silent),)),
+    "a day earlier for uploads in parts": Protection(0, rules=((catch_up, "_UPLOAD", timedelta(0)),)),
+    "what is missed during a listing": Protection(0, rules=((Heard, "listed", _never_again),)),
+    "going on after what was listed": Protection(0, rules=((HeardParameter, "read", _without_marker),)),
 }
 
 

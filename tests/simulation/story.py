@@ -5,21 +5,24 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
 
 from invalidator import handler
+from invalidator.limits import MAX_INVOCATION_SECONDS
 from invalidator.model import EXACT, Allowance
 from invalidator.runtime.log import logger
 from invalidator.runtime.metrics import Document
 from invalidator.settings.environment import MAX_PATHS
 from tests.simulation.books import Books
+from tests.simulation.checks import Checks
 from tests.simulation.cloudfront import CloudFront, clearing
 from tests.simulation.container import Aws
 from tests.simulation.function import DEAD_LETTERS_URL, URL, Function, Handler
 from tests.simulation.messages import notification, places_of, ticket_of
+from tests.simulation.origin import Origin, Plan, plan_of
 from tests.simulation.s3 import Bucket
 from tests.simulation.sites import MARKER, Place, Site, Sites, prompt_sites, sites_of, viewed_at
 from tests.simulation.sqs import Queue
@@ -60,6 +63,7 @@ class Report:
     last: float = 0.0
     answers: Counter[str] = field(default_factory=Counter)
     unlisted: Counter[str] = field(default_factory=Counter)
+    connection: Counter[str] = field(default_factory=Counter)
 
 
 class Story:
@@ -91,7 +95,8 @@ class Story:
         # Without the permission to list, a budget would make wildcards of directories.
         # With very many distributions, waiting for money as well takes many hours.
         is_small = len(self.sites.all) < CROWD
-        has_budget = uploads is None and not self.promptly and is_small and self.allowance.wildcards > 0
+        plan = self._connect(seed) if uploads is None and not self.promptly and is_small else None
+        has_budget = not plan and uploads is None and not self.promptly and is_small and self.allowance.wildcards > 0
         self.budget = more.choice([0.0, 0.1, 1.0]) if has_budget else 0.0
         # From chance of its own, so that other worlds go on as they always did. Where a failing queue makes copies of
         # copies, each with a second clearing, the rate of calls would keep some of these worlds busy for days.
@@ -118,6 +123,8 @@ class Story:
         self.books.is_sure = not (self.weather.not_stored or self.weather.unstored)
         self.books.longest_hold = max(self.deployment.gather if self.gathers else 0, 900 if self.budget else 0)
         self.books.repeat_after = self.repeat_after
+        # Where nothing goes wrong, the bucket is connected for ever.
+        self.checks = Checks(self.world, plan, self.queue, self.books.catch_up) if plan and not calm else None
         self.report = Report(seed)
         self._expected = 0  # notifications on their way
         self.function.delivering.append(self.books.deliver)
@@ -125,6 +132,15 @@ class Story:
         self.function.leaving.append(self.books.leave)
         self.versions: dict[str, int | None] = {}
         self._name_places(calm=calm)
+
+    def _connect(self, seed: int) -> Plan | None:
+        """Draw the connection of the bucket, and what is uploaded while others overwrite it."""
+        plan = plan_of(seed, self.uploads)
+        if plan:
+            # It takes hours anyway. What keeps hundreds of tickets waiting is enough for a world of its own.
+            self.uploads = sorted([*self.uploads, *plan.uploads], key=_at)
+            self.weather = replace(self.weather, unstored=0.0, undescribed=0.0, expired=0.0, broken=0.0)
+        return plan
 
     def _name_places(self, *, calm: bool) -> None:
         """Tell the books and CloudFront which places there are, and which paths are refused."""
@@ -168,13 +184,15 @@ class Story:
     def play(self) -> Report:
         """Play the world and check everything. Raises AssertionError."""
         gather = self.deployment.gather if self.gathers else 0
-        with _environment(self.sites, self.allowance, gather, self.budget, self.repeat_after):
+        steps = self.checks.deployed() if self.checks else nullcontext()
+        with _environment(self.sites, self.allowance, gather, self.budget, self.repeat_after), steps:
             random.seed(self.seed)
             try:
                 self._schedule()
                 self._run_until_quiet()
                 self._check_end()
                 self._fix()
+                self._run_until_heard()
                 self._run_until_quiet()
                 self._check_fixed()
             finally:
@@ -188,6 +206,8 @@ class Story:
         if self.promptly:
             self.troubles.occupy_a_little()
         self.troubles.schedule()
+        if self.checks:
+            self.checks.schedule()
 
     def _upload(self, number: int, upload: Upload) -> None:
         world, weather = self.world, self.weather
@@ -200,7 +220,8 @@ class Story:
             self.bucket.write(upload.key, world.now)
         self.books.upload(upload.key)
         body, changed_at = notification(number, upload), world.now
-        for _ in range(2 if world.happens(weather.notified_twice) else 1):
+        is_heard = not self.checks or self.checks.origin.change(upload)
+        for _ in range((2 if world.happens(weather.notified_twice) else 1) if is_heard else 0):
             late = world.rng.uniform(60, 600) if world.happens(weather.late) else world.rng.uniform(0.1, 2.0)
             self._expected += 1
             world.after(late, lambda: self._notify(body, changed_at))
@@ -228,6 +249,20 @@ class Story:
         self.books.redrive(self.queue.dead)
         self.queue.redrive()
 
+        if self.checks:
+            self.checks.origin.fix()
+
+    def _run_until_heard(self) -> None:
+        """Run until a check has found nothing wrong and caught up: one in a few, even where each lists for long."""
+        if not self.checks:
+            return
+        fixed, period = self.world.now, self.checks.plan.period
+        limit = fixed + 8 * (max(period, MAX_INVOCATION_SECONDS) + 60)
+        while self.checks.heard_until() <= fixed or self.checks.running:
+            self.world.run(self.world.now + 60)
+            assert self.world.now < limit, f"not caught up: {self.checks.parameter}"
+            self.world.after(60, lambda: None)
+
     def _run_until_quiet(self) -> None:
         limit = self.world.now + 48 * HOUR
         while self._expected or self.queue.messages or self.function.running:
@@ -251,7 +286,8 @@ class Story:
     def _check_end(self) -> None:
         letters = [letter.body for letter in self.queue.dead if not _is_repeat(letter.body)]
         dead = {place for body in letters for place in places_of(body, self.sites)}
-        missing = [place for place in self._stale() if dead.isdisjoint(clearing(place))]
+        unheard = self._places_at(self.checks.origin.unheard_last()) if self.checks else set()
+        missing = [place for place in self._stale() - unheard if dead.isdisjoint(clearing(place))]
         assert not missing, f"stale and in no dead letter: {sorted(missing)[:5]}"
         self._check_letters()
         self.books.check_bill()
@@ -267,10 +303,25 @@ class Story:
                 assert fine, f"{place[0]} works, and {place[1]} was given up: {letter.body[:300]}"
 
     def _check_fixed(self) -> None:
-        stale = [place for place in self._stale() if not self.books.is_hopeless(place)]
+        unlisted = self._places_at(self.checks.origin.unlisted()) if self.checks else set()
+        stale = [place for place in self._stale() - unlisted if not self.books.is_hopeless(place)]
         assert not stale, f"stale, though everything is fixed: {sorted(stale)[:5]}"
         self.books.check_bill()
         self.books.check_repeated(self.troubles.removed)
+        if self.checks:
+            self._check_caught_up(self.checks.origin)
+
+    def _check_caught_up(self, origin: Origin) -> None:
+        """Check that all that a listing shows was accepted after it changed, though nobody heard of it."""
+        unlisted, accepted_at = origin.unlisted(), self.cloudfront.accepted_at
+        for key, at in origin.unheard.items():
+            for place in self._places(key) if key not in unlisted else ():
+                last = max(accepted_at.get(item, -1.0) for item in clearing(place))
+                fine = last >= at or place[0] in self.troubles.removed or self.books.is_hopeless(place)
+                assert fine, f"{place} changed at {at:.0f}, unheard, and was accepted at {last:.0f}"
+
+    def _places_at(self, keys: set[str]) -> set[Place]:
+        return {place for key in keys for place in self._places(key)}
 
     def _summary(self) -> Report:
         report, called = self.report, self.cloudfront.called
@@ -278,6 +329,8 @@ class Story:
         report.is_alone = not (self.promptly or self.weather.crowded)
         report.tickets, report.doubled = self.books.tickets, self.books.doubled
         report.answers, report.unlisted = called, self.bucket.unlisted
+        if self.checks:
+            report.connection = +self.checks.origin.happened
         report.uploads, report.accepted = len(self.uploads), called["accepted"]
         report.billed, report.wildcards = len(billed), sum(path.endswith("*") for path in billed)
         report.invocations, report.last = self.function.invocations, self.cloudfront.last_accepted

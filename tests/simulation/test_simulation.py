@@ -25,6 +25,13 @@ from tests.simulation.troubles import GONE
 from tests.simulation.weather import CALM, Deployment
 from tests.simulation.world import World
 
+CHECKED = (
+    "GetBucketNotificationConfiguration",
+    "GetQueueAttributes",
+    "ListObjectVersions",
+    "GetParameter",
+    "PutParameter",
+)
 SEEDS = 100
 """As many here; CI plays 400 more, with ``make simulate``."""
 
@@ -41,6 +48,10 @@ def test_nothing_is_lost_and_nothing_doubled_in_many_worlds() -> None:
     answers = {"Throttling", "TooManyInvalidationsInProgress", "InvalidArgument", "AccessDenied", "NoSuchDistribution"}
     assert answers | {"ServiceUnavailable", "InternalError", "no answer", "replayed"} <= set(total.answers)
     assert set(total.unlisted) == {"AccessDenied", "SlowDown", "no answer"}
+    troubles = {"replaced", "overlapping", "denied", "killed", "throttled", "retried", "twice"}
+    repairs = {"Repaired", "repaired by hand", "allowed by hand", "CaughtUp", "NotCaughtUp"}
+    assert troubles | repairs | {f"{name} fails" for name in CHECKED} <= set(total.connection)
+    assert {f"not heard, {kind}" for kind in ("at once", "in parts", "deletes")} <= set(total.connection)
     assert total.tickets > 500
     assert total.wildcards > 200
     assert total.letters > 100
