@@ -5,6 +5,6 @@ that fails once fails every time.
 
 ``world`` is the clock. ``uploads``, ``messages`` and ``sites`` are what happens, what tells of it, and who serves it.
 ``sqs``, ``s3``, ``cloudfront`` with ``reading``, ``container`` and ``function`` are AWS; ``weather`` and ``troubles``
-are what goes wrong with it. ``origin`` is the connection of the bucket, which others overwrite, and ``checks`` what puts
-it back and catches up. ``story`` plays one world, ``books`` checks it, ``many`` plays many.
+are what goes wrong with it. ``origin`` is the connection of the bucket, which others overwrite, ``checks`` what puts it
+back and catches up. ``story`` plays one world, ``books`` checks it, ``many`` plays many.
 """

@@ -23,7 +23,7 @@ from invalidator.runtime.metrics import Document
 from tests.doubles.sdk import client_error
 from tests.simulation import sqs
 from tests.simulation.container import Context
-from tests.simulation.origin import ENTRY, REGION, Origin, Plan, time_of
+from tests.simulation.origin import ENTRY, NOBODY, REGION, Origin, Plan, time_of
 from tests.simulation.sites import BUCKET
 from tests.simulation.world import Signal, World
 
@@ -166,7 +166,13 @@ class _Invocation:
 
     # --- the services of AWS ----------------------------------------------------------------------------
 
-    def _call(self, operation: str, answer: Callable[..., Any], seconds: float = 0.0) -> Callable[..., Any]:
+    def _call(
+        self,
+        operation: str,
+        answer: Callable[..., Any],
+        seconds: float = 0.0,
+        arrive: Callable[[Any], None] = lambda _answered: None,
+    ) -> Callable[..., Any]:
         """Return a call that takes time, and may fail before or after it has done what it is asked for."""
 
         def call(**arguments: Any) -> Any:
@@ -179,6 +185,7 @@ class _Invocation:
             world.sleep(world.rng.uniform(0.02, 0.2))
             if world.happens(fails / 2):
                 self._fail(operation)
+            arrive(answered)
             return answered
 
         return call
@@ -194,9 +201,11 @@ class _Invocation:
 
     def _s3(self) -> Any:
         def read(**_: Any) -> Any:
-            if ENTRY not in entries_of(self._origin.configuration):
-                self._seen_broken = self._origin.broken
             return dict(self._origin.configuration)
+
+        def see(configuration: Any) -> None:
+            if ENTRY not in entries_of(configuration) and not self._seen_broken:
+                self._seen_broken = self._origin.broken
 
         def put(*, NotificationConfiguration: Any, **_: Any) -> None:  # noqa: N803
             self._origin.happened["put"] += 1
@@ -205,20 +214,22 @@ class _Invocation:
         return SimpleNamespace(
             meta=SimpleNamespace(region_name=REGION),
             get_bucket_location=self._call("GetBucketLocation", lambda **_: {"LocationConstraint": REGION}),
-            get_bucket_notification_configuration=self._call("GetBucketNotificationConfiguration", read),
+            get_bucket_notification_configuration=self._call("GetBucketNotificationConfiguration", read, arrive=see),
             put_bucket_notification_configuration=self._call("PutBucketNotificationConfiguration", put),
         )
 
     def _sqs(self) -> Any:
-        def read(**_: Any) -> Any:
-            if self._origin.is_denied:
+        def see(answer: Any) -> None:
+            if answer["Attributes"]["Policy"] == NOBODY and not self._seen_denied:
                 self._seen_denied = self._origin.denied
+
+        def read(**_: Any) -> Any:
             return {"Attributes": {"QueueArn": ENTRY.target, "Policy": self._origin.policy()}}
 
         def forbidden(**_: Any) -> Any:  # which the role does not have
             raise client_error("GetQueueUrl", "AccessDenied", 403)
 
-        attributes = self._call("GetQueueAttributes", read)
+        attributes = self._call("GetQueueAttributes", read, arrive=see)
         return SimpleNamespace(get_queue_attributes=attributes, get_queue_url=self._call("GetQueueUrl", forbidden))
 
     def _lambda(self) -> Any:

@@ -25,6 +25,8 @@ SHARE = 0.12
 """The share of worlds in which others overwrite the notifications of the bucket."""
 REGION = "eu-central-1"
 ENTRY = NotificationEntry("stack", f"arn:aws:sqs:{REGION}:123456789012:changes")
+NOBODY = json.dumps({"Statement": []})
+"""The policy of a queue into which S3 may not send."""
 _ANOTHER = f"arn:aws:sns:{REGION}:123456789012:others"
 _HOURS = 3 * HOUR
 _POLICY_SECONDS = 60.0
@@ -180,7 +182,7 @@ class Origin:
             "Resource": ENTRY.target,
             "Condition": {"ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{BUCKET}"}},
         }
-        return json.dumps({"Statement": [] if self.is_denied else [allowing]})
+        return NOBODY if self.is_denied else json.dumps({"Statement": [allowing]})
 
     def _trouble(self, kind: str, begin: Any) -> None:
         if not self.is_calm:
