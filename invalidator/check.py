@@ -120,9 +120,12 @@ class _Check:
     def check(self, *, told: bool) -> None:
         """Check, repair and catch up. ``told``: the bucket was connected just now."""
         examiner = self._examiner()
-        examined = examiner.examine()
-        wrong = self._tell(examined)
-        heard = self._parameter.read()
+        try:
+            # First: nobody may have noted since then that the bucket is disconnected, as seen after this examination.
+            heard = self._parameter.read()
+        finally:
+            examined = examiner.examine()
+            wrong = self._tell(examined)
         if told or examined.is_connected is False:
             heard = self._deaf(heard)
         # Counted only now: who repairs it on the alarm leaves no trace for the next check that anything was missed.
@@ -136,8 +139,11 @@ class _Check:
             self._parameter.write(Heard(self._begun))
 
     def _deaf(self, heard: Heard) -> Heard:
-        """Note that changes are missed; before anything is put back, or nobody would know if this ended early."""
-        while heard != heard.deaf() and not self._parameter.write(heard.deaf()):
+        """Note that changes are missed; before anything is put back, or nobody would know if this ended early.
+
+        It is written even if it is known: a check that saw the bucket connected before must not write any more.
+        """
+        while not self._parameter.write(heard.deaf()):
             heard = self._parameter.read()
         return heard.deaf()
 

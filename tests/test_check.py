@@ -426,6 +426,27 @@ def test_of_two_checks_at_once_one_catches_up(stack: Deployed, log: StringIO) ->
     assert stack.check({"connected": True})["caught_up"] == 1
 
 
+def test_a_check_that_saw_the_bucket_connected_before_writes_no_more(stack: Deployed) -> None:
+    """It would say that all was heard until its end, though another one has seen meanwhile that nobody hears."""
+    stack.hear(Heard(stack.now(), is_deaf=True))
+    calls = iter(range(9))
+
+    def disconnect(**_: Any) -> None:
+        if next(calls) == 1:  # after the examination
+            stack.notify()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("REPAIR", "off")
+                stack.check()
+
+    def client(service: str, region: str) -> Any:
+        found = stack.client(service, region)
+        found.meta.events.register("before-call.ssm.GetParameter", disconnect)
+        return found
+
+    stack.check(client_of=client)
+    assert stack.heard.is_deaf
+
+
 @pytest.mark.parametrize("event", [{"connected": True}, {}])
 def test_a_bucket_that_is_connected_again_meanwhile_is_waited_for_again(stack: Deployed, event: object) -> None:
     """What the first one lists ends before the second connection, so that it must not say that all is heard."""
