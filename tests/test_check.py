@@ -449,7 +449,7 @@ def test_a_check_that_saw_the_bucket_connected_before_writes_no_more(stack: Depl
 
 @pytest.mark.parametrize("event", [{"connected": True}, {}])
 def test_a_bucket_that_is_connected_again_meanwhile_is_waited_for_again(stack: Deployed, event: object) -> None:
-    """What the first one lists ends before the second connection, so that it must not say that all is heard."""
+    """The window of the first one ends before the second connection, so that it must not say that all is heard."""
     stack.upload("unheard")
     stack.caught_up()
     caught_up = []
