@@ -207,12 +207,15 @@ function listing(given) {
   ];
 }
 
-// The permissions of the connecting function, which has the check catch up with what S3 did not tell of.
+// The permissions of the connecting function. It notes for the check that changes are missed, and starts it.
 function connecting({ bucket, checks }) {
   const actions = ['s3:GetBucketLocation', 's3:GetBucketNotification', 's3:PutBucketNotification'];
+  const checking = checks === 'on' ? [{ 'Fn::GetAtt': ['CheckLambdaFunction', 'Arn'] }] : [];
+  const noting = checks === 'on' ? [substituted('arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${Heard}')] : [];
   return [
     ...reading(actions, [substituted(`arn:\${AWS::Partition}:s3:::${bucket}`)]),
-    ...reading('lambda:InvokeFunction', checks === 'on' ? [{ 'Fn::GetAtt': ['CheckLambdaFunction', 'Arn'] }] : []),
+    ...reading('lambda:InvokeFunction', checking),
+    ...reading(['ssm:GetParameter', 'ssm:PutParameter'], noting),
   ];
 }
 

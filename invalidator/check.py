@@ -82,16 +82,15 @@ class Watched(NamedTuple):
 
 
 @logger.inject_lambda_context(log_event=False)
-def lambda_handler(event: object, context: "InvocationContext", services: Services = AWS_SERVICES) -> dict[str, Any]:
+def lambda_handler(_event: object, context: "InvocationContext", services: Services = AWS_SERVICES) -> dict[str, Any]:
     """Check the connection, put it back if the stack says so, and catch up on what was missed.
 
-    An event ``{"connected": true}`` says that the bucket was connected just now. Returns ``{"problems": n, "repaired":
-    bool, "caught_up": n}``. Raises ConfigurationError or HeardError if that cannot be done at all.
+    No event says anything: whoever may invoke the function could forge it. Returns ``{"problems": n, "repaired": bool,
+    "caught_up": n}``. Raises ConfigurationError or HeardError if that cannot be done at all.
     """
-    told = isinstance(event, dict) and event.get("connected") is True
     run = _Check(Watched.deployed(os.environ), services, context)
     try:
-        run.check(told=told)
+        run.check()
     finally:
         values = run.values()
         services.publish([metrics.Document(None, values)] if values else [])
@@ -117,8 +116,8 @@ class _Check:
         }
         return {name: value for name, value in values.items() if any(value)}
 
-    def check(self, *, told: bool) -> None:
-        """Check, repair and catch up. ``told``: the bucket was connected just now."""
+    def check(self) -> None:
+        """Check, repair and catch up."""
         examiner = self._examiner()
         try:
             # First: nobody may have noted since then that the bucket is disconnected, as seen after this examination.
@@ -126,26 +125,17 @@ class _Check:
         finally:
             examined = examiner.examine()
             wrong = self._tell(examined)
-        if told or examined.is_connected is False:
-            heard = self._deaf(heard)
-        # Counted only now: who repairs it on the alarm leaves no trace for the next check that anything was missed.
+        if examined.is_connected is False:
+            # Before anything is put back, or anybody is alarmed who puts it back: the next check sees no trace of it.
+            heard = self._parameter.miss()
         self.problems = wrong
         if examined.is_connected is False and self._watched.repairs and self._repair(examiner):
             examined = self._examiner().examine()
-            heard = self._deaf(self._parameter.read())  # who waits for S3 since before the repair waits too short
+            heard = self._parameter.miss()  # who waits for S3 since before the repair waits too short
         if examined.is_connected and heard.is_deaf:
             self._catch_up(heard)
         elif examined.is_connected:
             self._parameter.write(Heard(self._begun))
-
-    def _deaf(self, heard: Heard) -> Heard:
-        """Note that changes are missed; before anything is put back, or nobody would know if this ended early.
-
-        It is written even if it is known: a check that saw the bucket connected before must not write any more.
-        """
-        while not self._parameter.write(heard.deaf()):
-            heard = self._parameter.read()
-        return heard.deaf()
 
     def _examiner(self) -> Examiner:
         return Examiner(self._watched.bucket, self._watched.wiring, self._services.client_of)

@@ -1,8 +1,8 @@
 """The Lambda function that connects a CloudFormation stack to the origin bucket, which belongs to no stack.
 
 CloudFormation sends a request for each change of the resource, and waits for the answer at a URL. It always gets one:
-without it, the stack waits until it times out. After a change, the check of the stack is told, which catches up with
-what S3 does not tell of in the first minutes.
+without it, the stack waits until it times out. Before a change it is noted that changes are missed, and after it the
+check of the stack is started, which catches up with them.
 
 Whoever may invoke the function may forge a request. So the stack, the bucket and the entry are those of the
 environment, which the template sets; a request that names others is refused, and nothing is sent but to CloudFormation.
@@ -21,6 +21,7 @@ from urllib.request import Request, urlopen
 
 from invalidator.aws import sdk
 from invalidator.aws.functions import Function
+from invalidator.connection.heard import HeardParameter
 from invalidator.errors import ConfigurationError, InvalidatorError, NoSuchBucketError, UnansweredError
 from invalidator.limits import MAX_CLOUDFORMATION_ANSWER_BYTES
 from invalidator.notifications.bucket import Bucket
@@ -82,7 +83,7 @@ def lambda_handler(event: dict[str, Any], context: _Context) -> None:
     _logger.info("%s %a %a", status, resource, reason)
     _send(url, _answer(event, status, resource, reason))
     if is_new:
-        _tell_check()
+        _start_check()
 
 
 def _carry_out(event: dict[str, Any], context: _Context) -> tuple[str, bool]:
@@ -100,7 +101,7 @@ def _carry_out(event: dict[str, Any], context: _Context) -> tuple[str, bool]:
         case "Create" | "Update":
             _check_bucket(event, bucket)
             _check_properties(event)
-            before, after = Bucket.open(bucket, pauses).connect(entry)
+            before, after = Bucket.open(bucket, pauses).connect(entry, first=_note_missed)
             return f"{bucket}/{entry.id}", after is not before
     raise ConfigurationError(f"a request of the type {event.get('RequestType')!r:.40}, which is not known")
 
@@ -163,13 +164,25 @@ def _left_behind(event: dict[str, Any], error: Exception) -> str:
     return f"{bucket}/{entry.id}"
 
 
-def _tell_check() -> None:
-    """Tell the check, if there is one. If that fails, it finds out by itself when it is next due."""
+# If one of these fails, the deployment succeeds all the same: a bucket that is not connected is worse.
+
+
+def _note_missed() -> None:
+    """Note for the check, if there is one, that changes may have been missed until now."""
+    if parameter := os.environ.get("HEARD_PARAMETER"):
+        try:
+            HeardParameter(sdk.client("ssm", attempts=3), parameter).miss()
+        except InvalidatorError as error:
+            _logger.error("nobody knows that changes may have been missed: %a", str(error))  # noqa: TRY400
+
+
+def _start_check() -> None:
+    """Start the check, if there is one. If that fails, it comes when it is next due."""
     if check := os.environ.get("CHECK_FUNCTION"):
         try:
-            Function.connect(check).send('{"connected": true}')
+            Function.connect(check).send("{}")
         except InvalidatorError as error:
-            _logger.error("the check does not know yet that the bucket was connected: %a", str(error))  # noqa: TRY400
+            _logger.error("the check is not started: %a", str(error))  # noqa: TRY400
 
 
 def _answer(event: dict[str, Any], status: str, resource: str, reason: str) -> bytes:

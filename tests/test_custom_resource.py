@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from invalidator import custom_resource
 from invalidator.aws import sdk
+from invalidator.connection.heard import Heard
 from invalidator.custom_resource import lambda_handler
 from invalidator.errors import UnansweredError
 from invalidator.notifications.bucket import Bucket, s3_client
@@ -26,12 +27,14 @@ from tests.doubles.cloudformation import (
     Check,
     CloudFormation,
     Context,
+    Invoked,
     serve_check,
     variables,
     waiting_stack,
 )
 from tests.doubles.packaged import Packages
 from tests.doubles.strict_s3 import BROKEN, BUSY, DENIED, StrictS3, serve
+from tests.doubles.versioned_s3 import NOW
 
 CREATED = "origin/invalidator-dev"
 
@@ -134,48 +137,65 @@ def check(monkeypatch: pytest.MonkeyPatch) -> Iterator[Check]:
     double = Check()
     with serve_check(double) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", endpoint)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", endpoint)
         monkeypatch.setenv("CHECK_FUNCTION", "invalidator-dev-check")
+        monkeypatch.setenv("HEARD_PARAMETER", "invalidator-dev-heard")
         yield double
 
 
-TOLD = ("/2015-03-31/functions/invalidator-dev-check/invocations", "Event", {"connected": True})
+STARTED: Invoked = ("/2015-03-31/functions/invalidator-dev-check/invocations", "Event", {})
 
 
-def test_the_check_is_told_of_a_bucket_that_is_connected_just_now(
+def test_a_connection_is_noted_as_missed_and_the_check_is_started(
     aws: StrictS3, cloudformation: CloudFormation, check: Check
 ) -> None:
     assert cloudformation.ask("Create")["Status"] == "SUCCESS"
-    assert check.asked == [TOLD]
-    for prefix in ("blog/", ""):
+    assert check.asked == [STARTED]
+    for number, prefix in enumerate(("blog/", ""), 2):
+        check.hear(Heard(NOW))
         assert cloudformation.ask("Update", CREATED, Prefix=prefix)["Status"] == "SUCCESS"
-    assert check.asked == [TOLD] * 3
+        assert (check.heard, check.asked) == (Heard(NOW, is_deaf=True), [STARTED] * number)
 
 
-def test_the_check_is_told_of_nothing_else(aws: StrictS3, cloudformation: CloudFormation, check: Check) -> None:
+def test_that_changes_are_missed_is_noted_before_the_bucket_is_connected(
+    aws: StrictS3, cloudformation: CloudFormation, check: Check
+) -> None:
+    """A check that comes in between finds the bucket connected, and has to know all the same."""
+    check.hear(Heard(NOW))
+    aws.faults["PUT notification"] = deque([DENIED] * 3)
+    assert cloudformation.ask("Create")["Status"] == "FAILED"
+    assert (check.heard, check.asked) == (Heard(NOW, is_deaf=True), [])
+
+
+def test_where_the_bucket_is_connected_nothing_is_noted_nor_started(
+    aws: StrictS3, cloudformation: CloudFormation, check: Check
+) -> None:
     cloudformation.ask("Create")
     check.asked.clear()
+    check.hear(Heard(NOW))
     cloudformation.ask("Create")
     cloudformation.ask("Update", CREATED)
     cloudformation.forge("Update", CREATED, Prefix="another/")
-    aws.faults["PUT notification"] = deque([DENIED] * 3)
-    assert cloudformation.ask("Update", CREATED, Prefix="blog/")["Status"] == "FAILED"
     cloudformation.ask("Delete", CREATED)
-    assert check.asked == []
+    assert (check.heard, check.asked) == (Heard(NOW), [])
 
 
 @pytest.mark.parametrize("status", [403, 404, 429, 500])
-def test_a_check_that_cannot_be_told_fails_no_deployment(
+def test_a_check_that_cannot_be_reached_fails_no_deployment(
     aws: StrictS3, cloudformation: CloudFormation, check: Check, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     check.status = status
     assert cloudformation.ask("Create")["Status"] == "SUCCESS"
     assert targets() == [QUEUE]
-    (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert told.getMessage().startswith("the check does not know yet that the bucket was connected: ")
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert [text.partition(": ")[0] for text in said] == [
+        "nobody knows that changes may have been missed",
+        "the check is not started",
+    ]
     assert check.asked
 
 
-def test_cloudformation_is_answered_before_the_check_is_told(
+def test_cloudformation_is_answered_before_the_check_is_started(
     aws: StrictS3, cloudformation: CloudFormation, check: Check
 ) -> None:
     cloudformation.refusals.extend([403] * 3)

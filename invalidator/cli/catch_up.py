@@ -17,7 +17,8 @@ from invalidator.cli.options import option
 from invalidator.cli.plan_view import dollars
 from invalidator.cli.session import errors_explained, interruptible, undisturbed
 from invalidator.cli.terminal import narrate, print_json, print_line, states_shown, stderr_console, utc
-from invalidator.connection.catch_up import CatchUp, CatchUpProgress, Marker, Window
+from invalidator.connection.catch_up import CatchUp, CatchUpProgress, Window
+from invalidator.connection.heard import Marker
 from invalidator.errors import EventError, ListingError, StorageError
 from invalidator.events.held import read_gathered
 from invalidator.limits import USD_PER_PATH

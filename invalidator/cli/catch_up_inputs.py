@@ -11,8 +11,9 @@ from invalidator.aws.functions import Function
 from invalidator.aws.queues import Queue
 from invalidator.cli.targets import origin_bucket
 from invalidator.cli.terminal import utc
-from invalidator.connection.catch_up import Marker, Sink, Window
+from invalidator.connection.catch_up import Sink, Window
 from invalidator.connection.examine import NOT_KNOWN
+from invalidator.connection.heard import Marker
 from invalidator.connection.notification_checks import EVERY_KEY, KeyFilter
 from invalidator.errors import ConfigurationError
 from invalidator.notifications.merge import NotificationEntry

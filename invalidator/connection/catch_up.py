@@ -13,15 +13,13 @@ from typing import Final, NamedTuple, Protocol
 
 from invalidator.aws.listings import Bounds, Listings
 from invalidator.aws.versions import ListedVersion, VersionPage
+from invalidator.connection.heard import Marker
 from invalidator.connection.notification_checks import EVERY_KEY, KeyFilter
 from invalidator.errors import ListingError
 from invalidator.events.held import write_gathered
 from invalidator.events.records import change_listed
 from invalidator.limits import MAX_ASYNCHRONOUS_EVENT_BYTES, SECONDS_OF_UPLOAD
 from invalidator.model import Gathered, ObjectChange
-
-Marker = tuple[str, str]
-"""The key and the version after which a listing goes on."""
 
 _MOST_BYTES: Final = MAX_ASYNCHRONOUS_EVENT_BYTES
 """Of a message: what Lambda takes, and any queue."""

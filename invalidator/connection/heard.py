@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any, Self
 
 from invalidator.aws import sdk
-from invalidator.connection.catch_up import Marker
 from invalidator.errors import HeardError
+
+Marker = tuple[str, str]
+"""The key and the version after which a listing goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,16 @@ class HeardParameter:
             ) from error
         self._until = heard.until
         return heard
+
+    def miss(self) -> Heard:
+        """Note that changes may have been missed, whoever writes meanwhile. Return what is noted. Raises HeardError.
+
+        It is written even if it is noted already: who has seen the bucket connected before must write no more.
+        """
+        heard = self.read()
+        while not self.write(heard.deaf()):
+            heard = self.read()
+        return heard.deaf()
 
     def write(self, heard: Heard) -> bool:
         """Write it, unless somebody else has since it was read or written here. Return whether it is written.

@@ -81,17 +81,28 @@ class Bucket:
         """Connect to S3 as the SDK is configured. Raises ConfigurationError if that cannot be used."""
         return cls(name, s3_client(), pauses)
 
-    def connect(self, entry: NotificationEntry, *, dry_run: bool = False, is_known: bool = False) -> _Change:
+    def connect(
+        self,
+        entry: NotificationEntry,
+        *,
+        dry_run: bool = False,
+        is_known: bool = False,
+        first: Callable[[], object] = lambda: None,
+    ) -> _Change:
         """Add an entry, in place of an earlier one with the same id.
 
         S3 looks whether it may send to the target, unless that ``is_known``: it then looks at those of others, too.
+        ``first`` is called right before anything is written.
         """
 
         def change() -> _Change:
             self._check_region(entry)
             before = self.configuration()
             check_targets = entry.target != EVENTBRIDGE and not is_known
-            return self._write(before, connected(before, entry), dry_run=dry_run, check_targets=check_targets)
+            after = connected(before, entry)
+            if after is not before and not dry_run:
+                first()
+            return self._write(before, after, dry_run=dry_run, check_targets=check_targets)
 
         return self._patiently(change)
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from invalidator.aws.listings import Listings
 from invalidator.connection import catch_up
-from invalidator.connection.catch_up import CatchUp, CatchUpProgress, Marker, Window
+from invalidator.connection.catch_up import CatchUp, CatchUpProgress, Window
+from invalidator.connection.heard import Marker
 from invalidator.connection.notification_checks import EVERY_KEY, KeyFilter
 from invalidator.errors import ListingError, StorageError
 from invalidator.events.decode import decode

@@ -70,7 +70,7 @@ class Stack:
     waiting: list[str] = field(default_factory=list)
     """The addresses at which moto waits for answers of the custom resource."""
     answered: threading.Event = field(default_factory=threading.Event)
-    told: list[Any] = field(default_factory=list)
+    started: list[Any] = field(default_factory=list)
     """The events of the check, which is not run for them: it would wait for S3."""
     _running: dict[str, Function] = field(default_factory=dict)
 
@@ -141,7 +141,7 @@ def invoke(self: LambdaFunction, stack: Stack, event: dict[str, Any]) -> tuple[s
         answer = connect(stack, event, self.environment_vars)
         stack.answered.set()
     elif name == "check":
-        stack.told.append(event)
+        stack.started.append(event)
         return "null", False, ""
     else:
         answer = stack.function(name).invoke(event)
@@ -392,7 +392,7 @@ def test_what_the_bucket_did_not_tell_of_is_invalidated_with_few_rights(
     deploy: Deploy, case: str, called: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = deploy(case)
-    assert stack.told == [{"connected": True}]
+    assert stack.started == [{}]
     variables = check_in(stack, monkeypatch)
     repairs = variables["REPAIR"] == "on"
     if repairs:
@@ -400,7 +400,7 @@ def test_what_the_bucket_did_not_tell_of_is_invalidated_with_few_rights(
     stack.function("invalidate", GATHER="0")  # which moto invokes for a message, with calls of its own
     with services(case) as replaced:
         called.clear()
-        done = check.lambda_handler(stack.told[0], LocalContext(), replaced)
+        done = check.lambda_handler(stack.started[0], LocalContext(), replaced)
         made = set(called)
     assert done == {"problems": int(repairs), "repaired": repairs, "caught_up": 1 if variables["SUFFIX"] else 3}
     assert made == {action for action, _ in MAY_FOR_CHECKS[case] - USING_THE_KEY}

@@ -25,6 +25,7 @@ from deploy.zips import without_words
 from invalidator import check, custom_resource, handler
 from invalidator.aws import sdk
 from invalidator.codepipeline import handler as pipeline_handler
+from invalidator.connection.heard import Heard
 from invalidator.errors import IncompleteError
 from invalidator.events.tickets import Ticket, write
 from invalidator.limits import MAX_DELAY_SECONDS
@@ -33,12 +34,11 @@ from invalidator.model import Batch, Cause, DistributionId, Item, ObjectChange, 
 from tests.conftest import SETTINGS
 from tests.doubles import strategies as make
 from tests.doubles import strict_s3
-from tests.doubles.cloudformation import PROPERTIES, QUEUE, STACK, Context, variables
+from tests.doubles.cloudformation import PROPERTIES, QUEUE, STACK, Check, Context, serve_check, variables
 from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.cloudfront_http import serve
 from tests.doubles.configurations import behavior, of_buckets
 from tests.doubles.configurations import policy as cache_policy
-from tests.doubles.loopback import answering
 from tests.doubles.packaged import CASES, KEY, ROOT, Package, Packages, needed, osls
 from tests.doubles.strategies import Change
 from tests.laws.imports import FILES, packaged_with
@@ -872,14 +872,16 @@ def test_the_connection_may_make_exactly_the_calls_that_it_makes(
     packages: Packages, called: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event: dict[str, Any] = {"RequestType": "Create", "StackId": STACK, "ResourceProperties": PROPERTIES}
-    accepted = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
     s3 = strict_s3.StrictS3({"origin": "us-east-1"}, {QUEUE})
-    with strict_s3.serve(s3) as endpoint, answering(accepted) as functions:
-        endpoints = {"AWS_ENDPOINT_URL": endpoint, "AWS_ENDPOINT_URL_LAMBDA": functions, "CHECK_FUNCTION": "check"}
+    double = Check()
+    double.hear(Heard(datetime.now(UTC)))
+    with strict_s3.serve(s3) as endpoint, serve_check(double) as others:
+        endpoints = dict.fromkeys(["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_SSM"], others)
+        endpoints |= {"AWS_ENDPOINT_URL": endpoint, "CHECK_FUNCTION": "check", "HEARD_PARAMETER": "heard"}
         for name, value in (endpoints | variables(PROPERTIES)).items():
             monkeypatch.setenv(name, value)
         connected, _ = custom_resource._carry_out(event, Context())
-        custom_resource._tell_check()
+        custom_resource._start_check()
         custom_resource._carry_out(event | {"RequestType": "Delete", "PhysicalResourceId": connected}, Context())
     of_role = allowed(packages["discover"], "ConnectRole") - writing_to("ConnectLogGroup")
     assert called == {action for action, _ in of_role}

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from invalidator.connection.heard import Heard
 from tests.doubles.https import in_place_of
 from tests.doubles.loopback import Quiet, serving
+from tests.doubles.versioned_s3 import NOW
 
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:invalidator-dev-Queue"
 FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:invalidator-dev-invalidate"
@@ -29,24 +31,50 @@ class Context:
         return int(self.seconds * 1000)
 
 
+Invoked = tuple[str, str | None, Any]
+
+
 @dataclass
 class Check:
-    """A function that is invoked without waiting for it. It is asked ``asked`` times, and answers with this status."""
+    """A function that is invoked without waiting for it, and its parameter; all answers have this status."""
 
     status: int = 202
-    asked: list[tuple[str, str | None, Any]] = field(default_factory=list)
-    """The path, the type of the invocation and the event of each."""
+    asked: list[Invoked] = field(default_factory=list)
+    """The path, the type and the event of each invocation."""
+    value: str = "{}"
+    version: int = 1
+
+    @property
+    def heard(self) -> Heard:
+        """The content of the parameter."""
+        return Heard.from_json(self.value, NOW)
+
+    def hear(self, heard: Heard) -> None:
+        """Write the parameter."""
+        self.value, self.version = heard.to_json(), self.version + 1
+
+    def parameter(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer of Parameter Store."""
+        if operation == "PutParameter":
+            self.value, self.version = arguments["Value"], self.version + 1
+            return {"Version": self.version}
+        found = {"Value": self.value, "Version": self.version, "LastModifiedDate": NOW.timestamp()}
+        return {"Parameter": found}
 
 
 @contextmanager
 def serve_check(check: Check) -> Iterator[str]:
-    """Serve the API of Lambda on loopback. Yield the URL of the endpoint."""
+    """Serve the APIs of Lambda and of Parameter Store on loopback. Yield the URL of the endpoint."""
 
     class Handler(Quiet):
         def do_POST(self) -> None:
-            kind = self.headers["X-Amz-Invocation-Type"]
-            check.asked.append((self.path, kind, json.loads(self.body())))
-            self.respond(check.status, b"{}", "application/json")
+            operation = self.headers.get("X-Amz-Target", "").partition(".")[2]
+            arguments, answer = json.loads(self.body()), {}
+            if operation and check.status == check.__class__.status:
+                answer = check.parameter(operation, arguments)
+            elif not operation:
+                check.asked.append((self.path, self.headers["X-Amz-Invocation-Type"], arguments))
+            self.respond(check.status, json.dumps(answer).encode(), "application/json")
 
     with serving(Handler) as address:
         yield f"http://{address}"

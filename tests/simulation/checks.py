@@ -63,7 +63,7 @@ class Checks:
     def schedule(self) -> None:
         """Let the stack connect the bucket and check it for ever, and others overwrite what is there."""
         self.origin.schedule()
-        self._invoke({"connected": True})
+        self._invoke({})
         self._world.spawn(self._every)
 
     def heard_until(self) -> float:
@@ -156,7 +156,7 @@ class _Invocation:
     def _now(self) -> datetime:
         return time_of(self._world.now)
 
-    def _publish(self, documents: Iterable[Document], _context: object) -> None:
+    def _publish(self, documents: Iterable[Document]) -> None:
         if self._is_dead:
             return
         for document in documents:
