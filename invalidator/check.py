@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from invalidator.aws.functions import Function
@@ -32,8 +33,14 @@ if TYPE_CHECKING:
 _SETTLING_SECONDS: Final = SECONDS_UNTIL_NOTIFIED + 60
 """For so long, a bucket that was connected just now may not tell of its changes."""
 
+_MARGIN: Final = timedelta(seconds=SECONDS_UNTIL_NOTIFIED)
+"""For so long, S3 may show a configuration that has been replaced; and clocks differ."""
+
+_KEPT: Final = timedelta(days=3)
+"""After so long, what nothing receives is about to be dropped: the queue of the stack keeps it for four days."""
+
 _MOST_PAGES: Final = 100_000
-"""Of one check; there is time for a few thousand."""
+"""More than there is time for."""
 
 _NOTING: Final = timedelta(seconds=20)
 """After so long, it is noted how far a listing has come. An account may write three parameters in a second:
@@ -50,7 +57,8 @@ class Services(NamedTuple):
 
     client_of: Callable[[str, str], Any] = sdk_client
     listings: Callable[[], Listings] = Listings.connect
-    queue: Callable[[str], Sink] = Queue.connect
+    # A message that is stored twice does no harm: its changes have the same identities.
+    queue: Callable[[str], Sink] = partial(Queue.connect, attempts=3)
     function: Callable[[str], Sink] = Function.connect
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     pause: Callable[[float], None] = time.sleep
@@ -125,17 +133,26 @@ class _Check:
         finally:
             examined = examiner.examine()
             wrong = self._tell(examined)
-        if examined.is_connected is False:
+        self._check_times(heard)
+        if examined.is_connected is False or (examined.held and self._begun - heard.until > _KEPT):
             # Before anything is put back, or anybody is alarmed who puts it back: the next check sees no trace of it.
             heard = self._parameter.miss()
         self.problems = wrong
         if examined.is_connected is False and self._watched.repairs and self._repair(examiner):
             examined = self._examiner().examine()
             heard = self._parameter.miss()  # who waits for S3 since before the repair waits too short
-        if examined.is_connected and heard.is_deaf:
+        if not examined.is_connected or examined.held:
+            return
+        if heard.is_deaf:
             self._catch_up(heard)
-        elif examined.is_connected:
+        else:
             self._parameter.write(Heard(self._begun))
+
+    def _check_times(self, heard: Heard) -> None:
+        """Raise HeardError if a time is to come, by which changes would be forgotten."""
+        for time_ in (heard.until, heard.end, heard.busy):
+            if time_ and time_ - self._begun > _MARGIN:
+                raise self._parameter.damaged(time_.isoformat())
 
     def _examiner(self) -> Examiner:
         return Examiner(self._watched.bucket, self._watched.wiring, self._services.client_of)
@@ -165,26 +182,33 @@ class _Check:
         if heard.busy and self._begun - heard.busy < timedelta(seconds=MAX_INVOCATION_SECONDS):
             logger.info("another check catches up")
             return
-        if not self._parameter.write(replace(heard, busy=self._services.now())):
-            return
-        end = heard.end
-        if end is None:
-            self._services.pause(_SETTLING_SECONDS)
-            end = self._services.now()
-            if not self._parameter.write(replace(heard, end=end, busy=end)):
-                return
         try:
-            self._send_missed(replace(heard, end=end), end)
+            is_done = self._wait_and_send(heard)
         except (ListingError, StorageError, EventError) as error:
             logger.error("not caught up; the next check goes on", extra={"error": str(error)})
+            is_done = False
+        if not is_done:
             self._behind = (self._services.now() - heard.until).total_seconds()
 
-    def _send_missed(self, heard: Heard, end: datetime) -> None:
-        """List the bucket and send what changed, as far as there is time. Raises what stops it."""
+    def _wait_and_send(self, heard: Heard) -> bool:
+        """Return whether all is sent that was missed. Raises what stops it."""
+        is_mine = self._parameter.write(replace(heard, busy=self._services.now()))
+        end = heard.end
+        if is_mine and end is None:
+            self._services.pause(_SETTLING_SECONDS)
+            end = self._services.now()
+            is_mine = self._parameter.write(replace(heard, end=end, busy=end))
+        if is_mine and end and self._send_missed(replace(heard, end=end), end):
+            return True
+        logger.warning("the bucket was disconnected again, or another check catches up")
+        return False
+
+    def _send_missed(self, heard: Heard, end: datetime) -> bool:
+        """List the bucket and send what changed, as far as there is time. Return False if another check has begun."""
         watched, services = self._watched, self._services
         listings, entry = services.listings(), watched.entry
         sink = services.queue(watched.wiring.queue) if watched.wiring.queue else services.function(entry.target)
-        window, keys = Window(heard.until, end), KeyFilter(entry.prefix, entry.suffix)
+        window, keys = Window(heard.until - _MARGIN, end), KeyFilter(entry.prefix, entry.suffix)
         bounds = listings.bounds(self._context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_END, _MOST_PAGES)
         run = CatchUp(watched.bucket, window, listings, sink, keys, lambda: services.now().timestamp())
         noted = services.now()
@@ -192,15 +216,14 @@ class _Check:
             for progress in run.run(bounds, heard.after):
                 self.caught_up = progress.changes
                 if progress.is_done:
-                    self._parameter.write(heard.listed(end))
                     logger.info("caught up", extra=progress.document())
-                    return
+                    return self._parameter.write(heard.listed(end)) and not heard.again
                 heard = replace(heard, after=progress.after)
                 if services.now() - noted >= _NOTING:
                     noted = services.now()
                     if not self._parameter.write(replace(heard, busy=noted)):
-                        logger.info("another check catches up")
-                        return
+                        return False
         except (ListingError, StorageError):
             self._parameter.write(replace(heard, busy=None))  # the next check need not wait for this one
             raise
+        return False

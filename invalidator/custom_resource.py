@@ -102,6 +102,8 @@ def _carry_out(event: dict[str, Any], context: _Context) -> tuple[str, bool]:
             _check_bucket(event, bucket)
             _check_properties(event)
             before, after = Bucket.open(bucket, pauses).connect(entry, first=_note_missed)
+            if before is after:
+                _note(HeardParameter.begin)
             return f"{bucket}/{entry.id}", after is not before
     raise ConfigurationError(f"a request of the type {event.get('RequestType')!r:.40}, which is not known")
 
@@ -168,12 +170,17 @@ def _left_behind(event: dict[str, Any], error: Exception) -> str:
 
 
 def _note_missed() -> None:
-    """Note for the check, if there is one, that changes may have been missed until now."""
+    """Note for the check that changes may have been missed until now."""
+    _note(HeardParameter.miss)
+
+
+def _note(what: Callable[[HeardParameter], object]) -> None:
+    """Note something for the check, if there is one."""
     if parameter := os.environ.get("HEARD_PARAMETER"):
         try:
-            HeardParameter(sdk.client("ssm", attempts=3), parameter).miss()
+            what(HeardParameter(sdk.client("ssm", attempts=3), parameter))
         except InvalidatorError as error:
-            _logger.error("nobody knows that changes may have been missed: %a", str(error))  # noqa: TRY400
+            _logger.error("the check does not know whether changes may have been missed: %a", str(error))  # noqa: TRY400
 
 
 def _start_check() -> None:

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any, ClassVar, Self
@@ -313,6 +313,22 @@ def test_a_mapping_that_is_disabled_is_told_and_makes_nobody_deaf(stack: Deploye
     assert not stack.heard.is_deaf
 
 
+def test_a_mapping_that_stays_disabled_makes_deaf_before_the_queue_forgets(stack: Deployed) -> None:
+    stack.functions.state = "Disabled"
+    stack.passed += 2 * 86_400
+    stack.check()
+    stack.functions.state = "Enabled"
+    assert stack.check()["caught_up"] == 0  # the queue still has everything
+    stack.functions.state = "Disabled"
+    stack.upload("dropped by the queue")
+    stack.caught_up()
+    stack.passed += 5 * 86_400
+    stack.hear(Heard(datetime.now(UTC)))
+    stack.check()
+    stack.functions.state = "Enabled"
+    assert stack.check()["caught_up"] == 1
+
+
 def test_a_bucket_that_is_gone_is_told(stack: Deployed, log: StringIO) -> None:
     boto3.client("s3").delete_bucket(Bucket=BUCKET)
     assert stack.check()["problems"] == 1
@@ -473,6 +489,23 @@ def test_a_bucket_that_is_connected_again_meanwhile_is_waited_for_again(stack: D
     assert not stack.heard.is_deaf
 
 
+def test_a_check_that_has_to_leave_the_rest_to_another_one_says_so(stack: Deployed, log: StringIO) -> None:
+    stack.while_paused = lambda: stack.hear(Heard(stack.now(), is_deaf=True))
+    assert stack.missed().check()["caught_up"] == 0
+    assert set(stack.metrics) == {"NotCaughtUp"}
+    assert logged(log, "the bucket was disconnected again, or another check catches up")
+
+
+def test_what_changed_shortly_before_is_sent_as_well(stack: Deployed) -> None:
+    """S3 may have shown a configuration that had been replaced already."""
+    stack.upload("a")
+    stack.caught_up()
+    stack.hear(Heard(datetime.now(UTC) + timedelta(minutes=4), is_deaf=True))
+    assert stack.check()["caught_up"] == 1
+    stack.hear(Heard(datetime.now(UTC) + timedelta(minutes=6), is_deaf=True))
+    assert stack.check()["caught_up"] == 0
+
+
 def test_one_that_was_cut_off_is_gone_on_with_after_its_time(stack: Deployed) -> None:
     stack.upload("unheard")
     stack.caught_up()
@@ -521,6 +554,14 @@ def test_a_damaged_parameter_hides_nothing_that_is_wrong(stack: Deployed, log: S
     assert logged(log, "connection broken")
     # Else nobody would know that changes were missed: the function fails, which has an alarm of its own.
     assert (stack.metrics, stack.entries) == ({}, [])
+
+
+@pytest.mark.parametrize("what", ["until", "end", "busy"])
+def test_a_time_to_come_is_told_since_all_before_it_would_be_forgotten(stack: Deployed, what: str) -> None:
+    later: Any = {what: stack.now() + timedelta(hours=1)}
+    stack.hear(replace(Heard(stack.now(), is_deaf=True), **later))
+    with pytest.raises(HeardError, match=r"set it to \{\}"):
+        stack.check()
 
 
 def test_nobody_is_alarmed_before_it_is_noted_that_changes_are_missed(stack: Deployed) -> None:

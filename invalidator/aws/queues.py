@@ -45,10 +45,12 @@ class Queue:
         self._client, self._url = client, url
 
     @classmethod
-    def connect(cls, url: str) -> Self:
-        """Connect to a queue as the SDK is configured. Raises ConfigurationError if that cannot be used."""
-        # One attempt: a second one could store the message twice, and would take longer than the function has left.
-        return cls(sdk.client("sqs", attempts=1), url)
+    def connect(cls, url: str, attempts: int = 1) -> Self:
+        """Connect to a queue as the SDK is configured. Raises ConfigurationError if that cannot be used.
+
+        A second attempt may store a message twice, and takes longer than the function has left for tickets.
+        """
+        return cls(sdk.client("sqs", attempts=attempts), url)
 
     def send(self, text: str) -> None:
         """Store a message. Raises StorageError."""

@@ -30,9 +30,6 @@ _MANY: Final = 1_000
 _PAGES: Final = 50
 """After so many pages, what was found is sent however few it is, so that the listing can go on from there."""
 
-_CLOCKS: Final = timedelta(minutes=1)
-"""So much the clock of S3 may be behind the one by which a window begins."""
-
 _UPLOAD: Final = timedelta(seconds=SECONDS_OF_UPLOAD)
 
 _of_parts = re.compile(r'.*-[0-9]+"?').fullmatch
@@ -57,10 +54,10 @@ class Window(NamedTuple):
         An object that was uploaded in parts, as its ETag tells, has the time at which its upload was begun:
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html (2026-11-30)
         """
-        early = self.since - version.modified
-        if version.modified > self.until or early > _CLOCKS + _UPLOAD:
+        if not self.since - _UPLOAD <= version.modified <= self.until:
             return False
-        return early <= _CLOCKS or (version.content is not None and bool(_of_parts(version.content[0])))
+        in_parts = version.content is not None and _of_parts(version.content[0])
+        return bool(in_parts) or version.modified >= self.since
 
 
 @dataclass(slots=True)

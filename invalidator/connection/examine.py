@@ -50,10 +50,14 @@ NOT_KNOWN: Final = Wiring()
 
 
 class Examined(NamedTuple):
-    """All findings; and whether changes arrive at the queue or the function. None: that could not be read."""
+    """All findings; and whether changes arrive at the queue or the function. None: that could not be read.
+
+    They are ``held`` if they stay on the queue, since nothing receives them.
+    """
 
     findings: list[Finding]
     is_connected: bool | None
+    held: bool = False
 
 
 def sdk_client(service: str, region: str = "") -> Any:
@@ -87,9 +91,9 @@ class Examiner:
         """Return what is found about all of it."""
         found = [*self.location(), *self.findings()]
         wrong = [finding for finding in found if finding.verdict == "wrong" and finding not in self.unread]
-        if any(finding.check != _MAPPING for finding in wrong):  # without a mapping, the queue keeps what it gets
+        if any(finding.check != _MAPPING for finding in wrong):
             return Examined(found, is_connected=False)
-        return Examined(found, is_connected=None if self.unread else True)
+        return Examined(found, is_connected=None if self.unread else True, held=bool(wrong))
 
     def location(self) -> Iterator[Finding]:
         """Yield a finding if the Region of the bucket cannot be read."""
@@ -168,6 +172,8 @@ class Examiner:
 
     def _queue_policy(self, queue: str, arn: Arn) -> Iterator[Finding]:
         attributes = self._attributes
+        if not attributes and self._wiring.entry:
+            return  # it is the function's own queue, and is said to be unreadable
         if queue != self.queue_arn:
             client = self._client_of("sqs", arn.region)
             owned = {"QueueName": arn.resource, "QueueOwnerAWSAccountId": arn.account}

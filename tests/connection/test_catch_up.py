@@ -83,7 +83,7 @@ class Write:
     @property
     def counts(self) -> bool:
         """True if it is certain that it counts, by the words of the rule."""
-        earliest = -1 - (24 * 60 if self.etag == IN_PARTS else 0)
+        earliest = -24 * 60 if self.etag == IN_PARTS else 0
         return earliest <= self.minutes <= 60
 
 
