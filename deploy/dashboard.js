@@ -15,6 +15,7 @@ const OPTIONAL = {
   DisconnectedAlarm: ({ checks }) => checks === 'off',
   CatchUpAlarm: ({ checks }) => checks === 'off',
   CheckErrorsAlarm: ({ checks }) => checks === 'off',
+  NoChecksAlarm: ({ checks }) => checks === 'off',
   Disconnected: ({ checks }) => checks === 'off',
   Repaired: ({ checks }) => checks === 'off',
   CaughtUp: ({ checks }) => checks === 'off',

@@ -14,8 +14,8 @@ function encrypted(given) {
 }
 
 // What a function that receives or sends needs in addition: SQS uses the key in the name of who receives (Decrypt) and of
-// who sends (both: it also looks whether it can decrypt a new data key). With trigger=direct, Lambda sends the dead letters in the name of the
-// function's role. CloudWatch uses the key in its own name:
+// who sends (both: it also looks whether it can decrypt a new data key). With trigger=direct, Lambda sends the dead letters
+// in the name of the function's role. CloudWatch uses the key in its own name:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html (2026-11-29)
 function usingTheKey(given) {
   const key = given['kms-key'];

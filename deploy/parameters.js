@@ -211,7 +211,7 @@ function listing(given) {
 function connecting({ bucket, checks }) {
   const actions = ['s3:GetBucketLocation', 's3:GetBucketNotification', 's3:PutBucketNotification'];
   const checking = checks === 'on' ? [{ 'Fn::GetAtt': ['CheckLambdaFunction', 'Arn'] }] : [];
-  const noting = checks === 'on' ? [substituted('arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${Heard}')] : [];
+  const noting = checks === 'on' ? [arnOf('${Heard}', 'ssm', 'parameter/${Heard}')] : [];
   return [
     ...reading(actions, [substituted(`arn:\${AWS::Partition}:s3:::${bucket}`)]),
     ...reading('lambda:InvokeFunction', checking),

@@ -569,7 +569,8 @@ def test_the_bucket_is_connected_to_the_stack(packages: Packages, case: str, tar
     assert (connection["Bucket"], connection["Target"]) == ("my-origin", target)
     assert connection["EntryId"] == "<AWS::StackName>"
     fixed = properties(packages[case], "ConnectLambdaFunction")["Environment"]["Variables"]
-    told = {"CHECK_FUNCTION": "<CheckLambdaFunction>"} if case in WITH_CHECK else {}
+    starting = {"CHECK_FUNCTION": "<CheckLambdaFunction>", "HEARD_PARAMETER": "<Heard>"}
+    told = starting if case in WITH_CHECK else {}
     assert fixed == variables(connection) | {"STACK_ID": "<AWS::StackId>"} | told
     assert connection["ServiceToken"] == "<ConnectLambdaFunction.Arn>"
     # A function that cannot start never answers, and CloudFormation waits an hour by default.
@@ -729,7 +730,7 @@ def test_each_role_may_do_what_it_needs_on_what_it_needs(packages: Packages, cas
     assert allowed(packages[case], "ConnectRole") == writing_to("ConnectLogGroup") | {
         (f"s3:{name}", "arn:aws:s3:::my-origin")
         for name in ("GetBucketLocation", "GetBucketNotification", "PutBucketNotification")
-    } | ({("lambda:InvokeFunction", "<CheckLambdaFunction.Arn>")} if case in WITH_CHECK else set())
+    } | ({("lambda:InvokeFunction", "<CheckLambdaFunction.Arn>")} | REMEMBERING if case in WITH_CHECK else set())
     roles = {name for name, resource in packages[case].resources.items() if resource["Type"] == "AWS::IAM::Role"}
     assert roles == {"InvalidateRole", "ConnectRole"} | {
         f"{FUNCTIONS[name][0]}Role" for name, cases in CASES_WITH.items() if case in cases
@@ -897,6 +898,7 @@ ONLY_WITH = {
     "DisconnectedAlarm": "CheckLambdaFunction",
     "CatchUpAlarm": "CheckLambdaFunction",
     "CheckErrorsAlarm": "CheckLambdaFunction",
+    "NoChecksAlarm": "CheckLambdaFunction",
 }
 # Statistic, seconds and number of periods. A single ticket for a busy distribution is normal; tickets for a quarter of
 # an hour are not.
@@ -907,6 +909,7 @@ WITHIN = {
     "CheckErrorsAlarm": ("Sum", 60, 1),
     "DisconnectedAlarm": ("Maximum", 2 * 60 * 60, 1),
     "CatchUpAlarm": ("Maximum", 2 * 60 * 60, 1),
+    "NoChecksAlarm": ("Sum", 2 * 60 * 60, 1),
     "OldMessagesAlarm": ("Maximum", 60, 1),
     "TicketsAlarm": ("Maximum", 15 * 60, 1),
     "FreshnessAlarm": ("p95", 15 * 60, 1),
@@ -922,6 +925,7 @@ WITHIN = {
         ("ErrorsAlarm", "AWS/Lambda Errors", "FunctionName <InvalidateLambdaFunction>", 0),
         ("PipelineErrorsAlarm", "AWS/Lambda Errors", "FunctionName <PipelineLambdaFunction>", 0),
         ("CheckErrorsAlarm", "AWS/Lambda Errors", "FunctionName <CheckLambdaFunction>", 0),
+        ("NoChecksAlarm", "AWS/Lambda Invocations", "FunctionName <CheckLambdaFunction>", 1),
         ("DisconnectedAlarm", "invalidator Disconnected", "service <AWS::StackName>", 0),
         ("CatchUpAlarm", "invalidator NotCaughtUp", "service <AWS::StackName>", 0),
         ("OldMessagesAlarm", "AWS/SQS ApproximateAgeOfOldestMessage", "QueueName <Queue.QueueName>", 20 * 60),
@@ -941,15 +945,22 @@ def test_what_goes_wrong_raises_an_alarm(
     assert f"{found['Namespace']} {found['MetricName']}" == metric
     assert [f"{item['Name']} {item['Value']}" for item in found["Dimensions"]] == [dimension]
     expected = float(packaged.given["cost-alarm"]) if threshold is None else threshold
-    assert (found["ComparisonOperator"], found["Threshold"]) == ("GreaterThanThreshold", expected)
-    assert found["TreatMissingData"] == "notBreaching"
+    is_about_silence = alarm == "NoChecksAlarm"  # of a new stack, too, of which it must not tell
+    comparison = "LessThanThreshold" if is_about_silence else "GreaterThanThreshold"
+    assert (found["ComparisonOperator"], found["Threshold"]) == (comparison, expected)
+    assert found["TreatMissingData"] == ("missing" if is_about_silence else "notBreaching")
     statistic = found.get("Statistic") or found["ExtendedStatistic"]
     within = WITHIN[alarm]
-    if alarm in {"DisconnectedAlarm", "CatchUpAlarm"}:  # two checks, of which there is one each hour by default
+    if alarm in {
+        "DisconnectedAlarm",
+        "CatchUpAlarm",
+        "NoChecksAlarm",
+    }:  # two checks, of which there is one each hour by default
         within = within[0], within[1] * int(packaged.given.get("check", "60")) // 60, within[2]
     assert (statistic, found["Period"], found["EvaluationPeriods"]) == within
     topics = [packaged.given["alarm-topic"]] if "alarm-topic" in packaged.given else []
     assert (found["AlarmActions"], found["OKActions"]) == (topics, topics)
+    assert found.get("InsufficientDataActions", []) == (topics if is_about_silence else [])
 
 
 def test_every_alarm_is_one_of_these(packaged: Package) -> None:
@@ -972,6 +983,15 @@ def test_a_message_that_waits_is_one_that_is_neither_held_back_nor_hidden(packag
     assert (
         MAX_DELAY_SECONDS < properties(packages[case], "OldMessagesAlarm")["Threshold"] < 2 * queue["VisibilityTimeout"]
     )
+
+
+def test_the_parameter_is_as_it_was_so_that_no_upgrade_writes_it_anew(packages: Packages) -> None:
+    """CloudFormation writes the value with each other change of it, and what the checks have noted would be lost."""
+    description = "Until when the changes of my-origin were heard, and what is still to be caught up with"
+    name = {"Fn::Sub": "${AWS::StackName}-heard"}
+    assert packages["discover"].resources["Heard"]["Properties"] == {
+        **{"Name": name, "Description": description, "Type": "String", "Tier": "Standard", "Value": "{}"}
+    }
 
 
 def test_the_stack_says_what_it_is(packaged: Package) -> None:
