@@ -990,7 +990,11 @@ def test_the_parameter_is_as_it_was_so_that_no_upgrade_writes_it_anew(packages: 
     description = "Until when the changes of my-origin were heard, and what is still to be caught up with"
     name = {"Fn::Sub": "${AWS::StackName}-heard"}
     assert packages["discover"].resources["Heard"]["Properties"] == {
-        **{"Name": name, "Description": description, "Type": "String", "Tier": "Standard", "Value": "{}"}
+        "Name": name,
+        "Description": description,
+        "Type": "String",
+        "Tier": "Standard",
+        "Value": "{}",
     }
 
 
