@@ -23,6 +23,7 @@ from invalidator.aws.versions import (
 )
 from invalidator.errors import ListingError
 from invalidator.model import ObjectChange, ObjectKey
+from invalidator.wording import count
 
 _RECENT: Final = timedelta(hours=1)
 """Age up to which an upload is compared. Later, a version right before it may be gone, and the event of that, too."""
@@ -217,12 +218,12 @@ class Listings:
     def _begin_page(self, bucket: str, bounds: Bounds) -> None:
         self._check_time(bucket, bounds)
         if bounds.asked >= bounds.pages:
-            raise ListingError(f"{_cannot_list(bucket)}: it takes more than {bounds.pages:,} pages")
+            raise ListingError(f"{_cannot_list(bucket)}: it takes more than {count(bounds.pages, 'page')}")
         bounds.asked += 1
 
     def _check_time(self, bucket: str, bounds: Bounds) -> None:
         if self._now() >= bounds.until:
-            raise ListingError(f"{_cannot_list(bucket)}: there is no time left (after {bounds.asked} pages)")
+            raise ListingError(f"{_cannot_list(bucket)}: there is no time left (after {count(bounds.asked, 'page')})")
 
 
 def _listing(bucket: str) -> AbstractContextManager[None]:

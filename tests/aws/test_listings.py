@@ -16,6 +16,7 @@ from invalidator.aws.listings import Bounds, Listings, Unchanged
 from invalidator.aws.versions import ListedVersion, VersionPage, VersionWalk, look_the_same, repeated
 from invalidator.errors import ListingError
 from invalidator.model import ObjectChange, ObjectKey
+from invalidator.wording import count
 from tests.doubles import strategies as make
 from tests.doubles.loopback import answering, ok
 from tests.doubles.versioned_s3 import NOW, VersionedS3, serve
@@ -600,7 +601,7 @@ def test_no_more_pages_than_allowed_are_read_and_what_was_found_holds(bound: int
     assert len(s3.calls) == bound
     assert 0 < len(found.changes) < 50
     (warning,) = found.warnings
-    assert warning.endswith(f"it takes more than {bound} pages")
+    assert warning.endswith(f"it takes more than {count(bound, 'page')}")
 
 
 def test_when_the_time_is_over_what_was_found_holds() -> None:
