@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
+from invalidator.aws import sdk
 from invalidator.aws.listings import Listings
 from invalidator.cli import options
 from invalidator.cli.catch_up_inputs import Place, marker_meant, marker_text, place_meant, window_meant
@@ -19,7 +20,7 @@ from invalidator.cli.session import errors_explained, interruptible, undisturbed
 from invalidator.cli.terminal import narrate, print_json, print_line, states_shown, stderr_console, utc
 from invalidator.connection.catch_up import CatchUp, CatchUpProgress, Window
 from invalidator.connection.heard import Marker
-from invalidator.errors import EventError, ListingError, StorageError
+from invalidator.errors import EventError, InvalidatorError, ListingError, StorageError
 from invalidator.events.held import read_gathered
 from invalidator.limits import USD_PER_PATH
 from invalidator.wording import count
@@ -62,11 +63,13 @@ def catch_up(
     """List a bucket, and send what changed while nobody heard of it to the function, by its queue.
 
     A stack that checks its bucket does that by itself. By hand: after a bucket was disconnected, or with another queue.
-    It sees what was written and, in a bucket with versions, what was deleted, by its delete marker; not what was
-    deleted for good. An object that was uploaded in parts has the time at which the upload began, and counts if that
-    was up to a day earlier.
+    It sees what was written and, in a bucket with versions, what was deleted, by its delete marker. It does
+    not see what was deleted for good, nor changes of ACLs, for which S3 changes no time. An object that was uploaded in
+    parts has the time at which the upload began, and counts if that was up to a day earlier.
 
-    What was heard of all the same is cleared once more. --dry-run shows what would be sent, and what it may cost.
+    What S3 told of all the same has been cleared already, and is cleared and billed once more. What an earlier catch-up
+    sent, CloudFront mostly knows by its reference: it is neither cleared nor billed again. 'create --key' clears it in
+    any case. --dry-run shows what would be sent, and what it may cost.
 
     Example: invalidator catch-up --since 2h --stack invalidator-dev
 
@@ -74,19 +77,27 @@ def catch_up(
     """
     with errors_explained():
         window = window_meant(since, until, datetime.now(UTC))
-        marker = None if after is None else marker_meant(after)
         place = place_meant(stack, bucket, queue, prefix, suffix)
+        marker = None if after is None else marker_meant(after, place, window)
         shown = _Shown(as_json)
         name, sink = ("", shown) if dry_run else place.connect()
         listings = Listings.connect()
 
     def line(after: Marker | None) -> str:
         times = {"since": utc(window.since), "until": utc(window.until)}
-        instead = {"stack": stack or None, "after": marker_text(after) if after else None} | times
+        going_on = marker_text(after, place, window) if after else None
+        instead = {"stack": stack or None, "after": going_on} | times
         return options.retyped("catch-up", context, context.params | instead)
 
-    report = _Report(place, window, name, CatchUpProgress(marker), line, shown.objects if dry_run else None)
-    with interruptible(lambda: report.stop("Interrupted.", as_json=as_json)):
+    report = _Report(place, window, name, CatchUpProgress(marker), line, shown.objects if dry_run else None, as_json)
+    if window.since == window.until:
+        report.progress.is_done = True
+        narrate(f"There is no time between {utc(window.since)} and {utc(window.until)}.")
+        report.tell()
+        return
+    if marker:
+        narrate(f"Going on after key {marker[0]!r}.")
+    with interruptible(lambda: report.stop("Interrupted.")):
         try:
             with _progress(in_place=not dry_run) as tell:
                 run = CatchUp(place.bucket, window, listings, sink, place.keys)
@@ -94,9 +105,8 @@ def catch_up(
                     report.progress = progress
                     tell(progress)
         except (ListingError, StorageError, EventError) as error:
-            report.stop(f"error: {error}", as_json=as_json)
-            raise typer.Exit(1) from error
-    report.tell(as_json=as_json)
+            raise typer.Exit(report.fail(error, max_pages)) from error
+    report.tell()
 
 
 class _Shown:
@@ -112,7 +122,13 @@ class _Shown:
             if self._as_json:
                 self.objects.append({"key": change.key, "modified": modified})
             else:
-                print_line(f"{modified}  {change.key}")
+                print_line(f"{modified}  {_key_text(change.key)}")
+
+
+def _key_text(key: str) -> str:
+    """Return a key for a line: in quotes if it has spaces at an end, or what is not printable, or begins with one."""
+    is_plain = key.isprintable() and key == key.strip() and key[0] not in "'\""
+    return key if is_plain else repr(key)
 
 
 @dataclass
@@ -125,34 +141,55 @@ class _Report:
     progress: CatchUpProgress
     line: Callable[[Marker | None], str]
     objects: list[dict[str, str]] | None
+    as_json: bool
 
-    def tell(self, *, as_json: bool) -> None:
+    def tell(self) -> None:
         """Tell what was done."""
-        self._print(as_json=as_json)
+        self._print()
+        progress = self.progress
         narrate(self._summary())
-        if self.progress.changes:
+        if progress.changes:
             narrate(self._price())
-            narrate(
-                "What was uploaded in parts is among them from a day earlier on: its time is when the upload began."
-            )
-        if not self.progress.has_versions:
+        if progress.early:
+            early = count(progress.early, "object")
+            narrate(f"Uploads in parts have the time at which they began, so those of the day before count: {early}.")
+        if self._sees_deletes() is False:
             narrate(f"Bucket {self.place.bucket} shows no versions, and so not what was deleted: see 'create --key'.")
-        if self.objects is None and self.progress.changes:
-            narrate("The function clears them within about two minutes: 'status' shows it, and 'dlq' what it gave up.")
+        if self.objects is None and progress.changes:
+            narrate(
+                "The function clears within about two minutes what no earlier catch-up has sent: 'status' shows it, and"
+                " 'dlq' what it gave up. 'create --key' clears in any case."
+            )
 
-    def stop(self, why: str, *, as_json: bool) -> None:
-        """Tell why it stopped, and with which line it goes on."""
+    def fail(self, error: InvalidatorError, max_pages: int) -> int:
+        """Tell why it failed. Return the exit status."""
+        if isinstance(error, ListingError) and self.progress.pages >= max_pages:
+            self.stop(f"Stopped after {count(max_pages, 'page')}, as --max-pages says.")
+            return 1
+        is_missing = any(sdk.code_of(each) == "NoSuchBucket" for each in sdk.causes_of(error))
+        self.stop(f"error: {error}", helps=not is_missing)
+        return 2 if is_missing else 1
+
+    def stop(self, why: str, *, helps: bool = True) -> None:
+        """Tell why it stopped and, where it ``helps``, with which line it goes on."""
+        pages, is_dry = self.progress.pages, self.objects is not None
         with undisturbed():
-            if self.progress.pages:
-                self._print(as_json=as_json)
+            if pages:
+                self._print()
             narrate(why)
-            if self.progress.pages:
+            if pages:
                 narrate(self._summary())
-            narrate("To go on from there, with at most what was sent last sent twice:")
-            narrate(f"  {self.line(self.progress.after)}")
+            if helps and not self.progress.is_done and (pages or not is_dry):
+                narrate("To go on:" if is_dry else "To go on (what was sent last may be sent twice):")
+                narrate(f"  {self.line(self.progress.after)}")
 
-    def _print(self, *, as_json: bool) -> None:
-        if not as_json:
+    def _sees_deletes(self) -> bool | None:
+        """Return whether the listing shows what was deleted; None if it shows too little to tell."""
+        progress = self.progress
+        return progress.has_versions or (False if progress.versions and progress.is_done else None)
+
+    def _print(self) -> None:
+        if not self.as_json:
             return
         done, after = self.progress.is_done, self.progress.after
         document = {
@@ -161,9 +198,9 @@ class _Report:
             "since": utc(self.window.since),
             "until": utc(self.window.until),
             **self.progress.document(),
-            "sees_deletes": self.progress.has_versions,
+            "sees_deletes": self._sees_deletes(),
             "done": done,
-            "after": None if done or not after else marker_text(after),
+            "after": None if done or not after else marker_text(after, self.place, self.window),
         }
         print_json("catch-up", document | ({} if self.objects is None else {"objects": self.objects}))
 
@@ -180,8 +217,9 @@ class _Report:
     def _price(self) -> str:
         usd = dollars(self.progress.changes * USD_PER_PATH)
         return (
-            f"If each were a path of its own, they would cost {usd} USD on each distribution that serves them, at"
-            f" {USD_PER_PATH} USD a path. The settings MAX_PATHS and MONTHLY_BUDGET bound that."
+            f"At one path each, they would cost {usd} USD on each distribution that serves them ({USD_PER_PATH} USD a"
+            " path). Where much changed, the function sends a few wildcards instead. MAX_PATHS and MONTHLY_BUDGET bound"
+            " that."
         )
 
 

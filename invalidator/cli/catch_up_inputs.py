@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from invalidator.aws import sdk
@@ -113,19 +114,29 @@ def _time(option: str, text: str) -> datetime:
     return time
 
 
-def marker_text(marker: Marker) -> str:
-    """Return a marker as an option takes it: whatever is in the key, a shell and a terminal pass it on as it is."""
-    return base64.urlsafe_b64encode(json.dumps(marker).encode()).decode()
+def marker_text(marker: Marker, place: Place, window: Window) -> str:
+    """Return a marker of this listing for an option: whatever is in the key, it passes a shell and a terminal."""
+    return base64.urlsafe_b64encode(json.dumps([*marker, _digest(place, window)]).encode()).decode()
 
 
-def marker_meant(text: str) -> Marker:
-    """Return the marker in a text. Raises ConfigurationError."""
+def marker_meant(text: str, place: Place, window: Window) -> Marker:
+    """Return the marker in a text. Raises ConfigurationError if there is none, or it is of another listing."""
+    copy = "copy the whole line with which it said how to go on"
     try:
-        key, version = json.loads(base64.b64decode(text, altchars=b"-_", validate=True))
-        if isinstance(key, str) and isinstance(version, str) and key and version:
-            return key, version
+        key, version, digest = json.loads(base64.b64decode(text, altchars=b"-_", validate=True))
+        is_marker = isinstance(key, str) and isinstance(version, str) and key and version
     except (ValueError, TypeError, RecursionError):
-        pass
-    raise ConfigurationError(
-        f"--after: {text!r:.80} is not where a catch-up stopped: copy the whole line with which it said how to go on"
-    )
+        is_marker = False
+    if not is_marker:
+        raise ConfigurationError(f"--after: {text!r:.80} is not where a catch-up stopped: {copy}")
+    if digest != _digest(place, window):
+        raise ConfigurationError(
+            f"--after: that catch-up had another bucket, prefix, suffix, --since or --until: {copy}"
+        )
+    return key, version
+
+
+def _digest(place: Place, window: Window) -> str:
+    """Return what tells a listing from others: where it goes on, another one would skip keys that it never saw."""
+    listed = [place.bucket, *place.keys, *map(utc, window)]
+    return sha256(json.dumps(listed).encode()).hexdigest()[:16]

@@ -64,8 +64,8 @@ class Window(NamedTuple):
 class CatchUpProgress:
     """The state of a catch-up: pages listed, versions on them, changes and messages sent.
 
-    All up to the marker ``after`` is sent. ``has_versions`` is true once a version has an id, so that deletes can be
-    seen.
+    All up to the marker ``after`` is sent. Of the changes, so many are ``early``: uploads in parts before the window.
+    ``has_versions`` is true once a version has an id, or is a delete marker, so that deletes can be seen.
     """
 
     after: Marker | None = None
@@ -73,6 +73,7 @@ class CatchUpProgress:
     versions: int = 0
     changes: int = 0
     messages: int = 0
+    early: int = 0
     has_versions: bool = False
     is_done: bool = False
 
@@ -80,7 +81,7 @@ class CatchUpProgress:
         """Count a page."""
         self.pages += 1
         self.versions += len(page.entries)
-        self.has_versions |= any(version.version != "null" for version in page.entries)
+        self.has_versions |= any(version.version != "null" or version.content is None for version in page.entries)
 
     def document(self) -> dict[str, int]:
         """Return the counts by name."""
@@ -145,6 +146,7 @@ class CatchUp:
             self._sink.send(body)
             progress.messages += 1
             progress.changes += len(changes)
+        progress.early += sum(self._newest[key] < self._window.since for key in self._found)
         self._found.clear()
         # The next page may go on with versions of the same key.
         self._newest = {key: at for key, at in self._newest.items() if end and key == end[0]}

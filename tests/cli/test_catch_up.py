@@ -17,7 +17,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from invalidator.cli.app import load_command
-from invalidator.cli.catch_up_inputs import marker_meant, marker_text, window_meant
+from invalidator.cli.catch_up_inputs import Place, marker_meant, marker_text, window_meant
+from invalidator.connection.catch_up import Window
+from invalidator.connection.notification_checks import KeyFilter
 from invalidator.errors import ConfigurationError
 from invalidator.local import embedded
 from tests.doubles import versioned_s3
@@ -25,6 +27,8 @@ from tests.doubles.documents import check_document, contents
 from tests.doubles.versioned_s3 import VersionedS3
 
 NOW = datetime(2026, 11, 30, 8, 0, 0, 123_456, UTC)
+PLACE = Place("origin", KeyFilter("", ""), "changes", "")
+WINDOW = Window(NOW - timedelta(hours=2), NOW)
 AWKWARD = "a'b \x1b[2J\n\u202e é"
 
 ages = st.builds("{}{}".format, st.integers(0, 10**8), st.sampled_from("smhd"))
@@ -86,19 +90,36 @@ def test_a_run_that_went_back_a_year_can_go_on_a_month_later() -> None:
 @example(AWKWARD, "null")
 @example("\ud800", "v")
 def test_a_marker_passes_a_shell_and_a_terminal_as_it_is(key: str, version: str) -> None:
-    text = marker_text((key, version))
+    text = marker_text((key, version), PLACE, WINDOW)
     assert shlex.quote(text) == text
     assert text.isprintable()
-    assert marker_meant(text) == (key, version)
+    assert marker_meant(text, PLACE, WINDOW) == (key, version)
+    assert marker_meant(text, PLACE._replace(queue="another"), WINDOW) == (key, version)
 
 
-@given(st.text() | st.text().map(lambda text: marker_text((text, ""))))
-@example("WyJhIiwiYiIsImMiXQ==")  # of three
-@example("W1siYSJdLCJiIl0=")  # not of texts
+@given(st.text() | st.text().map(lambda text: marker_text((text, ""), PLACE, WINDOW)))
+@example("WyJhIiwiYiJd")  # of two
+@example("W1siYSJdLCJiIiwiYyJd")  # not of texts
 @example("bnVsbA==")
 def test_a_text_that_is_no_marker_is_told(text: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"^--after: .* copy the whole line"):
-        marker_meant(text)
+    with pytest.raises(ConfigurationError, match=r"^--after: .* is not where a catch-up stopped: copy the whole line"):
+        marker_meant(text, PLACE, WINDOW)
+
+
+@pytest.mark.parametrize(
+    ("place", "window"),
+    [
+        (PLACE._replace(bucket="another"), WINDOW),
+        (PLACE._replace(keys=KeyFilter("a", "")), WINDOW),
+        (PLACE._replace(keys=KeyFilter("", "a")), WINDOW),
+        (PLACE, WINDOW._replace(since=NOW - timedelta(hours=3))),
+        (PLACE, WINDOW._replace(until=NOW - timedelta(hours=1))),
+    ],
+)
+def test_a_marker_of_another_listing_is_refused(place: Place, window: Window) -> None:
+    """It would skip keys that this one never saw."""
+    with pytest.raises(ConfigurationError, match=r"^--after: that catch-up had another bucket, .* copy the whole line"):
+        marker_meant(marker_text(("m", "v"), place, window), PLACE, WINDOW)
 
 
 # --- a bucket and a queue -------------------------------------------------------------------------------
@@ -196,12 +217,11 @@ def test_what_was_written_and_deleted_since_is_sent(world: World, run: Any) -> N
     bucket.write("deleted", None, bucket.ago)
     told = run(world.line)
     assert (told.status, told.out, sorted(world.sent())) == (0, "", ["deleted", "new"])
-    first, price, parts, within = told.err.splitlines()
+    first, price, within = told.err.splitlines()
     assert first.startswith("3 versions on 2 pages listed: 2 objects changed from 20")
     assert first.endswith(f"Z. 1 message sent to {world.queue}.")
-    assert "would cost 0.01 USD on each distribution that serves them, at 0.005 USD a path." in price
-    assert "uploaded in parts" in parts
-    assert within.startswith("The function clears them within about two minutes")
+    assert price.startswith("At one path each, they would cost 0.01 USD on each distribution that serves them (0.005")
+    assert within.startswith("The function clears within about two minutes what no earlier catch-up has sent: ")
     assert run([*world.line, "--prefix", "n", "--suffix", "w"]).status == 0
     assert world.sent() == ["new"]
 
@@ -219,12 +239,59 @@ def test_a_dry_run_shows_what_would_be_sent_and_sends_nothing(world: World, run:
     world.bucket.write(AWKWARD, b"1", world.bucket.ago)
     told = run([*world.line, "--dry-run"])
     at = f"{world.bucket.ago:%Y-%m-%dT%H:%M:%SZ}"
-    assert told.out == f"{at}  a'b \\x1b[2J; \\x202e é\n"
+    assert told.out == f"{at}  {AWKWARD!r}\n"
     assert "1 object changed from" in told.err
     assert "Nothing was sent: it would be 1 message." in told.err
     document = contents(run(["catch-up", "--since", "2h", "--bucket", "origin", "--dry-run", "--json"]).out)
     assert document["objects"] == [{"key": AWKWARD, "modified": at}]
     assert (document["to"], world.sent()) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [("red flower.jpg", "red flower.jpg"), (" a", "' a'"), ("a ", "'a '"), ("'a'", "\"'a'\""), ("a\n", r"'a\n'")],
+)
+def test_a_key_in_a_line_is_told_from_the_space_around_it(world: World, run: Any, key: str, shown: str) -> None:
+    world.bucket.write(key, b"1", world.bucket.ago)
+    assert run([*world.line, "--dry-run"]).out[20:] == f"  {shown}\n"
+
+
+def test_uploads_in_parts_of_the_day_before_are_counted_if_any(world: World, run: Any) -> None:
+    for key, age in (("early", 20), ("also", 3), ("within", 1), ("too-early", 30)):
+        world.bucket.write(key, b"1", datetime.now(UTC) - timedelta(hours=age), ETag='"x-2"')
+    assert "so those of the day before count: 2 objects." in run(world.line).err
+    assert "in parts" not in run([*world.line, "--prefix", "within"]).err
+
+
+@pytest.mark.parametrize(("version", "sees"), [("v1", True), ("null", True), (None, None)])
+def test_who_sees_nothing_says_nothing_of_what_was_deleted(
+    world: World, run: Any, version: str | None, sees: bool | None
+) -> None:
+    if version:  # null in a bucket that has versions no more
+        world.bucket.write("zzz", None, world.bucket.ago, version=version)
+    told = run([*world.line, "--prefix", "zzz", "--json"])
+    assert "shows no versions" not in told.err
+    assert contents(told.out)["sees_deletes"] is sees
+
+
+def test_a_time_in_which_nothing_can_change_lists_nothing(world: World, run: Any) -> None:
+    at = f"{world.bucket.ago:%Y-%m-%dT%H:%M:%SZ}"
+    told = run([*world.line, "--since", at, "--until", at, "--json"])
+    assert (told.status, world.bucket.asked, contents(told.out)["done"]) == (0, 0, True)
+    assert told.err.startswith(f"There is no time between {at} and {at}.\n")
+
+
+def test_a_bucket_that_is_not_there_is_a_mistake_of_the_user(world: World, run: Any) -> None:
+    told = run([*world.line, "--bucket", "nope"])
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith("error: bucket 'nope' cannot be listed: NoSuchBucket")
+    assert told.err.endswith("(check the name of the bucket)\n")
+
+
+def test_a_dry_run_that_has_shown_nothing_has_nothing_to_go_on_with(world: World, run: Any) -> None:
+    world.bucket.faults.append(("AccessDenied", 403))
+    told = run([*world.line, "--dry-run"])
+    assert (told.status, told.err.count("\n")) == (1, 1)
 
 
 def test_what_stops_goes_on_with_the_line_that_it_tells(world: World, run: Any) -> None:
@@ -234,12 +301,14 @@ def test_what_stops_goes_on_with_the_line_that_it_tells(world: World, run: Any) 
     told = run([*world.line, "--max-pages", "1", "--json"])
     document = contents(told.out)
     assert (told.status, document["done"], document["changes"]) == (1, False, 2)
-    assert "error: bucket 'origin' cannot be listed: it takes more than 1 pages" in told.err
+    assert told.err.startswith("Stopped after 1 page, as --max-pages says.\n")
+    assert "\nTo go on (what was sent last may be sent twice):\n" in told.err
     assert told.going_on[told.going_on.index("--after") + 1] == document["after"]
     assert "Z" in told.going_on[told.going_on.index("--since") + 1]
     runs = 1
     while told.status:
         told, runs = run(told.going_on), runs + 1
+        assert told.err.startswith(f"Going on after key {keys[2 * runs - 3]!r}.\n")
     assert (runs, world.sent()) == (4, keys)
 
 
@@ -258,7 +327,9 @@ def test_ctrl_c_tells_how_to_go_on(world: World, run: Any, number: int) -> None:
 
 def test_the_line_names_the_program_that_was_called(world: World, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/with space/invalidator"])
-    told = run([*world.line, "--max-pages", "1", "--prefix", "it's", "--bucket", "nowhere"])
+    for key in ("it's 1", "it's 2", "it's 3"):
+        world.bucket.write(key, b"1", world.bucket.ago)
+    told = run([*world.line, "--max-pages", "1", "--prefix", "it's"])
     line = told.err.splitlines()[-1]
     assert line.startswith("  '/with space/invalidator' catch-up --since 20")
     assert "--prefix 'it'\"'\"'s' --max-pages 1" in line
@@ -284,7 +355,8 @@ def test_a_bucket_without_an_end_is_left_after_so_many_pages(world: World, run: 
     world.bucket.is_endless = True
     told = run([*world.line, "--max-pages", "105", "--dry-run", "--json"])
     assert (told.status, world.bucket.asked, contents(told.out)["pages"]) == (1, 105, 105)
-    assert told.err.startswith("  100 versions on 100 pages listed: 100 objects changed\nerror: ")
+    assert told.err.startswith("  100 versions on 100 pages listed: 100 objects changed\nStopped after 105 pages, as ")
+    assert "\nTo go on:\n" in told.err
 
 
 def test_a_terminal_sees_how_far_it_has_come(world: World, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

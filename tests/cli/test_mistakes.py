@@ -144,7 +144,11 @@ TABLE: Final = {
     ),
     "catch-up": Row(
         ("--since", "1h", "--bucket", BUCKET, "--dry-run"),
-        _NO_KEYS | {"an unknown bucket": _GONE, "an unknown id": Cell(1, "check the name, the account", _NO_QUEUE)},
+        _NO_KEYS
+        | {
+            "an unknown bucket": _GONE._replace(status=2),
+            "an unknown id": Cell(1, "check the name, the account", _NO_QUEUE),
+        },
     ),
     "dlq": Row(
         ("--queue", "{queue}"),

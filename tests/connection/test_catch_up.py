@@ -107,6 +107,8 @@ def test_each_key_that_changed_in_the_window_is_sent_once(history: list[Write], 
     assert sorted(sent.keys) == sorted({write.key for write in history if write.counts})
     assert (progress.is_done, progress.changes, progress.versions) == (True, len(sent.keys), len(history))
     assert progress.has_versions == bool(history)
+    newest = {write.key: write for write in sorted(history, key=lambda one: one.minutes) if write.counts}
+    assert progress.early == sum(write.minutes < 0 for write in newest.values())
 
 
 @given(writes, st.integers(1, 5), st.integers(1, 5))
