@@ -135,8 +135,8 @@ def _as_if_stored(gathering: gather.Gathering, parts: Any, messages: Any, reserv
 _heard = HeardParameter.read
 
 
-def _deaf_and_silent(_check: object, heard: Heard) -> Heard:
-    return heard.deaf()
+def _deaf_and_silent(parameter: HeardParameter) -> Heard:
+    return parameter.read().deaf()
 
 
 def _never_again(heard: Heard, end: datetime) -> Heard:
@@ -188,7 +188,7 @@ PROTECTIONS: dict[str, Protection] = {
     "an end of each burst": Protection(0, rules=((bursts, "verdict_on", lambda *_, **__: Verdict.HOLD),)),
     "waiting for descriptions": Protection(0, rules=((known.Known, "site", _guessed),)),
     "waiting until S3 has begun": Protection(167, rules=((check, "_SETTLING_SECONDS", 0.0),)),
-    "a note before the repair": Protection(0, rules=((check._Check, "_deaf", _deaf_and_silent),)),
+    "a note before the repair": Protection(0, rules=((HeardParameter, "miss", _deaf_and_silent),)),
     "a day earlier for uploads in parts": Protection(0, rules=((catch_up, "_UPLOAD", timedelta(0)),)),
     "what is missed during a listing": Protection(0, rules=((Heard, "listed", _never_again),)),
     "going on after what was listed": Protection(0, rules=((HeardParameter, "read", _without_marker),)),
