@@ -1,6 +1,6 @@
 """``connect`` and ``disconnect``: the entry in a bucket's notification configuration."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import typer
@@ -18,6 +18,9 @@ from invalidator.notifications.merge import Configuration, NotificationEntry, di
 from invalidator.operator.stacks import connection_of
 
 _FUNCTION_ARN: Final = "arn:aws:lambda:<region>:<account>:function:<name>"
+
+_CLOCKS: Final = timedelta(minutes=1)
+"""So much the clock here may be ahead of S3's."""
 
 _OF_STACK: Final = "--bucket, --prefix, --suffix and --id"
 _ID: Final = "invalidator"
@@ -60,7 +63,7 @@ def connect(
         begun, change = datetime.now(UTC), Bucket.open(origin).connect(entry, dry_run=dry_run)
     result = f"bucket {origin} notifies {entry.target}, by its entry {entry.id!r}."
     if _print("connect", *change, result, dry_run=dry_run, as_json=as_json) and deployed:
-        _narrate_missed(context, deployed, begun)
+        _narrate_missed(context, deployed, begun - _CLOCKS)
 
 
 @options.in_account
