@@ -17,10 +17,18 @@ from invalidator.aws.functions import Function
 from invalidator.aws.listings import Listings
 from invalidator.aws.queues import Queue
 from invalidator.connection.catch_up import CatchUp, Sink, Window
-from invalidator.connection.examine import Examined, Examiner, Wiring, sdk_client
+from invalidator.connection.examine import Examiner, Wiring, sdk_client
+from invalidator.connection.findings import Finding
 from invalidator.connection.heard import Heard, HeardParameter
 from invalidator.connection.notification_checks import KeyFilter
-from invalidator.errors import ConfigurationError, EventError, ListingError, NotificationError, StorageError
+from invalidator.errors import (
+    ConfigurationError,
+    EventError,
+    ListingError,
+    NotificationError,
+    OvertakenError,
+    StorageError,
+)
 from invalidator.limits import MAX_INVOCATION_SECONDS, SECONDS_UNTIL_NOTIFIED
 from invalidator.notifications.deployed import deployed_entry
 from invalidator.notifications.merge import NotificationEntry
@@ -50,6 +58,10 @@ https://docs.aws.amazon.com/general/latest/gr/ssm.html (2026-11-30)
 
 _SECONDS_TO_END: Final = 30.0
 """Kept for what is left to send, to note and to log."""
+
+
+_STOPS: Final = (ListingError, StorageError, EventError, OvertakenError)
+"""The errors after which the next check goes on."""
 
 
 class Services(NamedTuple):
@@ -97,11 +109,7 @@ def lambda_handler(_event: object, context: "InvocationContext", services: Servi
     "caught_up": n}``. Raises ConfigurationError or HeardError if that cannot be done at all.
     """
     run = _Check(Watched.deployed(os.environ), services, context)
-    try:
-        run.check()
-    finally:
-        values = run.values()
-        services.publish([metrics.Document(None, values)] if values else [])
+    run.check()
     return {"problems": run.problems, "repaired": run.is_repaired, "caught_up": run.caught_up}
 
 
@@ -111,18 +119,8 @@ class _Check:
     def __init__(self, watched: Watched, services: Services, context: "InvocationContext") -> None:
         self.problems, self.caught_up, self.is_repaired = 0, 0, False
         self._watched, self._services, self._context = watched, services, context
-        self._begun, self._behind = services.now(), 0.0
+        self._begun = services.now()
         self._parameter = HeardParameter(services.client_of("ssm", ""), watched.parameter)
-
-    def values(self) -> metrics.Values:
-        """Return the metrics that are not zero."""
-        values: metrics.Values = {
-            "Disconnected": [self.problems],
-            "Repaired": [int(self.is_repaired)],
-            "CaughtUp": [self.caught_up],
-            "NotCaughtUp": [self._behind],
-        }
-        return {name: value for name, value in values.items() if any(value)}
 
     def check(self) -> None:
         """Check, repair and catch up."""
@@ -131,22 +129,24 @@ class _Check:
             # First: nobody may have noted since then that the bucket is disconnected, as seen after this examination.
             heard = self._parameter.read()
         finally:
-            examined = examiner.examine()
-            wrong = self._tell(examined)
+            findings, state = examiner.examine()
+            wrong = self._tell(findings)
         self._check_times(heard)
-        if examined.is_connected is False or (examined.held and self._begun - heard.until > _KEPT):
+        if state == "broken" or (state == "held" and self._begun - heard.until > _KEPT):
             # Before anything is put back, or anybody is alarmed who puts it back: the next check sees no trace of it.
             heard = self._parameter.miss()
         self.problems = wrong
-        if examined.is_connected is False and self._watched.repairs and self._repair(examiner):
-            examined = self._examiner().examine()
+        if state == "broken" and self._watched.repairs and self._repair(examiner):
+            _, state = self._examiner().examine()
             heard = self._parameter.miss()  # who waits for S3 since before the repair waits too short
-        if not examined.is_connected or examined.held:
-            return
-        if heard.is_deaf:
-            self._catch_up(heard)
-        else:
-            self._parameter.write(Heard(self._begun))
+        self._publish({"Disconnected": [self.problems], "Repaired": [int(self.is_repaired)]})
+        if state == "connected":
+            self._catch_up(heard) if heard.is_deaf else self._parameter.write(Heard(self._begun))
+
+    def _publish(self, values: metrics.Values) -> None:
+        """Publish the metrics that are not zero."""
+        if values := {name: numbers for name, numbers in values.items() if any(numbers)}:
+            self._services.publish([metrics.Document(None, values)])
 
     def _check_times(self, heard: Heard) -> None:
         """Raise HeardError if a time is to come, by which changes would be forgotten."""
@@ -157,8 +157,8 @@ class _Check:
     def _examiner(self) -> Examiner:
         return Examiner(self._watched.bucket, self._watched.wiring, self._services.client_of)
 
-    def _tell(self, examined: Examined) -> int:
-        wrong = [finding for finding in examined.findings if finding.verdict == "wrong"]
+    def _tell(self, findings: list[Finding]) -> int:
+        wrong = [finding for finding in findings if finding.verdict == "wrong"]
         for check, _, text, todo in wrong:
             logger.error("connection broken", extra={"check": check, "text": text, "todo": todo})
         return len(wrong)
@@ -179,33 +179,37 @@ class _Check:
 
     def _catch_up(self, heard: Heard) -> None:
         """Send what changed since nobody heard of it. What is not sent now is sent by the next check."""
-        if heard.busy and self._begun - heard.busy < timedelta(seconds=MAX_INVOCATION_SECONDS):
+        behind, lease = heard.again, timedelta(seconds=MAX_INVOCATION_SECONDS)
+        if heard.busy and self._begun - heard.busy < lease:
             logger.info("another check catches up")
-            return
-        try:
-            is_done = self._wait_and_send(heard)
-        except (ListingError, StorageError, EventError) as error:
-            logger.error("not caught up; the next check goes on", extra={"error": str(error)})
-            is_done = False
-        if not is_done:
-            self._behind = (self._services.now() - heard.until).total_seconds()
+            behind = bool(heard.after)  # it takes long
+        else:
+            try:
+                self._send_missed(self._begin(heard))
+            except _STOPS as error:
+                logger.error("not caught up; the next check goes on", extra={"error": str(error)})
+                behind = True
+        seconds = (self._services.now() - heard.until).total_seconds() if behind else 0
+        self._publish({"CaughtUp": [self.caught_up], "NotCaughtUp": [seconds]})
 
-    def _wait_and_send(self, heard: Heard) -> bool:
-        """Return whether all is sent that was missed. Raises what stops it."""
-        is_mine = self._parameter.write(replace(heard, busy=self._services.now()))
-        end = heard.end
-        if is_mine and end is None:
-            self._services.pause(_SETTLING_SECONDS)
-            end = self._services.now()
-            is_mine = self._parameter.write(replace(heard, end=end, busy=end))
-        if is_mine and end and self._send_missed(replace(heard, end=end), end):
-            return True
-        logger.warning("the bucket was disconnected again, or another check catches up")
-        return False
+    def _begin(self, heard: Heard) -> Heard:
+        """Wait until S3 tells of changes, unless that has been waited for. Return it with the end of what is missed."""
+        heard = self._note(replace(heard, busy=self._services.now()))
+        if heard.end:
+            return heard
+        self._services.pause(_SETTLING_SECONDS)
+        end = self._services.now()
+        return self._note(replace(heard, end=end, busy=end))
 
-    def _send_missed(self, heard: Heard, end: datetime) -> bool:
-        """List the bucket and send what changed, as far as there is time. Return False if another check has begun."""
-        watched, services = self._watched, self._services
+    def _note(self, heard: Heard) -> Heard:
+        """Note what is known now. Raises OvertakenError."""
+        if not self._parameter.write(heard):
+            raise OvertakenError("the bucket was disconnected again, or another check catches up")
+        return heard
+
+    def _send_missed(self, heard: Heard) -> None:
+        """List the bucket and send what changed, as far as there is time. Raises what stops it."""
+        watched, services, end = self._watched, self._services, heard.end or self._begun
         listings, entry = services.listings(), watched.entry
         sink = services.queue(watched.wiring.queue) if watched.wiring.queue else services.function(entry.target)
         window, keys = Window(heard.until - _MARGIN, end), KeyFilter(entry.prefix, entry.suffix)
@@ -215,15 +219,13 @@ class _Check:
         try:
             for progress in run.run(bounds, heard.after):
                 self.caught_up = progress.changes
-                if progress.is_done:
-                    logger.info("caught up", extra=progress.document())
-                    return self._parameter.write(heard.listed(end)) and not heard.again
                 heard = replace(heard, after=progress.after)
-                if services.now() - noted >= _NOTING:
+                if progress.is_done:
+                    self._note(heard.listed(end))
+                    logger.info("caught up", extra=progress.document())
+                elif services.now() - noted >= _NOTING:
                     noted = services.now()
-                    if not self._parameter.write(replace(heard, busy=noted)):
-                        return False
+                    self._note(replace(heard, busy=noted))
         except (ListingError, StorageError):
             self._parameter.write(replace(heard, busy=None))  # the next check need not wait for this one
             raise
-        return False

@@ -1,8 +1,8 @@
 """The Lambda function that connects a CloudFormation stack to the origin bucket, which belongs to no stack.
 
 CloudFormation sends a request for each change of the resource, and waits for the answer at a URL. It always gets one:
-without it, the stack waits until it times out. Before a change it is noted that changes are missed, and after it the
-check of the stack is started, which catches up with them.
+without it, the stack waits until it times out. Before the bucket is connected it is noted that changes are missed, and
+after each deployment the check of the stack is started, which catches up with them.
 
 Whoever may invoke the function may forge a request. So the stack, the bucket and the entry are those of the
 environment, which the template sets; a request that names others is refused, and nothing is sent but to CloudFormation.
@@ -70,10 +70,8 @@ def lambda_handler(event: dict[str, Any], context: _Context) -> None:
         raise UnansweredError("nothing was done: the ResponseURL of the request is none of CloudFormation's")
     # Not the whole event: anyone who has its URL can answer in our place.
     _logger.info("%a %.2000a", event.get("RequestType"), event.get("ResourceProperties"))
-    is_new = False
     try:
-        resource, is_new = _carry_out(event, context)
-        status, reason = "SUCCESS", ""
+        status, resource, reason = "SUCCESS", _carry_out(event, context), ""
     except InvalidatorError as error:
         status, resource, reason = "FAILED", _left_behind(event, error), str(error)
     except Exception as error:
@@ -82,29 +80,24 @@ def lambda_handler(event: dict[str, Any], context: _Context) -> None:
         status, resource = "FAILED", _left_behind(event, error)
     _logger.info("%s %a %a", status, resource, reason)
     _send(url, _answer(event, status, resource, reason))
-    if is_new:
+    if status == "SUCCESS" and event.get("RequestType") != "Delete":
         _start_check()
 
 
-def _carry_out(event: dict[str, Any], context: _Context) -> tuple[str, bool]:
-    """Return the physical id, and whether the bucket was connected just now, and not before.
-
-    By the id the entry can be deleted: it is the bucket and the id of the entry.
-    """
+def _carry_out(event: dict[str, Any], context: _Context) -> str:
+    """Return the physical id, by which the entry can be deleted: the bucket and the id of the entry."""
     pauses = _pauses(lambda: context.get_remaining_time_in_millis() / 1000)
     bucket, entry = deployed_entry(os.environ)
     _check_stack(event)
     match event.get("RequestType"):
         case "Delete":
             _delete(event, bucket, entry, pauses)
-            return str(event["PhysicalResourceId"]), False
+            return str(event["PhysicalResourceId"])
         case "Create" | "Update":
             _check_bucket(event, bucket)
             _check_properties(event)
-            before, after = Bucket.open(bucket, pauses).connect(entry, first=_note_missed)
-            if before is after:
-                _note(HeardParameter.begin)
-            return f"{bucket}/{entry.id}", after is not before
+            Bucket.open(bucket, pauses).connect(entry, first=_note_missed)
+            return f"{bucket}/{entry.id}"
     raise ConfigurationError(f"a request of the type {event.get('RequestType')!r:.40}, which is not known")
 
 
@@ -170,17 +163,12 @@ def _left_behind(event: dict[str, Any], error: Exception) -> str:
 
 
 def _note_missed() -> None:
-    """Note for the check that changes may have been missed until now."""
-    _note(HeardParameter.miss)
-
-
-def _note(what: Callable[[HeardParameter], object]) -> None:
-    """Note something for the check, if there is one."""
+    """Note for the check, if there is one, that changes may have been missed until now."""
     if parameter := os.environ.get("HEARD_PARAMETER"):
         try:
-            what(HeardParameter(sdk.client("ssm", attempts=3), parameter))
+            HeardParameter(sdk.client("ssm", attempts=3), parameter).miss()
         except InvalidatorError as error:
-            _logger.error("the check does not know whether changes may have been missed: %a", str(error))  # noqa: TRY400
+            _logger.error("nobody knows that changes may have been missed: %a", str(error))  # noqa: TRY400
 
 
 def _start_check() -> None:

@@ -19,6 +19,7 @@ InvalidatorError
 ├── EdgeError               a URL does not answer
 ├── StackError              a stack or its function cannot be read
 ├── HeardError              nobody knows until when changes were heard
+├── OvertakenError          somebody else has written what was about to be written
 ├── ObjectError             S3 does not show an object as it is now
 ├── DeadLettersError        dead letters cannot be read, given back or sent again
 ├── NotificationError       a bucket's notification configuration was left as it was
@@ -97,6 +98,10 @@ class ReferenceUsedError(CdnError):
 
 class HeardError(InvalidatorError):
     """The parameter that says until when the changes of a bucket were heard cannot be read or written."""
+
+
+class OvertakenError(InvalidatorError):
+    """Somebody else has written since, so that what was about to be written may not be true any more."""
 
 
 class StorageError(InvalidatorError):

@@ -61,7 +61,7 @@ class Deployed:
         self.while_paused()
 
     def publish(self, documents: Any) -> None:
-        self.metrics = {name: value for document in documents for name, (value,) in document.values.items()}
+        self.metrics |= {name: value for document in documents for name, (value,) in document.values.items()}
 
     def client(self, service: str, region: str) -> Any:
         client = sdk_client(service, region)
@@ -85,6 +85,7 @@ class Deployed:
     def check(self, event: object = None, **services: Any) -> dict[str, Any]:
         """Run the function."""
         clients.forget()
+        self.metrics.clear()
         told = Services(client_of=self.client, now=self.now, pause=self.pause, publish=self.publish)
         context = LocalContext(deadline=LocalContext().deadline - 900 + self.seconds)
         return lambda_handler(event or {}, context, told._replace(**services))
@@ -329,6 +330,27 @@ def test_a_mapping_that_stays_disabled_makes_deaf_before_the_queue_forgets(stack
     assert stack.check()["caught_up"] == 1
 
 
+def test_what_does_not_exist_is_no_riddle(stack: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody hears what changes until it is made again, other than with what may not be read."""
+    monkeypatch.setenv("REPAIR", "off")
+    monkeypatch.setenv("QUEUE_URL", stack.queue.replace("changes", "gone"))
+    stack.upload("unheard")
+    stack.caught_up()
+    assert stack.check()["problems"] == 1
+    assert stack.heard.is_deaf
+    monkeypatch.setenv("QUEUE_URL", stack.queue)
+    assert stack.check()["caught_up"] == 1
+
+
+def test_what_was_found_is_told_before_the_long_part(stack: Deployed) -> None:
+    """A check that is cut off in it has repaired, so that the next one finds nothing to tell."""
+    told = []
+    stack.notify()
+    stack.while_paused = lambda: told.append(dict(stack.metrics))
+    stack.check()
+    assert told == [{"Disconnected": 1, "Repaired": 1}]
+
+
 def test_a_bucket_that_is_gone_is_told(stack: Deployed, log: StringIO) -> None:
     boto3.client("s3").delete_bucket(Bucket=BUCKET)
     assert stack.check()["problems"] == 1
@@ -493,7 +515,8 @@ def test_a_check_that_has_to_leave_the_rest_to_another_one_says_so(stack: Deploy
     stack.while_paused = lambda: stack.hear(Heard(stack.now(), is_deaf=True))
     assert stack.missed().check()["caught_up"] == 0
     assert set(stack.metrics) == {"NotCaughtUp"}
-    assert logged(log, "the bucket was disconnected again, or another check catches up")
+    (said,) = logged(log, "not caught up; the next check goes on")
+    assert said["error"] == "the bucket was disconnected again, or another check catches up"
 
 
 def test_what_changed_shortly_before_is_sent_as_well(stack: Deployed) -> None:

@@ -6,7 +6,7 @@ it, all that is served has to be sent.
 
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from invalidator.aws import sdk
 from invalidator.connection.findings import Finding
@@ -31,6 +31,10 @@ from invalidator.settings.queue_names import queue_region
 _ATTEMPTS: Final = 2
 _ATTRIBUTES: Final = ("QueueArn", "Policy", "KmsMasterKeyId")
 _MAPPING: Final = "event source mapping"
+_GONE: Final = {
+    *("NoSuchBucket", "ResourceNotFoundException"),
+    *("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"),
+}
 
 
 class Wiring(NamedTuple):
@@ -49,15 +53,15 @@ class Wiring(NamedTuple):
 NOT_KNOWN: Final = Wiring()
 
 
-class Examined(NamedTuple):
-    """All findings; and whether changes arrive at the queue or the function. None: that could not be read.
+ConnectionState = Literal["connected", "held", "unread", "broken"]
+"""Changes arrive; they stay on the queue, since nothing receives them; nobody knows; or they do not arrive."""
 
-    They are ``held`` if they stay on the queue, since nothing receives them.
-    """
+
+class Examined(NamedTuple):
+    """All findings, and what they come to."""
 
     findings: list[Finding]
-    is_connected: bool | None
-    held: bool = False
+    state: ConnectionState
 
 
 def sdk_client(service: str, region: str = "") -> Any:
@@ -68,7 +72,7 @@ def sdk_client(service: str, region: str = "") -> Any:
 class Examiner:
     """Examines a bucket and its wiring. ``region``, ``configuration`` and ``queue_arn`` are empty until they are read.
 
-    ``unread`` are the findings about calls that failed.
+    ``unread`` are the findings about calls that failed; but that something does not exist is certain.
     """
 
     def __init__(
@@ -92,8 +96,10 @@ class Examiner:
         found = [*self.location(), *self.findings()]
         wrong = [finding for finding in found if finding.verdict == "wrong" and finding not in self.unread]
         if any(finding.check != _MAPPING for finding in wrong):
-            return Examined(found, is_connected=False)
-        return Examined(found, is_connected=None if self.unread else True, held=bool(wrong))
+            return Examined(found, "broken")
+        if self.unread:
+            return Examined(found, "unread")
+        return Examined(found, "held" if wrong else "connected")
 
     def location(self) -> Iterator[Finding]:
         """Yield a finding if the Region of the bucket cannot be read."""
@@ -120,7 +126,8 @@ class Examiner:
                 yield self._unreadable(error)
 
     def _unreadable(self, error: UnreadableError) -> Finding:
-        self.unread.append(error.finding)
+        if error.code not in _GONE:
+            self.unread.append(error.finding)
         return error.finding
 
     def _own_queue(self) -> Iterator[Finding]:

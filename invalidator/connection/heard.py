@@ -80,7 +80,6 @@ class HeardParameter:
     def __init__(self, client: Any, name: str) -> None:
         self._client, self._name, self._version = client, name, 0
         self._until: datetime | None = None
-        self._is_new = False
 
     def read(self) -> Heard:
         """Read it. Raises HeardError."""
@@ -91,28 +90,21 @@ class HeardParameter:
             heard = Heard.from_json(value, changed)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise self.damaged(value) from error
-        self._until, self._is_new = heard.until, value == "{}"
+        self._until = heard.until
         return heard
 
     def damaged(self, value: object) -> HeardError:
         """Return the error for a content that cannot be true."""
         return HeardError(f"parameter {self._name} holds {value!r:.80}: set it to {{}}, and catch up by hand")
 
-    def begin(self) -> None:
-        """Note that all was heard until now if nothing is noted yet, as in a stack that is new. Raises HeardError."""
-        heard = self.read()
-        if self._is_new:
-            self.write(Heard(heard.until))
-
     def miss(self) -> Heard:
         """Note that changes may have been missed, whoever writes meanwhile. Return what is noted. Raises HeardError.
 
         It is written even if it is noted already: who has seen the bucket connected before must write no more.
         """
-        heard = self.read()
-        while not self.write(heard.deaf()):
-            heard = self.read()
-        return heard.deaf()
+        while not self.write(heard := self.read().deaf()):
+            pass
+        return heard
 
     def write(self, heard: Heard) -> bool:
         """Write it, unless somebody else has since it was read or written here. Return whether it is written.

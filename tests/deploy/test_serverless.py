@@ -881,7 +881,7 @@ def test_the_connection_may_make_exactly_the_calls_that_it_makes(
         endpoints |= {"AWS_ENDPOINT_URL": endpoint, "CHECK_FUNCTION": "check", "HEARD_PARAMETER": "heard"}
         for name, value in (endpoints | variables(PROPERTIES)).items():
             monkeypatch.setenv(name, value)
-        connected, _ = custom_resource._carry_out(event, Context())
+        connected = custom_resource._carry_out(event, Context())
         custom_resource._start_check()
         custom_resource._carry_out(event | {"RequestType": "Delete", "PhysicalResourceId": connected}, Context())
     of_role = allowed(packages["discover"], "ConnectRole") - writing_to("ConnectLogGroup")
@@ -900,13 +900,14 @@ ONLY_WITH = {
     "CheckErrorsAlarm": "CheckLambdaFunction",
     "NoChecksAlarm": "CheckLambdaFunction",
 }
+OF_CHECKS = {"CheckErrorsAlarm", "NoChecksAlarm", "DisconnectedAlarm", "CatchUpAlarm"}
 # Statistic, seconds and number of periods. A single ticket for a busy distribution is normal; tickets for a quarter of
 # an hour are not.
 WITHIN = {
     "DeadLettersAlarm": ("Maximum", 60, 1),
     "ErrorsAlarm": ("Sum", 60, 1),
     "PipelineErrorsAlarm": ("Sum", 60, 1),
-    "CheckErrorsAlarm": ("Sum", 60, 1),
+    "CheckErrorsAlarm": ("Sum", 2 * 60 * 60, 1),
     "DisconnectedAlarm": ("Maximum", 2 * 60 * 60, 1),
     "CatchUpAlarm": ("Maximum", 2 * 60 * 60, 1),
     "NoChecksAlarm": ("Sum", 2 * 60 * 60, 1),
@@ -951,11 +952,7 @@ def test_what_goes_wrong_raises_an_alarm(
     assert found["TreatMissingData"] == ("missing" if is_about_silence else "notBreaching")
     statistic = found.get("Statistic") or found["ExtendedStatistic"]
     within = WITHIN[alarm]
-    if alarm in {
-        "DisconnectedAlarm",
-        "CatchUpAlarm",
-        "NoChecksAlarm",
-    }:  # two checks, of which there is one each hour by default
+    if alarm in OF_CHECKS:  # two checks, of which there is one each hour by default
         within = within[0], within[1] * int(packaged.given.get("check", "60")) // 60, within[2]
     assert (statistic, found["Period"], found["EvaluationPeriods"]) == within
     topics = [packaged.given["alarm-topic"]] if "alarm-topic" in packaged.given else []

@@ -76,6 +76,7 @@ def test_what_an_event_needs_beyond_that_is_imported_when_it_needs_it(
     assert cloudfront.calls == 2
     later = {
         *(f"invalidator.aws.{name}" for name in ("advice", "listings", "unanswered", "versions")),
+        "invalidator.wording",  # in what a listing says that stops
         *(f"invalidator.planning.{name}" for name in ("beam", "cover", "knapsack", "relaxation", "tables", "tree")),
     }
     assert ours(found["all"]) - ours(found["imported"]) == later
