@@ -6,7 +6,7 @@ import pytest
 
 from invalidator.aws.functions import Function
 from invalidator.errors import StorageError
-from tests.doubles.loopback import Quiet, answering, serving
+from tests.doubles.loopback import Quiet, serving
 
 
 def test_an_event_is_handed_over_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,21 +24,20 @@ def test_an_event_is_handed_over_without_waiting(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("status", "code", "words"),
     [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "f: the answer cannot be read.*the status 200"),
-        (
-            b"HTTP/1.1 403 Forbidden\r\nx-amzn-ErrorType: AccessDeniedException\r\nContent-Length: 2\r\n\r\n{}",
-            "grant lambda:InvokeFunction",
-        ),
-        (
-            b"HTTP/1.1 404 Not Found\r\nx-amzn-ErrorType: ResourceNotFoundException\r\nContent-Length: 2\r\n\r\n{}",
-            "check",
-        ),
+        (200, "", "f: the answer cannot be read.*the status 200"),
+        (403, "AccessDeniedException", "grant lambda:InvokeFunction"),
+        (404, "ResourceNotFoundException", "check the name"),
     ],
 )
-def test_what_lambda_does_not_take_is_told(monkeypatch: pytest.MonkeyPatch, answer: bytes, words: str) -> None:
-    with answering(answer) as endpoint:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+def test_what_lambda_does_not_take_is_told(monkeypatch: pytest.MonkeyPatch, status: int, code: str, words: str) -> None:
+    class Lambda(Quiet):
+        def do_POST(self) -> None:
+            self.body()
+            self.respond(status, json.dumps({"__type": code}).encode(), "application/json")
+
+    with serving(Lambda) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
         with pytest.raises(StorageError, match=words):
             Function.connect("f").send("{}")
