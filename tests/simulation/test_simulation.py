@@ -33,7 +33,7 @@ CHECKED = (
     "PutParameter",
 )
 SEEDS = 100
-"""As many here; CI plays 400 more, with ``make simulate``."""
+"""As many here; CI plays 250 more, with ``make simulate``."""
 
 
 def test_nothing_is_lost_and_nothing_doubled_in_many_worlds() -> None:
