@@ -1,12 +1,20 @@
 """Functions that are invoked without waiting: what Lambda does not take is told."""
 
 import json
+from contextlib import closing
 
 import pytest
 
 from invalidator.aws.functions import Function
 from invalidator.errors import StorageError
 from tests.doubles.loopback import Quiet, serving
+
+
+def send(text: str) -> None:
+    """Send an event to a function, and leave no connection open."""
+    function = Function.connect("f")
+    with closing(function._client):
+        function.send(text)
 
 
 def test_an_event_is_handed_over_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +27,7 @@ def test_an_event_is_handed_over_without_waiting(monkeypatch: pytest.MonkeyPatch
 
     with serving(Lambda) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
-        Function.connect("f").send(json.dumps({"a": 1}))
+        send(json.dumps({"a": 1}))
     assert asked == [("/2015-03-31/functions/f/invocations", "Event", b'{"a": 1}')]
 
 
@@ -40,4 +48,4 @@ def test_what_lambda_does_not_take_is_told(monkeypatch: pytest.MonkeyPatch, stat
     with serving(Lambda) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
         with pytest.raises(StorageError, match=words):
-            Function.connect("f").send("{}")
+            send("{}")
