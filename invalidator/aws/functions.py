@@ -23,5 +23,6 @@ class Function:
         """Invoke it with an event, as JSON. Raises StorageError if Lambda did not take it, as far as is known."""
         with sdk.raising(StorageError, self._name):
             answer = self._client.invoke(FunctionName=self._name, InvocationType="Event", Payload=text.encode())
+            answer["Payload"].read()  # or its connection stays open
             if answer["StatusCode"] != _ACCEPTED:
                 raise ValueError(f"the status {answer['StatusCode']}")
