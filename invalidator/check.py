@@ -59,9 +59,8 @@ https://docs.aws.amazon.com/general/latest/gr/ssm.html (2026-11-30)
 _SECONDS_TO_END: Final = 30.0
 """Kept for what is left to send, to note and to log."""
 
-
-_STOPS: Final = (ListingError, StorageError, EventError, OvertakenError)
-"""The errors after which the next check goes on."""
+_STOPS: Final = (ListingError, StorageError, EventError)
+"""The errors that stop a listing; the next check goes on."""
 
 
 class Services(NamedTuple):
@@ -140,8 +139,10 @@ class _Check:
             _, state = self._examiner().examine()
             heard = self._parameter.miss()  # who waits for S3 since before the repair waits too short
         self._publish({"Disconnected": [self.problems], "Repaired": [int(self.is_repaired)]})
-        if state == "connected":
-            self._catch_up(heard) if heard.is_deaf else self._parameter.write(Heard(self._begun))
+        if state == "connected" and heard.is_deaf:
+            self._catch_up(heard)
+        elif state == "connected":
+            self._parameter.write(Heard(self._begun))
 
     def _publish(self, values: metrics.Values) -> None:
         """Publish the metrics that are not zero."""
@@ -186,7 +187,7 @@ class _Check:
         else:
             try:
                 self._send_missed(self._begin(heard))
-            except _STOPS as error:
+            except (*_STOPS, OvertakenError) as error:
                 logger.error("not caught up; the next check goes on", extra={"error": str(error)})
                 behind = True
         seconds = (self._services.now() - heard.until).total_seconds() if behind else 0
@@ -226,6 +227,6 @@ class _Check:
                 elif services.now() - noted >= _NOTING:
                     noted = services.now()
                     self._note(replace(heard, busy=noted))
-        except (ListingError, StorageError):
+        except _STOPS:
             self._parameter.write(replace(heard, busy=None))  # the next check need not wait for this one
             raise

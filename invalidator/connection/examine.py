@@ -21,7 +21,7 @@ from invalidator.connection.notification_checks import (
     entries_for,
 )
 from invalidator.connection.policy_checks import check_encryption, check_policy, sending_request
-from invalidator.connection.reading import UnreadableError, field_of, read_for
+from invalidator.connection.reading import UnreadableError, field_of, found_by, read_for
 from invalidator.notifications.arns import Arn
 from invalidator.notifications.bucket import Bucket, s3_client
 from invalidator.notifications.merge import EVENTBRIDGE, Configuration, NotificationEntry
@@ -110,7 +110,7 @@ class Examiner:
             yield self._unreadable(error)
 
     def findings(self, served: Collection[KeyFilter] = ()) -> Iterator[Finding]:
-        """Yield what is found on the way of an event; ``served`` are the keys that matter if no entry is known."""
+        """Return what is found on the way of an event; ``served`` are the keys that matter if no entry is known."""
         steps = (
             self._own_queue,
             partial(self._notification, served),
@@ -119,26 +119,22 @@ class Examiner:
             self._rule,
             self._mapping,
         )
-        for step in steps:
-            try:
-                yield from step()
-            except UnreadableError as error:
-                yield self._unreadable(error)
+        return found_by(steps, self._unreadable)
 
     def _unreadable(self, error: UnreadableError) -> Finding:
         if error.code not in _GONE:
             self.unread.append(error.finding)
         return error.finding
 
-    def _own_queue(self) -> Iterator[Finding]:
-        queue = self._wiring.queue
-        if queue:
+    def _own_queue(self) -> list[Finding]:
+        """Read about the function's queue. What is found of it depends on the notifications of the bucket."""
+        if queue := self._wiring.queue:
             client = self._client_of("sqs", queue_region(queue))
             if not is_queue_url(queue):
                 resource = f"queue {queue} in {client.meta.region_name}"
                 queue = read_for("queue policy", resource, field_of(client.get_queue_url, "QueueUrl"), QueueName=queue)
             self._attributes = _attributes(client, queue)
-        yield from ()  # the findings about it depend on the notifications of the bucket
+        return []
 
     def _notification(self, served: Collection[KeyFilter]) -> Iterator[Finding]:
         if self.is_missing:
@@ -172,10 +168,7 @@ class Examiner:
                 text = f"the bucket notifies {target}, whose policy and subscriptions are not checked"
                 yield Finding("topic", "unknown", text, "check that the function gets what arrives there")
                 continue
-            try:
-                yield from checks[arn.service](target, arn)
-            except UnreadableError as error:
-                yield self._unreadable(error)
+            yield from found_by([partial(checks[arn.service], target, arn)], self._unreadable)
 
     def _queue_policy(self, queue: str, arn: Arn) -> Iterator[Finding]:
         attributes = self._attributes

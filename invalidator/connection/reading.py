@@ -1,6 +1,6 @@
 """Calls that a check needs: one that fails becomes a finding, and stops no other check."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from invalidator.aws import sdk
@@ -28,6 +28,17 @@ def read_for(check: str, resource: str, call: Callable[..., _T], *arguments: Any
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         failure = Failure("", "", f"the answer cannot be read: {error!r}")
         raise UnreadableError(failed_check(check, resource, failure), "") from error
+
+
+def found_by(
+    steps: Iterable[Callable[[], Iterable[Finding]]], unreadable: Callable[[UnreadableError], Finding]
+) -> Iterator[Finding]:
+    """Yield the findings of all steps. ``unreadable`` returns the finding for a step that cannot go on."""
+    for step in steps:
+        try:
+            yield from step()
+        except UnreadableError as error:
+            yield unreadable(error)
 
 
 def field_of(call: Callable[..., Any], name: str) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from invalidator.aws.cloudfront import CloudFront, is_tenant
 from invalidator.connection.examine import NOT_KNOWN, Examiner, Wiring, sdk_client
 from invalidator.connection.findings import Finding, unusable_settings
 from invalidator.connection.notification_checks import KeyFilter
-from invalidator.connection.reading import UnreadableError, failure_of, read_for
+from invalidator.connection.reading import UnreadableError, failure_of, found_by, read_for
 from invalidator.distributions import describe
 from invalidator.distributions.catalog import Catalog
 from invalidator.errors import ConfigurationError
@@ -58,7 +58,7 @@ class Doctor:
         self._facts = _Facts()
 
     def findings(self, load: Callable[[], Settings] = environment.load) -> Iterator[Finding]:
-        """Yield all findings. ``load`` reads the settings to examine."""
+        """Return all findings. ``load`` reads the settings to examine."""
         checks = (
             partial(self._settings, load),
             self._examiner.location,
@@ -67,11 +67,7 @@ class Doctor:
             self._origin_paths,
             self._way_of_an_event,
         )
-        for check in checks:
-            try:
-                yield from check()
-            except UnreadableError as error:
-                yield error.finding
+        return found_by(checks, lambda error: error.finding)
 
     # --- settings, distributions, origin paths ----------------------------------------------------------
 

@@ -100,10 +100,12 @@ def written(history: list[Write], page: int) -> VersionedS3:
     return s3
 
 
-@given(writes, st.integers(1, 9))
-def test_each_key_that_changed_in_the_window_is_sent_once(history: list[Write], page: int) -> None:
+@given(writes, st.integers(1, 9), st.sampled_from([1, 1_000]))
+def test_each_key_that_changed_in_the_window_is_sent_once(history: list[Write], page: int, many: int) -> None:
     sent = Sent()
-    progress = caught_up(written(history, page), sent)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catch_up, "_MANY", many)  # sent after each page, or at the end
+        progress = caught_up(written(history, page), sent)
     assert sorted(sent.keys) == sorted({write.key for write in history if write.counts})
     assert (progress.is_done, progress.changes, progress.versions) == (True, len(sent.keys), len(history))
     assert progress.has_versions == bool(history)
@@ -185,6 +187,23 @@ def test_many_changes_go_in_few_messages_and_little_memory() -> None:
     assert len(set(sent.keys)) == len(sent.keys) == 5_500
     assert (progress.pages, progress.messages) == (6, 6)
     assert len(s3.made("ListObjectVersions")) == 6
+
+
+def test_a_listing_that_finds_little_can_go_on_from_a_page_soon_before() -> None:
+    s3, sent = VersionedS3(page=1), Sent()
+    for number in range(120):
+        s3.write(f"{number:03}", b"x", UNTIL if number == 7 else NOW)
+    listings = Listings(s3, now=lambda: 0.0)
+    run = CatchUp("origin", WINDOW, listings, sent).run(listings.bounds(60))
+    after = [progress.after for progress in run]
+    assert [after[page - 1] for page in (49, 50, 99, 100, 120)] == [
+        None,
+        ("049", "v49"),
+        ("049", "v49"),
+        ("099", "v99"),
+        None,
+    ]
+    assert sent.keys == ["007"]
 
 
 def test_what_is_not_stored_is_sent_by_the_run_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -601,6 +601,14 @@ def test_a_request_to_connect_never_comes_late(packaged: Package) -> None:
     assert late["MaximumEventAgeInSeconds"] <= properties(packaged, "Connection")["ServiceTimeout"] / 2
 
 
+@pytest.mark.parametrize("case", WITH_CHECK)
+def test_a_check_never_comes_late(packages: Packages, case: str) -> None:
+    """It could put the entry back after its stack has been removed."""
+    late = properties(packages[case], "CheckLambdaEvConf")
+    assert late["FunctionName"] == "<CheckLambdaFunction>"
+    assert (late["MaximumRetryAttempts"], late["MaximumEventAgeInSeconds"]) == (0, 300)
+
+
 def test_each_deployment_asks_for_the_connection_anew(packages: Packages) -> None:
     asked = {properties(packages[case], "Connection")["Deployment"] for case in CASES}
     assert len(asked) == len(CASES)
