@@ -2,9 +2,11 @@
 
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from io import StringIO
 from typing import Any, ClassVar, Self
 
@@ -79,12 +81,11 @@ class Deployed:
 
     def missed(self) -> Self:
         """Note that changes may have been missed, as a deployment does that connects the bucket."""
-        HeardParameter(boto3.client("ssm"), "heard").miss()
+        HeardParameter(aws("ssm"), "heard").miss()
         return self
 
     def check(self, event: object = None, **services: Any) -> dict[str, Any]:
         """Run the function."""
-        clients.forget()
         self.metrics.clear()
         told = Services(client_of=self.client, now=self.now, pause=self.pause, publish=self.publish)
         context = LocalContext(deadline=LocalContext().deadline - 900 + self.seconds)
@@ -92,37 +93,48 @@ class Deployed:
 
     def notify(self, *entries: dict[str, Any], **more: Any) -> None:
         """Write the notifications of the bucket, as every other tool does."""
-        told: Any = {"QueueConfigurations": list(entries), **more}
-        boto3.client("s3").put_bucket_notification_configuration(
+        told = {"QueueConfigurations": list(entries), **more}
+        aws("s3").put_bucket_notification_configuration(
             Bucket=BUCKET, NotificationConfiguration=told, SkipDestinationValidation=True
         )
 
     @property
     def entries(self) -> list[tuple[str, str]]:
         """The ids and the targets of the entries of the bucket."""
-        answer: Any = boto3.client("s3").get_bucket_notification_configuration(Bucket=BUCKET)
+        answer: Any = aws("s3").get_bucket_notification_configuration(Bucket=BUCKET)
         return [(entry["Id"], entry["QueueArn"]) for entry in answer.get("QueueConfigurations", ())]
 
     def hear(self, heard: Heard) -> None:
         """Write the parameter."""
-        boto3.client("ssm").put_parameter(Name="heard", Value=heard.to_json(), Type="String", Overwrite=True)
+        aws("ssm").put_parameter(Name="heard", Value=heard.to_json(), Type="String", Overwrite=True)
 
     @property
     def heard(self) -> Heard:
-        parameter: Any = boto3.client("ssm").get_parameter(Name="heard")["Parameter"]
+        parameter: Any = aws("ssm").get_parameter(Name="heard")["Parameter"]
         return Heard.from_json(parameter["Value"], parameter["LastModifiedDate"])
 
     def upload(self, key: str) -> None:
-        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"x")
+        aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b"x")
 
     def caught_up(self) -> list[str]:
         """Take the keys that tickets on the queue hold; other messages are S3's."""
-        sqs, found = boto3.client("sqs"), []
+        sqs, found = aws("sqs"), []
         while messages := sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 found += [change[1] for change in json.loads(message["Body"]).get("changes", ())]
                 sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
         return sorted(found)
+
+
+@cache
+def made(service: str, *_endpoints: str | None) -> Any:
+    """Make a client once for an endpoint, which takes as long as three calls."""
+    return boto3.client(service)  # type: ignore[call-overload]
+
+
+def aws(service: str) -> Any:
+    """Return a client of the test's own, to look at what is there, and to change it."""
+    return made(service, *(os.environ.get(f"AWS_ENDPOINT_URL{name}") for name in ("", "_S3", "_LAMBDA")))
 
 
 def ours(**more: Any) -> dict[str, Any]:
@@ -140,15 +152,16 @@ def stack(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
     embedded._post(server, "/moto-api/reset")
     monkeypatch.setenv("AWS_ENDPOINT_URL", server)
     embedded._make_buckets([BUCKET])
-    boto3.client("sqs").create_queue(QueueName="another")
-    queue = boto3.client("sqs").create_queue(QueueName="changes")["QueueUrl"]
+    aws("sqs").create_queue(QueueName="another")
+    queue = aws("sqs").create_queue(QueueName="changes")["QueueUrl"]
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allowing_statement(ASKED)]})
-    boto3.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
-    boto3.client("ssm").put_parameter(Name="heard", Value="{}", Type="String")
+    aws("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    aws("ssm").put_parameter(Name="heard", Value="{}", Type="String")
     environ = {"BUCKET": BUCKET, "ENTRY_ID": STACK, "TARGET": QUEUE, "PREFIX": "", "SUFFIX": ""}
     environ |= {"QUEUE_URL": queue, "MAPPING": MAPPING, "HEARD_PARAMETER": "heard", "REPAIR": "on"}
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
+    clients.forget()  # the sessions of other tests, which have another endpoint
     # A new class, whose state a test may change. (moto's Lambda would run what receives messages, in Docker.)
     functions = type("Functions", (Lambda,), {})
     deployed = Deployed(queue, functions)
@@ -193,7 +206,7 @@ def test_where_all_is_well_nothing_is_told_nor_changed(stack: Deployed, log: Str
 def test_what_is_uploaded_while_a_new_stack_begins_is_caught_up(stack: Deployed) -> None:
     stack.upload("before")
     stack.caught_up()
-    boto3.client("ssm").put_parameter(Name="heard", Value="{}", Type="String", Overwrite=True)
+    aws("ssm").put_parameter(Name="heard", Value="{}", Type="String", Overwrite=True)
     stack.while_paused = lambda: stack.upload("while S3 begins")
     assert stack.check()["caught_up"] == 2
     assert (stack.paused, stack.caught_up()) == ([WAITED], ["before", "while S3 begins"])
@@ -295,7 +308,7 @@ def test_a_repair_that_is_not_allowed_is_told(stack: Deployed, log: StringIO) ->
 
 
 def test_a_queue_that_lets_s3_in_no_more_makes_deaf(stack: Deployed, log: StringIO) -> None:
-    sqs = boto3.client("sqs")
+    sqs = aws("sqs")
     policy = sqs.get_queue_attributes(QueueUrl=stack.queue, AttributeNames=["Policy"])["Attributes"]["Policy"]
     sqs.set_queue_attributes(QueueUrl=stack.queue, Attributes={"Policy": ""})
     stack.upload("unheard")
@@ -352,7 +365,7 @@ def test_what_was_found_is_told_before_the_long_part(stack: Deployed) -> None:
 
 
 def test_a_bucket_that_is_gone_is_told(stack: Deployed, log: StringIO) -> None:
-    boto3.client("s3").delete_bucket(Bucket=BUCKET)
+    aws("s3").delete_bucket(Bucket=BUCKET)
     assert stack.check()["problems"] == 1
     assert "NoSuchBucket" in logged(log, "connection broken")[0]["text"]
 
@@ -363,11 +376,11 @@ def test_a_bucket_that_is_gone_is_told(stack: Deployed, log: StringIO) -> None:
 def test_behind_eventbridge_the_switch_and_the_rule_are_looked_at(
     stack: Deployed, monkeypatch: pytest.MonkeyPatch, log: StringIO
 ) -> None:
-    events = boto3.client("events")
+    events = aws("events")
     rule = events.put_rule(Name="changes", EventPattern='{"source": ["aws.s3"]}')["RuleArn"]
     asked = sending_request("events.amazonaws.com", rule, QUEUE)
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allowing_statement(asked)]})
-    boto3.client("sqs").set_queue_attributes(QueueUrl=stack.queue, Attributes={"Policy": policy})
+    aws("sqs").set_queue_attributes(QueueUrl=stack.queue, Attributes={"Policy": policy})
     monkeypatch.setenv("TARGET", EVENTBRIDGE)
     monkeypatch.setenv("RULE", "changes")
     with serve(StrictS3({BUCKET: "us-east-1"})) as endpoint:  # moto has no EventBridge for buckets
@@ -442,6 +455,22 @@ def test_what_the_queue_does_not_take_is_sent_by_the_next_check(stack: Deployed)
     assert stack.missed().check(queue=Full)["caught_up"] == 0
     assert "NotCaughtUp" in stack.metrics
     assert stack.check()["caught_up"] == 1
+
+
+def test_a_queue_that_fails_once_stops_no_catch_up(stack: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [500, 200]
+
+    class Sqs(Quiet):
+        def do_POST(self) -> None:
+            self.body()
+            self.respond(
+                answers.pop(0), b'{"Successful": [{"Id": "0", "MessageId": "m"}]}', "application/x-amz-json-1.0"
+            )
+
+    with serving(Sqs) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", f"http://{address}")
+        Services().queue(f"http://{address}/123456789012/changes").send("{}")
+    assert answers == []
 
 
 def test_where_time_ends_the_next_check_goes_on(stack: Deployed) -> None:
@@ -570,7 +599,7 @@ def test_a_listing_that_takes_long_is_not_begun_anew_each_time(stack: Deployed) 
 
 
 def test_a_damaged_parameter_hides_nothing_that_is_wrong(stack: Deployed, log: StringIO) -> None:
-    boto3.client("ssm").put_parameter(Name="heard", Value="what", Type="String", Overwrite=True)
+    aws("ssm").put_parameter(Name="heard", Value="what", Type="String", Overwrite=True)
     stack.notify()
     with pytest.raises(HeardError, match=r"set it to \{\}"):
         stack.check()
@@ -636,11 +665,11 @@ def test_doctor_says_what_the_check_says(stack: Deployed, monkeypatch: pytest.Mo
         case "overwritten":
             stack.notify(theirs())
         case "policy":
-            boto3.client("sqs").set_queue_attributes(QueueUrl=stack.queue, Attributes={"Policy": ""})
+            aws("sqs").set_queue_attributes(QueueUrl=stack.queue, Attributes={"Policy": ""})
         case "mapping":
             stack.functions.state = "Disabled"
         case "unreadable":
-            boto3.client("sqs").delete_queue(QueueUrl=stack.queue)
+            aws("sqs").delete_queue(QueueUrl=stack.queue)
     wiring = Wiring(stack.queue, NotificationEntry(STACK, QUEUE), MAPPING)
     monkeypatch.setenv("DISTRIBUTION_IDS", embedded._make_distribution([BUCKET], 1))
     checked = [*Examiner(BUCKET, wiring).examine().findings]
