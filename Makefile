@@ -23,8 +23,8 @@ SEED ?=
 # The time for inputs at random.
 SECONDS ?= 300
 
-# Twice as many workers as processors, because many tests wait for processes of their own. (Each takes ten seconds to begin.)
-workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
+# Three times as many workers as processors, because many tests wait for processes of their own.
+workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3)))
 
 .PHONY: help demo quick test check lint formatting complexity types security templates format docs simulate fuzz \
 	bench bench-deployment bench-planner package requirements clean
