@@ -63,8 +63,8 @@ const PARAMETERS = {
   describe: ['on', /^(on|off)$/, 'on or off'],
   rules: ['', { test: isArray }, 'a JSON array of rules, in one line'],
   'rules-parameter': ['', ...PARAMETER_NAME],
-  include: ['', /^[^]{1,1024}$/, 'globs on keys'],
-  exclude: ['', /^[^]{1,1024}$/, 'globs on keys'],
+  include: ['', /^[\s\S]{1,1024}$/, 'globs on keys'],
+  exclude: ['', /^[\s\S]{1,1024}$/, 'globs on keys'],
   'max-paths': ['3000', /^([1-9]\d{0,5}|1000000)$/, 'a number of paths from 1 to 1000000'],
   pipeline: ['off', /^(on|off)$/, 'on or off'],
   'pipeline-parameters': [
@@ -87,7 +87,7 @@ const PARAMETERS = {
   'kms-key': [
     '',
     /^arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]{1,64}$/,
-    'the ARN of a KMS key, not of an alias, as arn:aws:kms:eu-central-1:111122223333:key/…',
+    'the ARN of a KMS key, not of an alias, as arn:aws:kms:eu-central-1:111122223333:key/...',
   ],
   'alarm-topic': ['', /^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, 'the ARN of an SNS topic'],
   'log-retention': ['30', new RegExp(`^(${RETENTIONS.join('|')})$`), `one of these numbers of days: ${RETENTIONS.join(', ')}`],
