@@ -289,12 +289,10 @@ module.exports = async ({ options, resolveVariable }) => {
     // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html (2026-11-22)
     visibility: 6 * TIMEOUT + WINDOW,
     'log-retention': Number(values['log-retention']),
-    'cost-alarm': Number(values['cost-alarm']),
+    'cost-threshold': Number(values['cost-alarm']),
     costs: values['cost-alarm'] ? 'on' : 'off',
     budget: values['monthly-budget'] ? 'on' : 'off',
     checks: given.checks,
-    // An alarm looks at two checks at a time, since one may come some seconds late.
-    'check-period': 2 * 60 * Number(values.check),
     'cost-alarms': [...(values['cost-alarm'] ? ['CostAlarm'] : []), ...(values['monthly-budget'] ? ['BudgetAlarm'] : [])],
     'alarm-actions': values['alarm-topic'] ? [values['alarm-topic']] : [],
     'event-detail': eventDetail(values),

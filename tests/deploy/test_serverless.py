@@ -356,8 +356,6 @@ def test_the_check_comes_as_often_as_it_is_asked_for(packages: Packages, case: s
         "Principal": "events.amazonaws.com",
         "SourceArn": f"arn:aws:events:us-east-1:111122223333:rule/{schedule['Name']}",
     }
-    for alarm in ("DisconnectedAlarm", "CatchUpAlarm"):
-        assert properties(packages[case], alarm)["Period"] == 2 * minutes * 60
     assert properties(packages[case], "CheckLambdaFunction")["Timeout"] == 900
 
 
@@ -910,15 +908,15 @@ ONLY_WITH = {
 }
 OF_CHECKS = {"CheckErrorsAlarm", "NoChecksAlarm", "DisconnectedAlarm", "CatchUpAlarm"}
 # Statistic, seconds and number of periods. A single ticket for a busy distribution is normal; tickets for a quarter of
-# an hour are not.
+# an hour are not. Alarms of the check look at as many periods as minutes lie between two checks.
 WITHIN = {
     "DeadLettersAlarm": ("Maximum", 60, 1),
     "ErrorsAlarm": ("Sum", 60, 1),
     "PipelineErrorsAlarm": ("Sum", 60, 1),
-    "CheckErrorsAlarm": ("Sum", 2 * 60 * 60, 1),
-    "DisconnectedAlarm": ("Maximum", 2 * 60 * 60, 1),
-    "CatchUpAlarm": ("Maximum", 2 * 60 * 60, 1),
-    "NoChecksAlarm": ("Sum", 2 * 60 * 60, 1),
+    "CheckErrorsAlarm": ("Sum", 2 * 60, 60),
+    "DisconnectedAlarm": ("Maximum", 2 * 60, 60),
+    "CatchUpAlarm": ("Maximum", 2 * 60, 60),
+    "NoChecksAlarm": ("Sum", 2 * 60, 60),
     "OldMessagesAlarm": ("Maximum", 60, 1),
     "TicketsAlarm": ("Maximum", 15 * 60, 1),
     "FreshnessAlarm": ("p95", 15 * 60, 1),
@@ -960,9 +958,11 @@ def test_what_goes_wrong_raises_an_alarm(
     assert found["TreatMissingData"] == ("missing" if is_about_silence else "notBreaching")
     statistic = found.get("Statistic") or found["ExtendedStatistic"]
     within = WITHIN[alarm]
-    if alarm in OF_CHECKS:  # two checks, of which there is one each hour by default
-        within = within[0], within[1] * int(packaged.given.get("check", "60")) // 60, within[2]
-    assert (statistic, found["Period"], found["EvaluationPeriods"]) == within
+    if alarm in OF_CHECKS:
+        within = within[0], within[1], int(packaged.given.get("check", "60"))
+    assert (statistic, found["Period"], int(found["EvaluationPeriods"])) == within
+    # A single one of them is enough, or, if there are none, all have to be missing.
+    assert found.get("DatapointsToAlarm", within[2]) == (within[2] if is_about_silence else 1)
     topics = [packaged.given["alarm-topic"]] if "alarm-topic" in packaged.given else []
     assert (found["AlarmActions"], found["OKActions"]) == (topics, topics)
     assert found.get("InsufficientDataActions", []) == (topics if is_about_silence else [])
