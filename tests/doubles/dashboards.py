@@ -6,14 +6,13 @@ cfn-lint does not check it.
 
 import re
 from collections.abc import Iterator
-from itertools import combinations
 from typing import Any, NamedTuple
 
 COLUMNS, ROWS, MOST_WIDGETS = 24, 1_000, 500
 VIEWS = {"timeSeries", "singleValue", "gauge", "bar", "pie", "table"}
 STATISTIC = re.compile(r"SampleCount|Average|Sum|Minimum|Maximum|IQM|p(100|\d{1,2}(\.\d+)?)")
 START = re.compile(r"-P(\d+[DWM]|T\d+[HM])")
-OF_WIDGETS = {"type", "x", "y", "width", "height", "properties"}
+OF_WIDGETS = {"type", "width", "height", "properties"}
 # By type: required properties, and those optional ones that are used here.
 PROPERTIES: dict[str, tuple[set[str], set[str]]] = {
     "text": ({"markdown"}, {"background"}),
@@ -67,24 +66,26 @@ def objections(body: Any) -> list[str]:
     found += [] if len(body["widgets"]) <= MOST_WIDGETS else ["too many widgets"]
     for number, widget in enumerate(body["widgets"]):
         found += [f"widget {number}: {what}" for what in _of_widget(widget)]
-    for one, other in combinations(body["widgets"], 2):
-        if _cells(one) & _cells(other):
-            found.append(f"{one['properties'].get('title')} covers {other['properties'].get('title')}")
-    return found
+    return found + list(_of_rows(body["widgets"]))
 
 
-def _cells(widget: Any) -> set[tuple[int, int]]:
-    x, y = widget["x"], widget["y"]
-    return {(column, row) for column in range(x, x + widget["width"]) for row in range(y, y + widget["height"])}
+def _of_rows(widgets: Any) -> Iterator[str]:
+    """Yield the titles of widgets that do not fill their row, in which each has the next place that is free."""
+    left = tall = 0
+    for widget in widgets:
+        if left and (widget["height"] != tall or left + widget["width"] > COLUMNS):
+            yield f"{widget['properties'].get('title')} leaves a hole"
+        left, tall = (left + widget["width"]) % COLUMNS, widget["height"]
+    if left:
+        yield "the last row has a hole"
 
 
 def _of_widget(widget: Any) -> Iterator[str]:
     if set(widget) != OF_WIDGETS or widget["type"] not in PROPERTIES:
         yield f"its names are {sorted(widget)}, its type is {widget.get('type')}"
         return
-    x, y, width, height = (widget[name] for name in ("x", "y", "width", "height"))
-    if not (0 <= x < x + width <= COLUMNS and y >= 0 and 1 <= height <= ROWS and width >= 1):
-        yield f"it is not on the grid: {x}, {y}, {width} x {height}"
+    if not (1 <= widget["width"] <= COLUMNS and 1 <= widget["height"] <= ROWS):
+        yield f"it is not on the grid: {widget['width']} x {widget['height']}"
     needed, optional = PROPERTIES[widget["type"]]
     given = set(widget["properties"])
     if not needed <= given <= needed | optional:
