@@ -122,7 +122,7 @@ requirements: $(VENV)/.ready
 	@$(py) -m pip install --quiet uv
 	@$(pin) --upgrade --all-extras pyproject.toml --output-file requirements.txt
 	@$(pin) --extra local --constraint requirements.txt pyproject.toml --output-file requirements-local.txt
-	@echo hatchling | $(pin) --upgrade --extra cli --constraint requirements.txt pyproject.toml - \
+	@echo hatchling | $(pin) --upgrade --constraint requirements.txt pyproject.toml - \
 		--output-file requirements-cli.txt
 	@printf 'aws-lambda-powertools\nbotocore\n' | $(pin) --constraint requirements.txt - --output-file deploy/requirements-lambda.txt
 	@echo uv | $(pin) --upgrade - --output-file deploy/requirements-uv.txt

@@ -11,4 +11,4 @@ settings, notifications → planning, distributions, custom_resource → deliver
 codepipeline → handler → local → cli.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

@@ -35,9 +35,9 @@ def _plain(error: Exception) -> str:
 
 def _run() -> None:
     try:
-        from invalidator.cli.app import app  # noqa: PLC0415 the function is installed without the command line
+        from invalidator.cli.app import app  # noqa: PLC0415 so that what is missing is told
     except ImportError as error:
-        sys.exit(f"error: the command line needs the extra 'cli': pip install '.[cli]' ({_plain(error)})")
+        sys.exit(f"error: a package of the command line is missing: install all that it needs ({_plain(error)})")
     try:
         try:
             app(prog_name="invalidator")

@@ -88,7 +88,8 @@ def embedded(buckets: list[str] | None = None, port: int = 0) -> "Iterator[Embed
             from invalidator.local.embedded import BUCKET, embedded_aws
     except ImportError as error:
         raise ConfigurationError(
-            f"the embedded AWS needs the extra 'local': pip install '.[local]' ({error})"
+            f"the embedded AWS needs the extra 'local': install 'invalidator[local]', or '.[local]' in a clone"
+            f" ({error})"
         ) from error
     with embedded_aws(buckets or [BUCKET], port) as aws:
         yield aws

@@ -51,7 +51,9 @@ def save(curves: list[Curve], path: Path, budget: int | None) -> None:
         import matplotlib as mpl
         from matplotlib.figure import Figure  # without pyplot, which would look for a display
     except ImportError as error:
-        raise ConfigurationError(f"--plot needs the extra 'plot': pip install '.[plot]' ({error})") from error
+        raise ConfigurationError(
+            f"--plot needs the extra 'plot': install 'invalidator[plot]', or '.[plot]' in a clone ({error})"
+        ) from error
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8, 4.8), layout="constrained")
         axes = figure.add_subplot()

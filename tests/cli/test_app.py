@@ -70,11 +70,11 @@ def test_a_wrong_variable_of_powertools_stops_no_command() -> None:
 @pytest.mark.parametrize(
     ("missing", "status", "words"),
     [
-        ("typer", 1, "error: the command line needs the extra 'cli': pip install '.[cli]'"),
-        ("moto", 2, "error: the embedded AWS needs the extra 'local': pip install '.[local]'"),
+        ("typer", 1, "error: a package of the command line is missing: install all that it needs"),
+        ("moto", 2, "error: the embedded AWS needs the extra 'local': install 'invalidator[local]', or '.[local]'"),
     ],
 )
-def test_an_extra_that_is_not_installed_is_named(missing: str, status: int, words: str) -> None:
+def test_what_is_not_installed_is_named(missing: str, status: int, words: str) -> None:
     program = f"import sys; sys.modules[{missing!r}] = None; from invalidator.__main__ import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program, "demo"], cwd=ROOT, capture_output=True, text=True, check=False

@@ -333,7 +333,7 @@ def test_matplotlib_is_asked_for_only_by_whom_it_is_needed(tmp_path: Path) -> No
     for options, status in (([], 0), (["--plot", str(tmp_path / "a.svg")], 2)):
         done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == status
-    assert_explained(done, 2, "error: --plot needs the extra 'plot': pip install '.[plot]'")
+    assert_explained(done, 2, "error: --plot needs the extra 'plot': install 'invalidator[plot]', or '.[plot]'")
 
 
 # --- wrong usage ----------------------------------------------------------------------------------------
