@@ -27,7 +27,7 @@ SECONDS ?= 300
 workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3)))
 
 .PHONY: help demo quick test check lint formatting complexity types security templates format docs simulate fuzz \
-	bench bench-deployment bench-planner package requirements clean
+	bench bench-deployment bench-planner package release requirements clean
 
 help:
 	@echo 'make demo              watch uploads become invalidations, on an embedded AWS'
@@ -43,9 +43,10 @@ help:
 	@echo 'make bench-deployment  simulate deploys, ours and others: writes benchmarks/deployment.json, deployment.md, a plot'
 	@echo 'make bench-planner     measure the planner of wildcards beside other tools: writes benchmarks/planner.md'
 	@echo "make package           make the deployment package with osls and check it; PARAMS='--param bucket=… …'"
+	@echo 'make release           make the files of a release of the commit, in dist: CONTRIBUTING.md says how to publish them'
 	@echo 'make requirements      pin the newest versions, with their hashes, in requirements*.txt and deploy/package-lock.json'
 	@echo 'make clean             remove everything that these targets made'
-	@echo 'PYTHON=… is the interpreter for .venv and for the bytecode in the package: Lambda runs 3.13.'
+	@echo 'PYTHON=… is the interpreter for .venv and for the bytecode in the package: Lambda runs 3.13, which a release takes.'
 
 # The packages of all other targets contain those of the demo, which are a fifth as large.
 demo: $(if $(wildcard $(VENV)/.ready),$(VENV)/.ready,$(VENV)/.local)
@@ -114,6 +115,11 @@ package: $(VENV)/.ready $(osls)
 	@$(VENV)/bin/cfn-lint --template .serverless/cloudformation-template-update-stack.json && echo 'cfn-lint has no objections.'
 	@for zip in .build/*.zip; do echo; echo "$$zip, $$(wc -c <$$zip) bytes:"; $(py) -m zipfile --list $$zip; done
 
+# -Es: environment variables could change what is made.
+release: .venv-release/.ready
+	@.venv-release/bin/python -Es $(run) deploy.release
+	@.venv-release/bin/python -Es -m twine check --strict dist/*.whl dist/*.tar.gz >&2
+
 # --universal: with the hashes of the files for all platforms.
 pin = $(py) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-emit-package invalidator --custom-compile-command 'make requirements'
@@ -126,11 +132,13 @@ requirements: $(VENV)/.ready
 		--output-file requirements-cli.txt
 	@printf 'aws-lambda-powertools\nbotocore\n' | $(pin) --constraint requirements.txt - --output-file deploy/requirements-lambda.txt
 	@echo uv | $(pin) --upgrade - --output-file deploy/requirements-uv.txt
+	@printf 'cyclonedx-python-lib\nhatchling\npyyaml\ntwine\n' | $(pin) --upgrade --constraint requirements.txt - \
+		--output-file deploy/requirements-release.txt
 	@echo checkov | $(pin) --upgrade - --output-file deploy/requirements-checkov.txt
 	@npm update --prefix deploy --package-lock-only --omit-lockfile-registry-resolved
 
 clean:
-	rm -rf .venv .venv-* .serverless .build .hypothesis .mypy_cache .pytest_cache .ruff_cache deploy/node_modules
+	rm -rf .venv .venv-* .serverless .build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache deploy/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Install the packages of a file for a Python: only what the file names, with the hashes that it names, and nothing that
@@ -176,6 +184,21 @@ $(VENV)/.local: requirements-local.txt
 	@echo 'Installing checkov into .venv-checkov, once …' >&2
 	@$(py) $(run) venv --clear .venv-checkov
 	$(call install,.venv-checkov/bin/python,deploy/requirements-checkov.txt)
+	@touch $@
+
+# The zips of a release have bytecode for Lambda's Python, which only that Python makes.
+.venv-release/.ready: deploy/requirements-release.txt
+	@echo 'Installing what makes a release into .venv-release, once …' >&2
+	@python=$$(for candidate in $(or $(PYTHON),python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python python3); do \
+		"$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
+			&& echo "$$candidate" && exit; \
+	done); \
+	if [ -z "$$python" ]; then \
+		echo 'make: no Python 3.13 with venv was found, which Lambda runs. Name one: make release PYTHON=/path/to/python3.13' >&2; \
+		exit 1; \
+	fi; \
+	"$$python" $(run) venv --clear .venv-release
+	$(call install,.venv-release/bin/python,deploy/requirements-release.txt)
 	@touch $@
 
 $(osls): deploy/package.json deploy/package-lock.json

@@ -10,6 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+CI, RELEASE = (ROOT / ".github" / "workflows" / name for name in ("ci.yml", "release.yml"))
 EXAMPLE = ROOT / "examples" / "github-actions.yml"
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
@@ -24,13 +25,12 @@ def steps(file: Path) -> list[dict[str, Any]]:
 
 
 def test_a_hosted_ci_runs_what_ci_run_runs() -> None:
-    (file,) = WORKFLOWS
-    assert [step["run"] for step in steps(file) if "run" in step] == [".ci/run"]
+    assert [step["run"] for step in steps(CI) if "run" in step] == [".ci/run"]
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
-def test_a_hosted_ci_has_the_tested_pythons_and_the_node_that_packages() -> None:
-    (file,) = WORKFLOWS
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_a_hosted_ci_has_the_tested_pythons_and_the_node_that_packages(file: Path) -> None:
     given = {step["uses"].partition("@")[0]: step.get("with", {}) for step in steps(file) if "uses" in step}
     (tested,) = re.findall(r"^for version in (.*); do$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     assert given["actions/setup-python"]["python-version"].split() == tested.split()
@@ -38,10 +38,12 @@ def test_a_hosted_ci_has_the_tested_pythons_and_the_node_that_packages() -> None
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
-def test_a_workflow_may_only_read_and_keeps_no_credentials(file: Path) -> None:
+def test_what_runs_our_code_may_only_read_and_keeps_no_credentials(file: Path) -> None:
     found = workflow(file)
     assert found["permissions"] == {"contents": "read"}
-    assert not any("permissions" in job for job in found["jobs"].values())
+    for job in found["jobs"].values():
+        checks_out = any(step.get("uses", "").startswith("actions/checkout@") for step in job["steps"])
+        assert checks_out != ("permissions" in job)
     assert "pull_request_target" not in found[True]  # YAML takes "on" for a boolean
     assert "secrets." not in file.read_text()
     (checkout,) = [step for step in steps(file) if step.get("uses", "").startswith("actions/checkout@")]
@@ -49,9 +51,30 @@ def test_a_workflow_may_only_read_and_keeps_no_credentials(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
-def test_a_workflow_ends_and_only_in_a_pull_request_a_push_replaces_it(file: Path) -> None:
-    found = workflow(file)
-    assert all(job["timeout-minutes"] <= 30 for job in found["jobs"].values())
+def test_a_workflow_ends(file: Path) -> None:
+    assert all(job["timeout-minutes"] <= 30 for job in workflow(file)["jobs"].values())
+
+
+def test_a_release_is_of_a_tag_that_passed_ci() -> None:
+    found = workflow(RELEASE)
+    assert found[True] == {"push": {"tags": ["v*"]}}
+    jobs = found["jobs"]
+    assert [step["run"] for step in jobs["build"]["steps"] if "run" in step] == [".ci/run", "make release"]
+    assert [jobs[name]["needs"] for name in ("github", "pypi")] == ["build", "github"]
+
+
+def test_pypi_trusts_an_environment_and_gets_no_other_right() -> None:
+    job = workflow(RELEASE)["jobs"]["pypi"]
+    assert (job["environment"], job["permissions"]) == ("pypi", {"id-token": "write"})
+
+
+def test_no_expression_is_written_into_a_script_of_a_workflow() -> None:
+    scripts = [step["run"] for file in WORKFLOWS for step in steps(file) if "run" in step]
+    assert not any("${{" in script for script in scripts)
+
+
+def test_only_in_a_pull_request_a_push_replaces_a_run() -> None:
+    found = workflow(CI)
     is_request = "github.event_name == 'pull_request'"
     assert found["concurrency"]["cancel-in-progress"] == f"${{{{ {is_request} }}}}"
     # A group keeps only its last waiting run, so each commit of the main branch has a group of its own.
@@ -133,13 +156,15 @@ def test_every_requirement_is_of_one_version_with_its_hashes() -> None:
         "requirements-local.txt",
         "deploy/requirements-lambda.txt",
         "deploy/requirements-checkov.txt",
+        "deploy/requirements-release.txt",
         "deploy/requirements-uv.txt",
     )
-    every, few, local, deployed, checkov, uv = (hashed(ROOT / name) for name in names)
+    every, few, local, deployed, checkov, release, uv = (hashed(ROOT / name) for name in names)
     assert few < every
     assert local < every
     assert deployed < every
     assert any(requirement.startswith("checkov==") for requirement in checkov)
+    assert {name for name in every if name.startswith(("hatchling==", "pyyaml=="))} < release
     assert [requirement.partition("==")[0] for requirement in uv] == ["uv"]
 
 
