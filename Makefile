@@ -27,7 +27,7 @@ SECONDS ?= 300
 workers := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3)))
 
 .PHONY: help demo quick test check lint formatting complexity types security templates format docs simulate fuzz \
-	bench bench-deployment bench-planner package release requirements clean
+	bench bench-deployment bench-planner package zips release requirements clean
 
 help:
 	@echo 'make demo              watch uploads become invalidations, on an embedded AWS'
@@ -43,6 +43,7 @@ help:
 	@echo 'make bench-deployment  simulate deploys, ours and others: writes benchmarks/deployment.json, deployment.md, a plot'
 	@echo 'make bench-planner     measure the planner of wildcards beside other tools: writes benchmarks/planner.md'
 	@echo "make package           make the deployment package with osls and check it; PARAMS='--param bucket=… …'"
+	@echo 'make zips              make the zips of the functions, in .build, which template.yml names'
 	@echo 'make release           make the files of a release of the commit, in dist: CONTRIBUTING.md says how to publish them'
 	@echo 'make requirements      pin the newest versions, with their hashes, in requirements*.txt and deploy/package-lock.json'
 	@echo 'make clean             remove everything that these targets made'
@@ -114,6 +115,16 @@ package: $(VENV)/.ready $(osls)
 	@PYTHON=$(PYTHON) $(OSLS) package $(PARAMS)
 	@$(VENV)/bin/cfn-lint --template .serverless/cloudformation-template-update-stack.json && echo 'cfn-lint has no objections.'
 	@for zip in .build/*.zip; do echo; echo "$$zip, $$(wc -c <$$zip) bytes:"; $(py) -m zipfile --list $$zip; done
+
+# As deploy/package.js does it, but without Node.js.
+zips:
+	@pythons=$$(for candidate in $(or $(PYTHON),python3.13 python3 $(VENV)/bin/python python); do \
+		"$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$candidate"; \
+	done); \
+	if [ -z "$$pythons" ]; then \
+		echo 'make: the zips were not made, for which Python 3.11 or later is needed. Name one with PYTHON=…' >&2; exit 1; \
+	fi; \
+	set -- $$pythons; PYTHON=$(PYTHON) "$$1" -Es -m deploy.pythons .build "$$@"
 
 # -Es: environment variables could change what is made.
 release: .venv-release/.ready

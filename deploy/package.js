@@ -4,31 +4,15 @@ const { readdirSync } = require('fs');
 const { stop } = require('./mistakes.js');
 
 const FOLDER = '.build';
-const TAG = 'cpython-313'; // of the runtime of serverless.yml
 const FUNCTIONS = ['invalidate', 'pipeline', 'check', 'connect'];
 
-function failure(python, ...words) {
-  try {
-    execFileSync(python, words, { stdio: ['ignore', 'ignore', 'pipe'] });
-    return null;
-  } catch (error) {
-    return `${error.stderr || error.message}`.trim();
-  }
-}
-
 function isNewEnough(python) {
-  return failure(python, '-c', 'import sys; sys.exit(sys.version_info < (3, 11))') === null;
-}
-
-// Return null, or what the first of these Pythons says that cannot make the zips.
-function failureToMake(pythons, ...tag) {
-  let first = null;
-  for (const python of pythons) {
-    const text = failure(python, '-Es', '-m', 'deploy.zips', FOLDER, ...tag);
-    if (text === null) return null;
-    first ??= `${python}: ${text}`;
+  try {
+    execFileSync(python, ['-c', 'import sys; sys.exit(sys.version_info < (3, 11))'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
   }
-  return first;
 }
 
 function makeZips() {
@@ -38,13 +22,11 @@ function makeZips() {
     const which = named ? `PYTHON=${named} is none` : 'None was found. Name one with PYTHON=…';
     stop(`The zips were not made, for which Python 3.11 or later is needed. ${which}.`);
   }
-  if (failureToMake(pythons, TAG) === null) return;
-  const text = failureToMake(pythons);
-  if (text !== null) stop('The zips were not made.', text);
-  // One of them may have got the packages, for which another one has no pip.
-  if (failureToMake(pythons, TAG) === null) return;
-  const why = named ? `PYTHON=${named} is another` : 'it was not found. Name it with PYTHON=…';
-  console.error(`Packaged without bytecode, so each cold start compiles: that takes Python 3.13, and ${why}.`);
+  try {
+    execFileSync(pythons[0], ['-Es', '-m', 'deploy.pythons', FOLDER, ...pythons], { stdio: ['ignore', 'ignore', 'inherit'] });
+  } catch {
+    process.exit(1); // It has said why.
+  }
 }
 
 module.exports = async ({ resolveVariable }) => {

@@ -39,7 +39,7 @@ from tests.doubles.cloudfront import StrictCloudFront
 from tests.doubles.cloudfront_http import serve
 from tests.doubles.configurations import behavior, of_buckets
 from tests.doubles.configurations import policy as cache_policy
-from tests.doubles.packaged import CASES, KEY, ROOT, Package, Packages, needed, osls
+from tests.doubles.packaged import CASES, KEY, ROOT, Package, Packages, alone, needed, osls
 from tests.doubles.strategies import Change
 from tests.laws.imports import FILES, packaged_with
 
@@ -267,6 +267,27 @@ def test_a_command_that_needs_no_zips_makes_none(tmp_path: Path) -> None:
     done = make_zips(tmp_path, "info", PYTHON="/no/such")
     assert json.loads(done.stdout) == {name: {} for name in FUNCTIONS}
     assert not (tmp_path / ".build").exists()
+
+
+def zips_by_make(python: str) -> subprocess.CompletedProcess[str]:
+    """Run "make zips" in the project, with this Python."""
+    program, environ = ["make", "zips", f"PYTHON={python}"], {"PATH": os.environ["PATH"]}
+    return subprocess.run(program, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+
+
+def test_make_zips_makes_those_that_osls_takes(packages: Packages) -> None:
+    before = {name: file.read_bytes() for name, file in packages["discover"].zips.items()}
+    with alone(ROOT / ".osls.lock"):
+        done = zips_by_make(sys.executable)
+    assert done.returncode == 0, done.stderr
+    assert (done.stderr == "") == (sys.version_info[:2] == (3, 13))
+    assert {name: (ROOT / ".build" / f"{name}.zip").read_bytes() for name in FUNCTIONS} == before
+
+
+def test_make_zips_without_a_python_ends_with_a_sentence() -> None:
+    done = zips_by_make("/no/such")
+    assert done.returncode == 2
+    assert done.stderr.startswith("make: the zips were not made, for which Python 3.11 or later is needed.")
 
 
 @pytest.mark.parametrize(("case", "name"), DEPLOYED)
