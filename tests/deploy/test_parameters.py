@@ -154,19 +154,20 @@ def test_one_slip_is_one_sentence(given: tuple[str, ...]) -> None:
 
 def objections(*parameters: str) -> list[str]:
     """Return the lines with which deploy/parameters.js stops a command."""
-    answer = _answer(parameters)
+    answer = answered(*parameters)
     assert "made" not in answer
     return [line for text in answer["told"] for line in text.splitlines()]
 
 
 def computed(*parameters: str) -> Any:
     """Return what deploy/parameters.js makes of parameters, without osls."""
-    answer = _answer(parameters)
+    answer = answered(*parameters)
     assert answer["told"] == []
     return answer["made"]
 
 
-def _answer(parameters: tuple[str, ...]) -> Any:
+def answered(*parameters: str) -> Any:
+    """Return what deploy/ computes: "told" about mistakes or, without any, "made" and the "body" of the dashboard."""
     node = _node()
     assert node.stdin is not None
     assert node.stdout is not None
@@ -180,6 +181,7 @@ def _node() -> "subprocess.Popen[str]":
     """Start a process that answers one line with parameters after the other."""
     program = """
         const parameters = require('./deploy/parameters.js');
+        const dashboard = require('./deploy/dashboard.js');
         const answer = async (param) => {
           const named = Object.fromEntries(param.map((word) => word.split(/=(.*)/s)));
           const resolveVariable = async (text) => named[/^param:([\\w-]+), null$/.exec(text)[1]] ?? null;
@@ -189,7 +191,8 @@ def _node() -> "subprocess.Popen[str]":
           const made = await parameters({ options: { param }, resolveVariable }).catch((thrown) => {
             if (thrown !== 'exit 1') throw thrown;
           });
-          console.log(JSON.stringify({ told, made }));
+          const body = made && (await dashboard({ resolveVariable: async () => made }));
+          console.log(JSON.stringify({ told, made, body }));
         };
         require('readline').createInterface({ input: process.stdin }).on('line', (line) => answer(JSON.parse(line)));
     """
@@ -231,60 +234,51 @@ def test_parameters_become_what_the_templates_need(given: list[str], name: str, 
     assert computed(BUCKET, DISTRIBUTIONS, *given)[name] == value
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        *("bucket=a", "bucket=-ab", "bucket=s3://a", "bucket=a b c", "bucket=a_b"),
-        *("distributions=e1", "distributions=E1;E2", "distributions=https://E1"),
-        *("suffix=*x", "alarm-topic=arn:aws:sns:us-east-1:111122223333:ops:tail", "alarm-topic=ops"),
-        *(
-            "secret=a b",
-            "secret=arn:aws:secretsmanager:*",
-            "secret=arn:aws:secretsmanager:us-east-1:111122223333:secret:a",
-        ),
-        *("parameter=/", "parameter=a//b", "parameter=arn:aws:ssm:us-east-1:1:document/x", "parameter=a*"),
-        *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "index-document= a"),
-        *("settings-ttl=86401", "settings-ttl=1h", "rules={}", "rules=[", "rules=[{'match': 'x'}]"),
-        *("max-paths=0", "max-paths=1000001", "max-paths=01", "max-paths=-1"),
-        *("repeat-after=-1", "repeat-after=901", "repeat-after=ten"),
-        *("check=4", "check=05", "check=721", "check=1h", "check=off", "check=-60", "repair=yes"),
-        *("gather=-1", "gather=901", "gather=1e2", "gather=on", "deploy-marker=/x", "deploy-marker=s3://origin/x"),
-        *("pipeline=yes", "pipeline-parameters=a", "pipeline-parameters=/a/", "pipeline-parameters=/a*"),
-        *(
-            "pipeline-parameters=/*/a",
-            "pipeline-parameters=/*",
-            "pipeline-parameters=/a,b",
-            "pipeline-parameters=/a/**",
-        ),
-        *("dashboard=yes", "cost-alarm=0", "cost-alarm=0.00", "cost-alarm=1.234", "cost-alarm=-1", "cost-alarm=1,50"),
-        *("cost-alarm=.5", "cost-alarm=05", "cost-alarm=5 USD", "cost-alarm=1000000", "cost-alarm=1e3"),
-        *("kms-key=alias/mine", "kms-key=arn:aws:kms:us-east-1:111122223333:alias/mine", f"kms-key={KEY}/x"),
-        "kms-key=1234abcd-12ab-34cd-56ef-1234567890ab",
-        *("skip-unchanged=on", "skip-unchanged=versions+"),
-    ],
-)
+WRONG = [
+    *("bucket=a", "bucket=-ab", "bucket=s3://a", "bucket=a b c", "bucket=a_b"),
+    *("distributions=e1", "distributions=E1;E2", "distributions=https://E1"),
+    *("suffix=*x", "alarm-topic=arn:aws:sns:us-east-1:111122223333:ops:tail", "alarm-topic=ops"),
+    *("secret=a b", "secret=arn:aws:secretsmanager:*", "secret=arn:aws:secretsmanager:us-east-1:111122223333:secret:a"),
+    *("parameter=/", "parameter=a//b", "parameter=arn:aws:ssm:us-east-1:1:document/x", "parameter=a*"),
+    *("parameter=arn:aws:ssm:us-east-1:111122223333:parameterids", "index-document= a"),
+    *("settings-ttl=86401", "settings-ttl=1h", "rules={}", "rules=[", "rules=[{'match': 'x'}]"),
+    *("max-paths=0", "max-paths=1000001", "max-paths=01", "max-paths=-1"),
+    *("repeat-after=-1", "repeat-after=901", "repeat-after=ten"),
+    *("check=4", "check=05", "check=721", "check=1h", "check=off", "check=-60", "repair=yes"),
+    *("gather=-1", "gather=901", "gather=1e2", "gather=on", "deploy-marker=/x", "deploy-marker=s3://origin/x"),
+    *("pipeline=yes", "pipeline-parameters=a", "pipeline-parameters=/a/", "pipeline-parameters=/a*"),
+    *("pipeline-parameters=/*/a", "pipeline-parameters=/*", "pipeline-parameters=/a,b", "pipeline-parameters=/a/**"),
+    *("dashboard=yes", "cost-alarm=0", "cost-alarm=0.00", "cost-alarm=1.234", "cost-alarm=-1", "cost-alarm=1,50"),
+    *("cost-alarm=.5", "cost-alarm=05", "cost-alarm=5 USD", "cost-alarm=1000000", "cost-alarm=1e3"),
+    *("kms-key=alias/mine", "kms-key=arn:aws:kms:us-east-1:111122223333:alias/mine", f"kms-key={KEY}/x"),
+    "kms-key=1234abcd-12ab-34cd-56ef-1234567890ab",
+    *("skip-unchanged=on", "skip-unchanged=versions+"),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_what_a_parameter_cannot_be_is_refused(wrong: str) -> None:
     refused(wrong, "")
 
 
-@pytest.mark.parametrize(
-    ("wrong", "expected"),
-    [
-        ("bucket=My_Origin", "the name of the origin bucket, not a URL or an ARN"),
-        ("distributions=d111.cloudfront.net", "ids separated by commas, as E1A2B3C4D5E6F7, or discover"),
-        ("trigger=sns", "queue, direct or eventbridge"),
-        ("prefix=a*", "how keys begin, without a wildcard"),
-        ("log-retention=31", "one of these numbers of days: 1, 3, 5,"),
-        ("kms-key=alias/mine", "the ARN of a KMS key, not of an alias, as arn:aws:kms:"),
-        ("alarm-topic=ops", "the ARN of an SNS topic"),
-        ("index-document=a/b", "the name of a file without a directory, or none"),
-        ("max-paths=0", "a number of paths from 1 to 1000000"),
-        ("check=721", "a number of minutes from 5 to 720, or 0"),
-        ("repair=yes", "on or off"),
-        ("gather=901", "a number of seconds from 0 to 900"),
-        ("deploy-marker=/x", "the key of an object, without a slash in front"),
-    ],
-)
+EXPECTED = [
+    ("bucket=My_Origin", "the name of the origin bucket, not a URL or an ARN"),
+    ("distributions=d111.cloudfront.net", "ids separated by commas, as E1A2B3C4D5E6F7, or discover"),
+    ("trigger=sns", "queue, direct or eventbridge"),
+    ("prefix=a*", "how keys begin, without a wildcard"),
+    ("log-retention=31", "one of these numbers of days: 1, 3, 5,"),
+    ("kms-key=alias/mine", "the ARN of a KMS key, not of an alias, as arn:aws:kms:"),
+    ("alarm-topic=ops", "the ARN of an SNS topic"),
+    ("index-document=a/b", "the name of a file without a directory, or none"),
+    ("max-paths=0", "a number of paths from 1 to 1000000"),
+    ("check=721", "a number of minutes from 5 to 720, or 0"),
+    ("repair=yes", "on or off"),
+    ("gather=901", "a number of seconds from 0 to 900"),
+    ("deploy-marker=/x", "the key of an object, without a slash in front"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "expected"), EXPECTED)
 def test_a_refusal_says_what_is_expected(wrong: str, expected: str) -> None:
     refused(wrong, expected)
 
@@ -368,18 +362,18 @@ def test_the_function_may_see_of_the_bucket_what_the_parameters_take(
     assert allowed == {arn: actions for arn, actions in expected.items() if actions}
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        *("max-paths=1", "max-paths=999999", "max-paths=1000000"),
-        *("repeat-after=0", "repeat-after=10", "repeat-after=900"),
-        *("gather=0", "gather=99", "gather=899", "gather=900", "deploy-marker=.deployed", "deploy-marker=a b/ü"),
-        *("check=0", "check=5", "check=9", "check=10", "check=99", "check=100", "check=699", "check=710", "check=720"),
-        *("repair=on", "repair=off"),
-        *("pipeline=on", "pipeline=off", "dashboard=on", "dashboard=off"),
-        "skip-unchanged=versions+metadata",
-    ],
-)
+RIGHT = [
+    *("max-paths=1", "max-paths=999999", "max-paths=1000000"),
+    *("repeat-after=0", "repeat-after=10", "repeat-after=900"),
+    *("gather=0", "gather=99", "gather=899", "gather=900", "deploy-marker=.deployed", "deploy-marker=a b/ü"),
+    *("check=0", "check=5", "check=9", "check=10", "check=99", "check=100", "check=699", "check=710", "check=720"),
+    *("repair=on", "repair=off"),
+    *("pipeline=on", "pipeline=off", "dashboard=on", "dashboard=off"),
+    "skip-unchanged=versions+metadata",
+]
+
+
+@pytest.mark.parametrize("given", RIGHT)
 def test_what_a_parameter_can_be_reaches_the_templates(given: str) -> None:
     name, _, value = given.partition("=")
     assert computed(BUCKET, DISTRIBUTIONS, given)[name] == value
