@@ -154,8 +154,8 @@ EXCEPTIONS = [
     ),
     ("Ids and names are separated by commas alone, and no blanks are taken off", "a template cannot tidy up a text"),
     (
-        "CloudFormation has its own words for a `Bucket` that is missing and a parameter that does not exist, "
-        "suggests no name, and tells what does not fit together only when each value is right",
+        "CloudFormation has its own words for a missing `Bucket` and for a parameter that it does not know, and says "
+        "what does not fit together only when every value is right by itself",
         "rules see only known parameters with right values",
     ),
     (
@@ -236,6 +236,11 @@ VALUES = {
     "alarm-topic": [TOPIC],
     "log-retention": ["1", "3653"],
 }
+
+EACH_SOURCE = [
+    *(DISTRIBUTIONS, "distributions=discover", "distributions=dt_1,E1"),
+    *(f"{name}={text}" for name, texts in SOURCES.items() for text in texts),
+]
 
 Words = tuple[str, ...]
 
@@ -323,6 +328,8 @@ def canonical(value: Any, name: str = "") -> Any:
 
 def rights(document: Any) -> set[str]:
     """Return every right that a policy gives, apart from those on what cannot exist, and parts of others."""
+    assert document.keys() == {"Version", "Statement"}
+    assert document["Version"] == "2012-10-17"
     found: list[dict[str, Any]] = []
     for statement in document["Statement"]:
         assert statement.get("Resource") != [], "IAM takes no empty list"
@@ -394,10 +401,29 @@ def test_the_template_makes_the_stacks_of_osls_packages(packages: Packages, case
 
 def test_each_parameter_alone_makes_the_same_stack() -> None:
     triggers = cycle(VALUES["trigger"])
+    sources = cycle(EACH_SOURCE)
     for name, texts in VALUES.items():
         for text in texts:
             values = {"trigger": next(triggers), name: text}
-            assert_same(BUCKET, DISTRIBUTIONS, *(f"{name}={value}" for name, value in values.items()))
+            assert_same(BUCKET, next(sources), *(f"{name}={value}" for name, value in values.items()))
+
+
+@pytest.mark.parametrize("trigger", VALUES["trigger"])
+def test_all_parameters_together_make_the_same_stack(trigger: str) -> None:
+    for number, source in (pair for start in (0, 1) for pair in enumerate(EACH_SOURCE, start)):
+        values = {name: texts[number % len(texts)] for name, texts in VALUES.items()}
+        on = {"check": "60", "describe": "on", "pipeline": "on", "deploy-marker": "blog/a.html"}
+        left_out = {
+            "discover-tag": source != "distributions=discover",
+            "deploy-marker": trigger == "direct",
+            "gather": trigger == "direct",
+            "repeat-after": trigger == "direct",
+            "suffix" if number % 2 else "prefix": trigger == "eventbridge",
+        }
+        words = {**values, **on, "prefix": "blog/", "suffix": ".html", "trigger": trigger}
+        given = [f"{name}={value}" for name, value in words.items() if not left_out.get(name)]
+        assert_same(BUCKET, source, *given)
+        assert stack_of_template((BUCKET, source, *given)).resources
 
 
 @given(parameters(ONE_SOURCE))
@@ -533,8 +559,10 @@ def test_the_template_can_be_read_by_all_tools() -> None:
     assert SOURCE.isascii()  # consoles show other characters as question marks
     assert not [token for token in yaml.scan(SOURCE) if isinstance(token, yaml.AnchorToken | yaml.AliasToken)]
     assert "Transform" not in TEMPLATE  # so it needs no CAPABILITY_AUTO_EXPAND
-    zips = re.findall(r"^ +Code: (.*)$", SOURCE, re.MULTILINE)
-    assert sorted(zips) == sorted(f".build/{name}.zip" for name in serverless.FUNCTIONS)
+    for name in serverless.FUNCTIONS:
+        zipped = f".build/{name}.zip"
+        assert TEMPLATE["Resources"][f"{name.capitalize()}LambdaFunction"]["Properties"]["Code"] == zipped
+        assert f"\n      Code: {zipped}\n" in SOURCE  # in this form, because releases are made by replacing it
 
 
 def test_what_the_templates_cannot_do_is_documented() -> None:
@@ -544,6 +572,9 @@ def test_what_the_templates_cannot_do_is_documented() -> None:
 
 
 # --- the AWS CLI ----------------------------------------------------------------------------------------
+
+
+STACK = "invalidator-my-origin"
 
 
 def answer_for_the_function(self: LambdaFunction, event: dict[str, Any]) -> tuple[str, bool, str]:
@@ -566,35 +597,36 @@ def test_the_aws_cli_deploys_the_template_with_those_zips(
     for name, archive in zips.items():
         shutil.copy(archive, tmp_path / ".build" / f"{name}.zip")
     shutil.copy(ROOT / "template.yml", tmp_path)
-    with embedded_aws(["my-origin", "deployments"]) as aws:
+    # moto cannot make dashboards that show alarms.
+    more = {"pipeline": "on", "dashboard": "off"}
+    with embedded_aws(["my-origin", "my-artifacts"]) as aws:
         host, _, port = aws.endpoint.rpartition(":")
         monkeypatch.setattr(moto_settings, "moto_server_host", lambda: host)
         monkeypatch.setattr(moto_settings, "moto_server_port", lambda: port)
-        aws_cli(tmp_path, "package --template-file template.yml --s3-bucket deployments --output-template-file out.yml")
-        # moto cannot read templates from buckets, and CloudFormation takes no longer ones than this from elsewhere.
-        short = json.dumps(load((tmp_path / "out.yml").read_text()), separators=(",", ":"))
-        assert len(short) <= 51_200
-        (tmp_path / "short.json").write_text(short)
-        named = "--template-file short.json --stack-name site --capabilities CAPABILITY_IAM"
-        given = (BUCKET, "distributions=discover", "pipeline=on", "dashboard=off")
-        values = " ".join(f"{name_of(name)}={value}" for name, value in (word.split("=") for word in given))
-        aws_cli(tmp_path, f"deploy {named} --parameter-overrides {values}")
+        # moto takes the first part of another name for the bucket in which a template is.
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://localhost:{port}")
+        typed(tmp_path, " ".join(["", *(f"{name_of(name)}={value}" for name, value in more.items())]))
         functions = boto3.client("lambda").list_functions()["Functions"]
-        resources = boto3.client("cloudformation").describe_stack_resources(StackName="site")["StackResources"]
+        resources = boto3.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     hashes = {name: base64.b64encode(sha256(file.read_bytes()).digest()).decode() for name, file in zips.items()}
     assert {function["FunctionName"]: function["CodeSha256"] for function in functions} == {
-        f"site-{name}": digest for name, digest in hashes.items()
+        f"{STACK}-{name}": digest for name, digest in hashes.items()
     }
-    expected = stack_of_template(given, StackName="site").resources
+    words = (BUCKET, "distributions=discover", *(f"{name}={value}" for name, value in more.items()))
+    expected = stack_of_template(words, StackName=STACK).resources
     assert {resource["LogicalResourceId"] for resource in resources if "LogicalResourceId" in resource} == {
         name for name, resource in expected.items() if resource["Type"] not in UNKNOWN_TO_MOTO
     }
 
 
-def aws_cli(folder: Path, words: str) -> None:
-    """Run a command of the AWS CLI's CloudFormation in a folder that is all that the user has."""
-    program = [str(Path(sys.executable).parent / "aws"), "cloudformation", *words.split()]
+def typed(folder: Path, more: str) -> None:
+    """Type the commands of the AWS CLI on the page, with more parameters, where only the zips and template are."""
+    page = (ROOT / "docs" / "deploying.md").read_text()
+    (block,) = [text for text in re.findall(r"```sh\n(.*?)\n```", page, re.DOTALL) if "aws cloudformation" in text]
+    commands = block.removeprefix("make zips\n") + more
+    assert commands.startswith("aws ")
+    assert f"--stack-name {STACK} " in commands
     environ = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    environ |= {"PATH": os.environ["PATH"], "HOME": str(folder)}
-    done = subprocess.run(program, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    environ |= {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]), "HOME": str(folder)}
+    done = subprocess.run(["sh", "-ec", commands], cwd=folder, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

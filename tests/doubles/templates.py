@@ -64,7 +64,7 @@ def load(text: str) -> Any:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What CloudFormation makes of a template, or its objections to the parameters."""
+    """A stack that CloudFormation makes of a template, or its objections to the parameters."""
 
     resources: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
