@@ -76,7 +76,7 @@ def _with_first(text: str, heading: str, added: str, indent: str = " +") -> str:
 def without_comments(text: str) -> str:
     """Return a document of YAML without comments and empty lines, but for those in its texts."""
     parts, end = list[str](), 0
-    for token in yaml.scan(text):
+    for token in yaml.scan(text, Loader=yaml.CSafeLoader):
         if isinstance(token, yaml.ScalarToken):
             start = token.start_mark.index
             parts += [_bare(text[end:start]), text[start : token.end_mark.index]]
