@@ -146,6 +146,7 @@ requirements: $(VENV)/.ready
 	@printf 'cyclonedx-python-lib\nhatchling\npyyaml\ntwine\n' | $(pin) --upgrade --constraint requirements.txt - \
 		--output-file deploy/requirements-release.txt
 	@echo checkov | $(pin) --upgrade - --output-file deploy/requirements-checkov.txt
+	@printf 'aws-cdk-lib\npython-hcl2\n' | $(pin) --upgrade - --output-file deploy/requirements-cdk.txt
 	@npm update --prefix deploy --package-lock-only --omit-lockfile-registry-resolved
 
 clean:
@@ -154,12 +155,13 @@ clean:
 
 # Install the packages of a file for a Python: only what the file names, with the hashes that it names, and nothing that
 # would be built by programs without one. What uv cannot install, pip may: it reads other settings.
-# Compiling all modules takes longer than installing them, and most are never imported.
+# Compiling all modules takes longer than installing them, and most are never imported. To put pip into a virtual environment
+# takes ten seconds: a third argument is a Python that has it.
 define install
 	@trap 'exit 130' INT; \
 	[ -n "$(UV)" ] && $(UV) pip install --python $(1) --quiet --no-deps --require-hashes --only-binary :all: --requirement $(2) \
-		|| $(1) $(run) pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary :all: \
-		--requirement $(2)
+		|| $(or $(3),$(1)) $(run) pip --python $(1) install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
+		--only-binary :all: --requirement $(2)
 endef
 
 # Run a module, which Ctrl-C ends without a traceback.
@@ -193,8 +195,15 @@ $(VENV)/.local: requirements-local.txt
 # It wants other versions of boto3 and others than the tests do.
 .venv-checkov/.ready: deploy/requirements-checkov.txt | $(VENV)/.ready
 	@echo 'Installing checkov into .venv-checkov, once …' >&2
-	@$(py) $(run) venv --clear .venv-checkov
-	$(call install,.venv-checkov/bin/python,deploy/requirements-checkov.txt)
+	@$(py) $(run) venv --clear --without-pip .venv-checkov
+	$(call install,.venv-checkov/bin/python,deploy/requirements-checkov.txt,$(py))
+	@touch $@
+
+# With what the examples for CDK and Terraform are tried, which is four times as large as all the rest.
+.venv-cdk/.ready: deploy/requirements-cdk.txt | $(VENV)/.ready
+	@echo 'Installing CDK into .venv-cdk, once …' >&2
+	@$(py) $(run) venv --clear --without-pip .venv-cdk
+	$(call install,.venv-cdk/bin/python,deploy/requirements-cdk.txt,$(py))
 	@touch $@
 
 # The zips of a release have bytecode for Lambda's Python, which only that Python makes.

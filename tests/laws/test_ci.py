@@ -156,14 +156,16 @@ def test_every_requirement_is_of_one_version_with_its_hashes() -> None:
         "deploy/requirements-checkov.txt",
         "deploy/requirements-release.txt",
         "deploy/requirements-uv.txt",
+        "deploy/requirements-cdk.txt",
     )
-    every, few, local, deployed, checkov, release, uv = (hashed(ROOT / name) for name in names)
+    every, few, local, deployed, checkov, release, uv, cdk = (hashed(ROOT / name) for name in names)
     assert few < every
     assert local < every
     assert deployed < every
     assert any(requirement.startswith("checkov==") for requirement in checkov)
     assert {name for name in every if name.startswith(("hatchling==", "pyyaml=="))} < release
     assert [requirement.partition("==")[0] for requirement in uv] == ["uv"]
+    assert {requirement.partition("==")[0] for requirement in cdk} > {"aws-cdk-lib", "python-hcl2"}
 
 
 def test_whatever_is_installed_from_a_file_must_have_its_hashes() -> None:
@@ -171,7 +173,7 @@ def test_whatever_is_installed_from_a_file_must_have_its_hashes() -> None:
     commands = [
         command
         for file in files
-        for command in re.findall(r"pip install (.*)", file.read_text().replace("\\\n", ""))
+        for command in re.findall(r"pip (?:--python \S+ )?install (.*)", file.read_text().replace("\\\n", ""))
         if re.search(r"requirement|-r ", command)
     ]
     assert len(commands) >= 4
