@@ -107,6 +107,19 @@ def test_another_trigger_moves_the_entry_in_one_write(aws: StrictS3, cloudformat
     assert aws.puts == 3
 
 
+def test_a_bucket_that_tells_eventbridge_already_is_never_written_to(
+    aws: StrictS3, cloudformation: CloudFormation
+) -> None:
+    """So that its notifications may belong to Terraform, which would undo what others write."""
+    Bucket.open("origin").connect(NotificationEntry("tf-s3-lambda-1", FUNCTION))
+    Bucket.open("origin").connect(NotificationEntry("", EVENTBRIDGE))
+    before, puts = Bucket.open("origin").configuration(), aws.puts
+    assert cloudformation.ask("Create", Target=EVENTBRIDGE)["Status"] == "SUCCESS"
+    assert cloudformation.ask("Update", CREATED, Target=EVENTBRIDGE, Prefix="blog/")["Status"] == "SUCCESS"
+    assert cloudformation.ask("Delete", CREATED, Target=EVENTBRIDGE)["Status"] == "SUCCESS"
+    assert (aws.puts, Bucket.open("origin").configuration()) == (puts, before)
+
+
 def test_a_stack_stays_with_its_bucket(aws: StrictS3, cloudformation: CloudFormation) -> None:
     cloudformation.ask("Create")
     answer = cloudformation.ask("Update", CREATED, Bucket="another")
