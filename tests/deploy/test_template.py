@@ -102,7 +102,7 @@ def small(value: str, given: dict[str, str]) -> Deployed:
           Both: !And [!Condition Is, !Or [!Condition Not, !Condition Is]]
         Rules:
           R:
-            RuleCondition: !Contains [[rule, other], !Ref Name]
+            RuleCondition: !Equals [!Ref Name, rule]
             Assertions: [{{Assert: !Equals [!Ref Name, x], AssertDescription: not that}}]
         Resources:
           Queue: {{Type: X}}

@@ -133,7 +133,6 @@ class _Template:
         self._truths: dict[str, Callable[[Any], bool]] = {
             "Condition": self._condition,
             "Fn::Equals": self._equals,
-            "Fn::Contains": self._contains,
             "Fn::Not": lambda parts: not self._only(parts),
             "Fn::And": lambda parts: all(self.is_true(part) for part in self._some(parts)),
             "Fn::Or": lambda parts: any(self.is_true(part) for part in self._some(parts)),
@@ -194,11 +193,6 @@ class _Template:
         one, other = (self._text(side) for side in sides)
         return one == other
 
-    def _contains(self, parts: Any) -> bool:
-        texts, text = parts
-        assert all(isinstance(item, str) for item in texts), "only a list of literals is documented"
-        return self._text(text) in texts
-
     # --- values -------------------------------------------------------------------------------------------
 
     def resource(self, name: str, of: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,13 +213,15 @@ class _Template:
     def _filled(self, value: Any) -> Any:
         if isinstance(value, list):
             return [item for item in map(self._filled, value) if item is not _NOTHING]
-        if not isinstance(value, dict):
-            assert value is not None, "CloudFormation takes no null"
-            return value
-        for name in value:
-            if name == "Ref" or name.startswith("Fn::"):
-                assert len(value) == 1, f"nothing stands beside a function: {value}"
-                return self._functions[name](value[name])
+        if isinstance(value, dict):
+            return self._called_or_filled(value)
+        assert value is not None, "CloudFormation takes no null"
+        return value
+
+    def _called_or_filled(self, value: dict[str, Any]) -> Any:
+        if functions := [name for name in value if name == "Ref" or name.startswith("Fn::")]:
+            assert len(value) == 1, f"nothing stands beside a function: {value}"
+            return self._functions[functions[0]](value[functions[0]])
         items = {name: self._filled(item) for name, item in value.items()}
         return {name: item for name, item in items.items() if item is not _NOTHING}
 
@@ -305,5 +301,5 @@ def _refuse_what_rules_cannot(value: Any) -> None:
         _refuse_what_rules_cannot(item)
     for name, item in value.items() if isinstance(value, dict) else []:
         known = {"RuleCondition", "Assertions", "Assert", "AssertDescription", "Ref"}
-        assert name in known | {f"Fn::{function}" for function in ("And", "Or", "Not", "Equals", "Contains")}, name
+        assert name in known | {f"Fn::{function}" for function in ("And", "Or", "Not", "Equals")}, name
         _refuse_what_rules_cannot(item)
