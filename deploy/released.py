@@ -1,7 +1,8 @@
-"""Make the template of a release of template.yml: with the zips in a bucket, and without comments.
+"""Make the template of a release of template.yml: with the zips in a bucket, and dense.
 
 template.yml names the zips as files, which the AWS CLI and the SAM CLI upload. The template of a release finds them
-where somebody has copied them, so that it can be deployed as it is, by anything that deploys templates.
+where somebody has copied them, so that it can be deployed as it is, by anything that deploys templates. It is short
+enough to be passed in a call, which template.yml with its comments is not.
 """
 
 import re
@@ -16,8 +17,8 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-li
 """
 
 _CODE = re.compile(r"^( +)Code: \.build/(\w+\.zip)$", re.MULTILINE)
-_COMMENT = re.compile(r"(?:^|[ \t]+)#.*$", re.MULTILINE)
-_EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n)+")
+_LEVELS_WITH_LINES = 3  # a section, a resource, its type and its properties
+_QUOTED_NAME = re.compile(r"(!(?:Condition|GetAtt|Ref)) '([\w.:]+)'")  # YAML needs no quotes there
 
 # A stack keeps the values of its parameters when the next release is deployed. If the default of CodeKey were the
 # folder, the stack would keep the zips of the release before.
@@ -54,12 +55,13 @@ def released(template: str, version: str) -> str:
         r'\1Code: {S3Bucket: !Ref CodeBucket, S3Key: !Sub ["${Folder}/\2", '
         rf"{{Folder: !If [HasCodeKey, !Ref CodeKey, {folder}]}}]}}"
     )
-    text, codes = _CODE.subn(code, without_comments(template))
+    text, codes = _CODE.subn(code, template)
     if codes != len(re.findall(r"^    Type: AWS::Lambda::Function$", text, re.MULTILINE)):
         raise TemplateError("a function has no line 'Code: .build/….zip'")
     text = _with_first(text, "ParameterGroups:", _GROUP)
     text = _with_first(text, "Parameters:", _PARAMETERS.replace("FOLDER", folder), indent="")
     text = _with_first(text, "Conditions:", _CONDITIONS, indent="")
+    text = dense(text)
     if (size := len(text.encode())) > MOST_BYTES:
         raise TemplateError(f"the template of the release has {size:,} bytes, and at most {MOST_BYTES:,} can be passed")
     return text
@@ -73,16 +75,29 @@ def _with_first(text: str, heading: str, added: str, indent: str = " +") -> str:
     return found
 
 
-def without_comments(text: str) -> str:
-    """Return a document of YAML without comments and empty lines, but for those in its texts."""
-    parts, end = list[str](), 0
-    for token in yaml.scan(text, Loader=yaml.CSafeLoader):
-        if isinstance(token, yaml.ScalarToken):
-            start = token.start_mark.index
-            parts += [_bare(text[end:start]), text[start : token.end_mark.index]]
-            end = token.end_mark.index
-    return "".join([*parts, _bare(text[end:])]).lstrip("\n")
+def dense(text: str) -> str:
+    """Return a document of YAML in fewer characters: without comments, and with a line for each property."""
+    root = yaml.compose(text, Loader=yaml.CSafeLoader)
+    if root is None:
+        raise TemplateError("it is empty")
+    _set_lines(root, _LEVELS_WITH_LINES)
+    written: str = yaml.serialize(root, width=MOST_BYTES, allow_unicode=True)
+    return _QUOTED_NAME.sub(r"\1 \2", written)
 
 
-def _bare(text: str) -> str:
-    return _EMPTY_LINES.sub("\n", _COMMENT.sub("", text))
+def _set_lines(node: yaml.Node, levels: int) -> None:
+    """Begin a line for each member down to some level, and below it only where a text has several lines itself."""
+    if isinstance(node, yaml.CollectionNode):
+        node.flow_style = node.flow_style or (levels <= 0 and not _has_lines(node))
+        for part in _parts(node):
+            _set_lines(part, levels - 1)
+
+
+def _has_lines(node: yaml.Node) -> bool:
+    if isinstance(node, yaml.ScalarNode):
+        return node.style == "|"
+    return any(_has_lines(part) for part in _parts(node))
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    return [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else list(node.value)
