@@ -78,7 +78,7 @@ def _about_tags(checkout: Checkout) -> list[str]:
 
 def _about_changelog(text: str, version: str) -> list[str]:
     found = []
-    waiting = [line for line in _section(text, "Unreleased") if line and not line.startswith("#")]
+    waiting = [line[:60] for line in _section(text, "Unreleased") if line and not line.startswith("#")]
     if waiting:
         found.append(f"CHANGELOG.md: Unreleased is not empty: {waiting[0]!r}. Move it to the section of a version.")
     newest = next(iter(versions(text)), None)
