@@ -25,6 +25,8 @@ from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
 
+from deploy.released import released
+from invalidator import __version__
 from invalidator.local.embedded import embedded_aws
 from tests.deploy.test_deployed import UNKNOWN_TO_MOTO
 from tests.deploy.test_parameters import PARAMETERS, RIGHT, WRONG, answered
@@ -574,7 +576,7 @@ def test_what_the_templates_cannot_do_is_documented() -> None:
 # --- the AWS CLI ----------------------------------------------------------------------------------------
 
 
-STACK = "invalidator-my-origin"
+STACK = "invalidator-dev"
 
 
 def answer_for_the_function(self: LambdaFunction, event: dict[str, Any]) -> tuple[str, bool, str]:
@@ -586,26 +588,31 @@ def answer_for_the_function(self: LambdaFunction, event: dict[str, Any]) -> tupl
 
 
 @pytest.mark.filterwarnings("ignore:Tried to parse AWS:")  # what moto's CloudFormation does not know
+@pytest.mark.parametrize("way", ["clone", "release"])
 def test_the_aws_cli_deploys_the_template_with_those_zips(
-    packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setitem(default_user_config, "lambda", {"use_docker": False})
     monkeypatch.setattr(LambdaFunction, "_invoke_lambda", answer_for_the_function)
     monkeypatch.setattr(LambdaSimpleBackend, "invoke", LambdaBackend.invoke)
     zips = packages["discover"].zips
-    (tmp_path / ".build").mkdir()
+    folder = tmp_path / (".build" if way == "clone" else "dist")
+    folder.mkdir()
     for name, archive in zips.items():
-        shutil.copy(archive, tmp_path / ".build" / f"{name}.zip")
-    shutil.copy(ROOT / "template.yml", tmp_path)
+        shutil.copy(archive, folder / f"{name}.zip")
+    if way == "clone":
+        shutil.copy(ROOT / "template.yml", tmp_path)
+    else:
+        (folder / "invalidator.yml").write_text(released(SOURCE, __version__))
     # moto cannot make dashboards that show alarms.
     more = {"pipeline": "on", "dashboard": "off"}
-    with embedded_aws(["my-origin", "my-artifacts"]) as aws:
+    with embedded_aws(["my-origin", "my-code"]) as aws:
         host, _, port = aws.endpoint.rpartition(":")
         monkeypatch.setattr(moto_settings, "moto_server_host", lambda: host)
         monkeypatch.setattr(moto_settings, "moto_server_port", lambda: port)
         # moto takes the first part of another name for the bucket in which a template is.
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://localhost:{port}")
-        typed(tmp_path, " ".join(["", *(f"{name_of(name)}={value}" for name, value in more.items())]))
+        typed(tmp_path, way, " ".join(["", *(f"{name_of(name)}={value}" for name, value in more.items())]))
         functions = boto3.client("lambda").list_functions()["Functions"]
         resources = boto3.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     hashes = {name: base64.b64encode(sha256(file.read_bytes()).digest()).decode() for name, file in zips.items()}
@@ -619,11 +626,16 @@ def test_the_aws_cli_deploys_the_template_with_those_zips(
     }
 
 
-def typed(folder: Path, more: str) -> None:
+def typed(folder: Path, way: str, more: str) -> None:
     """Type the commands of the AWS CLI on the page, with more parameters, where only the zips and template are."""
     page = (ROOT / "docs" / "deploying.md").read_text()
-    (block,) = [text for text in re.findall(r"```sh\n(.*?)\n```", page, re.DOTALL) if "aws cloudformation" in text]
-    commands = block.removeprefix("make zips\n") + more
+    first = {"clone": "make zips\n", "release": "aws s3 cp dist"}[way]
+    (block,) = [
+        text
+        for text in re.findall(r"```sh\n(.*?)\n```", page, re.DOTALL)
+        if "aws cloudformation" in text and text.startswith(first)
+    ]
+    commands = block.removeprefix("make zips\n").replace("--region eu-central-1 ", "") + more
     assert commands.startswith("aws ")
     assert f"--stack-name {STACK} " in commands
     environ = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
