@@ -68,6 +68,7 @@ def test_templates_are_read_as_cloudformation_reads_them(value: str, filled: Any
             "!Join [!Ref Name, [a]]",
             "!Join ['', [!Split [',', !Ref List]]]",
             "!Select [2, !Split [',', !Ref List]]",
+            "!Split [',', '']",
             "{a: }",
         ),
         "!Join ['', [!If [Not, a, !Ref AWS::NoValue]]]",

@@ -276,7 +276,9 @@ class _Template:
     def _split(self, argument: Any) -> list[str]:
         delimiter, text = argument
         assert isinstance(delimiter, str), "the delimiter has to be a literal"
-        return self._text(text).split(delimiter)
+        whole = self._text(text)
+        assert whole, "what comes of an empty text is not documented"
+        return whole.split(delimiter)
 
     def _select(self, argument: Any) -> Any:
         index, parts = argument
