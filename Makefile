@@ -129,7 +129,7 @@ zips:
 # -Es: environment variables could change what is made.
 release: .venv-release/.ready
 	@.venv-release/bin/python -Es $(run) deploy.release
-	@.venv-release/bin/python -Es -m twine check --strict dist/*.whl dist/*.tar.gz >&2
+	@.venv-release/bin/python -Es -m twine $$([ -t 2 ] || echo --no-color) check --strict dist/*.whl dist/*.tar.gz >&2
 
 # --universal: with the hashes of the files for all platforms.
 pin = $(py) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
