@@ -122,7 +122,7 @@ zips:
 		"$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$candidate"; \
 	done); \
 	if [ -z "$$pythons" ]; then \
-		echo 'make: the zips were not made, for which Python 3.11 or later is needed. Name one with PYTHON=…' >&2; exit 1; \
+		echo 'make: the zips were not made, for which Python 3.11 or later is needed. $(if $(PYTHON),PYTHON=$(PYTHON) is no such Python.,None was found. Name one with PYTHON=…)' >&2; exit 1; \
 	fi; \
 	set -- $$pythons; PYTHON=$(PYTHON) "$$1" -Es -m deploy.pythons .build "$$@"
 
@@ -178,7 +178,7 @@ define set-up
 			&& echo "$$candidate" && exit; \
 	done); \
 	if [ -z "$$python" ]; then \
-		echo 'make: no Python 3.11 or later with venv was found. Install one (on Debian and Ubuntu: apt install' \
+		echo 'make: $(if $(PYTHON),PYTHON=$(PYTHON) is no,no) Python 3.11 or later with venv$(if $(PYTHON),, was found). Install one (on Debian and Ubuntu: apt install' \
 			'python3-venv), or name one: make PYTHON=/path/to/python3.13' >&2; exit 1; \
 	fi; \
 	"$$python" $(run) venv --clear $(VENV)
@@ -214,7 +214,7 @@ $(VENV)/.local: requirements-local.txt
 			&& echo "$$candidate" && exit; \
 	done); \
 	if [ -z "$$python" ]; then \
-		echo 'make: no Python 3.13 with venv was found, which Lambda runs. Name one: make release PYTHON=/path/to/python3.13' >&2; \
+		echo 'make: $(if $(PYTHON),PYTHON=$(PYTHON) is no,no) Python 3.13 with venv$(if $(PYTHON),, was found), which Lambda runs. Name one: make release PYTHON=/path/to/python3.13' >&2; \
 		exit 1; \
 	fi; \
 	"$$python" $(run) venv --clear .venv-release

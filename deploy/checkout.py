@@ -11,10 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Final
 
-LAMBDAS_PYTHON: Final = "cpython-313"
-"""The Python of the functions, as ``sys.implementation.cache_tag`` names it: only it makes their bytecode."""
+from deploy.pythons import LAMBDAS_PYTHON
 
 _SECONDS_TO_ASK = 30
 _UNATTENDED = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
@@ -30,7 +28,7 @@ class Checkout:
 
     ``changed`` are files that are not as in the commit. ``tagged`` has the commit that the version's tag names, by the
     place where it does: "here", "on origin". ``unasked`` is the reason why origin could not be asked, or empty.
-    ``tags`` are those of the commit that begin with v.
+    ``tags`` are those of the commit that name a version. (v1, by which the action is called, does not.)
     """
 
     version: str
@@ -63,8 +61,8 @@ def _about_files(changed: Sequence[str]) -> list[str]:
 def _about_tags(checkout: Checkout) -> list[str]:
     tag = f"v{checkout.version}"
     elsewhere = [
-        f"{tag} exists {place}: it is commit {commit[:12]}, and this is {checkout.commit[:12]}. Check that one out, or"
-        " raise __version__ in invalidator/__init__.py."
+        f"{tag} {place} is commit {commit[:12]} already, and this is {checkout.commit[:12]}. Raise __version__ in"
+        " invalidator/__init__.py, or check that commit out."
         for place, commit in checkout.tagged.items()
         if commit != checkout.commit
     ]
@@ -133,7 +131,7 @@ def read_checkout(root: Path, version: str) -> Checkout:
         # Of an annotated tag, the last one is the commit.
         tagged={place: found[-1] for place, found in (("here", here), ("on origin", on_origin)) if found},
         unasked=unasked,
-        tags=_git(root, "tag", "--points-at", "HEAD", "v*").split(),
+        tags=_git(root, "tag", "--points-at", "HEAD", "v*.*.*").split(),
     )
 
 

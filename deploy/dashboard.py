@@ -74,7 +74,10 @@ def _minified(value: Any) -> str:
 
 def _condition(item: Any) -> str | None:
     """Return the condition under which a metric or an alarm exists, if there is one."""
-    return next((_OPTIONAL[name] for name in _NAME.findall(_minified(item)) if name in _OPTIONAL), None)
+    conditions = {_OPTIONAL[name] for name in _NAME.findall(_minified(item)) if name in _OPTIONAL}
+    if len(conditions) > 1:
+        raise ValueError(f"one variable of Fn::Sub cannot have two conditions: {item}")
+    return next(iter(conditions), None)
 
 
 def _lines(dashboard: Dashboard) -> Iterator[str]:

@@ -19,7 +19,7 @@ function makeZips() {
   const named = process.env.PYTHON;
   const pythons = (named ? [named] : ['python3.13', 'python3', '.venv/bin/python', 'python']).filter(isNewEnough);
   if (pythons.length === 0) {
-    const which = named ? `PYTHON=${named} is none` : 'None was found. Name one with PYTHON=…';
+    const which = named ? `PYTHON=${named} is no such Python` : 'None was found. Name one with PYTHON=…';
     stop(`The zips were not made, for which Python 3.11 or later is needed. ${which}.`);
   }
   try {

@@ -9,19 +9,19 @@ import subprocess  # nosec B404
 import sys
 from typing import Final
 
-TAG: Final = "cpython-313"
-"""The Python of serverless.yml and template.yml."""
+LAMBDAS_PYTHON: Final = "cpython-313"
+"""The Python of the functions, as ``sys.implementation.cache_tag`` names it: only it makes their bytecode."""
 
 
 def main(folder: str, *pythons: str) -> None:
     """Write the zips, or end with what went wrong."""
-    if _failure(pythons, folder, TAG) is None:
+    if _failure(pythons, folder, LAMBDAS_PYTHON) is None:
         return
     text = _failure(pythons, folder)
     if text is not None:
         sys.exit(f"The zips were not made.\n{text}")
     # One of them may have got the packages, for which another one has no pip.
-    if _failure(pythons, folder, TAG) is not None:
+    if _failure(pythons, folder, LAMBDAS_PYTHON) is not None:
         named = os.environ.get("PYTHON")
         why = f"PYTHON={named} is another" if named else "it was not found. Name it with PYTHON=…"
         sys.stderr.write(

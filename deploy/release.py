@@ -18,7 +18,8 @@ from hatchling.build import build_sdist, build_wheel
 
 from deploy.bill import bill_of_materials
 from deploy.bundle import REQUIREMENTS, pinned
-from deploy.checkout import LAMBDAS_PYTHON, Checkout, CheckoutError, objections, read_checkout
+from deploy.checkout import Checkout, CheckoutError, objections, read_checkout
+from deploy.pythons import LAMBDAS_PYTHON
 from deploy.released import TemplateError, released
 from deploy.zips import FUNCTIONS, ROOT
 from invalidator import __version__

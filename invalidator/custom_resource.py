@@ -129,8 +129,8 @@ def _check_bucket(event: dict[str, Any], bucket: str) -> None:
     connected = str(event.get("PhysicalResourceId", "")).partition("/")[0]
     if event["RequestType"] == "Update" and connected != bucket:
         raise ConfigurationError(
-            f"this stack is connected to bucket {connected!r}, and a stack serves one bucket: deploy another --stage"
-            f" for {bucket!r}, or remove this stack first"
+            f"this stack is connected to bucket {connected!r}, and a stack serves one bucket: deploy another stack"
+            f" (with osls, another --stage) for {bucket!r}, or remove this stack first"
         )
 
 

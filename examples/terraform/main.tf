@@ -42,6 +42,11 @@ resource "aws_s3_object" "zip" {
   key         = "${local.release}/${each.key}.zip"
   source      = "${path.module}/${local.release}/${each.key}.zip"
   source_hash = filemd5("${path.module}/${local.release}/${each.key}.zip")
+
+  # A stack that cannot take the next release goes back to the zips of this one.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # This resource owns all notifications of a bucket: it removes those that it does not name. If you have one for the bucket

@@ -43,7 +43,7 @@ import json, pathlib, sys, hcl2
 options = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False, strip_string_quotes=True)
 print(json.dumps(hcl2.loads(pathlib.Path(sys.argv[1]).read_text(), serialization_options=options)))
 """
-OF_ALL = {"for_each", "depends_on"}
+OF_ALL = {"for_each", "depends_on", "lifecycle"}
 """Arguments that every resource has: https://developer.hashicorp.com/terraform/language/block/resource (2026-11-30)."""
 
 

@@ -360,6 +360,8 @@ def test_an_action_installs_what_has_the_hash_and_nothing_else(python: Path, tmp
     (action / "invalidator").mkdir(parents=True)
     (action / "invalidator" / "__init__.py").touch()
     (action / "invalidator" / "__main__.py").write_text("raise SystemExit(3)")  # in place of the command
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__init__.py").write_text("raise SystemExit(4)")  # what a build has is not run
     right = wheel(tmp_path, "tool")
     wrong = f"tool==1.0 --hash=sha256:{'0' * 64}\n"
     install = [{"uses": OURS, "with": {}}]

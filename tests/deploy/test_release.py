@@ -23,7 +23,8 @@ from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 
 from deploy.bundle import REQUIREMENTS, pinned
-from deploy.checkout import LAMBDAS_PYTHON, Checkout, CheckoutError, objections, read_checkout, versions
+from deploy.checkout import Checkout, CheckoutError, objections, read_checkout, versions
+from deploy.pythons import LAMBDAS_PYTHON
 from deploy.released import MOST_BYTES, TemplateError, dense, released
 from invalidator import __version__
 from tests.doubles.packaged import alone
@@ -54,8 +55,8 @@ def test_a_commit_with_its_own_tag_can_be_released_again() -> None:
     [
         ({"changed": ["a", "b"]}, "files that are not as in the commit: a, b. Commit or remove them."),
         ({"changed": list("abcdefg")}, "a, b, c, d, e and 2 more."),
-        ({"tagged": {"here": "beef"}}, "v1.2.3 exists here: it is commit beef, and this is c0ffee."),
-        ({"tagged": {"on origin": "beef"}}, "v1.2.3 exists on origin: it is commit beef"),
+        ({"tagged": {"here": "beef"}}, "v1.2.3 here is commit beef already, and this is c0ffee."),
+        ({"tagged": {"on origin": "beef"}}, "v1.2.3 on origin is commit beef already"),
         ({"tags": ["v1.2.4"]}, "the tag v1.2.4 is on this commit, whose version is 1.2.3."),
         ({"changelog": "## Unreleased\n"}, "CHANGELOG.md: it has no dated version. Begin a section with '## 1.2.3 - "),
         ({"changelog": CHANGELOG.replace("1.2.3", "1.2.4")}, "CHANGELOG.md: its newest dated version is 1.2.4."),

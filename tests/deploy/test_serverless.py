@@ -257,7 +257,7 @@ def test_without_any_python_packaging_ends_with_a_sentence(tmp_path: Path) -> No
 
 def test_a_python_that_is_named_and_none_is_said_to_be_none(tmp_path: Path) -> None:
     done = make_zips(tmp_path, "deploy", PYTHON="/no/such")
-    assert "Python 3.11 or later is needed. PYTHON=/no/such is none." in done.stderr
+    assert "Python 3.11 or later is needed. PYTHON=/no/such is no such Python." in done.stderr
 
 
 def test_why_pip_cannot_get_the_packages_is_said(tmp_path: Path) -> None:

@@ -189,12 +189,15 @@ EXCEPTIONS = [
         "as above",
     ),
     (
-        "A deployment that changes nothing does not look whether the bucket is still connected",
-        "CloudFormation has no value that is new each time; the check notices it within the hour",
+        "A deployment connects the bucket again only if the version, `Bucket`, `Trigger`, `Prefix`, `Suffix`, `Check` "
+        "or `Repair` is another",
+        "CloudFormation has no value that is new each time; what the bucket does not tell, the check notices within "
+        "the hour",
     ),
     (
         "The description of the stack does not name the bucket, and the stack has no tags",
-        "only whoever deploys can give tags, as with `--tags`",
+        "only whoever deploys can give tags; give them at first, because others later on write the parameter of the "
+        "check anew",
     ),
     ("There is no bucket for the zips", "you name one: they have to be there before the stack is made"),
 ]
@@ -449,6 +452,14 @@ def test_both_want_one_source_of_ids(words: Words) -> None:
     expected = expected_objections(words, answered(*words)["told"])
     assert sorted(stack_of_template(words).objections) == expected
     assert any("give exactly one of Distributions, Secret, Parameter" in sentence for sentence in expected)
+
+
+def test_what_connects_the_bucket_again_is_another_version_or_parameter() -> None:
+    words = (BUCKET, "distributions=discover")
+    before = stack_of_template(words).resources["Connection"]["Properties"]
+    assert re.match(rf"{re.escape(__version__)}\b", before["Deployment"])
+    for other in ("trigger=direct", "prefix=a", "suffix=a", "check=0", "repair=on"):
+        assert stack_of_template((*words, other)).resources["Connection"]["Properties"] != before, other
 
 
 def test_the_template_names_no_partition_region_or_stack() -> None:

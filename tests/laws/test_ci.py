@@ -57,7 +57,7 @@ def test_a_workflow_ends(file: Path) -> None:
 
 def test_a_release_is_of_a_tag_that_passed_ci() -> None:
     found = workflow(RELEASE)
-    assert found[True] == {"push": {"tags": ["v*"]}}
+    assert found[True] == {"push": {"tags": ["v*.*.*"]}}
     jobs = found["jobs"]
     assert [step["run"] for step in jobs["build"]["steps"] if "run" in step] == [".ci/run", "make release"]
     assert [jobs[name]["needs"] for name in ("github", "pypi")] == ["build", "github"]
