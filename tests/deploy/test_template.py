@@ -12,6 +12,7 @@ from functools import cache
 from hashlib import sha256
 from itertools import cycle
 from pathlib import Path
+from threading import Event
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -591,12 +592,17 @@ def test_what_the_templates_cannot_do_is_documented() -> None:
 STACK = "invalidator-dev"
 
 
-def answer_for_the_function(self: LambdaFunction, event: dict[str, Any]) -> tuple[str, bool, str]:
-    """Answer moto's CloudFormation as the connecting function would, which moto would start in Docker."""
-    body = {"Status": "SUCCESS", "PhysicalResourceId": "my-origin"}
-    body |= {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
-    with urlopen(Request(event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT")):  # noqa: S310
+def answering(answered: Event) -> Any:
+    """Return what answers moto's CloudFormation as the connecting function would, which moto would start in Docker."""
+
+    def answer(self: LambdaFunction, event: dict[str, Any]) -> tuple[str, bool, str]:
+        body = {"Status": "SUCCESS", "PhysicalResourceId": "my-origin"}
+        body |= {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+        with urlopen(Request(event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT")):  # noqa: S310
+            answered.set()
         return "null", False, ""
+
+    return answer
 
 
 @pytest.mark.filterwarnings("ignore:Tried to parse AWS:")  # what moto's CloudFormation does not know
@@ -605,7 +611,8 @@ def test_the_aws_cli_deploys_the_template_with_those_zips(
     packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setitem(default_user_config, "lambda", {"use_docker": False})
-    monkeypatch.setattr(LambdaFunction, "_invoke_lambda", answer_for_the_function)
+    answered = Event()
+    monkeypatch.setattr(LambdaFunction, "_invoke_lambda", answering(answered))
     monkeypatch.setattr(LambdaSimpleBackend, "invoke", LambdaBackend.invoke)
     zips = packages["discover"].zips
     folder = tmp_path / (".build" if way == "clone" else "dist")
@@ -625,6 +632,7 @@ def test_the_aws_cli_deploys_the_template_with_those_zips(
         # moto takes the first part of another name for the bucket in which a template is.
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://localhost:{port}")
         typed(tmp_path, way, " ".join(["", *(f"{name_of(name)}={value}" for name, value in more.items())]))
+        assert answered.wait(60)  # moto asks in a thread, which must not outlive it
         functions = boto3.client("lambda").list_functions()["Functions"]
         resources = boto3.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     hashes = {name: base64.b64encode(sha256(file.read_bytes()).digest()).decode() for name, file in zips.items()}
