@@ -1,4 +1,7 @@
-"""Deploys invalidator for several buckets, a stack for each, with CDK: cdk deploy --all.
+"""Deploys invalidator for several buckets, a stack for each: pip install aws-cdk-lib, cdk bootstrap, cdk deploy --all.
+
+The account and the Region are those of your credentials and of the buckets. If CDK makes a bucket, give it
+event_bridge_enabled=True there; else its stack switches EventBridge on, and the next change of the bucket off again.
 
 The files of the release, of which this takes the template and the zips, lie in a folder beside this file. Check them
 there: sha256sum --check SHA256SUMS
