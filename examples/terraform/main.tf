@@ -49,7 +49,8 @@ resource "aws_s3_object" "zip" {
   }
 }
 
-# This resource owns all notifications of a bucket: it removes those that it does not name. If you have one for the bucket
+# This resource owns all notifications of a bucket: it removes those that it does not name, also those of other tools and
+# people, and when it is destroyed, EventBridge is off. Leave it out where somebody else sets the notifications. If you have one for the bucket
 # already, switch EventBridge on there, and leave this one out.
 resource "aws_s3_bucket_notification" "origin" {
   for_each = local.stacks
