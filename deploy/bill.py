@@ -43,13 +43,13 @@ def _packed(package: Distribution, requirements: str) -> Component:
     name = _name(package)
     pin = re.search(rf"^{re.escape(f'{name}=={package.version}')} (?:.*\\\n)+.*", requirements, re.MULTILINE)
     hashes = re.findall(r"sha256:(\w+)", pin[0]) if pin else []
+    component = _component(name, package.version, ComponentType.LIBRARY, list(_licences(package.metadata)))
     files = ExternalReference(
         type=ExternalReferenceType.DISTRIBUTION,
-        url=XsUri(f"https://pypi.org/simple/{name}/"),
+        url=XsUri(str(component.purl)),  # wherever they were got
         comment="the files of this version, of which pip has installed one",
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest) for digest in hashes],
     )
-    component = _component(name, package.version, ComponentType.LIBRARY, list(_licences(package.metadata)))
     component.external_references.add(files)
     return component
 
